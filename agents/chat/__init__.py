@@ -1,0 +1,1 @@
+"""`capibara6`, the agent that answers from the collection's documents."""

@@ -1,0 +1,1 @@
+"""Prefect flows: one file is one flow and one deployment."""

@@ -1,0 +1,120 @@
+"""The front door that our FastAPI services share: error envelope, key, health, metrics.
+
+It owns no route but `/health…` and `/metrics`. The pool's proxy path has a door of its own (raw ASGI).
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.exceptions import HTTPException
+
+from servers.door import Door
+from tools.errors import BadRequest, Capibara6Error, NotFound
+from tools.log import get_logger
+from tools.settings import Settings
+
+Checks = Callable[[], Awaitable[dict[str, Any]]]
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+
+log = get_logger("door")
+
+
+def create_app(
+    name: str,
+    settings: Settings,
+    *,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    checks: Checks,
+    description: str = "",
+) -> FastAPI:
+    """A FastAPI app behind the door.
+
+    `checks` returns at least `{"status": "ok" | "degraded" | "down"}`; down makes `/health` and
+    `/health/ready` a 503.
+    """
+    app = FastAPI(
+        title=f"capibara6 {name}", version=version("capibara6"), description=description, lifespan=lifespan
+    )
+    registry = CollectorRegistry()
+    _add_health(app, name, checks, registry)
+    _add_envelope(app, name)
+    app.add_middleware(Door, name=name, limits=settings.limits, allowed=allowed(settings), registry=registry)
+    return app
+
+
+def allowed(settings: Settings) -> Callable[[str, dict[bytes, bytes]], bool]:
+    """Decides by exact path and headers whether a request may enter; constant time in the key.
+
+    Only the three health paths, spelt exactly, are open: a path trick can only lose that exemption.
+    """
+    secret = settings.api_key.get_secret_value().encode() if settings.api_key else None
+
+    def decide(path: str, headers: dict[bytes, bytes]) -> bool:
+        if secret is None or path in OPEN_PATHS:
+            return True
+        given = headers.get(b"x-api-key", b"")
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() == b"bearer":
+            given = token.strip()
+        return hmac.compare_digest(given, secret)
+
+    return decide
+
+
+def _add_health(app: FastAPI, name: str, checks: Checks, registry: CollectorRegistry) -> None:
+    @app.get("/health/live", tags=["health"])
+    async def live() -> dict[str, str]:
+        return {"status": "ok", "service": name}
+
+    @app.get("/health/ready", tags=["health"])
+    async def ready(response: Response) -> dict[str, Any]:
+        return await health(response)
+
+    @app.get("/health", tags=["health"])
+    async def health(response: Response) -> dict[str, Any]:
+        state = await checks()
+        response.status_code = 503 if state["status"] == "down" else 200
+        return {"service": name, "version": app.version, **state}
+
+    @app.get("/metrics", tags=["health"])
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_envelope(app: FastAPI, name: str) -> None:
+    @app.exception_handler(Capibara6Error)
+    async def ours(_: Request, exc: Capibara6Error) -> JSONResponse:
+        return answer(exc)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, exc: RequestValidationError) -> JSONResponse:
+        first = exc.errors()[0]
+        param = ".".join(
+            str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
+        )
+        return answer(BadRequest(first["msg"], param=param or None, source=name, code="invalid_value"))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, exc: HTTPException) -> JSONResponse:
+        kind = NotFound if exc.status_code == 404 else BadRequest
+        return answer(kind(str(exc.detail), source=name), status=exc.status_code, headers=exc.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, exc: Exception) -> JSONResponse:
+        log.error("unexpected", path=request.url.path, exc_info=exc)
+        return answer(Capibara6Error("internal error; see the service's log", source=name))
+
+
+def answer(exc: Capibara6Error, *, status: int | None = None, headers: Any = None) -> JSONResponse:
+    """An error as this platform says it: envelope, status, `Retry-After` when there is one."""
+    extra = dict(headers or {})
+    if exc.retry_after is not None:
+        extra["retry-after"] = str(exc.retry_after)
+    return JSONResponse(exc.envelope(), status_code=status or exc.status, headers=extra)

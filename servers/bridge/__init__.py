@@ -1,0 +1,1 @@
+"""The bridge (:8000): the only door to Milvus, NebulaGraph, PostgreSQL and Redis."""

@@ -1,0 +1,141 @@
+"""ASGI middleware in front of a service: request id, key, bounded body, metrics, and cancellation.
+
+When the client leaves, the work behind its request is cancelled, streamed or not.
+"""
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from tools.errors import Capibara6Error, TooLarge, Unauthorized
+from tools.settings import Limits
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+Headers = dict[bytes, bytes]
+
+
+class Door:
+    """Wraps an ASGI app; `allowed(path, headers)` decides who may enter."""
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        name: str,
+        limits: Limits,
+        allowed: Callable[[str, Headers], bool],
+        registry: CollectorRegistry,
+    ) -> None:
+        self.app = app
+        self.name = name
+        self.limits = limits
+        self.allowed = allowed
+        labels = ["method", "route", "status"]
+        self.requests = Counter("http_requests", "Requests answered", labels, registry=registry)
+        self.seconds = Histogram(
+            "http_request_seconds", "Time to the end of the answer", ["route"], registry=registry
+        )
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        started, status = time.monotonic(), 499
+
+        async def reply(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            await self._enter(scope, headers, receive, reply)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self.requests.labels(scope["method"], route, str(status)).inc()
+            self.seconds.labels(route).observe(time.monotonic() - started)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    async def _enter(self, scope: Any, headers: Headers, receive: Any, reply: Any) -> None:
+        if not self.allowed(scope["path"], headers):
+            await refuse(reply, Unauthorized("a valid API key is needed", source=self.name))
+            return
+        try:
+            body = await self._body(headers, receive)
+        except TooLarge as exc:
+            await refuse(reply, exc)
+            return
+        if body is not None:
+            await run_until_left(self.app, scope, body, receive, reply)
+
+    async def _body(self, headers: Headers, receive: Any) -> bytes | None:
+        """The whole body, or None when the client left before sending it."""
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self.limits.body_bytes:
+            raise self._too_large()
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self.limits.body_bytes:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                return bytes(body)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body may have {self.limits.body_bytes} bytes", source=self.name)
+
+
+async def refuse(send: Any, exc: Capibara6Error) -> None:
+    """Answer with the envelope and close the connection."""
+    body = json.dumps(exc.envelope()).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": exc.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def run_until_left(app: Any, scope: Any, body: bytes, receive: Any, send: Any) -> None:
+    """Run `app` on a body already read; cancel it as soon as the client disconnects."""
+    left = asyncio.Event()
+    pending: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Any:
+        if pending:
+            return pending.pop()
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    work = asyncio.ensure_future(app(scope, replay, send))
+    watcher = asyncio.ensure_future(watch())
+    try:
+        await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+        await asyncio.gather(work, return_exceptions=work.cancelled() or left.is_set())
+    finally:
+        work.cancel()
+        watcher.cancel()
+        await asyncio.gather(work, watcher, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""The speech server (:5001): text in, WAV out."""

@@ -1,0 +1,58 @@
+"""Client of the agent API: what the CLI, the UI and the MCP server use to ask an agent."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tools.clients.http import Http, open_http
+from tools.errors import UpstreamFailed
+from tools.schema import Answer
+from tools.settings import Settings
+
+
+class Api:
+    """Asks agents through OpenAI's wire; the agent's own events travel in each chunk's `capibara6` field."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    async def stream(
+        self,
+        messages: list[dict[str, Any]],
+        *,
+        agent: str = "capibara6",
+        metadata: dict[str, str] | None = None,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Agent events in order, as dicts with `event`: routed, retrieved, tool_started, …, token, done.
+
+        The last one is `done` and carries `answer`, an `Answer` as JSON. Failures are raised.
+        """
+        request = {"model": agent, "messages": messages, "stream": True, "metadata": metadata or {}}
+        finished = False
+        async for _, chunk in self.http.events("POST", "/v1/chat/completions", json=request):
+            event = chunk.get("capibara6")
+            if event is not None:
+                finished = finished or event["event"] == "done"
+                yield event
+        if not finished:
+            raise UpstreamFailed("the answer was cut off", source="api")
+
+    async def ask(
+        self, question: str, *, agent: str = "capibara6", metadata: dict[str, str] | None = None
+    ) -> Answer:
+        """Ask once and wait for the whole answer."""
+        messages = [{"role": "user", "content": question}]
+        done: dict[str, Any] = {}
+        async for event in self.stream(messages, agent=agent, metadata=metadata):
+            done = event
+        return Answer.model_validate(done["answer"])
+
+    async def models(self) -> list[dict[str, Any]]:
+        return (await self.http.json("GET", "/v1/models"))["data"]
+
+
+@asynccontextmanager
+async def open_api(settings: Settings) -> AsyncIterator[Api]:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    async with open_http(settings.api_url, "api", api_key=key, timeout=settings.chat.deadline_s) as http:
+        yield Api(http)

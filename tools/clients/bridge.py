@@ -1,0 +1,63 @@
+"""Client of the bridge: documents, search, embeddings, health."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tools.clients.http import Http, open_http
+from tools.schema import Document, IngestReport, IngestRequest, SearchRequest, SearchResponse
+from tools.settings import Settings
+
+
+class Bridge:
+    """Typed verbs over the bridge's HTTP API. Raises `tools.errors`."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    async def search(self, request: SearchRequest) -> SearchResponse:
+        body = await self.http.json(
+            "POST", "/api/v1/rag/hybrid-search", json=request.model_dump(exclude_none=True)
+        )
+        return SearchResponse.model_validate(body)
+
+    async def ingest(
+        self, documents: Sequence[Document], *, collection: str, wait: bool = True
+    ) -> IngestReport:
+        request = IngestRequest(documents=list(documents), collection=collection, wait=wait)
+        body = await self.http.json("POST", "/api/v1/documents", json=request.model_dump(), timeout=300.0)
+        return IngestReport.model_validate(body)
+
+    async def documents(self, *, collection: str) -> list[dict[str, Any]]:
+        """What the collection holds: `{id, title, source, language, chunks, updated_at}` each."""
+        body = await self.http.json("GET", "/api/v1/documents", params={"collection": collection})
+        return body["documents"]
+
+    async def delete(self, document_id: str, *, collection: str) -> None:
+        await self.http.json("DELETE", f"/api/v1/documents/{document_id}", params={"collection": collection})
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Unit-length vectors, one a text."""
+        body = await self.http.json("POST", "/api/v1/embeddings", json={"texts": list(texts)})
+        return body["vectors"]
+
+    async def query_sql(self, query: str, params: Sequence[Any] = ()) -> dict[str, Any]:
+        return await self.http.json(
+            "POST", "/api/v1/postgres/query", json={"query": query, "params": list(params)}
+        )
+
+    async def query_graph(
+        self, space: str, query: str, params: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        request = {"space": space, "query": query, "params": params or {}}
+        return await self.http.json("POST", "/api/v1/nebula/query", json=request)
+
+    async def health(self) -> dict[str, Any]:
+        return await self.http.json("GET", "/health/detailed")
+
+
+@asynccontextmanager
+async def open_bridge(settings: Settings) -> AsyncIterator[Bridge]:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    async with open_http(settings.bridge_url, "bridge", api_key=key) as http:
+        yield Bridge(http)

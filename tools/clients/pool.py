@@ -1,0 +1,62 @@
+"""Client of the model pool: route, chat (streamed), models."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from tools.clients.http import Http, open_http
+from tools.errors import UpstreamFailed
+from tools.schema import Route
+from tools.settings import Settings
+
+Message = dict[str, Any]
+
+
+class Pool:
+    """Typed verbs over the pool's OpenAI-shaped API. Raises `tools.errors`."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    async def route(self, messages: Sequence[Message]) -> Route:
+        """Which model `auto` would choose, without generating."""
+        return Route.model_validate(
+            await self.http.json("POST", "/v1/route", json={"messages": list(messages)})
+        )
+
+    async def chat(
+        self, messages: Sequence[Message], *, model: str, **options: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """OpenAI chat completion chunks as they arrive; an end without a finish reason is a failure."""
+        request = {"model": model, "messages": list(messages), "stream": True, **options}
+        finished = False
+        async for _, chunk in self.http.events("POST", "/v1/chat/completions", json=request):
+            finished = finished or any(choice.get("finish_reason") for choice in chunk.get("choices", []))
+            yield chunk
+        if not finished:
+            raise UpstreamFailed("the model's answer was cut off", source="pool")
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The catalogue: `{id, domain, description, status, available, reason?}` each."""
+        return (await self.http.json("GET", "/v1/models"))["data"]
+
+    async def load(self, model: str) -> dict[str, Any]:
+        return await self.http.json("POST", f"/v1/models/{model}/load", timeout=None)
+
+    async def unload(self, model: str) -> dict[str, Any]:
+        return await self.http.json("POST", f"/v1/models/{model}/unload")
+
+    async def stats(self) -> dict[str, Any]:
+        return await self.http.json("GET", "/stats")
+
+
+@asynccontextmanager
+async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    # A load may take minutes; the pool bounds it and answers 504 itself.
+    patience = settings.pool.load_s + settings.pool.queue_wait_s + settings.pool.first_token_s
+    async with open_http(settings.pool_url, "pool", api_key=key, timeout=patience) as http:
+        http.client.timeout = httpx.Timeout(patience, connect=5.0)
+        yield Pool(http)
