@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         "http://127.0.0.1:11434", validation_alias=AliasChoices("ollama_url", "OLLAMA_URL")
     )
     rag_url: str | None = Field(
-        None, validation_alias=AliasChoices("rag_url", "BRIDGE_API_URL", "RAG_API_URL")
+        default=None, validation_alias=AliasChoices("rag_url", "BRIDGE_API_URL", "RAG_API_URL")
     )
 
     @model_validator(mode="after")
