@@ -1,21 +1,36 @@
-"""The `capibara6` command: start everything, ask, ingest, look after it."""
+"""The `capibara6` command: start everything, ask, ingest, look after it.
 
+Heavy libraries are imported by the command that needs them, so that `capibara6 ask` stays quick.
+"""
+
+import asyncio
 import importlib
-from typing import Annotated
+import json
+import os
+import sys
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
 
-from servers import stores
-from tools.settings import load_settings
+from tools.errors import Capibara6Error
+from tools.settings import Settings, load_settings
 
 app = typer.Typer(
     name="capibara6",
     help="Plataforma de agentes de IA autoalojada · Self-hosted AI agent platform.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
 
-STORES = {"postgres": stores.serve_postgres, "redis": stores.serve_redis, "milvus": stores.serve_milvus}
+STORES = ("postgres", "redis", "milvus")
 SERVICES = {
     "graph": "servers.graph.main",
     "pool": "servers.pool.main",
@@ -25,27 +40,162 @@ SERVICES = {
     "api": "servers.api.main",
     "ui": "ui.main",
 }
+NAMES = ", ".join([*STORES, *SERVICES])
 
 
-@app.callback()
-def root() -> None:
-    """Español por defecto; `CAPIBARA6_LANGUAGE=en` para inglés."""
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Versión · version.")] = False,
+) -> None:
+    """Español por defecto; CAPIBARA6_LANGUAGE=en for English."""
+    if version:
+        console.print(package_version("capibara6"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        console.print(context.get_help())
+
+
+@app.command("up")
+def up_command() -> None:
+    """Arranca todo, espera a que funcione y muestra las direcciones; Ctrl-C lo para. · Start everything."""
+    from servers.up import up  # noqa: PLC0415
+
+    up(_settings(), console)
+
+
+@app.command("ask")
+def ask_command(
+    question: Annotated[
+        str, typer.Argument(help="La pregunta, o - para leerla de la entrada. · The question.")
+    ],
+    speak_to: Annotated[
+        Path | None, typer.Option("--speak", help="Escribe la respuesta hablada (WAV).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="La respuesta completa como JSON.")] = False,
+    agent: Annotated[str, typer.Option(help="Agente o modelo. · Agent or model.")] = "capibara6",
+    collection: Annotated[str | None, typer.Option(help="Colección de documentos.")] = None,
+    thread: Annotated[
+        str | None, typer.Option(help="Conversación que continúa. · Thread to go on with.")
+    ] = None,
+) -> None:
+    """Pregunta al agente: respuesta con citas, modelo, motivo y tiempos. · Ask the agent."""
+    from servers.ask import ask, ask_quietly, speak  # noqa: PLC0415
+
+    settings = _settings()
+    given = {"collection": collection, "thread_id": thread}
+    metadata = {key: value for key, value in given.items() if value is not None}
+    text = sys.stdin.read() if question == "-" else question
+
+    async def run() -> None:
+        if as_json:
+            answer = await ask_quietly(settings, text, agent=agent, metadata=metadata)
+        else:
+            answer = await ask(settings, text, console=console, agent=agent, metadata=metadata)
+        note = await speak(settings, answer, speak_to) if speak_to else None
+        if as_json:
+            typer.echo(json.dumps(answer.model_dump(), ensure_ascii=False, indent=2))
+        elif note:
+            console.print(note)
+
+    try:
+        asyncio.run(run())
+    except Capibara6Error as exc:
+        _fail(exc, settings, as_json=as_json)
 
 
 @app.command()
-def serve(name: Annotated[str, typer.Argument(help=f"{', '.join([*STORES, *SERVICES])}")]) -> None:
-    """Run one service in the foreground (for systemd and containers)."""
-    settings = load_settings()
+def ingest(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Archivos o carpetas. · Files or folders.", exists=True)
+    ],
+    collection: Annotated[str | None, typer.Option(help="Colección. · Collection.")] = None,
+) -> None:
+    """Ingiere documentos con un flujo de Prefect, y espera a que termine. · Ingest documents."""
+    settings = _settings()
+    parameters = {
+        "sources": [str(path.absolute()) for path in paths],
+        "collection": collection or settings.chat.collection,
+    }
+    _become_flows(settings, ["run", "ingest/ingest", "--wait", "--parameters", json.dumps(parameters)])
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Como JSON.")] = False) -> None:
+    """Qué funciona, qué falta y cómo conseguirlo. · What runs, what is missing, how to get it."""
+    from servers.doctor import report  # noqa: PLC0415
+
+    if not report(_settings(), console, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    name: Annotated[str, typer.Argument(help=NAMES)],
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="mcp: habla por la entrada y salida estándar.")
+    ] = False,
+) -> None:
+    """Ejecuta un solo servicio (systemd, contenedores). · Run one service in the foreground."""
+    settings = _settings()
     if name in STORES:
-        STORES[name](settings)
+        stores = importlib.import_module("servers.stores")
+        getattr(stores, f"serve_{name}")(settings)
     if name not in SERVICES:
-        raise typer.BadParameter(f"{name}: {', '.join([*STORES, *SERVICES])}")
-    # Imported by name: the command stays quick, and no service loads another's libraries.
-    importlib.import_module(SERVICES[name]).run(settings)
+        raise typer.BadParameter(f"{name}: {NAMES}")
+    service = importlib.import_module(SERVICES[name])
+    if stdio:
+        if name != "mcp":
+            raise typer.BadParameter("--stdio: mcp")
+        service.run_stdio(settings)
+        return
+    service.run(settings)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def flows(context: typer.Context) -> None:
+    """Flujos de Prefect: list, run, logs, schedule… · Prefect flows; see `capibara6 flows --help`."""
+    _become_flows(_settings(), context.args)
 
 
 def main() -> None:
-    app()
+    """The console script: an error becomes one clear sentence and exit status 1."""
+    try:
+        app()
+    except Capibara6Error as exc:
+        _fail(exc, _settings(), as_json=False)
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except ValidationError as exc:
+        for error in exc.errors():
+            where = ".".join(str(part) for part in error["loc"])
+            errors.print(f"[red]✗[/] {escape(where)} {escape(error['msg'])}")
+        sys.exit(2)
+
+
+def _fail(exc: Capibara6Error, settings: Settings, *, as_json: bool) -> NoReturn:
+    from tools.texts import sentence  # noqa: PLC0415
+
+    if as_json:
+        typer.echo(json.dumps(exc.envelope(), ensure_ascii=False))
+    else:
+        errors.print(f"[red]✗[/] {escape(sentence(exc.code, settings.language, exc.message))}")
+    sys.exit(1)
+
+
+def _become_flows(settings: Settings, words: list[str]) -> NoReturn:
+    """Flows are a door of their own: a process, never an import."""
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", "flows", *words],
+        {**os.environ, **settings.environment()},
+    )
 
 
 if __name__ == "__main__":

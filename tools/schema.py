@@ -23,9 +23,9 @@ class Document(Wire):
     """One document as the bridge takes it; `text` is plain text or Markdown."""
 
     id: Identifier
-    title: str = Field("", max_length=1_000)
+    title: str = Field(default="", max_length=1_000)
     text: str
-    source: str = Field("", max_length=2_000)
+    source: str = Field(default="", max_length=2_000)
     language: Language | None = None
     metadata: dict[str, Any] = {}
 
@@ -53,10 +53,10 @@ class IngestReport(BaseModel):
 
 class SearchRequest(Wire):
     query: str = Field(min_length=1, max_length=32_000)
-    top_k: int = Field(5, ge=1, le=100)
+    top_k: int = Field(default=5, ge=1, le=100)
     collection: CollectionName = "capibara6"
-    filter: str | None = Field(None, max_length=2_000)
-    legs: list[Leg] | None = Field(None, min_length=1)
+    filter: str | None = Field(default=None, max_length=2_000)
+    legs: list[Leg] | None = Field(default=None, min_length=1)
     rerank: bool = False
     explain: bool = False
 
@@ -119,8 +119,8 @@ class Answer(BaseModel):
 class SpeechRequest(Wire):
     text: str = Field(min_length=1, max_length=10_000)
     language: Language = "es"
-    voice_id: str | None = Field(None, max_length=128)
-    speed: float = Field(1.0, ge=0.25, le=4.0)
+    voice_id: str | None = Field(default=None, max_length=128)
+    speed: float = Field(default=1.0, ge=0.25, le=4.0)
 
 
 class Speech(BaseModel):

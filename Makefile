@@ -1,0 +1,58 @@
+# capibara6: everything a newcomer, a developer or CI needs, from a clean clone.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_LINK_MODE ?= copy
+
+.PHONY: up test check bench soak browser vllm tts lock clean help
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+up: $(VENV)/.base ## set up, start everything, ingest the sample knowledge, answer a question
+	@$(BIN)/capibara6 up
+
+test: $(VENV)/.dev ## set up and run the tests
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/.dev ## format, lint, types, layers
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## ratios measured side by side; DATA=folder of evaluation sets
+	@for file in tests/bench/*.py; do echo "== $$file"; $(BIN)/python $$file $(if $(DATA),--data $(DATA)); done
+
+soak: $(VENV)/.dev ## the long randomised runs
+	@$(BIN)/python -m pytest -m soak --timeout=7200 -o addopts="-q --strict-markers --import-mode=importlib"
+
+vllm: $(VENV)/.base ## build .venv-vllm: CUDA where there is a GPU, CPU otherwise
+	@UV="$(CURDIR)/$(BIN)/uv" PYTHON="$(PYTHON)" bash servers/pool/vllm_env.sh
+
+tts: $(VENV)/.base ## build .venv-tts with the Coqui voices
+	@UV="$(CURDIR)/$(BIN)/uv" PYTHON="$(PYTHON)" bash servers/speech/tts_env.sh
+
+lock: $(VENV)/.uv ## resolve pyproject.toml again into hash-locked files
+	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+
+clean: ## remove environments and data
+	rm -rf $(VENV) .venv-vllm .venv-tts .capibara6 .pytest_cache .ruff_cache .hypothesis
+
+# Debian's python3 comes without ensurepip; the venv module is in a package of its own.
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 13), "capibara6 needs Python 3.11 or 3.12"'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
+		apt-get install -qy python3-venv; } || { echo "install Debian's python3-venv first"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) && $(BIN)/pip install -q --disable-pip-version-check uv
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.uv requirements.lock pyproject.toml
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base requirements-dev.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.lock
+	@touch $@
