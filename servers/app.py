@@ -3,7 +3,6 @@
 It owns no route but `/health…` and `/metrics`. The pool's proxy path has a door of its own (raw ASGI).
 """
 
-import hmac
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
@@ -15,13 +14,12 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 
-from servers.door import Door
+from servers.door import Door, allowed
 from tools.errors import BadRequest, Capibara6Error, NotFound
 from tools.log import get_logger
 from tools.settings import Settings
 
 Checks = Callable[[], Awaitable[dict[str, Any]]]
-OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 
 log = get_logger("door")
 
@@ -47,25 +45,6 @@ def create_app(
     _add_envelope(app, name)
     app.add_middleware(Door, name=name, limits=settings.limits, allowed=allowed(settings), registry=registry)
     return app
-
-
-def allowed(settings: Settings) -> Callable[[str, dict[bytes, bytes]], bool]:
-    """Decides by exact path and headers whether a request may enter; constant time in the key.
-
-    Only the three health paths, spelt exactly, are open: a path trick can only lose that exemption.
-    """
-    secret = settings.api_key.get_secret_value().encode() if settings.api_key else None
-
-    def decide(path: str, headers: dict[bytes, bytes]) -> bool:
-        if secret is None or path in OPEN_PATHS:
-            return True
-        given = headers.get(b"x-api-key", b"")
-        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() == b"bearer":
-            given = token.strip()
-        return hmac.compare_digest(given, secret)
-
-    return decide
 
 
 def _add_health(app: FastAPI, name: str, checks: Checks, registry: CollectorRegistry) -> None:

@@ -4,6 +4,7 @@ When the client leaves, the work behind its request is cancelled, streamed or no
 """
 
 import asyncio
+import hmac
 import json
 import re
 import time
@@ -15,8 +16,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from tools.errors import Capibara6Error, TooLarge, Unauthorized
-from tools.settings import Limits
+from tools.settings import Limits, Settings
 
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 Headers = dict[bytes, bytes]
 
@@ -81,23 +83,53 @@ class Door:
             await run_until_left(self.app, scope, body, receive, reply)
 
     async def _body(self, headers: Headers, receive: Any) -> bytes | None:
-        """The whole body, or None when the client left before sending it."""
-        declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self.limits.body_bytes:
-            raise self._too_large()
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            if len(body) > self.limits.body_bytes:
-                raise self._too_large()
-            if not message.get("more_body", False):
-                return bytes(body)
+        return await read_body(receive, headers, self.limits.body_bytes, source=self.name)
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"the body may have {self.limits.body_bytes} bytes", source=self.name)
+
+def allowed(settings: Settings) -> Callable[[str, Headers], bool]:
+    """Decides by exact path and headers whether a request may enter; constant time in the key.
+
+    Only the three health paths, spelt exactly, are open: a path trick can only lose that exemption.
+    """
+    secret = settings.api_key.get_secret_value().encode() if settings.api_key else None
+
+    def decide(path: str, headers: Headers) -> bool:
+        if secret is None or path in OPEN_PATHS:
+            return True
+        given = headers.get(b"x-api-key", b"")
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() == b"bearer":
+            given = token.strip()
+        return hmac.compare_digest(given, secret)
+
+    return decide
+
+
+async def read_body(receive: Any, headers: Headers, most: int, *, source: str) -> bytes | None:
+    """The whole body, or None when the client left before sending it. Raises TooLarge beyond `most` bytes."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most, source)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        # The usual case: one piece, no copy.
+        whole = message.get("body", b"")
+        if len(whole) > most:
+            raise _too_large(most, source)
+        return whole
+    body = bytearray()
+    while message["type"] != "http.disconnect":
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise _too_large(most, source)
+        if not message.get("more_body", False):
+            return bytes(body)
+        message = await receive()
+    return None
+
+
+def _too_large(most: int, source: str) -> TooLarge:
+    return TooLarge(f"the body may have {most} bytes", source=source)
 
 
 async def refuse(send: Any, exc: Capibara6Error) -> None:

@@ -18,6 +18,7 @@ def configure(service: str, *, level: str = "INFO", stream: Any = None) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _named(service),
@@ -46,7 +47,8 @@ def configure(service: str, *, level: str = "INFO", stream: Any = None) -> None:
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose events carry `logger=name`."""
-    return structlog.get_logger(name).bind(logger=name)
+    # Not bound here: a logger made at import must obey a later `configure`.
+    return structlog.get_logger(name)
 
 
 def redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

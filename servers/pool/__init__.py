@@ -1,1 +1,1 @@
-"""The model pool (:8082): the models behind one OpenAI and Ollama door."""
+"""The model pool: one OpenAI- and Ollama-shaped door to models that are loaded when asked and never stuck."""

@@ -1,0 +1,91 @@
+"""Writes OpenAI's answers from pieces, for engines that do not speak that wire themselves. Pure text work."""
+
+import itertools
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from servers.pool.reply import Piece
+
+DONE = b"data: [DONE]\n\n"
+_numbers = itertools.count()
+_run = os.urandom(6).hex()
+
+
+def line(event: Any) -> bytes:
+    """One server-sent event."""
+    return b"data: " + orjson.dumps(event) + b"\n\n"
+
+
+async def stream(
+    pieces: AsyncIterator[Piece], *, model: str, chat: bool, usage: bool
+) -> AsyncIterator[bytes]:
+    """Chunks of a chat or text completion, then `[DONE]`; `usage` adds OpenAI's closing usage chunk."""
+    head = _head(
+        model, "chat.completion.chunk" if chat else "text_completion", "chatcmpl" if chat else "cmpl"
+    )
+    if chat:
+        yield line({**head, "choices": [_choice({"delta": {"role": "assistant", "content": ""}}, None)]})
+    last = Piece(finish="stop")
+    async for piece in pieces:
+        if piece.text or piece.tool_calls:
+            part = {"delta": _delta(piece)} if chat else {"text": piece.text}
+            yield line({**head, "choices": [_choice(part, None)]})
+        if piece.finish:
+            last = piece
+    yield line({**head, "choices": [_choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
+    if usage:
+        yield line({**head, "choices": [], "usage": _usage(last)})
+    yield DONE
+
+
+async def whole(pieces: AsyncIterator[Piece], *, model: str, chat: bool) -> bytes:
+    """A complete chat or text completion."""
+    texts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    last = Piece(finish="stop")
+    async for piece in pieces:
+        texts.append(piece.text)
+        calls += piece.tool_calls or []
+        if piece.finish:
+            last = piece
+    head = _head(model, "chat.completion" if chat else "text_completion", "chatcmpl" if chat else "cmpl")
+    text = "".join(texts)
+    message: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None}
+    if calls:
+        message["tool_calls"] = [_without_index(call) for call in calls]
+    part = {"message": message} if chat else {"text": text}
+    return orjson.dumps({**head, "choices": [_choice(part, last.finish)], "usage": _usage(last)})
+
+
+def _head(model: str, kind: str, prefix: str) -> dict[str, Any]:
+    number = f"{prefix}-{_run}{next(_numbers):x}"
+    return {"id": number, "object": kind, "created": int(time.time()), "model": model}
+
+
+def _choice(part: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    return {"index": 0, **part, "logprobs": None, "finish_reason": finish}
+
+
+def _delta(piece: Piece) -> dict[str, Any]:
+    delta: dict[str, Any] = {}
+    if piece.text:
+        delta["content"] = piece.text
+    if piece.tool_calls:
+        delta["tool_calls"] = piece.tool_calls
+    return delta
+
+
+def _without_index(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name != "index"}
+
+
+def _usage(last: Piece) -> dict[str, int]:
+    return {
+        "prompt_tokens": last.prompt_tokens,
+        "completion_tokens": last.completion_tokens,
+        "total_tokens": last.prompt_tokens + last.completion_tokens,
+    }

@@ -1,0 +1,171 @@
+"""The pool's own door: raw ASGI, because the proxy path counts microseconds.
+
+It owns routing by exact path, the key, the bounded body, the request id, the error envelope and
+cancellation when the client leaves. What a route does is the business of `routes.py`.
+"""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+
+from servers.door import REQUEST_ID, Headers, allowed, read_body
+from tools.errors import Capibara6Error, NotFound, Unauthorized
+from tools.log import get_logger
+from tools.settings import Settings
+
+Handler = Callable[["Exchange"], Awaitable[None]]
+JSON = (b"content-type", b"application/json")
+# A client that leaves is noticed within this time; most requests end before a watcher is worth its cost.
+WATCH_AFTER_S = 0.2
+
+log = get_logger("pool.door")
+
+
+class Exchange:
+    """One request and its answer. `model` is set once the request's model is known, for the metrics."""
+
+    __slots__ = ("_receive", "_send", "_task", "_watcher", "arrived", "body", "headers", "left", "method",
+                 "name", "path", "request_id", "status")  # fmt: skip
+
+    def __init__(self, scope: Any, receive: Any, send: Any, request_id: bytes) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: Headers = dict(scope["headers"])
+        self.name = ""
+        self.body = b""
+        self.status = 0
+        self.left = False
+        self.arrived = time.monotonic()
+        given = self.headers.get(b"x-request-id")
+        self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
+        self._receive, self._send = receive, send
+        self._task: asyncio.Task[Any] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send status and headers; from here on an error can only be an event."""
+        self.status = status
+        headers.append((b"x-request-id", self.request_id))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, chunk: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def end(self, chunk: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": chunk})
+
+    async def whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """A complete answer in one piece."""
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self.end(body)
+
+    async def json(self, content: Any, *, status: int = 200) -> None:
+        await self.whole(status, orjson.dumps(content), [JSON])
+
+    async def fail(self, exc: Capibara6Error, *, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        """The error as status and envelope; too late for that once the answer has started."""
+        if self.status:
+            return
+        extra = [JSON, *(headers or [])]
+        if exc.retry_after is not None:
+            extra.append((b"retry-after", b"%d" % exc.retry_after))
+        if exc.status in (401, 413):
+            extra.append((b"connection", b"close"))
+        await self.whole(exc.status, orjson.dumps(exc.envelope()), extra)
+
+    def watch(self) -> None:
+        """Begin to listen for the client's leaving; it cancels the work of this exchange."""
+        self._watcher = asyncio.ensure_future(self._listen())
+
+    def begin(self) -> asyncio.TimerHandle:
+        self._task = asyncio.current_task()
+        return asyncio.get_running_loop().call_later(WATCH_AFTER_S, self.watch)
+
+    def finish(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._task = None
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+class PoolDoor:
+    """The ASGI app. `exact` maps (method, path); `prefixed` maps (method, before, after) around a name."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        exact: Mapping[tuple[str, str], Handler],
+        prefixed: Mapping[tuple[str, str, str], Handler],
+        finished: Callable[[Exchange], None],
+        lifespan: Callable[[Any, Any, Any], Awaitable[None]],
+    ) -> None:
+        self.limits = settings.limits
+        self.allowed = allowed(settings)
+        self.exact, self.prefixed = exact, prefixed
+        self.finished = finished
+        self.lifespan = lifespan
+        self._ids = itertools.count()
+        self._run = os.urandom(8).hex().encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.lifespan(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, b"%b%x" % (self._run, next(self._ids)))
+        try:
+            await self._serve(exchange)
+        except Capibara6Error as exc:
+            await exchange.fail(exc)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not exchange.left or task is None:
+                raise
+            task.uncancel()
+            exchange.status = exchange.status or 499
+        except Exception as exc:
+            log.error("unexpected", path=exchange.path, request_id=exchange.request_id.decode(), exc_info=exc)
+            await exchange.fail(Capibara6Error("internal error; see the service's log", source="pool"))
+            if exchange.status != 500:
+                # Half an answer was sent: only a broken connection tells the client so.
+                raise
+        finally:
+            self.finished(exchange)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        if not self.allowed(exchange.path, exchange.headers):
+            raise Unauthorized("a valid API key is needed", source="pool")
+        handler = self.exact.get((exchange.method, exchange.path)) or self._by_prefix(exchange)
+        if exchange.method == "POST":
+            body = await read_body(exchange._receive, exchange.headers, self.limits.body_bytes, source="pool")
+            if body is None:
+                exchange.status = 499
+                return
+            exchange.body = body
+        timer = exchange.begin()
+        try:
+            await handler(exchange)
+        finally:
+            timer.cancel()
+            exchange.finish()
+
+    def _by_prefix(self, exchange: Exchange) -> Handler:
+        for (method, prefix, suffix), handler in self.prefixed.items():
+            path = exchange.path
+            if method == exchange.method and path.startswith(prefix) and path.endswith(suffix):
+                name = path[len(prefix) : len(path) - len(suffix)]
+                if name and "/" not in name:
+                    exchange.name = name
+                    return handler
+        raise NotFound(f"there is no {exchange.method} {exchange.path[:200]}", source="pool")

@@ -1,0 +1,41 @@
+"""Wires the pool: settings → catalogue, engines, door → one ASGI app."""
+
+from typing import Any
+
+from servers.listen import listen
+from servers.pool.door import Exchange, PoolDoor
+from servers.pool.pool import open_pool
+from servers.pool.routes import Routes
+from tools.log import configure, get_logger
+from tools.settings import Settings
+
+log = get_logger("pool")
+
+
+def build_app(settings: Settings) -> PoolDoor:
+    """The pool's ASGI app. Its lifespan reads the catalogue and ends all engines on the way out."""
+    routes = Routes()
+
+    async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            async with open_pool(settings) as routes.pool:
+                log.info("ready", models=list(routes.pool.catalog.ids))
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except (OSError, ValueError) as exc:
+            await send({"type": "lifespan.startup.failed", "message": str(exc)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def finished(_exchange: Exchange) -> None: ...
+
+    return PoolDoor(
+        settings, exact=routes.exact, prefixed=routes.prefixed, finished=finished, lifespan=lifespan
+    )
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM; blocking."""
+    configure("pool", level=settings.log_level)
+    listen(build_app(settings), settings=settings, port=settings.ports.pool)

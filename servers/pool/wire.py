@@ -1,0 +1,95 @@
+"""The engine behind OpenAI's wire over HTTP: our own vLLM children and any compatible URL.
+
+Bytes go through as they are. One session serves all engines; connections are kept, never limited here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from servers.pool.reply import Reply
+from tools.errors import Capibara6Error, Unavailable, UpstreamFailed
+
+CONNECT_S = 1.0
+"""An engine that does not accept a connection within this time is taken for dead."""
+WHOLE_BYTES = 64 * 2**20
+
+
+@asynccontextmanager
+async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """The pool's one HTTP session. Answers are never decompressed: engines are asked for plain bytes."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30, use_dns_cache=True)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+        read_bufsize=2**18,
+    ) as session:
+        yield session
+
+
+async def ask(
+    session: aiohttp.ClientSession, url: str, body: bytes, *, key: str | None, stream: bool
+) -> Reply:
+    """POST `body` to an engine. A status below 300 of a stream comes back open, all else read whole.
+
+    Raises Unavailable when it can not be reached and UpstreamFailed when it breaks off.
+    """
+    headers = {"content-type": "application/json", "accept-encoding": "identity"}
+    if key is not None:
+        headers["authorization"] = f"Bearer {key}"
+    try:
+        response = await session.post(url, data=body, headers=headers, allow_redirects=False)
+    except (aiohttp.ClientError, OSError) as exc:
+        raise translated(exc) from exc
+    try:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise UpstreamFailed("the engine sent an encoding that was not asked for", source="engine")
+        if stream and response.status < 300:
+            return Reply(status=response.status, events=_events(response), close=response.close)
+        whole = await _read(response)
+    except BaseException:
+        response.close()
+        raise
+    return Reply(status=response.status, body=whole)
+
+
+def translated(exc: BaseException) -> Capibara6Error:
+    """An aiohttp failure in this platform's words."""
+    if isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError | asyncio.TimeoutError):
+        return Unavailable("the engine is not reachable", source="engine", retry_after=1)
+    return UpstreamFailed("the engine broke the connection", source="engine")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. A reply without a length may not grow without bound."""
+    try:
+        if (response.content_length or 0) <= WHOLE_BYTES:
+            whole = bytearray()
+            async for part in response.content.iter_any():
+                whole += part
+                if len(whole) > WHOLE_BYTES:
+                    break
+            else:
+                return bytes(whole)
+    except (aiohttp.ClientError, OSError) as exc:
+        raise translated(exc) from exc
+    raise UpstreamFailed(f"the engine's answer exceeds {WHOLE_BYTES} bytes", source="engine")
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    content = response.content
+    try:
+        while True:
+            part = await content.readany()
+            if not part:
+                return
+            yield part
+    except (aiohttp.ClientError, OSError) as exc:
+        raise translated(exc) from exc
+    finally:
+        response.close()
