@@ -6,6 +6,7 @@ It owns no model and no index; accents are folded, so `cuántos` and `cuantos` a
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Literal
 
 import snowballstemmer
 
@@ -40,6 +41,15 @@ _HINTS: dict[Language, frozenset[str]] = {
     "en": STOP["en"] | frozenset("hello hi hey thanks thank bye goodbye ok want find works".split()),
 }
 _SPANISH_SIGNS = re.compile(r"[¿¡ñáéíóú]", re.IGNORECASE)
+_COURTESY: dict[Literal["greeting", "thanks", "farewell"], frozenset[str]] = {
+    "thanks": frozenset("gracias thanks thank thx".split()),
+    "farewell": frozenset("adios bye goodbye chao hasta".split()),
+    "greeting": frozenset("hola hello hi hey buenas buenos saludos tal morning afternoon evening".split()),
+}
+_FILLER = frozenset(
+    "muchas mil por todo dias tardes noches luego pronto manana que tal como estas esta good you so very much "
+    "for all there how are is it going see later capibara6 amigo buen dia".split()
+)
 _STEMMERS = {"es": snowballstemmer.stemmer("spanish"), "en": snowballstemmer.stemmer("english")}
 
 
@@ -77,3 +87,12 @@ def terms(text: str, language: Language) -> list[str]:
     """Stems of the content words of `text`, in order."""
     stop = STOP[language]
     return [stem(word, language) for word in words(text) if word not in stop]
+
+
+def courtesy(text: str) -> Literal["greeting", "thanks", "farewell"] | None:
+    """What a text of pure courtesy says (`hola`, `muchas gracias`, `bye`); None when it says anything else."""
+    said = set(words(text))
+    for kind, signs in _COURTESY.items():
+        if said & signs and said <= frozenset().union(_FILLER, *_COURTESY.values()):
+            return kind
+    return None

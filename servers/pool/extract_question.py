@@ -95,7 +95,10 @@ def holds_wanted(question: Question, text: str) -> bool:
 
 
 def _kind(folded: str) -> Kind:
-    return next((kind for kind, pattern in _KINDS.items() if pattern.search(folded)), "open")
+    for kind, pattern in _KINDS.items():
+        if pattern.search(folded):
+            return kind
+    return "open"
 
 
 def _news(pattern: re.Pattern[str], folded: str, question: Question) -> bool:

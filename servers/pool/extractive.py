@@ -10,7 +10,7 @@ from typing import Any
 from servers.pool.extract_question import Question, read_question
 from servers.pool.extract_rank import Scored, rank
 from servers.pool.extract_units import Unit, units
-from tools.language import detect, fold, words
+from tools.language import courtesy, detect, fold, words
 from tools.passages import Passage, parse
 from tools.schema import Language
 
@@ -41,15 +41,12 @@ _SAID: dict[str, dict[Language, str]] = {
         "en": "Hello! Ask me something and I will look it up in the available knowledge.",
     },
     "thanks": {"es": "¡De nada!", "en": "You are welcome!"},
+    "farewell": {"es": "¡Hasta pronto!", "en": "See you soon!"},
     "across": {
         "es": "El pasaje está en inglés:",
         "en": "The passage is in Spanish:",
     },
 }
-_THANKS = frozenset({"gracias", "thanks", "thank"})
-_GREETINGS = frozenset(
-    {"hola", "hello", "hi", "hey", "buenas", "buenos", "adios", "bye", "goodbye", "saludos"}
-)
 _LOOKS_BACK = frozenset(
     "este esta esto estos estas ese esa eso esos esas aquel aquella ello ella el ellos ellas "
     "ambos dicho dicha this that these those it they he she both such his her their its".split()
@@ -69,9 +66,9 @@ def answer(messages: list[dict[str, Any]]) -> str:
     asked = [_question(text) for role, text in texts if role == "user"]
     question = asked[-1] if asked else ""
     language = detect(question)
-    courtesy = _courtesy(question)
-    if courtesy is not None:
-        return _SAID[courtesy][language]
+    said = courtesy(question)
+    if said is not None:
+        return _SAID[said][language]
     if passages is None:
         return _SAID["context"][language]
     return extract(_with_history(question, asked), passages, language)
@@ -164,15 +161,6 @@ def _quote(around: Sequence[Unit], index: int, n: int, *, first: bool) -> str:
     if unit.kind == "row":
         return f"\n- {unit.text} [{n}]"
     return f"{'' if first else ' '}{unit.text} [{n}]"
-
-
-def _courtesy(question: str) -> str | None:
-    said = words(question)
-    if not said or len(said) > 4:
-        return None
-    if _THANKS & set(said):
-        return "thanks"
-    return "greeting" if said[0] in _GREETINGS else None
 
 
 def _with_history(question: str, asked: Sequence[str]) -> str:
