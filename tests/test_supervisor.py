@@ -40,7 +40,7 @@ def pid_of(supervisor: Supervisor, name: str = "sleeper") -> int:
 
 def test_a_process_that_dies_is_started_again(settings: Settings) -> None:
     with open_supervisor(settings, [sleeper()]) as supervisor:
-        assert until(lambda: pid_of(supervisor) > 0)
+        assert until(lambda: "awake" in supervisor.log_tail("sleeper"))
         first = pid_of(supervisor)
         os.kill(first, signal.SIGKILL)
         assert until(lambda: pid_of(supervisor) not in (0, first))
