@@ -1,0 +1,135 @@
+"""What a person reads when something fails: one sentence per error code, in Spanish and English.
+
+Programs read the English message in the error envelope; this file is for the UI and the command line.
+"""
+
+from typing import Final
+
+from tools.schema import Language
+
+UNKNOWN: Final = "internal_error"
+
+SENTENCES: Final[dict[str, dict[Language, str]]] = {
+    "internal_error": {
+        "es": "Algo falló dentro de la plataforma. El registro del servicio dice qué fue.",
+        "en": "Something failed inside the platform. The service's log says what it was.",
+    },
+    "bad_request": {
+        "es": "La petición no se entendió. Revísala e inténtalo de nuevo.",
+        "en": "The request was not understood. Check it and try again.",
+    },
+    "invalid_value": {
+        "es": "Uno de los valores no es válido. Revísalo e inténtalo de nuevo.",
+        "en": "One of the values is not valid. Check it and try again.",
+    },
+    "malformed_request": {
+        "es": "La petición llegó mal formada.",
+        "en": "The request arrived malformed.",
+    },
+    "empty_question": {
+        "es": "La pregunta está vacía. Escribe algo y vuelve a enviarla.",
+        "en": "The question is empty. Write something and send it again.",
+    },
+    "nothing_to_say": {
+        "es": "El texto no contiene nada que se pueda leer en voz alta.",
+        "en": "The text holds nothing that can be read aloud.",
+    },
+    "language_not_supported": {
+        "es": "Ninguna voz habla ese idioma. Hay voces en español e inglés.",
+        "en": "No voice speaks that language. There are Spanish and English voices.",
+    },
+    "invalid_api_key": {
+        "es": "Falta la clave de acceso o no es la correcta (CAPIBARA6_API_KEY).",
+        "en": "The access key is missing or wrong (CAPIBARA6_API_KEY).",
+    },
+    "forbidden": {
+        "es": "No tienes permiso para hacer eso.",
+        "en": "You are not allowed to do that.",
+    },
+    "not_found": {
+        "es": "Eso no existe o ya no está.",
+        "en": "That does not exist, or is no longer there.",
+    },
+    "model_not_found": {
+        "es": "No hay ningún modelo con ese nombre.",
+        "en": "There is no model with that name.",
+    },
+    "agent_not_found": {
+        "es": "No hay ningún agente con ese nombre.",
+        "en": "There is no agent with that name.",
+    },
+    "document_not_found": {
+        "es": "Ese documento no está en la base de conocimiento.",
+        "en": "That document is not in the knowledge base.",
+    },
+    "collection_not_found": {
+        "es": "Esa colección todavía no existe: ingiere documentos primero (capibara6 ingest).",
+        "en": "That collection does not exist yet: ingest documents first (capibara6 ingest).",
+    },
+    "voice_not_found": {
+        "es": "Esa voz no está instalada.",
+        "en": "That voice is not installed.",
+    },
+    "conflict": {
+        "es": "Otra operación sobre lo mismo está en marcha. Espera a que termine.",
+        "en": "Another operation on the same thing is under way. Wait for it to finish.",
+    },
+    "too_large": {
+        "es": "El texto es demasiado largo. Acórtalo e inténtalo de nuevo.",
+        "en": "The text is too long. Shorten it and try again.",
+    },
+    "queue_full": {
+        "es": "Hay demasiadas peticiones en espera. Inténtalo dentro de unos segundos.",
+        "en": "Too many requests are waiting. Try again in a few seconds.",
+    },
+    "rate_limited": {
+        "es": "Has enviado demasiadas peticiones seguidas. Espera un momento.",
+        "en": "You sent too many requests in a row. Wait a moment.",
+    },
+    "cancelled": {
+        "es": "La respuesta se detuvo antes de terminar.",
+        "en": "The answer was stopped before it ended.",
+    },
+    "not_supported": {
+        "es": "Esta plataforma no ofrece esa función.",
+        "en": "This platform does not offer that function.",
+    },
+    "upstream_failed": {
+        "es": "Un servicio falló mientras respondía. Vuelve a intentarlo.",
+        "en": "A service failed while answering. Try again.",
+    },
+    "unavailable": {
+        "es": "Un servicio necesario no está disponible ahora. Comprueba cuál con «capibara6 doctor».",
+        "en": "A service that is needed is not available now. See which with “capibara6 doctor”.",
+    },
+    "model_unavailable": {
+        "es": "Ningún modelo puede responder ahora. «capibara6 doctor» dice qué falta.",
+        "en": "No model can answer now. “capibara6 doctor” says what is missing.",
+    },
+    "store_unavailable": {
+        "es": "La base de conocimiento no responde. Inténtalo dentro de un momento.",
+        "en": "The knowledge base does not answer. Try again in a moment.",
+    },
+    "draining": {
+        "es": "La plataforma se está deteniendo y no admite peticiones nuevas.",
+        "en": "The platform is stopping and takes no new requests.",
+    },
+    "upstream_silent": {
+        "es": "El servicio tardó demasiado en responder. Vuelve a intentarlo.",
+        "en": "The service took too long to answer. Try again.",
+    },
+    "storage_full": {
+        "es": "No queda espacio en el disco: libera un poco para seguir guardando datos.",
+        "en": "The disk is full: free some space to go on storing data.",
+    },
+    "mcp_error": {
+        "es": "El servidor MCP rechazó la petición.",
+        "en": "The MCP server refused the request.",
+    },
+}
+
+
+def sentence(code: str, language: Language, detail: str = "") -> str:
+    """The sentence for `code`; an unknown code gets the general one. `detail` follows in parentheses."""
+    text = SENTENCES.get(code, SENTENCES[UNKNOWN])[language]
+    return f"{text} ({detail})" if detail else text
