@@ -180,10 +180,13 @@ def _settings() -> Settings:
 
 
 def _fail(exc: Capibara6Error, settings: Settings, *, as_json: bool) -> NoReturn:
+    from servers.words import WORDS, say  # noqa: PLC0415
     from tools.texts import sentence  # noqa: PLC0415
 
     if as_json:
         typer.echo(json.dumps(exc.envelope(), ensure_ascii=False))
+    elif exc.code in WORDS:
+        errors.print(f"[red]✗[/] {escape(say(exc.code, settings.language, detail=exc.message))}")
     else:
         errors.print(f"[red]✗[/] {escape(sentence(exc.code, settings.language, exc.message))}")
     sys.exit(1)

@@ -28,6 +28,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "stop_hint": ("Ctrl-C lo para todo.", "Ctrl-C stops everything."),
     "stopping": ("Parando…", "Stopping…"),
     "stopped": ("Todo parado.", "Everything is stopped."),
+    "start_failed": ("{detail}", "{detail}"),
     "service_failed": (
         "El servicio {name} no arranca. Final de su registro:",
         "{name} does not start. End of its log:",
