@@ -47,10 +47,10 @@ def test_the_readme_map_names_what_is_on_disk() -> None:
     assert sorted(rooms - named) == [], "on disk and not in the README's map"
 
 
-def test_no_file_names_a_package_registry() -> None:
-    hosts = re.compile(rb"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|index-url|deb\.debian\.org")
+def test_no_file_says_where_a_package_is_downloaded_from() -> None:
+    address = re.compile(rb"https?://[^ \"]+\.(whl|tgz|deb|tar\.gz)\b|(?<!emit)-(extra-)?index-url")
     this = Path(__file__)
-    assert [file for file in tracked() if file != this and hosts.search(file.read_bytes())] == []
+    assert [file for file in tracked() if file != this and address.search(file.read_bytes())] == []
 
 
 def _rooms() -> list[Path]:
