@@ -47,8 +47,8 @@ _COURTESY: dict[Literal["greeting", "thanks", "farewell"], frozenset[str]] = {
     "greeting": frozenset("hola hello hi hey buenas buenos saludos tal morning afternoon evening".split()),
 }
 _FILLER = frozenset(
-    "muchas mil por todo dias tardes noches luego pronto manana que tal como estas esta good you so very much "
-    "for all there how are is it going see later capibara6 amigo buen dia".split()
+    "muchas mil por todo dias tardes noches luego pronto manana que tal como estas esta good you so very "
+    "much for all there how are is it going see later capibara6 amigo buen dia".split()
 )
 _STEMMERS = {"es": snowballstemmer.stemmer("spanish"), "en": snowballstemmer.stemmer("english")}
 
@@ -90,7 +90,7 @@ def terms(text: str, language: Language) -> list[str]:
 
 
 def courtesy(text: str) -> Literal["greeting", "thanks", "farewell"] | None:
-    """What a text of pure courtesy says (`hola`, `muchas gracias`, `bye`); None when it says anything else."""
+    """What a text of pure courtesy says (`hola`, `muchas gracias`, `bye`); None when it says more."""
     said = set(words(text))
     for kind, signs in _COURTESY.items():
         if said & signs and said <= frozenset().union(_FILLER, *_COURTESY.values()):

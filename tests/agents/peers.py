@@ -1,0 +1,210 @@
+"""Small real servers that speak the wires of pool, bridge and speech, with knobs for what can go wrong."""
+
+import asyncio
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from servers.pool.extractive import answer
+from tools.errors import Capibara6Error, ModelNotFound
+from tools.language import detect, terms
+
+DOCUMENTS = [
+    {
+        "id": "modelos",
+        "title": "Modelos",
+        "source": "knowledge/es/modelos.md",
+        "text": "El servidor puede tener cargados tres modelos a la vez. "
+        "Un modelo se descarga tras 300 segundos.",
+    },
+    {
+        "id": "models",
+        "title": "Models",
+        "source": "knowledge/en/models.md",
+        "text": "The server may keep three models loaded at the same time. "
+        "A model is unloaded after 300 seconds.",
+    },
+    {
+        "id": "puertos",
+        "title": "Puertos",
+        "source": "knowledge/es/puertos.md",
+        "text": "La API escucha en el puerto 5000. La pool escucha en el puerto 8082.",
+    },
+]
+MODELS = ["extractive", "phi4_fast"]
+
+
+@dataclass
+class Knobs:
+    """What the peers do; `asked` holds every request body by path, `open_streams` those not finished."""
+
+    token_s: float = 0.0
+    first_s: float = 0.0
+    cut_after: int | None = None
+    error: Capibara6Error | None = None
+    bridge_error: Capibara6Error | None = None
+    speech_error: Capibara6Error | None = None
+    script: list[list[dict[str, Any]]] = field(default_factory=list)
+    documents: list[dict[str, str]] = field(default_factory=lambda: list(DOCUMENTS))
+    degraded: list[str] = field(default_factory=list)
+    asked: dict[str, list[Any]] = field(default_factory=dict)
+    open_streams: int = 0
+    model: str = "extractive"
+    tables: dict[str, Any] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        open_streams = self.open_streams
+        self.__init__()
+        self.open_streams = open_streams
+
+    async def note(self, request: Request) -> Any:
+        body = await request.json()
+        self.asked.setdefault(request.url.path, []).append(body)
+        return body
+
+
+def build_pool(knobs: Knobs) -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/v1/route")
+    async def route(request: Request) -> Any:
+        await knobs.note(request)
+        return {
+            "wanted": "phi4_fast",
+            "model": knobs.model,
+            "confidence": 0.8,
+            "reasons": ["short question"],
+        }
+
+    @app.get("/v1/models")
+    async def models() -> Any:
+        return {
+            "object": "list",
+            "data": [{"id": name, "object": "model", "available": True} for name in MODELS],
+        }
+
+    @app.post("/v1/chat/completions")
+    async def chat(request: Request) -> Any:
+        body = await knobs.note(request)
+        if knobs.error is not None:
+            return JSONResponse(knobs.error.envelope(), knobs.error.status)
+        if body["model"] not in MODELS:
+            exc = ModelNotFound(f"no model {body['model']}", param="model", source="pool")
+            return JSONResponse(exc.envelope(), exc.status)
+        deltas = knobs.script.pop(0) if knobs.script else _words(answer(body["messages"]))
+        if not body.get("stream"):
+            return _completion(body["model"], deltas)
+        return StreamingResponse(_chunks(knobs, body["model"], deltas), media_type="text/event-stream")
+
+    @app.get("/health/live")
+    async def live() -> Any:
+        return {"status": "ok"}
+
+    return app
+
+
+def build_bridge(knobs: Knobs) -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/api/v1/rag/hybrid-search")
+    async def search(request: Request) -> Any:
+        body = await knobs.note(request)
+        if knobs.bridge_error is not None:
+            return JSONResponse(knobs.bridge_error.envelope(), knobs.bridge_error.status)
+        wanted = set(terms(body["query"], detect(body["query"])))
+        scored = sorted(((_overlap(wanted, one), one) for one in knobs.documents), key=lambda pair: -pair[0])
+        hits = [
+            {**one, "id": f"{one['id']}:0", "document_id": one["id"], "score": score}
+            for score, one in scored[: body["top_k"]]
+        ]
+        return {"results": hits, "degraded": knobs.degraded, "took_ms": 1.0}
+
+    @app.post("/api/v1/postgres/query")
+    async def sql(request: Request) -> Any:
+        return _table(knobs, await knobs.note(request))
+
+    @app.post("/api/v1/nebula/query")
+    async def graph(request: Request) -> Any:
+        return _table(knobs, await knobs.note(request))
+
+    @app.get("/health/live")
+    async def live() -> Any:
+        return {"status": "ok"}
+
+    return app
+
+
+def build_speech(knobs: Knobs) -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/tts")
+    async def tts(request: Request) -> Any:
+        await knobs.note(request)
+        if knobs.speech_error is not None:
+            return JSONResponse(knobs.speech_error.envelope(), knobs.speech_error.status)
+        audio = base64.b64encode(b"RIFF0000WAVE").decode()
+        return {"audio": audio, "format": "wav", "sample_rate": 22050, "duration_s": 0.1, "voice": "es"}
+
+    return app
+
+
+def _table(knobs: Knobs, body: dict[str, Any]) -> Any:
+    """The answer set for a query in `knobs.tables`; anything else is the error a store would give."""
+    if body["query"] in knobs.tables:
+        return knobs.tables[body["query"]]
+    exc = Capibara6Error(f"syntax error near {body['query'][:20]!r}", code="query_failed", source="bridge")
+    return JSONResponse(exc.envelope(), 400)
+
+
+def _overlap(wanted: set[str], document: dict[str, str]) -> float:
+    held = set(terms(f"{document['title']} {document['text']}", detect(document["text"])))
+    return len(wanted & held) / (len(wanted) or 1)
+
+
+def _words(text: str) -> list[dict[str, Any]]:
+    return [{"content": f"{word} "} for word in text.split(" ")]
+
+
+def _completion(model: str, deltas: list[dict[str, Any]]) -> Any:
+    text = "".join(delta.get("content", "") for delta in deltas).strip()
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": len(deltas), "total_tokens": 1 + len(deltas)},
+    }
+
+
+async def _chunks(knobs: Knobs, model: str, deltas: list[dict[str, Any]]) -> Any:
+    knobs.open_streams += 1
+    try:
+        await asyncio.sleep(knobs.first_s)
+        for number, delta in enumerate(deltas):
+            if number == knobs.cut_after:
+                return
+            yield _line(model, delta, None)
+            await asyncio.sleep(knobs.token_s)
+        calls = any("tool_calls" in delta for delta in deltas)
+        yield _line(model, {}, "tool_calls" if calls else "stop", usage={"total_tokens": len(deltas)})
+        yield b"data: [DONE]\n\n"
+    finally:
+        knobs.open_streams -= 1
+
+
+def _line(model: str, delta: dict[str, Any], finish: str | None, **extra: Any) -> bytes:
+    chunk = {
+        "id": "x",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        **extra,
+    }
+    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"

@@ -1,0 +1,166 @@
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+
+from agents.context import Wishes
+from agents.events import Cited, Done, Progress, Retrieved, Routed, Token
+from agents.runtime import run, stream
+from tools.errors import ModelUnavailable, StoreUnavailable, UpstreamFailed, UpstreamSilent
+from tools.settings import Chat
+
+SPANISH = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
+ENGLISH = "How many models may the server keep loaded at the same time?"
+
+
+def user(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+async def events_of(ready, context, text=SPANISH, **options):
+    return [event async for event in stream(ready, "capibara6", user(text), context=context, **options)]
+
+
+async def test_question_is_routed_retrieved_and_answered_with_citations(ready, context) -> None:
+    events = await events_of(ready, context)
+    kinds = {type(event) for event in events}
+    assert {Routed, Retrieved, Token, Cited, Done} <= kinds
+    done = events[-1].answer
+    assert "tres modelos" in done.answer
+    assert [citation.document_id for citation in done.citations] == ["modelos"]
+    assert done.model == "extractive"
+    assert done.agent == "capibara6"
+    assert done.route.wanted == "phi4_fast"
+    assert {"route", "retrieve", "answer", "total"} <= set(done.timings_ms)
+
+
+async def test_tokens_join_to_the_answer_and_events_share_a_run_id(ready, context) -> None:
+    events = await events_of(ready, context)
+    text = "".join(event.text for event in events if isinstance(event, Token))
+    assert text.strip() == events[-1].answer.answer
+    assert len({event.run_id for event in events}) == 1
+    assert [event.at_ms for event in events] == sorted(event.at_ms for event in events)
+
+
+async def test_english_question_gets_an_english_answer(ready, context) -> None:
+    done = (await run(ready, "capibara6", user(ENGLISH), context=context)).answer
+    assert "three models" in done.answer
+    assert done.citations[0].document_id == "models"
+
+
+async def test_small_talk_asks_no_knowledge(ready, context, knobs) -> None:
+    events = await events_of(ready, context, "hola")
+    assert not any(isinstance(event, Retrieved) for event in events)
+    assert events[-1].answer.answer.startswith("¡Hola!")
+    assert "/api/v1/rag/hybrid-search" not in knobs.asked
+
+
+async def test_unknown_matter_is_said_to_be_unknown_without_citations(ready, context) -> None:
+    done = (await run(ready, "capibara6", user("¿Cuál es la capital de Mongolia?"), context=context)).answer
+    assert "no contienen la respuesta" in done.answer
+    assert done.citations == []
+
+
+async def test_caller_chooses_collection_model_and_options(ready, context, knobs) -> None:
+    wishes = Wishes(collection="otra", model="phi4_fast", options={"temperature": 0.1})
+    done = (await run(ready, "capibara6", user(SPANISH), context=replace(context, wishes=wishes))).answer
+    assert knobs.asked["/api/v1/rag/hybrid-search"][0]["collection"] == "otra"
+    assert knobs.asked["/v1/chat/completions"][0]["temperature"] == 0.1
+    assert "/v1/route" not in knobs.asked
+    assert done.model == "phi4_fast"
+
+
+async def test_spoken_answer_travels_in_an_event(ready, context, knobs) -> None:
+    speaking = replace(context, wishes=Wishes(speak=True))
+    events = await events_of(ready, speaking)
+    spoken = next(event for event in events if isinstance(event, Progress) and event.stage == "spoken")
+    assert spoken.detail["format"] == "wav"
+    assert "[1]" not in knobs.asked["/tts"][0]["text"]
+
+
+async def test_degraded_search_is_named_in_the_answer(ready, context, knobs) -> None:
+    knobs.degraded = ["graph"]
+    assert (await run(ready, "capibara6", user(SPANISH), context=context)).answer.degraded == ["graph"]
+
+
+async def test_mark_that_points_to_no_passage_is_removed(ready, context, knobs) -> None:
+    knobs.script = [[{"content": "Tres modelos [1]"}, {"content": ", creo [9]."}]]
+    done = (await run(ready, "capibara6", user(SPANISH), context=context)).answer
+    assert done.answer == "Tres modelos [1], creo ."
+    assert [citation.n for citation in done.citations] == [1]
+
+
+@pytest.mark.parametrize(
+    ("knob", "error"),
+    [
+        ({"error": ModelUnavailable("no model", source="pool")}, ModelUnavailable),
+        ({"bridge_error": StoreUnavailable("all legs dead", source="bridge")}, StoreUnavailable),
+        ({"cut_after": 2}, UpstreamFailed),
+        ({"script": [[{"content": "  "}]]}, UpstreamFailed),
+    ],
+)
+async def test_failures_of_peers_are_typed_errors(ready, context, knobs, knob, error) -> None:
+    for name, value in knob.items():
+        setattr(knobs, name, value)
+    with pytest.raises(error):
+        await run(ready, "capibara6", user(SPANISH), context=context)
+
+
+async def test_run_that_takes_too_long_is_ended(ready, context, knobs) -> None:
+    knobs.first_s = 5
+    hurried = replace(context, chat=Chat(deadline_s=0.3))
+    with pytest.raises(UpstreamSilent):
+        await run(ready, "capibara6", user(SPANISH), context=hurried)
+    await closed(knobs)
+
+
+async def test_leaving_the_stream_ends_the_model_call(ready, context, knobs) -> None:
+    knobs.token_s = 0.2
+    async with aclosing(stream(ready, "capibara6", user(SPANISH), context=context)) as events:
+        async for event in events:
+            if isinstance(event, Token):
+                break
+    await closed(knobs)
+
+
+async def test_cancelling_the_reader_ends_the_model_call(ready, context, knobs) -> None:
+    knobs.token_s = 0.2
+    reader = asyncio.create_task(events_of(ready, context))
+    await until(lambda: knobs.open_streams)
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    await closed(knobs)
+
+
+async def test_thread_remembers_the_conversation(ready, context, knobs) -> None:
+    await run(ready, "capibara6", user("¿En qué puerto escucha la API?"), context=context, thread_id="a")
+    done = (await run(ready, "capibara6", user("¿y la pool?"), context=context, thread_id="a")).answer
+    assert "8082" in done.answer
+    assert done.thread_id == "a"
+    assert len(knobs.asked["/v1/chat/completions"][-1]["messages"]) == 4
+    other = (await run(ready, "capibara6", user("¿y la pool?"), context=context, thread_id="b")).answer
+    assert len(knobs.asked["/v1/chat/completions"][-1]["messages"]) == 2
+    assert other.thread_id == "b"
+
+
+async def test_turn_that_fails_leaves_the_thread_as_it_was(ready, context, knobs) -> None:
+    await run(ready, "capibara6", user("¿En qué puerto escucha la API?"), context=context, thread_id="a")
+    knobs.error = ModelUnavailable("no model", source="pool")
+    with pytest.raises(ModelUnavailable):
+        await run(ready, "capibara6", user(SPANISH), context=context, thread_id="a")
+    knobs.error = None
+    await run(ready, "capibara6", user("¿y la pool?"), context=context, thread_id="a")
+    roles = [message["role"] for message in knobs.asked["/v1/chat/completions"][-1]["messages"]]
+    assert roles == ["system", "user", "assistant", "user"]
+
+
+async def until(condition) -> None:
+    while not condition():  # noqa: ASYNC110 - the peer runs in a thread of its own
+        await asyncio.sleep(0.01)
+
+
+async def closed(knobs) -> None:
+    """Wait until the pool has seen its stream end; the test's own timeout is the bound."""
+    await until(lambda: not knobs.open_streams)
