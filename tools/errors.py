@@ -163,8 +163,9 @@ def from_envelope(status: int, body: Any, *, source: str, retry_after: int | Non
     code = error.get("code") if isinstance(error.get("code"), str) else None
     message = error.get("message") if isinstance(error.get("message"), str) else None
     kind = _by_code(code) or _by_status(status)
+    detail = body.get("detail") if isinstance(body, dict) else None  # FastAPI's own shape: Prefect, vLLM
     return kind(
-        message or f"{source} answered HTTP {status}",
+        message or (detail if isinstance(detail, str) else None) or f"{source} answered HTTP {status}",
         param=error.get("param") if isinstance(error.get("param"), str) else None,
         source=error.get("source") if isinstance(error.get("source"), str) else source,
         retry_after=retry_after,

@@ -1,0 +1,5 @@
+"""`python -m flows …`: what `capibara6 flows` and the supervisor start."""
+
+from flows.cli import app
+
+app()

@@ -1,0 +1,153 @@
+"""Flow `health`: every service, each store behind the bridge, and one question with a known citation."""
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows.retry import HASTY
+from flows.texts import say
+from tools.clients.api import open_api
+from tools.clients.bridge import open_bridge
+from tools.clients.http import open_http
+from tools.errors import Capibara6Error
+from tools.schema import Answer
+from tools.settings import Language, Settings, load_settings
+
+QUESTION = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
+EXPECTED = "modelos"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of the table; `status` is ok, degraded or down, `ms` what the answer took."""
+
+    name: str
+    status: str
+    detail: str
+    ms: int
+
+
+@flow(name="health", flow_run_name="health")
+async def health(
+    services: list[str] | None = None, question: str = QUESTION, expected: str = EXPECTED
+) -> State[list[Check]]:
+    """Comprueba los servicios, almacenes y una pregunta de control. · Check services, stores, a question.
+
+    Args:
+        services: which to check (pool, bridge, api, speech, mcp, ui, prefect); by default all.
+        question: the canary question; empty leaves it out.
+        expected: a part of the document id, source or title that its answer must cite.
+    """
+    settings, log = load_settings(), get_run_logger()
+    chosen = {name: url for name, url in addresses(settings).items() if services is None or name in services}
+    checks = list(await asyncio.gather(*(_row(name, settings, url) for name, url in chosen.items())))
+    if "bridge" in chosen:
+        checks += await _stores(settings)
+    if question:
+        checks.append(await _canary_row(settings, question, expected))
+    await acreate_table_artifact([asdict(check) for check in checks], key="health")
+    bad = [check for check in checks if check.status != "ok"]
+    for check in bad:
+        log.warning(f"{check.name}: {say(_word(check), settings.language)} · {check.detail}")
+    if any(check.status == "down" for check in bad):
+        names = ", ".join(check.name for check in bad)
+        return Failed(message=say("not_well", settings.language, names=names), data=checks)
+    message = say("all_well", settings.language)
+    log.info(message)
+    return Completed(message=message, data=checks)
+
+
+@task(task_run_name="check {name}", cache_policy=NO_CACHE, **HASTY)
+async def check(name: str, settings: Settings, url: str) -> str:
+    """Ask one service; returns its own word for its state. Raises when it does not answer or is down."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    parts = urlsplit(url)
+    path = f"{parts.path.rstrip('/')}/health"
+    async with open_http(f"{parts.scheme}://{parts.netloc}", name, api_key=key, timeout=10.0) as http:
+        response = await http.send("GET", path)
+    return _state_of(response.text)
+
+
+@task(task_run_name="canary", cache_policy=NO_CACHE, **HASTY)
+async def canary(settings: Settings, question: str) -> Answer:
+    """Ask the default agent, through the API, as a user would."""
+    async with open_api(settings) as api:
+        return await api.ask(question)
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Where each service's `/health` is."""
+    return {
+        "pool": settings.pool_url,
+        "bridge": settings.bridge_url,
+        "api": settings.api_url,
+        "speech": settings.speech_url,
+        "mcp": settings.mcp_url.removesuffix("/mcp"),
+        "ui": settings.ui_url,
+        "prefect": settings.prefect_url,
+    }
+
+
+def judge(answer: Answer, expected: str, language: Language) -> tuple[str, str]:
+    """Status and sentence for the canary's answer."""
+    cited = [f"{item.document_id} {item.source} {item.title}" for item in answer.citations]
+    if any(expected.lower() in item.lower() for item in cited):
+        return "ok", say("canary_ok", language, expected=expected)
+    found = ", ".join(item.document_id for item in answer.citations) or "—"
+    return "down", say("canary_bad", language, expected=expected, found=found)
+
+
+async def _row(name: str, settings: Settings, url: str) -> Check:
+    started = time.monotonic()
+    try:
+        status, detail = await check(name, settings, url), url
+    except Capibara6Error as exc:
+        status, detail = "down", exc.message
+    return Check(name, status, detail, _since(started))
+
+
+async def _canary_row(settings: Settings, question: str, expected: str) -> Check:
+    started = time.monotonic()
+    try:
+        status, detail = judge(await canary(settings, question), expected, settings.language)
+    except Capibara6Error as exc:
+        status, detail = "down", exc.message
+    return Check("canary", status, detail, _since(started))
+
+
+async def _stores(settings: Settings) -> list[Check]:
+    """One row a store, as the bridge sees it; nothing when the bridge itself does not answer."""
+    try:
+        async with open_bridge(settings) as bridge:
+            stores = await bridge.health()
+    except Capibara6Error:
+        return []
+    rows = {name: value for name, value in stores.items() if isinstance(value, dict) and "status" in value}
+    return [
+        Check(
+            name,
+            "ok" if value["status"] == "connected" else "down",
+            str(value.get("error") or value.get("host") or value["status"]),
+            round(value.get("latency_ms") or 0),
+        )
+        for name, value in rows.items()
+    ]
+
+
+def _state_of(body: str) -> str:
+    return "degraded" if '"status":"degraded"' in body.replace(" ", "") else "ok"
+
+
+def _word(check: Check) -> str:
+    return "degraded" if check.status == "degraded" else "down"
+
+
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1_000)

@@ -1,0 +1,51 @@
+"""What flows say to people, Spanish and English."""
+
+from tools.settings import Language
+
+TEXTS: dict[str, tuple[str, str]] = {
+    # why a file was not ingested
+    "missing": ("no existe", "does not exist"),
+    "empty": ("está vacío", "is empty"),
+    "binary": ("es binario, no texto", "is binary, not text"),
+    "encoding": ("no es texto UTF-8 válido", "is not valid UTF-8 text"),
+    "unreadable": ("no se puede leer: {detail}", "cannot be read: {detail}"),
+    "too_large": ("ocupa {size} bytes; el máximo es {limit}", "has {size} bytes; the maximum is {limit}"),
+    "unsupported": ("tipo de archivo no admitido", "unsupported type of file"),
+    "same_id": ("tiene el mismo identificador que {other}", "has the same identifier as {other}"),
+    "malformed": ("no se puede interpretar: {detail}", "cannot be parsed: {detail}"),
+    # ingest
+    "found": ("{count} archivos encontrados en {sources}", "{count} files found in {sources}"),
+    "batch": ("{done} de {total} documentos procesados", "{done} of {total} documents processed"),
+    "failed_file": ("{name}: {reason}", "{name}: {reason}"),
+    "deleted": ("{count} documentos borrados porque ya no están", "{count} documents deleted: they are gone"),
+    "incomplete": (
+        "no se borra nada: no se pudieron listar todas las fuentes",
+        "nothing is deleted: not every source could be listed",
+    ),
+    "guard": (
+        "no se borra nada: faltan {count} de {total} documentos; confirma con max_delete_share=1",
+        "nothing is deleted: {count} of {total} documents are missing; confirm with max_delete_share=1",
+    ),
+    "summary": (
+        "{added} añadidos, {changed} cambiados, {unchanged} iguales, {deleted} borrados, {failed} fallidos",
+        "{added} added, {changed} changed, {unchanged} unchanged, {deleted} deleted, {failed} failed",
+    ),
+    "nothing": ("no hay nada que ingerir en {sources}", "there is nothing to ingest in {sources}"),
+    "report_title": ("Ingesta en la colección", "Ingestion into the collection"),
+    # health
+    "healthy": ("bien", "healthy"),
+    "degraded": ("degradado", "degraded"),
+    "down": ("caído", "down"),
+    "canary_ok": ("la respuesta cita «{expected}»", "the answer cites “{expected}”"),
+    "canary_bad": (
+        "la respuesta no cita «{expected}», sino {found}",
+        "the answer does not cite “{expected}” but {found}",
+    ),
+    "all_well": ("todo funciona", "everything works"),
+    "not_well": ("fallan: {names}", "failing: {names}"),
+}
+
+
+def say(key: str, language: Language, **fields: object) -> str:
+    """The sentence in the person's language; Spanish comes first."""
+    return TEXTS[key][0 if language == "es" else 1].format(**fields)

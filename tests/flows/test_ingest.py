@@ -1,0 +1,100 @@
+"""The ingest flow against a real bridge on the wire and a real Prefect server."""
+
+from pathlib import Path
+
+from flows.ingest import compare, gone, ingest, split
+from flows.sources import Found, Listing, Unreadable
+from tests.flows.conftest import Peer
+
+
+def _found(name: str, size: int = 10) -> Found:
+    return Found(name, Path(name), size)
+
+
+def test_batches_are_bounded_in_files_and_bytes() -> None:
+    files = [_found("a", 600_000), _found("b", 600_000), *(_found(str(n)) for n in range(5))]
+    assert [len(batch) for batch in split(files, 3)] == [1, 3, 3]
+
+
+def test_a_document_that_the_store_does_not_show_was_not_ingested() -> None:
+    listing = Listing(files=[_found("new"), _found("old"), _found("same"), _found("lost"), _found("bad")])
+    report = compare(listing, {"old": 1, "same": 1}, {"new": 1, "old": 2, "same": 1}, [("bad", "is empty")])
+    assert (report.added, report.changed, report.unchanged) == (["new"], ["old"], ["same"])
+    assert [name for name, _ in report.failed] == ["bad", "lost"]
+
+
+def test_only_documents_of_a_listed_folder_can_be_gone() -> None:
+    listing = Listing(
+        files=[_found("docs/a")], roots=["docs/"], problems=[("docs/broken", Unreadable("empty"))]
+    )
+    assert gone(listing, ["docs/a", "docs/b", "docs/broken", "other/c"]) == (["docs/b"], 3)
+    assert gone(Listing(files=[_found("a")]), ["b"]) == ([], 0)
+
+
+async def test_running_twice_is_running_once(run, peer: Peer, folder: Path) -> None:
+    first = await run(ingest, sources=[str(folder)])
+    held, writes = dict(peer.collections["capibara6"]), peer.writes
+    again = await run(ingest, sources=[str(folder)])
+    assert first.is_completed()
+    assert first.message == "2 añadidos, 0 cambiados, 0 iguales, 0 borrados, 0 fallidos"
+    assert again.message == "0 añadidos, 0 cambiados, 2 iguales, 0 borrados, 0 fallidos"
+    assert (peer.collections["capibara6"], peer.writes) == (held, writes)
+    assert held["notes/es/uno.md"]["title"] == "Uno"
+
+
+async def test_broken_files_are_named_and_the_rest_goes_in(run, peer: Peer, folder: Path) -> None:
+    (folder / "empty.md").touch()
+    (folder / "blob.md").write_bytes(b"\0\1\2")
+    peer.refused.add("notes/poison.txt")
+    (folder / "poison.txt").write_text("poison")
+    state = await run(ingest, sources=[str(folder), str(folder / "nothing")])
+    report = await state.aresult()
+    assert state.is_completed()
+    assert sorted(report.added) == ["notes/es/uno.md", "notes/two.txt"]
+    assert dict(report.failed) == {
+        "notes/empty.md": "está vacío",
+        "notes/blob.md": "es binario, no texto",
+        "notes/poison.txt": "poison",
+        str(folder / "nothing"): "no existe",
+    }
+
+
+async def test_a_store_that_is_away_for_a_while_is_waited_for(run, peer: Peer, folder: Path) -> None:
+    peer.away = 1
+    state = await run(ingest, sources=[str(folder)])
+    assert state.is_completed()
+    assert peer.requests == [2, 2]
+    assert len(peer.collections["capibara6"]) == 2
+
+
+async def test_pruning_deletes_what_left_the_folder(run, peer: Peer, folder: Path) -> None:
+    peer.put("capibara6", {"id": "other/kept.md", "text": "of another folder"})
+    await run(ingest, sources=[str(folder)])
+    (folder / "two.txt").unlink()
+    state = await run(ingest, sources=[str(folder)], prune=True, max_delete_share=0.5)
+    assert (await state.aresult()).deleted == ["notes/two.txt"]
+    assert sorted(peer.collections["capibara6"]) == ["notes/es/uno.md", "other/kept.md"]
+
+
+async def test_a_mass_delete_needs_confirmation(run, peer: Peer, folder: Path) -> None:
+    await run(ingest, sources=[str(folder)])
+    (folder / "two.txt").unlink()
+    state = await run(ingest, sources=[str(folder)], prune=True)
+    assert state.is_failed()
+    assert "max_delete_share=1" in state.message
+    assert len(peer.collections["capibara6"]) == 2
+
+
+async def test_nothing_is_pruned_after_an_incomplete_listing(run, peer: Peer, folder: Path) -> None:
+    await run(ingest, sources=[str(folder)])
+    (folder / "two.txt").unlink()
+    gone_too = str(folder.parent / "unmounted")
+    state = await run(ingest, sources=[str(folder), gone_too], prune=True, max_delete_share=1)
+    assert state.is_failed()
+    assert len(peer.collections["capibara6"]) == 2
+
+
+async def test_a_run_that_finds_nothing_fails(run, peer: Peer, tmp_path: Path) -> None:
+    state = await run(ingest, sources=[str(tmp_path / "nothing")])
+    assert state.is_failed()
+    assert "no hay nada que ingerir" in state.message

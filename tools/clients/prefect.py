@@ -1,0 +1,201 @@
+"""Client of Prefect's REST API: start a deployment's run, follow it, read what it left.
+
+Plain HTTP: a door that only starts runs does not import Prefect, which costs a second and 80 MB.
+"""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from tools.clients.http import Http, open_http
+from tools.errors import BadRequest, Conflict, NotFound, Unavailable, UpstreamSilent
+from tools.settings import Settings
+
+FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+POLL_S = 0.3
+BUSY_WAITS = (0.2, 0.4, 0.8, 1.6)
+
+OnLog = Callable[[str, str], None]
+
+
+class Run(BaseModel):
+    """One flow run; `state` is Prefect's state type (SCHEDULED, RUNNING, COMPLETED, FAILED, CRASHED…)."""
+
+    id: str
+    name: str
+    state: str
+    message: str = ""
+    parameters: dict[str, Any] = {}
+    created: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+
+class Prefect:
+    """Typed verbs over Prefect's API. Raises `tools.errors`."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    async def health(self) -> None:
+        """Returns when the server answers; raises `Unavailable` when it does not."""
+        await self.http.json("GET", "/health")
+
+    async def deployments(self) -> list[dict[str, Any]]:
+        """Every deployment as Prefect describes it: name, schedules, tags, paused, …"""
+        return await self._pages("/deployments/filter", {"sort": "NAME_ASC"})
+
+    async def deployment(self, name: str) -> dict[str, Any]:
+        """`name` is `flow/deployment`, or one word when both are called the same."""
+        flow, _, deployment = name.partition("/")
+        path = f"/deployments/name/{quote(flow, safe='')}/{quote(deployment or flow, safe='')}"
+        try:
+            return await self.call("GET", path)
+        except NotFound as exc:
+            raise NotFound(f"there is no deployment {name!r}", source="prefect", param="deployment") from exc
+
+    async def start(
+        self,
+        name: str,
+        parameters: dict[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+        tags: list[str] | None = None,
+    ) -> Run:
+        """Ask for a run now; the same idempotency key answers with the same run."""
+        deployment = await self.deployment(name)
+        request: dict[str, Any] = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}}
+        if idempotency_key is not None:
+            request["idempotency_key"] = idempotency_key
+        if tags:
+            request["tags"] = tags
+        path = f"/deployments/{deployment['id']}/create_flow_run"
+        try:
+            return _run(await self.call("POST", path, json=request))
+        except Conflict as exc:  # how Prefect says that the parameters break the flow's schema
+            raise BadRequest(exc.message, source="prefect", param="parameters") from exc
+
+    async def run(self, run_id: str) -> Run:
+        return _run(await self.call("GET", f"/flow_runs/{quote(run_id, safe='')}"))
+
+    async def runs(
+        self, *, deployment: str | None = None, states: list[str] | None = None, limit: int = 20
+    ) -> list[Run]:
+        """The latest runs, newest first."""
+        request: dict[str, Any] = {"sort": "EXPECTED_START_TIME_DESC", "limit": limit}
+        if deployment is not None:
+            request["deployments"] = {"id": {"any_": [(await self.deployment(deployment))["id"]]}}
+        if states:
+            request["flow_runs"] = {"state": {"type": {"any_": states}}}
+        return [_run(item) for item in await self.call("POST", "/flow_runs/filter", json=request)]
+
+    async def last_runs(self, deployment_ids: list[str]) -> dict[str, Run]:
+        """The latest run of each deployment that has run, by deployment id."""
+        request = {
+            "sort": "EXPECTED_START_TIME_DESC",
+            "limit": 200,
+            "deployments": {"id": {"any_": deployment_ids}},
+            "flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}},
+        }
+        bodies = await self.call("POST", "/flow_runs/filter", json=request)
+        return {body["deployment_id"]: _run(body) for body in reversed(bodies)}
+
+    async def schedule(self, name: str, *, active: bool) -> None:
+        """Make a deployment's schedules active or not; runs that are planned already follow."""
+        deployment = await self.deployment(name)
+        for item in deployment["schedules"]:
+            path = f"/deployments/{deployment['id']}/schedules/{item['id']}"
+            await self.call("PATCH", path, json={"active": active})
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask the worker to stop the run."""
+        request = {"state": {"type": "CANCELLING"}, "force": False}
+        await self.call("POST", f"/flow_runs/{quote(run_id, safe='')}/set_state", json=request)
+
+    async def logs(self, run_id: str, *, skip: int = 0) -> list[dict[str, Any]]:
+        """Log records in the order they were written, from record `skip` on: level, message, timestamp."""
+        request = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
+        return await self._pages("/logs/filter", request, skip=skip)
+
+    async def artifacts(self, run_id: str) -> list[dict[str, Any]]:
+        """What the run left in Prefect's UI: key, type, data, description."""
+        request = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
+        return await self.call("POST", "/artifacts/filter", json=request)
+
+    async def wait(self, run_id: str, *, timeout: float, on_log: OnLog | None = None) -> Run:
+        """Follow a run to its final state; `on_log(level, message)` gets each line once, in order.
+
+        Raises `UpstreamSilent` after `timeout` seconds; the run itself goes on.
+        """
+        deadline, seen = time.monotonic() + timeout, 0
+        while True:
+            run = await self.run(run_id)
+            if on_log is not None:
+                if run.final:  # the last lines are sent in a batch, just after the state
+                    await asyncio.sleep(POLL_S)
+                for record in await self.logs(run_id, skip=seen):
+                    seen += 1
+                    on_log(LEVELS.get(record["level"], "info"), record["message"])
+            if run.final:
+                return run
+            if time.monotonic() > deadline:
+                raise UpstreamSilent(f"the run is {run.state} after {timeout:.0f} s", source="prefect")
+            await asyncio.sleep(POLL_S)
+
+    async def call(self, method: str, path: str, **request: Any) -> Any:
+        """One request; a 503, which Prefect on SQLite answers while another writes, is tried again."""
+        for wait in BUSY_WAITS:
+            try:
+                return await self._once(method, path, **request)
+            except Unavailable:
+                await asyncio.sleep(wait)
+        return await self._once(method, path, **request)
+
+    async def _once(self, method: str, path: str, **request: Any) -> Any:
+        response = await self.http.send(method, path, **request)
+        return response.json() if response.content else None
+
+    async def _pages(self, path: str, request: dict[str, Any], *, skip: int = 0) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = {**request, "limit": 200, "offset": skip + len(found)}
+            items = await self.call("POST", path, json=page)
+            found += items
+            if len(items) < 200:
+                return found
+
+
+@asynccontextmanager
+async def open_prefect(settings: Settings) -> AsyncIterator[Prefect]:
+    async with open_http(settings.prefect_url, "prefect") as http:
+        if settings.api_key is not None:
+            login = f"capibara6:{settings.api_key.get_secret_value()}"
+            http.client.headers["authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+        yield Prefect(http)
+
+
+def _run(body: dict[str, Any]) -> Run:
+    state = body.get("state") or {}
+    return Run(
+        id=body["id"],
+        name=body["name"],
+        state=state.get("type") or "PENDING",
+        message=state.get("message") or "",
+        parameters=body.get("parameters") or {},
+        created=body.get("created"),
+        started=body.get("start_time"),
+        ended=body.get("end_time"),
+        seconds=body.get("total_run_time") or 0.0,
+    )
