@@ -1,0 +1,116 @@
+"""A real UI on a free port, over a small real API that speaks the agents' wire, and Chromium if present."""
+
+import asyncio
+import json
+import shutil
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from servers.speech.main import build_app as build_speech
+from tests.conftest import settings_in
+from tests.serving import serving
+from tools.errors import ModelUnavailable
+from tools.schema import Citation, Route
+from ui.main import build_app
+
+CITATIONS = [
+    Citation(
+        n=1,
+        title="Modelos y enrutado",
+        source="knowledge/modelos.md",
+        document_id="modelos",
+        text="El servidor tiene como máximo tres modelos cargados a la vez.\nSi hace falta otro, suelta uno.",
+    ),
+    Citation(
+        n=2,
+        title="Operations <b>guide</b>",
+        source="knowledge/operations.md",
+        document_id="operations",
+        text="A model is unloaded after 300 s without requests.",
+    ),
+]
+ROUTE = Route(wanted="phi4_fast", model="extractive", confidence=0.82, reasons=["short factual question"])
+ANSWERS = {
+    "es": "El servidor puede tener **tres modelos** cargados a la vez [1]. Salen tras 300 s sin uso [2].",
+    "en": "The server keeps up to **three models** loaded [1]. Each is unloaded after 300 s without use [2].",
+}
+HOSTILE = (
+    "Hola ![x](http://evil.example/p.png) [pulsa](http://evil.example/q) <img src=http://evil.example/r.png "
+    "onerror=\"document.title='hacked'\"> <script>document.title='hacked'</script> "
+    "${document.title='hacked'} {{document.title='hacked'}} [1]"
+)
+
+
+def build_api():
+    app = FastAPI()
+
+    @app.get("/health/live")
+    async def live():
+        return {"status": "ok"}
+
+    @app.post("/v1/chat/completions")
+    async def chat(request: Request):
+        question = (await request.json())["messages"][-1]["content"]
+        if "averiado" in question:
+            return JSONResponse(ModelUnavailable("no model can serve", source="pool").envelope(), 503)
+        return StreamingResponse(lines(question), media_type="text/event-stream")
+
+    return app
+
+
+async def lines(question):
+    text = ANSWERS["en" if "how" in question.lower() else "es"]
+    text = HOSTILE if "ataque" in question else text
+    yield event({"event": "routed", "route": ROUTE.model_dump()})
+    found = [{**citation.model_dump(), "score": 0.9} for citation in CITATIONS]
+    yield event({"event": "retrieved", "citations": found, "degraded": [], "took_ms": 12.0})
+    for word in text.split(" "):
+        yield event({"event": "token", "text": f"{word} "})
+        await asyncio.sleep(60 if "espera" in question else 0.01)
+        if "corta" in question:
+            return
+    timings = {"route": 3.1, "retrieve": 21.4, "answer": 140.2, "total": 168.0}
+    whole = {
+        "answer": text,
+        "citations": [citation.model_dump() for citation in CITATIONS],
+        "model": "extractive",
+        "agent": "capibara6",
+        "route": ROUTE.model_dump(),
+        "timings_ms": timings,
+    }
+    yield event({"event": "done", "answer": whole})
+    yield "data: [DONE]\n\n"
+
+
+def event(data):
+    return f"data: {json.dumps({'choices': [], 'capibara6': data})}\n\n"
+
+
+@pytest.fixture(scope="session")
+def behind(tmp_path_factory):
+    """Settings of a running API and speech server; the UI is not started."""
+    settings = settings_in(tmp_path_factory.mktemp("behind"))
+    with serving(build_api(), settings.ports.api), serving(build_speech(settings), settings.ports.speech):
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def running(behind):
+    """Settings whose `ui_url` answers."""
+
+    async def build():
+        return build_app(behind)
+
+    # Built outside a running loop, Gradio would make one of its own and never close it.
+    with serving(asyncio.run(build()), behind.ports.ui):
+        yield behind
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    return found

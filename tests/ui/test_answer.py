@@ -1,0 +1,103 @@
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.conftest import free_ports
+from tests.serving import serving
+from tools.texts import SENTENCES
+from ui.chat import answer, read_aloud
+from ui.main import build_app
+from ui.words import EXAMPLES, WORDS
+
+
+async def shown(settings, question, *, turns=(), language="es"):
+    return [pair async for pair in answer(settings, question, list(turns), language)]
+
+
+async def test_an_answer_grows_and_joins_the_conversation_when_it_is_whole(behind):
+    pairs = await shown(behind, "¿Cuántos modelos?")
+    statuses = " ".join(html for html, _ in pairs)
+    assert (
+        statuses.index("Pensando…") < statuses.index("Modelo elegido") < statuses.index("Leyendo 2 pasajes")
+    )
+    assert all(turns == [] for _, turns in pairs[:-1])
+    html, turns = pairs[-1]
+    assert "knowledge/modelos.md" in html
+    assert [turn["role"] for turn in turns] == ["user", "assistant"]
+    assert turns[1]["content"].startswith("El servidor")
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        ("   ", "empty_question"),
+        ("a" * 32_001, "too_large"),
+        ("averiado", "model_unavailable"),
+        ("corta", "upstream_failed"),
+    ],
+)
+@pytest.mark.parametrize("language", ["es", "en"])
+async def test_a_failure_is_one_friendly_sentence_and_leaves_the_conversation_alone(
+    behind, question, code, language
+):
+    before = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    html, turns = (await shown(behind, question, turns=before, language=language))[-1]
+    assert SENTENCES[code][language] in html
+    assert turns == before
+
+
+async def test_nobody_answering_is_a_friendly_sentence_too(settings):
+    html, _ = (await shown(settings, "hola"))[-1]
+    assert SENTENCES["unavailable"]["es"] in html
+    assert SENTENCES["unavailable"]["en"] in await read_aloud(
+        settings, [{"role": "assistant", "content": "a"}], "en"
+    )
+
+
+async def test_the_last_answer_is_read_aloud_in_its_own_language(behind):
+    turns = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": "Hola, esto es una respuesta."},
+    ]
+    assert 'src="data:audio/wav;base64,UklGR' in await read_aloud(behind, turns, "en")
+    assert "<audio" not in await read_aloud(behind, [], "es")
+
+
+async def test_health_is_open_and_names_the_api(running, settings):
+    with serving(build_app(settings), settings.ports.ui):
+        async with httpx.AsyncClient(trust_env=False) as http:
+            good = (await http.get(f"{running.ui_url}/health")).json()
+            bad = (await http.get(f"{settings.ui_url}/health/ready")).json()
+            live = (await http.get(f"{settings.ui_url}/health/live")).json()
+    assert (good["status"], bad["status"], live["status"]) == ("ok", "degraded", "ok")
+    assert bad["api"] == "api is not reachable"
+
+
+async def test_the_page_names_no_other_site_to_load_from_and_forbids_it(running):
+    async with httpx.AsyncClient(trust_env=False) as http:
+        page = await http.get(running.ui_url)
+        files = [
+            await http.get(f"{running.ui_url}{path}")
+            for path in ("/gradio_api/file=/etc/passwd", "/file=/etc/passwd")
+        ]
+    assert "connect-src 'self'" in page.headers["content-security-policy"]
+    assert "fonts.googleapis" not in page.text
+    assert all(file.status_code in (403, 404) for file in files)
+
+
+async def test_with_a_key_the_page_asks_for_it(behind):
+    ports = behind.ports.model_copy(update={"ui": free_ports(1)[0]})
+    settings = behind.model_copy(update={"api_key": SecretStr("s3cret-key"), "ports": ports})
+    with serving(build_app(settings), settings.ports.ui):
+        async with httpx.AsyncClient(trust_env=False, base_url=settings.ui_url) as http:
+            assert (await http.get("/config")).status_code == 401
+            wrong = await http.post("/login", data={"username": "a", "password": "wrong"})
+            right = await http.post("/login", data={"username": "a", "password": "s3cret-key"})
+            assert (wrong.status_code, right.status_code) == (400, 200)
+            assert (await http.get("/config")).status_code == 200
+            assert (await http.get("/health/live")).status_code == 200
+
+
+def test_every_word_is_in_both_languages():
+    assert all(word.keys() == {"es", "en"} and all(word.values()) for word in WORDS.values())
+    assert len(EXAMPLES["es"]) == len(EXAMPLES["en"])

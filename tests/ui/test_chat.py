@@ -1,0 +1,91 @@
+"""The chat in a real browser, over a real page, a real API wire and a real speech server."""
+
+import pytest
+from playwright.async_api import async_playwright
+
+from tools.texts import SENTENCES
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def page(running, chromium):
+    """The chat page, ready; its requests and script errors are checked when the test ends."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = await browser.new_page()
+        requests, faults = set(), []
+        page.on("request", lambda request: requests.add(request.url))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        await page.goto(running.ui_url)
+        await page.wait_for_selector("#question textarea")
+        yield page
+        await browser.close()
+    strangers = {url for url in requests if not url.startswith((running.ui_url, "data:", "blob:"))}
+    assert strangers == set()
+    assert faults == []
+
+
+async def ask(page, question):
+    await page.fill("#question textarea", question)
+    await page.press("#question textarea", "Enter")
+
+
+async def test_a_spanish_question_gets_a_streamed_answer_with_its_sources(page):
+    await ask(page, "¿Cuántos modelos puede tener cargados a la vez el servidor?")
+    await page.wait_for_selector("#chat .how")
+    assert "tres modelos" in await page.inner_text("#chat .answer")
+    assert await page.locator("#chat .source").count() == 2
+    first = page.locator("#chat .source").first
+    assert "knowledge/modelos.md" in await first.inner_text()
+    assert not await first.locator("blockquote").is_visible()
+    await first.locator("summary").click()
+    assert "como máximo tres modelos" in await first.locator("blockquote").inner_text()
+    await page.locator("#chat .how summary").click()
+    how = await page.locator("#chat .how").inner_text()
+    assert all(part in how for part in ("extractive", "capibara6", "short factual question", "buscar 21 ms"))
+
+
+async def test_an_english_question_on_the_english_page(page):
+    await page.get_by_text("English", exact=True).click()
+    await page.wait_for_selector("text=What would you like to know?")
+    await page.get_by_text("How many models can the server keep").click()
+    await page.wait_for_selector("#chat .how")
+    assert "three models" in await page.inner_text("#chat .answer")
+    assert "Sources" in await page.inner_text("#chat .sources")
+    assert await page.evaluate("document.documentElement.lang") == "en"
+
+
+async def test_an_error_is_a_friendly_sentence_and_the_next_question_works(page):
+    await ask(page, "averiado")
+    await page.wait_for_selector("#chat .failure")
+    assert SENTENCES["model_unavailable"]["es"] in await page.inner_text("#chat .failure")
+    await ask(page, "¿Cuántos?")
+    await page.wait_for_selector("#chat .how")
+
+
+async def test_a_hostile_answer_does_nothing(page):
+    await ask(page, "ataque")
+    await page.wait_for_selector("#chat .how")
+    assert await page.title() == "capibara6"
+    assert await page.locator("#chat .answer").locator("img, a, script, iframe").count() == 0
+    assert "<script>" in await page.inner_text("#chat .answer")
+
+
+async def test_an_answer_can_be_stopped_and_heard(page):
+    await ask(page, "¿Cuántos?")
+    await page.wait_for_selector("#chat .how")
+    await page.click("#listen")
+    await page.wait_for_selector("#player audio")
+    await page.wait_for_function("document.querySelector('#player audio').duration > 1")
+    await ask(page, "espera")
+    await page.click("#question .stop-button")
+    await page.wait_for_selector(f"text={SENTENCES['cancelled']['es']}")
+    await page.click("#new")
+    await page.wait_for_selector("text=¿Qué quieres saber?")
+    assert await page.locator("#chat .answer").count() == 0
