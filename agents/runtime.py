@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-
 from agents.context import Context
 from agents.events import Done, Event, Interrupted, Told
+from agents.memory import Memory
 from agents.registry import AGENTS, Agent, find_agent
 from agents.turn import Message, fresh
 from tools.errors import BadRequest, UpstreamFailed, UpstreamSilent
@@ -30,12 +29,18 @@ class Ready:
     lasting: Any
 
 
-def compile_agents(memory: BaseCheckpointSaver[str]) -> dict[str, Ready]:
+def compile_agents(memory: Memory) -> dict[str, Ready]:
     """Every agent of the registry, ready to run."""
-    return {
-        name: Ready(agent, agent.build().compile(name=name), agent.build().compile(memory, name=name))
-        for name, agent in AGENTS.items()
-    }
+    return {name: _compile(agent, memory) for name, agent in AGENTS.items()}
+
+
+def _compile(agent: Agent, memory: Memory) -> Ready:
+    graph = agent.build()
+    return Ready(
+        agent,
+        passing=graph.compile(store=memory.facts, name=agent.name),
+        lasting=graph.compile(memory.threads, store=memory.facts, name=agent.name),
+    )
 
 
 async def stream(

@@ -9,6 +9,7 @@ Nested fields are reached with two underscores: `CAPIBARA6_PORTS__API=5050`.
 import ipaddress
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,6 +112,21 @@ class Chat(Section):
     deadline_s: float = Field(default=120.0, gt=0)
 
 
+class Agents(Section):
+    """Bounds of every agent run, and what a caller may grant it.
+
+    `seal` signs what threads remember (replicas need the same); None keeps a key in the data directory.
+    """
+
+    seal: SecretStr | None = None
+    tools: tuple[str, ...] = ("search_knowledge", "query_graph", "query_sql", "speak", "recall", "remember")
+    steps: int = Field(default=12, ge=1, le=100)
+    tokens: int = Field(default=60_000, ge=100)
+    context_tokens: int = Field(default=6_000, ge=200)
+    active_runs: int = Field(default=64, ge=1)
+    waiting_runs: int = Field(default=256, ge=0)
+
+
 class Settings(BaseSettings):
     """Everything a process may be told. Build it once with `load_settings()`."""
 
@@ -135,6 +151,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     pool: Pool = Pool()
     chat: Chat = Chat()
+    agents: Agents = Agents()
     knowledge: Path = Path("knowledge")
 
     vllm_url: str | None = Field(default=None, validation_alias=AliasChoices("vllm_url", "VLLM_URL"))
@@ -246,6 +263,11 @@ class Settings(BaseSettings):
             for name, value in values.items()
             if value is not None
         }
+
+
+def handed_on(names: Collection[str]) -> dict[str, str]:
+    """The named part of this process's environment, for the programs that it starts."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def load_settings() -> Settings:

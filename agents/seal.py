@@ -1,0 +1,75 @@
+"""Seals what a checkpoint holds: each value is signed when written, refused when the signature is not ours.
+
+A row that was changed, or written by someone else, is never decoded: no object is built from it.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from tools.errors import Capibara6Error
+from tools.settings import Settings
+
+SIGNATURE_BYTES = 32
+MOST_BYTES = 32 * 2**20
+
+
+class StateRefused(Capibara6Error):
+    """A remembered value is not what this platform wrote; the run that needs it fails closed."""
+
+    code = "state_refused"
+
+
+class Sealed(SerializerProtocol):
+    """LangGraph's serializer behind a signature over type and bytes. No pickle, in or out."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.inner = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        kind, data = self.inner.dumps_typed(obj)
+        return kind, self._sign(kind, data) + data
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        kind, sealed = data
+        if len(sealed) > MOST_BYTES:
+            raise StateRefused("a remembered value is too large", source="api")
+        signature, value = sealed[:SIGNATURE_BYTES], sealed[SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._sign(kind, value)):
+            raise StateRefused("a remembered value was changed by someone else", source="api")
+        return self.inner.loads_typed((kind, value))
+
+    def _sign(self, kind: str, data: bytes) -> bytes:
+        return hmac.digest(self.key, kind.encode() + b"\0" + data, "sha256")
+
+
+def read_key(settings: Settings) -> bytes:
+    """The signing key: from the settings, or from a private file in the data directory, made once."""
+    if settings.agents.seal is not None:
+        return hashlib.sha256(settings.agents.seal.get_secret_value().encode()).digest()
+    path = settings.home / "seal.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _create(path) or path.read_bytes()
+
+
+def _create(path: Path) -> bytes | None:
+    """A new key at `path`, complete or not at all; None when there is one already."""
+    if path.exists():
+        return None
+    key, draft = secrets.token_bytes(32), path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(key)
+    draft.chmod(0o600)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return None
+    finally:
+        draft.unlink()
+    return key
