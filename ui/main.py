@@ -10,50 +10,25 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI, HTTPException, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from tools.clients.api import open_api
 from tools.errors import Capibara6Error
 from tools.log import configure
 from tools.settings import Settings
+from ui.guard import Guard
 from ui.look import STYLE, build_theme
 from ui.page import build_page
 
 HEALTH_S = 2.0
-# Gradio's page has inline scripts and styles; nothing in it may load from, or be sent to, another site.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-)
 LOGIN = "Cualquier nombre, y la clave de acceso como contraseña · Any name, and the access key as password"
-HEADERS = {
-    "content-security-policy": POLICY,
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-
-
-class Headers:
-    """Adds `HEADERS` to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def reply(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self.app(scope, receive, reply)
 
 
 def build_app(settings: Settings) -> FastAPI:
-    """The ASGI app: `/health…` and the page at `/`."""
+    """The ASGI app: `/health…`, `/metrics` and the page at `/`."""
     app = FastAPI(title="capibara6 ui", docs_url=None, redoc_url=None, openapi_url=None)
+    registry = CollectorRegistry()
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:
@@ -68,7 +43,13 @@ def build_app(settings: Settings) -> FastAPI:
             "api": api,
         }
 
-    app.add_middleware(Headers)
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        if not _holds_key(request, settings):
+            raise HTTPException(401)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_middleware(Guard, body_bytes=settings.limits.body_bytes, registry=registry)
     return gr.mount_gradio_app(
         app,
         build_page(settings),
@@ -112,6 +93,14 @@ def _login(settings: Settings) -> Callable[[str, str], bool] | None:
         return None
     key = settings.api_key.get_secret_value().encode()
     return lambda _user, password: hmac.compare_digest(password.encode(), key)
+
+
+def _holds_key(request: Request, settings: Settings) -> bool:
+    if settings.api_key is None:
+        return True
+    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+    given = request.headers.get("x-api-key", bearer)
+    return hmac.compare_digest(given.encode(), settings.api_key.get_secret_value().encode())
 
 
 async def _api(settings: Settings) -> str:

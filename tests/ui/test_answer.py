@@ -73,6 +73,11 @@ async def test_health_is_open_and_names_the_api(running, settings):
     assert bad["api"] == "api is not reachable"
 
 
+async def endless():
+    for _ in range(9):
+        yield b" " * 2**20
+
+
 async def test_the_page_names_no_other_site_to_load_from_and_forbids_it(running):
     async with httpx.AsyncClient(trust_env=False) as http:
         page = await http.get(running.ui_url)
@@ -80,6 +85,10 @@ async def test_the_page_names_no_other_site_to_load_from_and_forbids_it(running)
             await http.get(f"{running.ui_url}{path}")
             for path in ("/gradio_api/file=/etc/passwd", "/file=/etc/passwd")
         ]
+        large = await http.post(f"{running.ui_url}/gradio_api/queue/join", content=endless())
+        counted = await http.get(f"{running.ui_url}/metrics")
+    assert large.status_code >= 400
+    assert 'http_requests_total{method="GET",status="200"}' in counted.text
     assert "connect-src 'self'" in page.headers["content-security-policy"]
     assert "fonts.googleapis" not in page.text
     assert all(file.status_code in (403, 404) for file in files)
@@ -96,6 +105,9 @@ async def test_with_a_key_the_page_asks_for_it(behind):
             assert (wrong.status_code, right.status_code) == (400, 200)
             assert (await http.get("/config")).status_code == 200
             assert (await http.get("/health/live")).status_code == 200
+            assert (await http.get("/metrics")).status_code == 401
+            metrics = await http.get("/metrics", headers={"authorization": "Bearer s3cret-key"})
+            assert metrics.status_code == 200
 
 
 def test_every_word_is_in_both_languages():

@@ -1,0 +1,56 @@
+"""ASGI middleware in front of the page: bounded bodies, headers that keep the page local, request counts."""
+
+from prometheus_client import CollectorRegistry, Counter
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tools.errors import TooLarge
+
+# Gradio's page has inline scripts and styles; nothing in it may load from, or be sent to, another site.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Guard:
+    """Refuses bodies over `body_bytes`, declared or not, and adds `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp, *, body_bytes: int, registry: CollectorRegistry) -> None:
+        self.app = app
+        self.body_bytes = body_bytes
+        self.requests = Counter("http_requests", "Requests answered", ["method", "status"], registry=registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received = 0
+
+        async def read() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            # An undeclared body that grows past the bound ends like one whose sender left.
+            return {"type": "http.disconnect"} if received > self.body_bytes else message
+
+        async def reply(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+                self.requests.labels(scope["method"], str(message["status"])).inc()
+            await send(message)
+
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self.body_bytes:
+            refusal = TooLarge(f"the body may have {self.body_bytes} bytes", source="ui")
+            answer = JSONResponse(refusal.envelope(), refusal.status, headers={"connection": "close"})
+            await answer(scope, read, reply)
+            return
+        await self.app(scope, read, reply)
