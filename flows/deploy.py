@@ -1,4 +1,4 @@
-"""Registers the deployments of `prefect.yaml` on a running Prefect server; doing it again changes nothing."""
+"""Registers `prefect.yaml` and `automations.yaml` on a running Prefect server; again, and nothing changes."""
 
 import hashlib
 import json
@@ -18,6 +18,7 @@ from tools.errors import Conflict, NotFound
 from tools.settings import Settings
 
 MANIFEST = Path(__file__).parent.parent / "prefect.yaml"
+AUTOMATIONS = Path(__file__).parent / "automations.yaml"
 
 
 def read_manifest(path: Path = MANIFEST) -> list[dict[str, Any]]:
@@ -32,7 +33,7 @@ def load_flow(entrypoint: str) -> Flow[..., Any]:
 
 
 async def deploy(settings: Settings) -> list[str]:
-    """Create or update the pool and every deployment; returns the names of those that changed.
+    """Create or update pools, deployments and automations; returns the names of those that changed.
 
     A deployment whose declaration did not change is left alone, with what operators set and what is
     already scheduled. One that changed keeps its schedules as active or paused as operators left them.
@@ -40,7 +41,8 @@ async def deploy(settings: Settings) -> list[str]:
     async with open_prefect(settings) as prefect:
         entries = read_manifest()
         await _create_pools(prefect, {entry["work_pool"]["name"] for entry in entries})
-        return [entry["name"] for entry in entries if await _register(prefect, entry)]
+        changed = [entry["name"] for entry in entries if await _register(prefect, entry)]
+        return changed + await _automate(prefect)
 
 
 def declare(entry: dict[str, Any], *, active: Mapping[str, bool] = MappingProxyType({})) -> dict[str, Any]:
@@ -101,3 +103,22 @@ async def _register(prefect: Prefect, entry: dict[str, Any]) -> bool:
     flow = await prefect.call("POST", "/flows/", json={"name": name.partition("/")[0]})
     await prefect.call("POST", "/deployments/", json={**request, "version": version, "flow_id": flow["id"]})
     return True
+
+
+async def _automate(prefect: Prefect) -> list[str]:
+    """Automations are known by name; the digest in their description says which declaration they are of."""
+    known = {item["name"]: item for item in await prefect.call("POST", "/automations/filter", json={})}
+    changed = []
+    for wanted in yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]:
+        name, digest = wanted["name"], hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+        held = known.get(name)
+        body = {**wanted, "description": f"{wanted['description']} [{digest[:12]}]"}
+        if held is None:
+            await prefect.call("POST", "/automations/", json={"enabled": True, **body})
+        elif held["description"] != body["description"]:
+            body["enabled"] = held["enabled"]
+            await prefect.call("PUT", f"/automations/{held['id']}", json=body)
+        else:
+            continue
+        changed.append(name)
+    return changed

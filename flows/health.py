@@ -1,8 +1,14 @@
-"""Flow `health`: every service, each store behind the bridge, and one question with a known citation."""
+"""Flow `health`: services, stores, the machine and one question with a known citation; alerts on a change.
+
+Its own artifacts in Prefect are the status history: they are there when everything else is down.
+"""
 
 import asyncio
+import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from prefect import flow, get_run_logger, task
@@ -11,32 +17,30 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from flows.alerts import send_alert, turned
+from flows.machine import Check, certificate, disk, orphans
 from flows.retry import HASTY
 from flows.texts import say
 from tools.clients.api import open_api
 from tools.clients.bridge import open_bridge
 from tools.clients.http import open_http
+from tools.clients.prefect import Prefect, open_prefect
 from tools.errors import Capibara6Error
 from tools.schema import Answer
 from tools.settings import Language, Settings, load_settings
 
 QUESTION = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
 EXPECTED = "modelos"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One row of the table; `status` is ok, degraded or down, `ms` what the answer took."""
-
-    name: str
-    status: str
-    detail: str
-    ms: int
+HISTORY = 50
+LATE_MINUTES = 10
 
 
 @flow(name="health", flow_run_name="health")
 async def health(
-    services: list[str] | None = None, question: str = QUESTION, expected: str = EXPECTED
+    services: list[str] | None = None,
+    question: str = QUESTION,
+    expected: str = EXPECTED,
+    certificates: list[str] | None = None,
 ) -> State[list[Check]]:
     """Comprueba los servicios, almacenes y una pregunta de control. · Check services, stores, a question.
 
@@ -44,6 +48,7 @@ async def health(
         services: which to check (pool, bridge, api, speech, mcp, ui, prefect); by default all.
         question: the canary question; empty leaves it out.
         expected: a part of the document id, source or title that its answer must cite.
+        certificates: `host:port` of TLS servers whose certificates must not be about to end.
     """
     settings, log = load_settings(), get_run_logger()
     chosen = {name: url for name, url in addresses(settings).items() if services is None or name in services}
@@ -52,6 +57,11 @@ async def health(
         checks += await _stores(settings)
     if question:
         checks.append(await _canary_row(settings, question, expected))
+    checks += [disk(settings), orphans(settings)]
+    checks += [await certificate(address, settings.language) for address in certificates or []]
+    async with open_prefect(settings) as prefect:
+        checks.append(await _waiting(prefect, settings.language))
+        await _alert(settings, await _history(prefect), checks)
     await acreate_table_artifact([asdict(check) for check in checks], key="health")
     bad = [check for check in checks if check.status != "ok"]
     for check in bad:
@@ -82,6 +92,14 @@ async def canary(settings: Settings, question: str) -> Answer:
         return await api.ask(question)
 
 
+@task(task_run_name="alert {subject}", cache_policy=NO_CACHE)
+async def alert(settings: Settings, subject: str, body: str, facts: dict[str, Any]) -> dict[str, str]:
+    """Tell operators; a channel that does not work is in the run's log, not a failure of the check."""
+    sent = await send_alert(settings.alerts, f"capibara6: {subject}", body, facts)
+    get_run_logger().warning(f"{subject} → {sent}")
+    return sent
+
+
 def addresses(settings: Settings) -> dict[str, str]:
     """Where each service's `/health` is."""
     return {
@@ -102,6 +120,38 @@ def judge(answer: Answer, expected: str, language: Language) -> tuple[str, str]:
         return "ok", say("canary_ok", language, expected=expected)
     found = ", ".join(item.document_id for item in answer.citations) or "—"
     return "down", say("canary_bad", language, expected=expected, found=found)
+
+
+async def _alert(
+    settings: Settings, history: list[tuple[float, dict[str, str]]], checks: list[Check]
+) -> None:
+    """One message a service that went down or came back for good, none for one that flickers."""
+    now = (time.time(), {check.name: check.status for check in checks})
+    limits = settings.alerts
+    news = turned([*history, now], threshold=limits.threshold, within_s=limits.within_s)
+    for name, state in news.items():
+        subject = say(f"turned_{state}", settings.language, name=name)
+        detail = next(check.detail for check in checks if check.name == name)
+        facts = {"event": "health", "service": name, "state": state}
+        await alert(settings, subject, f"{subject}: {detail}", facts)
+
+
+async def _history(prefect: Prefect) -> list[tuple[float, dict[str, str]]]:
+    """Statuses of earlier runs, oldest first, read from their tables."""
+    past = await prefect.history("health", limit=HISTORY)
+    return [
+        (
+            datetime.fromisoformat(item["created"]).timestamp(),
+            {row["name"]: row["status"] for row in json.loads(item["data"])},
+        )
+        for item in reversed(past)
+    ]
+
+
+async def _waiting(prefect: Prefect, language: Language) -> Check:
+    count = await prefect.late(LATE_MINUTES)
+    text = say("late", language, count=count, minutes=LATE_MINUTES) if count else say("on_time", language)
+    return Check("queue", "degraded" if count else "ok", text)
 
 
 async def _row(name: str, settings: Settings, url: str) -> Check:

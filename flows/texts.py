@@ -41,6 +41,21 @@ TEXTS: dict[str, tuple[str, str]] = {
         "la respuesta no cita «{expected}», sino {found}",
         "the answer does not cite “{expected}” but {found}",
     ),
+    "disk_free": ("quedan {free} GiB libres", "{free} GiB free"),
+    "no_orphans": ("ninguno", "none"),
+    "days_left": ("válido {days} días más", "good for {days} more days"),
+    "late": (
+        "{count} ejecuciones esperan más de {minutes} minutos",
+        "{count} runs have waited over {minutes} min",
+    ),
+    "on_time": ("nada espera", "nothing waits"),
+    "turned_down": ("{name} ha dejado de funcionar", "{name} is down"),
+    "turned_up": ("{name} vuelve a funcionar", "{name} works again"),
+    "test_alert": ("aviso de prueba", "test alert"),
+    "no_channel": (
+        "no hay ningún canal: define CAPIBARA6_ALERTS__WEBHOOK o CAPIBARA6_ALERTS__SMTP y __TO",
+        "there is no channel: set CAPIBARA6_ALERTS__WEBHOOK or CAPIBARA6_ALERTS__SMTP and __TO",
+    ),
     "all_well": ("todo funciona", "everything works"),
     "not_well": ("fallan: {names}", "failing: {names}"),
 }

@@ -101,6 +101,7 @@ class Pool(Section):
     first_token_s: float = Field(default=60.0, gt=0)
     between_tokens_s: float = Field(default=30.0, gt=0)
     unload_grace_s: float = Field(default=10.0, ge=0)
+    keepalive_s: float = Field(default=5.0, gt=0)
 
 
 class Chat(Section):
@@ -125,6 +126,22 @@ class Agents(Section):
     context_tokens: int = Field(default=6_000, ge=200)
     active_runs: int = Field(default=64, ge=1)
     waiting_runs: int = Field(default=256, ge=0)
+
+
+class Alerts(Section):
+    """Where operators hear of trouble: a webhook (JSON, signed with `secret`) and mail through `smtp`.
+
+    `smtp` is smtp://user:password@host:587 (STARTTLS when offered) or smtps://…; a service is down after
+    `threshold` checks that say so within `within_s`, and well again after as many.
+    """
+
+    webhook: str | None = None
+    secret: SecretStr | None = None
+    smtp: SecretStr | None = None
+    sender: str = "capibara6@localhost"
+    to: tuple[str, ...] = ()
+    threshold: int = Field(default=2, ge=1)
+    within_s: float = Field(default=3_600.0, gt=0)
 
 
 class Settings(BaseSettings):
@@ -152,6 +169,7 @@ class Settings(BaseSettings):
     pool: Pool = Pool()
     chat: Chat = Chat()
     agents: Agents = Agents()
+    alerts: Alerts = Alerts()
     knowledge: Path = Path("knowledge")
 
     vllm_url: str | None = Field(default=None, validation_alias=AliasChoices("vllm_url", "VLLM_URL"))

@@ -73,8 +73,9 @@ class Peer:
             return {"accepted": changed, "unchanged": len(body["documents"]) - changed, "failed": []}
 
         @app.get("/api/v1/documents")
-        async def documents(collection: str) -> dict[str, Any]:
-            return {"documents": list(self.collections.get(collection, {}).values())}
+        async def documents(collection: str, limit: int, offset: int) -> dict[str, Any]:
+            held = sorted(self.collections.get(collection, {}).values(), key=lambda item: item["id"])
+            return {"documents": held[offset : offset + limit], "total": len(held)}
 
         @app.delete("/api/v1/documents/{document_id:path}")
         async def delete(document_id: str, collection: str) -> dict[str, Any]:

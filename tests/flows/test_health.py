@@ -58,7 +58,16 @@ async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, pee
     state = await run(health, services=["bridge", "prefect", "api"])
     rows = {check.name: check.status for check in await state.aresult()}
     assert state.is_completed()
-    assert rows == {"bridge": "ok", "prefect": "ok", "api": "degraded", "postgres": "ok", "canary": "ok"}
+    assert rows == {
+        "bridge": "ok",
+        "prefect": "ok",
+        "api": "degraded",
+        "postgres": "ok",
+        "canary": "ok",
+        "disk": "ok",
+        "orphans": "ok",
+        "queue": "ok",
+    }
 
 
 async def test_a_service_that_is_down_fails_the_run_by_name(run, sick: None) -> None:

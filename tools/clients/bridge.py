@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 from tools.clients.http import Http, open_http
 from tools.schema import Document, IngestReport, IngestRequest, SearchRequest, SearchResponse
 from tools.settings import Settings
+
+PAGE = 1_000
 
 
 class Bridge:
@@ -29,12 +32,18 @@ class Bridge:
         return IngestReport.model_validate(body)
 
     async def documents(self, *, collection: str) -> list[dict[str, Any]]:
-        """What the collection holds: `{id, title, source, language, chunks, updated_at}` each."""
-        body = await self.http.json("GET", "/api/v1/documents", params={"collection": collection})
-        return body["documents"]
+        """All that the collection holds: `{id, title, source, language, chunks, updated_at}` each."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = {"collection": collection, "limit": PAGE, "offset": len(found)}
+            body = await self.http.json("GET", "/api/v1/documents", params=page)
+            found += body["documents"]
+            if len(body["documents"]) < PAGE:
+                return found
 
     async def delete(self, document_id: str, *, collection: str) -> None:
-        await self.http.json("DELETE", f"/api/v1/documents/{document_id}", params={"collection": collection})
+        path = f"/api/v1/documents/{quote(document_id)}"
+        await self.http.json("DELETE", path, params={"collection": collection})
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Unit-length vectors, one a text."""

@@ -8,6 +8,7 @@ import base64
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -133,6 +134,17 @@ class Prefect:
         """What the run left in Prefect's UI: key, type, data, description."""
         request = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
         return await self.call("POST", "/artifacts/filter", json=request)
+
+    async def history(self, key: str, *, limit: int) -> list[dict[str, Any]]:
+        """The latest artifacts of one key, newest first, whichever run left them."""
+        request = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": limit}
+        return await self.call("POST", "/artifacts/filter", json=request)
+
+    async def late(self, minutes: float) -> int:
+        """How many runs should have started `minutes` ago and still wait."""
+        before = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+        late = {"expected_start_time": {"before_": before}, "state": {"type": {"any_": ["SCHEDULED"]}}}
+        return await self.call("POST", "/flow_runs/count", json={"flow_runs": late})
 
     async def wait(self, run_id: str, *, timeout: float, on_log: OnLog | None = None) -> Run:
         """Follow a run to its final state; `on_log(level, message)` gets each line once, in order.

@@ -1,0 +1,105 @@
+"""Tells operators: a signed webhook and mail. It decides when a change is worth telling, and sends it.
+
+Sending is all or named: each channel that is set up answers ok or why not.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import smtplib
+from collections.abc import Iterable, Sequence
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from tools.clients.http import open_http
+from tools.errors import Capibara6Error, UpstreamFailed
+from tools.settings import Alerts
+
+SMTP_S = 15.0
+Sighting = tuple[float, str]  # seconds since 1970, status
+
+
+async def send_alert(alerts: Alerts, subject: str, body: str, facts: dict[str, Any]) -> dict[str, str]:
+    """Send to every channel; `{channel: "ok" | reason}`, empty when none is set up."""
+    sent: dict[str, str] = {}
+    if alerts.webhook is not None:
+        sent["webhook"] = await _said(_post(alerts, {"subject": subject, "text": body, **facts}))
+    if alerts.smtp is not None and alerts.to:
+        sent["mail"] = await _said(asyncio.to_thread(_mail, alerts, subject, body))
+    return sent
+
+
+def signature(secret: str, body: bytes) -> str:
+    """What the receiver compares with the header `x-capibara6-signature`."""
+    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+
+
+def settled(seen: Iterable[Sighting], *, threshold: int, within_s: float) -> str:
+    """Up or down after these sightings, oldest first: `threshold` in a row, close together, turn it."""
+    state, first, count = "up", 0.0, 0
+    for when, status in seen:
+        if ("down" if status == "down" else "up") == state:
+            count = 0
+            continue
+        if count == 0 or when - first > within_s:
+            first, count = when, 0
+        count += 1
+        if count >= threshold:
+            state, count = ("down" if state == "up" else "up"), 0
+    return state
+
+
+def turned(
+    history: Sequence[tuple[float, dict[str, str]]], *, threshold: int, within_s: float
+) -> dict[str, str]:
+    """Names whose settled state changed with the newest entry (`history` is oldest first): the new state."""
+    names = {name for _, statuses in history[-1:] for name in statuses}
+    found = {}
+    for name in sorted(names):
+        seen = [(when, statuses[name]) for when, statuses in history if name in statuses]
+        before = settled(seen[:-1], threshold=threshold, within_s=within_s)
+        after = settled(seen, threshold=threshold, within_s=within_s)
+        if before != after:
+            found[name] = after
+    return found
+
+
+async def _said(work: Any) -> str:
+    try:
+        await work
+    except Capibara6Error as exc:
+        return exc.message
+    except (OSError, smtplib.SMTPException) as exc:
+        return f"{type(exc).__name__}: {exc}"
+    return "ok"
+
+
+async def _post(alerts: Alerts, message: dict[str, Any]) -> None:
+    assert alerts.webhook is not None
+    body = json.dumps(message, ensure_ascii=False).encode()
+    headers = {"content-type": "application/json"}
+    if alerts.secret is not None:
+        headers["x-capibara6-signature"] = signature(alerts.secret.get_secret_value(), body)
+    async with open_http(alerts.webhook, "webhook", timeout=15.0) as http:
+        response = await http.send("POST", alerts.webhook, content=body, headers=headers)
+    if not response.is_success:  # a redirect has told nobody
+        raise UpstreamFailed(f"the webhook answered {response.status_code}", source="webhook")
+
+
+def _mail(alerts: Alerts, subject: str, body: str) -> None:
+    assert alerts.smtp is not None
+    server = urlsplit(alerts.smtp.get_secret_value())
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = subject, alerts.sender, ", ".join(alerts.to)
+    message.set_content(body)
+    secure = server.scheme == "smtps"
+    kind = smtplib.SMTP_SSL if secure else smtplib.SMTP
+    host, port = server.hostname or "127.0.0.1", server.port or (465 if secure else 25)
+    with kind(host, port, timeout=SMTP_S) as link:
+        if not secure and link.has_extn("starttls"):
+            link.starttls()
+        if server.username:
+            link.login(unquote(server.username), unquote(server.password or ""))
+        link.send_message(message)
