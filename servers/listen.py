@@ -2,16 +2,22 @@
 
 A connection must send whole headers within `header_s` and a whole body within `body_s`, or it is closed;
 headers are bounded in bytes. Sizes of bodies are the door's business (`servers/app.py`).
+On SIGTERM it says no first (readiness and new requests get 503), finishes what is in flight and exits 0.
 """
 
 import asyncio
 import json
+import signal
+import sys
+import time
 from typing import Any, ClassVar
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tools.errors import BadRequest
+from servers.door import refuse
+from tools.errors import BadRequest, Draining
 from tools.settings import Limits, Settings
 
 
@@ -81,10 +87,49 @@ def guarded(limits: Limits) -> type[Guarded]:
     return type("Guarded", (Guarded,), {"limits": limits})
 
 
+class Leaving:
+    """ASGI in front of the app; once `now` is true, new requests are refused and told to go elsewhere."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.now = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.now and scope["type"] == "http" and scope["path"] != "/health/live":
+            await refuse(send, Draining("the service is shutting down", retry_after=1))
+            return
+        await self.app(scope, receive, send)
+
+
+class Server(uvicorn.Server):
+    """Keeps its door open while it drains, so that health checks and late clients hear why."""
+
+    def __init__(self, config: uvicorn.Config, leaving: Leaving, drain_s: float) -> None:
+        super().__init__(config)
+        self.leaving = leaving
+        self.drain_s = drain_s
+        self.deadline = 0.0
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        # The signals are not kept: uvicorn would raise them again at the end, and the exit would not be 0.
+        if self.leaving.now:
+            self.should_exit = True
+            self.force_exit = sig == signal.SIGINT
+            return
+        self.leaving.now = True
+        self.deadline = time.monotonic() + self.drain_s
+
+    async def on_tick(self, counter: int) -> bool:
+        if self.leaving.now and (not self.server_state.tasks or time.monotonic() >= self.deadline):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
 def listen(app: Any, *, settings: Settings, port: int, host: str | None = None) -> None:
     """Serve `app` until SIGTERM or SIGINT, then finish what is in flight for at most `drain_s`."""
-    uvicorn.run(
-        app,
+    leaving = Leaving(app)
+    config = uvicorn.Config(
+        leaving,
         host=host or settings.host,
         port=port,
         http=guarded(settings.limits),
@@ -95,5 +140,9 @@ def listen(app: Any, *, settings: Settings, port: int, host: str | None = None) 
         server_header=False,
         proxy_headers=False,
         limit_concurrency=settings.limits.connections,
-        timeout_graceful_shutdown=int(settings.limits.drain_s),
+        timeout_graceful_shutdown=1,
     )
+    server = Server(config, leaving, settings.limits.drain_s)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

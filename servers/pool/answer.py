@@ -1,89 +1,108 @@
-"""From a checked request to an answer on the wire: route, fall back before the first byte, relay."""
+"""From a checked request to an answer on the wire: which model, a place on it, the engine, the relay.
 
+Another model takes over only before the first byte of an answer, and only where the catalogue declares it.
+"""
+
+import asyncio
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
-from servers.pool import compose
-from servers.pool.door import JSON, Exchange
+from servers.pool.ask import Refused
+from servers.pool.catalog import Spec
+from servers.pool.door import Exchange
+from servers.pool.lane import LOADING, Ticket
+from servers.pool.order import Order
 from servers.pool.pool import Pool
-from servers.pool.reply import Reply
+from servers.pool.relay import relay
 from servers.pool.route import choose
-from servers.pool.sse import Reader
-from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.errors import BadRequest, Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
 
-STREAM = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
-RETRIED = (Unavailable, UpstreamFailed, UpstreamSilent)
-
-
-@dataclass(slots=True)
-class Order:
-    """One request on its way: `model` is what was asked for, `why` how the serving model was found."""
-
-    path: str
-    request: dict[str, Any]
-    body: bytes
-    model: str
-    why: list[str] = field(default_factory=list)
+HANDED_OVER = (Unavailable, UpstreamFailed, UpstreamSilent)
+PATIENT_S = 30.0
+"""A streaming client that waits longer for a place is kept alive with comments, as it is while loading."""
 
 
 async def answer(pool: Pool, exchange: Exchange, order: Order) -> None:
-    """Serve `order` from its model or a declared fallback."""
-    if order.model == "auto":
+    """Serve `order` from its model, from another engine of it, or from a declared fallback."""
+    pool.budget.earn()
+    if order.model == "auto" and pool.catalog.auto:
         route = choose(order.request.get("messages") or [], pool.catalog, pool.state())
         order.model, order.why = route.model, [f"wanted {route.wanted}", *route.reasons]
-    spec = pool.catalog.spec(order.model)
-    failures: list[Capibara6Error] = []
-    for name in (spec.id, *spec.fallbacks):
+    failure: Capibara6Error | None = None
+    for spec, lane in _candidates(pool, order):
+        if isinstance(lane, Capibara6Error):
+            failure = failure or lane
+            continue
         try:
-            await _serve(pool, exchange, order, name)
+            await _serve(pool, exchange, order, spec, lane)
             return
-        except RETRIED as exc:
-            if exchange.status:
+        except HANDED_OVER as exc:
+            pool.meter.of(spec.id).failures += 1
+            if exchange.answered or exc.code in ("queue_timeout", "draining"):
                 raise
-            failures.append(exc)
-            order.why.append(f"{name}: {exc.code}")
-    raise failures[0]
+            failure = failure or exc
+            order.why.append(f"{lane} failed: {exc.code}")
+    assert failure is not None, "there is at least one candidate"
+    raise failure
 
 
-async def _serve(pool: Pool, exchange: Exchange, order: Order, name: str) -> None:
-    started = time.monotonic()
-    reply = await pool.ask(pool.catalog.spec(name), order.path, order.request, order.body)
-    try:
-        if reply.status >= 500:
-            raise UpstreamFailed(f"the engine of {name} answered HTTP {reply.status}", source="engine")
-        headers = [
-            (b"x-capibara6-model", name.encode()),
-            (b"x-capibara6-route", "; ".join(order.why).encode("latin-1", "replace") or b"asked for"),
-            (b"x-capibara6-queue-ms", b"%d" % ((started - exchange.arrived) * 1000)),
-            (b"x-capibara6-load-ms", b"0"),
-        ]
-        if reply.events is None:
-            await exchange.whole(reply.status, reply.body or b"", [JSON, *headers])
+def _candidates(pool: Pool, order: Order) -> Iterator[tuple[Spec, str | Capibara6Error]]:
+    """Places that may serve `order`, best first, and the reasons of models that can not."""
+    first = pool.catalog.spec(order.model)
+    for name in (first.id, *first.fallbacks):
+        spec = pool.catalog.spec(name)
+        if (order.path == "/v1/embeddings") != (spec.kind == "embedding"):
+            does = "embed" if spec.kind == "chat" else "generate text"
+            yield (
+                spec,
+                BadRequest(f"{name} does not {does}", param="model", source="pool", code="wrong_model"),
+            )
+            continue
+        if name != first.id:
+            pool.meter.fallbacks += 1
+        try:
+            lanes = pool.lanes(spec)
+        except Unavailable as exc:
+            order.why.append(f"{name} is not available")
+            yield spec, exc
+            continue
+        for lane in lanes:
+            yield spec, lane
+
+
+async def _serve(pool: Pool, exchange: Exchange, order: Order, spec: Spec, lane: str) -> None:
+    for again in (True, False):
+        ticket = order.ticket = await _admit(pool, exchange, order, lane)
+        try:
+            await relay(pool, exchange, order, spec, ticket)
             return
-        await _relay(exchange, reply, headers)
-    finally:
-        reply.close()
+        except Refused:
+            # Our own engine accepts no connection: it has just died, and the next place comes with a new one.
+            if not again:
+                raise
+        finally:
+            pool.scheduler.leave(ticket, time.monotonic())
+        await asyncio.sleep(0.05)
 
 
-async def _relay(exchange: Exchange, reply: Reply, headers: list[tuple[bytes, bytes]]) -> None:
-    reader = Reader()
-    assert reply.events is not None
-    try:
-        async for part in reply.events:
-            chunk = reader.feed(part)
-            if chunk:
-                if not exchange.status:
-                    await exchange.start(200, [*STREAM, *headers])
-                await exchange.write(chunk)
-        reader.close()
-    except Capibara6Error as exc:
-        if not exchange.status:
+async def _admit(pool: Pool, exchange: Exchange, order: Order, lane: str) -> Ticket:
+    """A granted place on `lane`. Raises what the scheduler refuses it with."""
+    ticket = pool.scheduler.request(lane, time.monotonic())
+    if not ticket.granted:
+        try:
+            await _wait(pool, exchange, order, ticket)
+        except BaseException:
+            pool.scheduler.leave(ticket, time.monotonic())
             raise
-        await exchange.end(compose.line(exc.envelope()))
-        return
-    await exchange.end()
+    if ticket.refused is not None:
+        raise ticket.refused
+    return ticket
+
+
+async def _wait(pool: Pool, exchange: Exchange, order: Order, ticket: Ticket) -> None:
+    pause = pool.settings.pool.keepalive_s if order.stream and order.sink.keepalive else None
+    while not await pool.wait(ticket, pause=pause):
+        lane = pool.scheduler.lanes[ticket.lane]
+        if lane.phase in LOADING or time.monotonic() - exchange.arrived >= PATIENT_S:
+            await exchange.stream(order.sink, order.headers(ticket.lane))
+            await exchange.write(order.sink.keepalive)

@@ -45,6 +45,7 @@ class Spec(Frozen):
     command: tuple[str, ...] = ()
     env: dict[str, str] = {}
     memory_bytes: int | None = Field(default=None, ge=0)
+    kv_bytes: int = Field(default=2**30, ge=0)
     sleep_level: Literal[0, 1, 2] = 0
     ollama: str | None = None
     urls: tuple[str, ...] = ()

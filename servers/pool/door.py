@@ -8,18 +8,19 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 import orjson
 
 from servers.door import REQUEST_ID, Headers, allowed, read_body
+from servers.pool.sink import Sink
 from tools.errors import Capibara6Error, NotFound, Unauthorized
 from tools.log import get_logger
 from tools.settings import Settings
 
 Handler = Callable[["Exchange"], Awaitable[None]]
-JSON = (b"content-type", b"application/json")
+JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 # A client that leaves is noticed within this time; most requests end before a watcher is worth its cost.
 WATCH_AFTER_S = 0.2
 
@@ -27,31 +28,39 @@ log = get_logger("pool.door")
 
 
 class Exchange:
-    """One request and its answer. `model` is set once the request's model is known, for the metrics."""
+    """One request and its answer. `answered` once a byte of a model's answer was sent."""
 
-    __slots__ = ("_receive", "_send", "_task", "_watcher", "arrived", "body", "headers", "left", "method",
-                 "name", "path", "request_id", "status")  # fmt: skip
+    __slots__ = ("_receive", "_send", "_sink", "_task", "_watcher", "answered", "arrived", "body", "headers",
+                 "left", "method", "name", "path", "request_id", "route", "status")  # fmt: skip
 
     def __init__(self, scope: Any, receive: Any, send: Any, request_id: bytes) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: Headers = dict(scope["headers"])
         self.name = ""
+        self.route = "unmatched"
         self.body = b""
         self.status = 0
-        self.left = False
+        self.left = self.answered = False
         self.arrived = time.monotonic()
         given = self.headers.get(b"x-request-id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
         self._receive, self._send = receive, send
+        self._sink: Sink | None = None
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send status and headers; from here on an error can only be an event."""
+        """Send status and headers."""
         self.status = status
         headers.append((b"x-request-id", self.request_id))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def stream(self, sink: Sink, headers: list[tuple[bytes, bytes]]) -> None:
+        """Begin a streamed answer, once; from here on an error is an event of it."""
+        if self._sink is None:
+            self._sink = sink
+            await self.start(200, [*sink.headers, *headers])
 
     async def write(self, chunk: bytes) -> None:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -67,16 +76,21 @@ class Exchange:
     async def json(self, content: Any, *, status: int = 200) -> None:
         await self.whole(status, orjson.dumps(content), [JSON])
 
-    async def fail(self, exc: Capibara6Error, *, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-        """The error as status and envelope; too late for that once the answer has started."""
-        if self.status:
+    async def fail(self, exc: Capibara6Error) -> None:
+        """The error as status and envelope, or as the last event of a stream that has begun."""
+        if self._sink is not None:
+            await self.end(self._sink.error(exc))
             return
-        extra = [JSON, *(headers or [])]
+        extra = [JSON]
         if exc.retry_after is not None:
             extra.append((b"retry-after", b"%d" % exc.retry_after))
         if exc.status in (401, 413):
             extra.append((b"connection", b"close"))
         await self.whole(exc.status, orjson.dumps(exc.envelope()), extra)
+
+    @property
+    def streaming(self) -> bool:
+        return self._sink is not None
 
     def watch(self) -> None:
         """Begin to listen for the client's leaving; it cancels the work of this exchange."""
@@ -99,21 +113,27 @@ class Exchange:
             self._task.cancel()
 
 
+class Paths(Protocol):
+    """`exact` maps (method, path); `prefixed` maps (method, before, after) around a name."""
+
+    exact: dict[tuple[str, str], Handler]
+    prefixed: dict[tuple[str, str, str], Handler]
+
+
 class PoolDoor:
-    """The ASGI app. `exact` maps (method, path); `prefixed` maps (method, before, after) around a name."""
+    """The ASGI app in front of `routes`."""
 
     def __init__(
         self,
         settings: Settings,
         *,
-        exact: Mapping[tuple[str, str], Handler],
-        prefixed: Mapping[tuple[str, str, str], Handler],
-        finished: Callable[[Exchange], None],
+        routes: Paths,
+        finished: Callable[[Exchange, str], None],
         lifespan: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None:
         self.limits = settings.limits
         self.allowed = allowed(settings)
-        self.exact, self.prefixed = exact, prefixed
+        self.routes = routes
         self.finished = finished
         self.lifespan = lifespan
         self._ids = itertools.count()
@@ -136,17 +156,21 @@ class PoolDoor:
             exchange.status = exchange.status or 499
         except Exception as exc:
             log.error("unexpected", path=exchange.path, request_id=exchange.request_id.decode(), exc_info=exc)
-            await exchange.fail(Capibara6Error("internal error; see the service's log", source="pool"))
-            if exchange.status != 500:
+            if exchange.status and not exchange.streaming:
                 # Half an answer was sent: only a broken connection tells the client so.
                 raise
+            await exchange.fail(Capibara6Error("internal error; see the service's log", source="pool"))
         finally:
-            self.finished(exchange)
+            self.finished(exchange, exchange.route)
 
     async def _serve(self, exchange: Exchange) -> None:
         if not self.allowed(exchange.path, exchange.headers):
             raise Unauthorized("a valid API key is needed", source="pool")
-        handler = self.exact.get((exchange.method, exchange.path)) or self._by_prefix(exchange)
+        handler = self.routes.exact.get((exchange.method, exchange.path))
+        if handler is not None:
+            exchange.route = exchange.path
+        else:
+            handler = self._by_prefix(exchange)
         if exchange.method == "POST":
             body = await read_body(exchange._receive, exchange.headers, self.limits.body_bytes, source="pool")
             if body is None:
@@ -161,11 +185,11 @@ class PoolDoor:
             exchange.finish()
 
     def _by_prefix(self, exchange: Exchange) -> Handler:
-        for (method, prefix, suffix), handler in self.prefixed.items():
+        for (method, prefix, suffix), handler in self.routes.prefixed.items():
             path = exchange.path
             if method == exchange.method and path.startswith(prefix) and path.endswith(suffix):
                 name = path[len(prefix) : len(path) - len(suffix)]
                 if name and "/" not in name:
-                    exchange.name = name
+                    exchange.name, exchange.route = name, f"{prefix}{{name}}{suffix}"
                     return handler
         raise NotFound(f"there is no {exchange.method} {exchange.path[:200]}", source="pool")

@@ -1,5 +1,6 @@
 """Wires the pool: settings → catalogue, engines, door → one ASGI app."""
 
+import time
 from typing import Any
 
 from servers.listen import listen
@@ -28,11 +29,12 @@ def build_app(settings: Settings) -> PoolDoor:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    def finished(_exchange: Exchange) -> None: ...
+    def finished(exchange: Exchange, path: str) -> None:
+        if routes.pool is not None:
+            seconds = time.monotonic() - exchange.arrived
+            routes.pool.meter.finished(path, exchange.status, seconds)
 
-    return PoolDoor(
-        settings, exact=routes.exact, prefixed=routes.prefixed, finished=finished, lifespan=lifespan
-    )
+    return PoolDoor(settings, routes=routes, finished=finished, lifespan=lifespan)
 
 
 def run(settings: Settings) -> None:

@@ -1,96 +1,176 @@
-"""The pool itself: catalogue, presence and engines in one place; the doors ask it and nothing else."""
+"""The pool itself: catalogue, scheduler and engines in one place; the doors ask it and nothing else."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
 
-from servers.pool import inprocess, wire
+from servers.pool import process, wire
+from servers.pool.breaker import Budget
 from servers.pool.catalog import Catalog, Spec, load_catalog
-from servers.pool.ollama import engine as ollama
+from servers.pool.events import Events
+from servers.pool.lane import Lane, Phase, Ticket
+from servers.pool.memory import Memory, predict
+from servers.pool.meter import Meter
+from servers.pool.nursery import Nursery
 from servers.pool.presence import Presence
-from servers.pool.reply import Reply
+from servers.pool.replica import Replicas
 from servers.pool.route import State
+from servers.pool.scheduler import Scheduler
 from tools.errors import ModelUnavailable
 from tools.settings import Settings
 
+TICK_S = 0.1
+LOOK_S = 10.0
+"""How often a running Ollama and the GPU's memory are looked at."""
+
 
 class Pool:
+    """Also the scheduler's `Effects`: it passes orders to the nursery and wakes those who wait."""
+
     def __init__(self, settings: Settings, catalog: Catalog, session: aiohttp.ClientSession) -> None:
-        self.settings = settings
-        self.catalog = catalog
-        self.session = session
+        self.settings, self.catalog, self.session = settings, catalog, session
         self.presence = Presence(settings, catalog, session)
+        self.memory, self.events, self.meter, self.budget = Memory(), Events(), Meter(), Budget()
+        self.nursery = Nursery(settings, catalog, self.presence, session, self.memory)
+        self.scheduler = Scheduler(self._lanes(), settings.pool, self)
+        self.nursery.scheduler = self.scheduler
+        self.remotes = self._remotes()
         self.since = int(time.time())
+        self.ticked = time.monotonic()
+        self._keys: dict[str, str] = {}
+        self.start, self.stop = self.nursery.start, self.nursery.stop
+        self.sleep, self.wake = self.nursery.sleep, self.nursery.wake
+        self.note, self.free = self.events.note, self.memory.free
+
+    def settle(self, ticket: Ticket) -> None:
+        if ticket.waiter is not None and not ticket.waiter.done():
+            ticket.waiter.set_result(None)
+
+    def lanes(self, spec: Spec) -> list[str]:
+        """The lanes that could serve `spec` now, best first. Raises ModelUnavailable with the reason."""
+        own = self.scheduler.lanes.get(spec.id)
+        if own is not None and own.managed and own.phase is Phase.READY:
+            return [spec.id]
+        engine = self.presence.engine(spec)
+        if engine.kind is None:
+            raise ModelUnavailable(
+                f"{spec.id} is not available: {engine.reason}", param="model", source="pool"
+            )
+        if engine.kind != "vllm":
+            return [lane_name(spec, engine.kind)]
+        if own is not None and own.phase in (Phase.COLD, Phase.FAILED) and not own.loads:
+            own.need = predict(spec, self.presence.folder(spec))
+        return [spec.id, lane_name(spec, "ollama")] if self.presence.in_ollama(spec) else [spec.id]
+
+    async def wait(self, ticket: Ticket, *, pause: float | None = None) -> bool:
+        """Wait until the ticket is settled, or for `pause` seconds; whether it is settled. Cancel-safe."""
+        if ticket.granted or ticket.refused is not None:
+            return True
+        if ticket.waiter is None:
+            ticket.waiter = asyncio.get_running_loop().create_future()
+        try:
+            done, _ = await asyncio.wait({ticket.waiter}, timeout=pause)
+        except asyncio.CancelledError:
+            self.scheduler.leave(ticket, time.monotonic())
+            raise
+        return bool(done)
+
+    async def load(self, spec: Spec) -> None:
+        """Load a model and return when it is ready. Raises what its waiters would hear."""
+        name = self.lanes(spec)[0]
+        self.scheduler.load(name, time.monotonic())
+        ticket = self.scheduler.request(name, time.monotonic())
+        try:
+            await self.wait(ticket)
+            if ticket.refused is not None:
+                raise ticket.refused
+        finally:
+            self.scheduler.leave(ticket, time.monotonic())
+
+    def key(self, spec: Spec) -> str | None:
+        """The key of a remote engine, from the file that the catalogue names."""
+        if spec.key_file is None:
+            return None
+        if spec.id not in self._keys:
+            self._keys[spec.id] = spec.key_file.read_text(encoding="utf-8").strip()
+        return self._keys[spec.id]
 
     def state(self) -> State:
         """What the router may choose from."""
-        here = [spec.id for spec in self.catalog.models.values() if self.presence.engine(spec).kind]
-        return State(available=frozenset(here), loaded=frozenset(here))
+        now = time.monotonic()
+        here, loaded, load_s = set[str](), set[str](), dict[str, float]()
+        for spec in self.catalog.models.values():
+            lane = self.scheduler.lanes[spec.id]
+            kind = self.presence.engine(spec).kind
+            broken = lane.until > now and not self.presence.in_ollama(spec)
+            if kind is not None and not broken:
+                here.add(spec.id)
+            if kind not in (None, "vllm") or lane.phase is Phase.READY:
+                loaded.add(spec.id)
+            load_s[spec.id] = lane.load_s
+        return State(available=frozenset(here), loaded=frozenset(loaded), load_s=load_s)
 
-    async def ask(self, spec: Spec, path: str, request: dict[str, Any], body: bytes) -> Reply:
-        engine = self.presence.engine(spec)
-        match engine.kind:
-            case "extractive":
-                return await inprocess.ask(spec.id, path, request)
-            case "ollama":
-                tag = self.presence.tag(spec.ollama or "")
-                return await ollama.ask(self.session, self.presence.ollama_url, tag, spec.id, path, request)
-            case "openai":
-                return await wire.ask(
-                    self.session, spec.urls[0] + path, body, key=None, stream=bool(request.get("stream"))
-                )
-            case _:
-                raise ModelUnavailable(
-                    f"{spec.id} is not available: {engine.reason}", param="model", source="pool"
-                )
+    async def tick(self) -> None:
+        """The pool's clock."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.ticked = time.monotonic()
+            self.scheduler.tick(self.ticked)
 
-    def models(self) -> list[dict[str, Any]]:
-        """What `/v1/models` lists: the catalogue, and `auto` when it has one."""
-        described = [self.describe(spec) for spec in self.catalog.models.values()]
-        return described + ([self.describe_auto()] if self.catalog.auto else [])
+    async def look(self) -> None:
+        """Keep an eye on what other programs start and take."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.presence.look()
+            if self.memory.gpu_total is not None:
+                await self.memory.look()
 
-    def describe_auto(self) -> dict[str, Any]:
-        about = "Elige el modelo que cada pregunta merece"
-        fields = {"domain": "virtual", "description": about, "status": "available", "available": True}
-        return {
-            "id": "auto",
-            "object": "model",
-            "created": self.since,
-            "owned_by": "capibara6",
-            **fields,
-            "reason": None,
-        }
+    def _lanes(self) -> list[Lane]:
+        lanes: list[Lane] = []
+        for spec in self.catalog.models.values():
+            idle_s = spec.idle_s or self.settings.pool.idle_s
+            lane = Lane(spec.id, spec.concurrency, spec.local, idle_s, pinned=spec.pinned)
+            lanes.append(lane)
+            if spec.local and spec.ollama:
+                lanes.append(Lane(lane_name(spec, "ollama"), spec.concurrency, False, idle_s))
+        return lanes
 
-    def describe(self, spec: Spec) -> dict[str, Any]:
-        """One item of `/v1/models`."""
-        engine = self.presence.engine(spec)
-        return {
-            "id": spec.id,
-            "object": "model",
-            "created": self.since,
-            "owned_by": "capibara6",
-            "domain": spec.domain,
-            "description": spec.description,
-            "status": "loaded" if engine.kind == "extractive" else "available" if engine.kind else "failed",
-            "available": engine.kind is not None,
-            "reason": engine.reason or None,
-        }
+    def _remotes(self) -> dict[str, Replicas]:
+        remotes: dict[str, Replicas] = {}
+        for spec in self.catalog.models.values():
+            if spec.ollama:
+                remotes[lane_name(spec, "ollama")] = Replicas([self.presence.ollama_url])
+            if spec.backend == "openai":
+                remotes[spec.id] = Replicas(spec.urls)
+        return remotes
+
+
+def lane_name(spec: Spec, kind: str) -> str:
+    """The lane of `spec` on a kind of engine: its own, or the one beside it for Ollama as second engine."""
+    return f"{spec.id}@ollama" if kind == "ollama" and spec.local else spec.id
 
 
 @asynccontextmanager
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
-    """A running pool; leaving the block ends its engines."""
+    """A running pool; leaving the block ends its engines. What an earlier pool left behind is ended first."""
     catalog = load_catalog(settings.pool.catalog)
     async with wire.open_session() as session:
         pool = Pool(settings, catalog, session)
-        await pool.presence.look()
-        looking = asyncio.ensure_future(pool.presence.keep_looking())
+        swept = await process.sweep(pool.nursery.owner)
+        if swept:
+            pool.events.note("swept", "", pids=swept)
+        await asyncio.gather(pool.presence.look(), pool.memory.look())
+        for spec in catalog.models.values():
+            if spec.pinned and spec.local and pool.presence.engine(spec).kind == "vllm":
+                pool.scheduler.load(spec.id, time.monotonic())
+        clocks = [asyncio.ensure_future(pool.tick()), asyncio.ensure_future(pool.look())]
         try:
             yield pool
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            for clock in clocks:
+                clock.cancel()
+            await asyncio.gather(*clocks, return_exceptions=True)
+            await pool.nursery.close()

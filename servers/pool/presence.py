@@ -1,7 +1,7 @@
 """What is here to serve with: vLLM's environment, weights on disk, a running Ollama. Starts nothing."""
 
-import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,8 +11,7 @@ from servers.pool.catalog import Catalog, Spec
 from servers.pool.ollama import engine as ollama
 from tools.settings import Settings
 
-LOOK_S = 10.0
-"""How often a running Ollama is looked for."""
+FRESH_S = 1.0
 
 Kind = Literal["vllm", "openai", "ollama", "extractive"]
 
@@ -25,7 +24,7 @@ class Engine(NamedTuple):
 
 
 class Presence:
-    """Answers `engine(spec)`; looks for Ollama in the background, at files when asked."""
+    """Answers `engine(spec)` from the disk and the last look at Ollama; at most FRESH_S old."""
 
     def __init__(self, settings: Settings, catalog: Catalog, session: aiohttp.ClientSession) -> None:
         self.python = settings.pool.vllm_python.absolute()
@@ -34,37 +33,40 @@ class Presence:
         self.catalog = catalog
         self.session = session
         self.tags: frozenset[str] = frozenset()
+        self._known: dict[str, tuple[float, Engine]] = {}
 
     def engine(self, spec: Spec) -> Engine:
         """The first engine of `spec` that is here."""
         if spec.backend in ("openai", "extractive"):
             return Engine(spec.backend)
-        missing = self._missing(spec) if spec.backend == "vllm" else "it is served by Ollama alone"
-        if missing is None:
-            return Engine("vllm")
-        if spec.ollama is None:
-            return Engine(None, missing)
-        if self._tagged(spec.ollama):
-            return Engine("ollama")
-        return Engine(None, f"{missing}; and {self._no_ollama(spec.ollama)}")
+        now = time.monotonic()
+        known = self._known.get(spec.id)
+        if known is None or now - known[0] >= FRESH_S:
+            known = self._known[spec.id] = (now, self._find(spec))
+        return known[1]
+
+    def in_ollama(self, spec: Spec) -> bool:
+        return spec.ollama is not None and tag(spec.ollama) in self.tags
 
     def folder(self, spec: Spec) -> Path:
         """Where the weights of `spec` are or would be."""
         return self.weights / (spec.weights or spec.id)
 
-    def tag(self, name: str) -> str:
-        """Ollama's full name for a tag that may lack `:latest`."""
-        return name if ":" in name else f"{name}:latest"
-
     async def look(self) -> None:
-        """Ask once for Ollama's models, if any model of the catalogue could use them."""
+        """Ask for Ollama's models, if any model of the catalogue could use them."""
         if any(spec.ollama for spec in self.catalog.models.values()):
             self.tags = await ollama.tags(self.session, self.ollama_url)
+            self._known.clear()
 
-    async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            await self.look()
+    def _find(self, spec: Spec) -> Engine:
+        missing = self._missing(spec) if spec.backend == "vllm" else None
+        if spec.backend == "vllm" and missing is None:
+            return Engine("vllm")
+        if spec.ollama is None:
+            return Engine(None, missing or "")
+        if self.in_ollama(spec):
+            return Engine("ollama")
+        return Engine(None, "; and ".join(filter(None, [missing, self._no_ollama(spec.ollama)])))
 
     def _missing(self, spec: Spec) -> str | None:
         if spec.command:
@@ -77,10 +79,12 @@ class Presence:
             return f"the weights are missing: no {folder}/config.json ({how})"
         return None
 
-    def _tagged(self, name: str) -> bool:
-        return self.tag(name) in self.tags
-
     def _no_ollama(self, name: str) -> str:
         if not self.tags:
             return f"no Ollama with models answers at {self.ollama_url}"
         return f"Ollama at {self.ollama_url} has no {name} (get it with `ollama pull {name}`)"
+
+
+def tag(name: str) -> str:
+    """Ollama's full name for a tag that may lack `:latest`."""
+    return name if ":" in name else f"{name}:latest"

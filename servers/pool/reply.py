@@ -18,6 +18,7 @@ class Reply:
     status: int = 200
     body: bytes | None = None
     events: AsyncIterator[bytes] | None = None
+    retry_after: int | None = None
     close: Callable[[], None] = _nothing
 
 

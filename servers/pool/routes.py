@@ -1,13 +1,19 @@
 """HTTP in, HTTP out: which path is which verb of the pool. No decision is made here."""
 
+import time
 from typing import Any
 
-from servers.pool import check
-from servers.pool.answer import Order, answer
+from servers.pool import check, report
+from servers.pool.answer import answer
 from servers.pool.door import Exchange, Handler
+from servers.pool.ollama.routes import OllamaRoutes
+from servers.pool.order import Order
 from servers.pool.pool import Pool
 from servers.pool.route import choose
-from tools.errors import BadRequest
+from servers.pool.sink import EVENTS
+from tools.errors import BadRequest, NotSupported
+
+METRICS = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
 
 
 class Routes:
@@ -25,8 +31,14 @@ class Routes:
             ("GET", "/health/ready"): self.health,
             ("GET", "/health/live"): self.live,
             ("GET", "/stats"): self.stats,
+            ("GET", "/metrics"): self.metrics,
         }
-        self.prefixed: dict[tuple[str, str, str], Handler] = {("GET", "/v1/models/", ""): self.model}
+        self.exact.update(OllamaRoutes(lambda: self.open).exact)
+        self.prefixed: dict[tuple[str, str, str], Handler] = {
+            ("GET", "/v1/models/", ""): self.model,
+            ("POST", "/v1/models/", "/load"): self.load,
+            ("POST", "/v1/models/", "/unload"): self.unload,
+        }
 
     @property
     def open(self) -> Pool:
@@ -43,32 +55,52 @@ class Routes:
         await self._answer(exchange, check.embedding(check.parse(exchange.body)))
 
     async def route(self, exchange: Exchange) -> None:
-        request = check.parse(exchange.body)
-        check.chat({"model": "auto", **request})
+        request = check.chat({"model": "auto", **check.parse(exchange.body)})
         route = choose(request["messages"], self.open.catalog, self.open.state())
         await exchange.json(route.model_dump())
 
     async def models(self, exchange: Exchange) -> None:
-        await exchange.json({"object": "list", "data": self.open.models()})
+        await exchange.json({"object": "list", "data": report.models(self.open)})
 
     async def model(self, exchange: Exchange) -> None:
         pool = self.open
         if exchange.name == "auto" and pool.catalog.auto:
-            await exchange.json(pool.describe_auto())
+            await exchange.json(report.auto(pool))
             return
-        await exchange.json(pool.describe(pool.catalog.spec(exchange.name)))
+        await exchange.json(report.model(pool, pool.catalog.spec(exchange.name)))
+
+    async def load(self, exchange: Exchange) -> None:
+        """Returns when the model is loaded; joins a load that runs."""
+        pool = self.open
+        spec = pool.catalog.spec(exchange.name)
+        await pool.load(spec)
+        await exchange.json(report.model(pool, spec))
+
+    async def unload(self, exchange: Exchange) -> None:
+        """Returns at once; what runs on the model ends first."""
+        pool = self.open
+        spec = pool.catalog.spec(exchange.name)
+        if not spec.local:
+            raise NotSupported(f"{spec.id} is not loaded by this pool", param="model", source="pool")
+        pool.scheduler.unload(spec.id, time.monotonic())
+        await exchange.json(report.model(pool, spec))
 
     async def live(self, exchange: Exchange) -> None:
         await exchange.json({"status": "ok", "service": "pool"})
 
     async def health(self, exchange: Exchange) -> None:
-        await exchange.json({"status": "ok", "service": "pool"})
+        state = report.health(self.open)
+        await exchange.json({"service": "pool", **state}, status=503 if state["status"] == "down" else 200)
 
     async def stats(self, exchange: Exchange) -> None:
-        await exchange.json({"models": self.open.models()})
+        await exchange.json(report.stats(self.open))
+
+    async def metrics(self, exchange: Exchange) -> None:
+        await exchange.whole(200, report.metrics(self.open), METRICS)
 
     async def _answer(self, exchange: Exchange, request: dict[str, Any]) -> None:
-        order = Order(exchange.path, request, exchange.body, request["model"])
-        if order.model == "auto" and "messages" not in request:
+        model, stream = request["model"], request.get("stream") is True
+        if model == "auto" and "messages" not in request:
             raise BadRequest("auto chooses for conversations; name a model", param="model", source="pool")
+        order = Order(exchange.path, request, exchange.body, model, EVENTS, stream)
         await answer(self.open, exchange, order)

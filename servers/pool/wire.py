@@ -12,15 +12,17 @@ import aiohttp
 from servers.pool.reply import Reply
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed
 
-CONNECT_S = 1.0
+CONNECT_S = 0.8
 """An engine that does not accept a connection within this time is taken for dead."""
+KEEP_S = 4.0
+"""Engines on uvicorn close an idle connection after 5 s: ours go first, or a request could meet the close."""
 WHOLE_BYTES = 64 * 2**20
 
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
     """The pool's one HTTP session. Answers are never decompressed: engines are asked for plain bytes."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30, use_dns_cache=True)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S)
     async with aiohttp.ClientSession(
         connector=connector,
         auto_decompress=False,
@@ -55,7 +57,8 @@ async def ask(
     except BaseException:
         response.close()
         raise
-    return Reply(status=response.status, body=whole)
+    wait = response.headers.get("retry-after", "")
+    return Reply(status=response.status, body=whole, retry_after=int(wait) if wait.isdecimal() else None)
 
 
 def translated(exc: BaseException) -> Capibara6Error:

@@ -1,0 +1,102 @@
+"""Carries an engine's answer to the client, byte for byte, and watches that it moves and ends well."""
+
+import time
+from typing import Any
+
+import orjson
+
+from servers.pool.ask import ask
+from servers.pool.catalog import Spec
+from servers.pool.door import JSON, Exchange
+from servers.pool.lane import Ticket
+from servers.pool.order import Order
+from servers.pool.patience import Patience
+from servers.pool.pool import Pool
+from servers.pool.reply import Reply
+from servers.pool.sse import Reader
+from tools.errors import Cancelled, UpstreamFailed, UpstreamSilent
+
+WRITE_S = 60.0
+"""A client that takes nothing for so long has left."""
+WHOLE = 5
+"""An answer in one piece may take so many times the patience for a first token."""
+
+
+async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket: Ticket) -> None:
+    """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
+    reader, first_s = Reader(), pool.settings.pool.first_token_s
+    reply: Reply | None = None
+    patience = Patience(first_s if order.stream else first_s * WHOLE)
+    try:
+        with patience:
+            reply = await ask(pool, spec, ticket, order.path, order.request, order.body)
+            if reply.events is None:
+                await _whole(pool, exchange, order, spec, reply)
+            else:
+                await _stream(pool, exchange, order, spec, reply, reader, patience)
+        pool.scheduler.spoke(ticket)
+    except TimeoutError as exc:
+        if patience.writing:
+            raise Cancelled("the client takes nothing", source="pool") from exc
+        if not reader.events:
+            pool.scheduler.silent(ticket, time.monotonic())
+        raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
+    finally:
+        if reply is not None:
+            reply.close()
+
+
+async def _whole(pool: Pool, exchange: Exchange, order: Order, spec: Spec, reply: Reply) -> None:
+    body = reply.body or b""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise UpstreamFailed("the engine sent something that is not JSON", source="engine") from exc
+    if not isinstance(said, dict):
+        raise UpstreamFailed("the engine sent something that is not an object", source="engine")
+    if reply.status < 300:
+        _refuse_abort(said)
+        usage = said.get("usage") or {}
+        now = time.monotonic()
+        pool.meter.of(spec.id).answered(
+            prompt=usage.get("prompt_tokens") or 0, completion=usage.get("completion_tokens") or 0,
+            seconds=now - exchange.arrived, at=now,
+        )  # fmt: skip
+        body = order.sink.whole(said, body)
+    exchange.answered = True
+    await exchange.whole(reply.status, body, [JSON, *order.headers(spec.id)])
+
+
+async def _stream(
+    pool: Pool, exchange: Exchange, order: Order, spec: Spec, reply: Reply, reader: Reader, patience: Patience
+) -> None:
+    between_s, turn = pool.settings.pool.between_tokens_s, order.sink.turn
+    began = 0.0
+    assert reply.events is not None
+    async for part in reply.events:
+        chunk = reader.feed(part)
+        if not chunk:
+            continue
+        if not exchange.answered:
+            exchange.answered, began = True, time.monotonic()
+            await exchange.stream(order.sink, order.headers(spec.id))
+        patience.writing = True
+        patience.renew(WRITE_S)
+        await exchange.write(turn(chunk))
+        patience.writing = False
+        patience.renew(between_s)
+        if reader.done:
+            break
+    reader.close()
+    await exchange.end(order.sink.last())
+    now, usage = time.monotonic(), reader.usage or {}
+    pool.meter.of(spec.id).answered(
+        prompt=usage.get("prompt_tokens") or 0, completion=usage.get("completion_tokens") or reader.events,
+        seconds=now - began, at=now,
+    )  # fmt: skip
+
+
+def _refuse_abort(said: dict[str, Any]) -> None:
+    choices = said.get("choices") or ()
+    if any(isinstance(choice, dict) and choice.get("finish_reason") == "abort" for choice in choices):
+        raise UpstreamFailed("the engine aborted the answer", source="engine", code="engine_aborted")

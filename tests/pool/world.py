@@ -1,0 +1,149 @@
+"""A pool on a free port of this process, small real engines behind it, and a client that looks into both."""
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvicorn
+
+from servers.listen import guarded
+from servers.pool import process
+from servers.pool.main import build_app
+from tools.settings import Limits, Ports, Settings
+from tools.settings import Pool as PoolSettings
+
+CHILD = Path(__file__).with_name("child.py")
+HI = [{"role": "user", "content": "hola"}]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def model(journal: Path | None = None, **fields: Any) -> dict[str, Any]:
+    """A catalogue entry whose engine is the small child; `knobs` are its knobs."""
+    knobs = {**fields.pop("knobs", {}), **({"journal": str(journal)} if journal else {})}
+    line = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(CHILD),
+        "--port",
+        "{port}",
+        "--name",
+        "{name}",
+        "--nonce",
+        "{nonce}",
+    ]
+    # Braces of JSON would be read as fields: arguments after the command line are escaped.
+    shown = json.dumps(knobs).replace("{", "{{").replace("}", "}}")
+    return {"backend": "vllm", "command": [*line, "--knobs", shown], **fields}
+
+
+def write_catalog(path: Path, models: dict[str, dict[str, Any]], auto: dict[str, str] | None = None) -> Path:
+    """A models.toml; values are JSON, which TOML reads alike for texts, numbers, lists and booleans."""
+    lines = ["[auto]", *(f"{key} = {json.dumps(value)}" for key, value in auto.items())] if auto else []
+    for name, fields in models.items():
+        lines.append(f'[models."{name}"]')
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def make_settings(home: Path, catalog: Path, limits: dict[str, Any] | None = None, **pool: Any) -> Settings:
+    bounds = {"queue_wait_s": 5.0, "load_s": 10.0, "first_token_s": 5.0, "unload_grace_s": 1.0, **pool}
+    return Settings(
+        home=home,
+        ports=Ports(pool=free_port()),
+        limits=Limits(**(limits or {})),
+        ollama_url=f"http://127.0.0.1:{free_port()}",
+        pool=PoolSettings(catalog=catalog, vllm_python=Path(sys.executable), **bounds),
+    )
+
+
+class Client:
+    """Talks to one pool and looks into it."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, base: str, app: Any, settings: Settings, journal: Path
+    ) -> None:
+        self.http, self.base, self.app, self.settings, self.journal = session, base, app, settings, journal
+
+    @property
+    def pool(self) -> Any:
+        return self.app.routes.pool
+
+    async def chat(self, name: str, knobs: dict[str, Any] | None = None, **more: Any) -> tuple[int, Any]:
+        said = [{"role": "user", "content": json.dumps(knobs) if knobs else "hola"}]
+        async with self.http.post(
+            f"{self.base}/v1/chat/completions", json={"model": name, "messages": said, **more}
+        ) as response:
+            return response.status, await response.json()
+
+    async def stream(self, name: str, knobs: dict[str, Any] | None = None, **more: Any) -> tuple[int, bytes]:
+        said = [{"role": "user", "content": json.dumps(knobs) if knobs else "hola"}]
+        body = {"model": name, "messages": said, "stream": True, **more}
+        async with self.http.post(f"{self.base}/v1/chat/completions", json=body) as response:
+            return response.status, await response.read()
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.http.get(self.base + path) as response:
+            return response.status, await response.json()
+
+    async def post(self, path: str, body: Any = None) -> tuple[int, Any]:
+        async with self.http.post(self.base + path, json=body) as response:
+            return response.status, await response.json()
+
+    async def state(self, name: str) -> str:
+        return (await self.get("/stats"))[1]["models"][name]["state"]
+
+    async def until(self, happened: Callable[[], Any], *, within: float = 10.0) -> Any:
+        """Wait for something to become true."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if result := happened():
+                return result
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"did not happen within {within} s: {happened}")
+
+    def lane(self, name: str) -> Any:
+        return self.pool.scheduler.lanes[name]
+
+    def written(self, event: str, name: str = "") -> list[str]:
+        """Lines of the engines' journal."""
+        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
+        return [line for line in lines if line.startswith(event) and (not name or line.split()[1] == name)]
+
+    def orphans(self) -> list[int]:
+        return process.find(f"{self.settings.run_dir}:")
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[tuple[str, Any]]:
+    """The pool's app on a real socket, in this loop."""
+    app = build_app(settings)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=settings.ports.pool, http=guarded(settings.limits), lifespan="on",
+        log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    task = asyncio.ensure_future(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+        if task.done():
+            task.result()
+            raise AssertionError("the pool did not start")
+    try:
+        yield f"http://127.0.0.1:{settings.ports.pool}", app
+    finally:
+        server.should_exit = True
+        await task
