@@ -1,0 +1,84 @@
+"""Milvus filter expressions: parsed alone, allowed piece by piece, and only then put beside our own.
+
+A filter that is not balanced, or that names a field it must not, never reaches the store.
+"""
+
+import re
+from collections.abc import Iterator
+
+from tools.errors import BadRequest
+
+FIELDS = frozenset({"id", "document_id", "language", "title", "source", "heading", "text", "metadata"})
+WORDS = frozenset({"and", "or", "not", "in", "like", "true", "false"})
+FUNCTIONS = frozenset({"json_contains", "json_contains_all", "json_contains_any", "array_length"})
+TOKEN = re.compile(
+    r"""\s*(?:(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    |(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+    |(?P<name>[A-Za-z_]\w*)
+    |(?P<sign>==|!=|<=|>=|&&|\|\||\*\*|[<>()\[\],+\-*/%!]))""",
+    re.VERBOSE,
+)
+MAX_TOKENS = 200
+MAX_DEPTH = 20
+PAIRS = {")": "(", "]": "["}
+
+
+def compiled(expression: str | None) -> str:
+    """The expression when it is safe, "" when there is none. Raises BadRequest `invalid_filter`."""
+    if expression is None or not expression.strip():
+        return ""
+    found = list(_tokens(expression))
+    if len(found) > MAX_TOKENS:
+        raise _invalid("the filter is too long")
+    _check_balance(found)
+    for place, (kind, value) in enumerate(found):
+        if kind == "name":
+            following = found[place + 1][1] if place + 1 < len(found) else ""
+            _check_name(value, following)
+    return expression.strip()
+
+
+def scoped(tenant: str, expression: str) -> str:
+    """`expression` (already compiled) within one tenant's rows."""
+    own = f'tenant == "{tenant}"'
+    return f"{own} and ({expression})" if expression else own
+
+
+def _tokens(expression: str) -> Iterator[tuple[str, str]]:
+    place = 0
+    text = expression.rstrip()
+    while place < len(text):
+        found = TOKEN.match(text, place)
+        if found is None or found.lastgroup is None:
+            raise _invalid(f"the filter is not valid at position {place}")
+        yield found.lastgroup, found[found.lastgroup]
+        place = found.end()
+
+
+def _check_balance(found: list[tuple[str, str]]) -> None:
+    opened: list[str] = []
+    for kind, value in found:
+        if kind != "sign":
+            continue
+        if value in "([":
+            opened.append(value)
+        elif value in PAIRS and (not opened or opened.pop() != PAIRS[value]):
+            raise _invalid("the filter's brackets do not match")
+        if len(opened) > MAX_DEPTH:
+            raise _invalid("the filter is nested too deeply")
+    if opened:
+        raise _invalid("the filter's brackets do not match")
+
+
+def _check_name(name: str, following: str) -> None:
+    lowered = name.lower()
+    if following == "(" and lowered not in WORDS:
+        if lowered not in FUNCTIONS:
+            raise _invalid(f"the function {name[:40]} is not allowed in a filter")
+        return
+    if lowered not in WORDS and name not in FIELDS:
+        raise _invalid(f'the field {name[:40]} is not known; metadata is reached as metadata["key"]')
+
+
+def _invalid(reason: str) -> BadRequest:
+    return BadRequest(reason, param="filter", source="milvus", code="invalid_filter")

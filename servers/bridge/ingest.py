@@ -1,0 +1,237 @@
+"""Writes documents into all stores in one order, so that a crash at any point is repaired by running again.
+
+Order: pending rows → Milvus → graph → purge stale → done and version bump. Only changed chunks are written.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from servers.bridge.embed import Embedder
+from servers.bridge.graph import Graph, Passage, space_name
+from servers.bridge.library import Library
+from servers.bridge.manifest import DELETING, DONE, ChunkRow, DocumentRow
+from servers.bridge.milvus import TEXT_BYTES, Milvus
+from servers.bridge.plan import Place, Plan, plan, resume, unchanged
+from tools.errors import StoreUnavailable
+from tools.log import get_logger
+from tools.schema import Document, FailedDocument, IngestReport
+
+BATCH = 32
+AT_ONCE = 3
+METADATA_BYTES = 60_000
+log = get_logger("ingest")
+Progress = Callable[[IngestReport, int], Awaitable[None]]
+
+
+class Ingest:
+    """The only writer of documents. Raises StoreUnavailable when a store that it needs is down."""
+
+    def __init__(self, library: Library, milvus: Milvus, graph: Graph, embedder: Embedder) -> None:
+        self.library, self.milvus, self.graph, self.embedder = library, milvus, graph, embedder
+        self.slots = asyncio.Semaphore(AT_ONCE)
+        self.made: set[str] = set()
+
+    async def upsert(
+        self,
+        tenant: str,
+        collection: str,
+        documents: Sequence[Document],
+        *,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Write what changed. A document that cannot be read is reported, the others are written."""
+        place = self.library.place(tenant, collection)
+        readable, report = _readable(documents)
+        await self._ensure(place)
+        for start in range(0, len(readable), BATCH):
+            async with self.slots:
+                await self._batch(place, readable[start : start + BATCH], report)
+            if progress is not None:
+                await progress(report, min(start + BATCH, len(readable)) + len(report.failed))
+        row = await self.library.collection(tenant, collection)
+        report.collection_version = row.version if row else 0
+        return report
+
+    async def delete(self, tenant: str, collection: str, document_id: str) -> int:
+        """Remove every trace of a document; the new collection version. Raises DocumentNotFound."""
+        place = self.library.place(tenant, collection)
+        async with self.library.locked(place, [document_id]):
+            chunks, version = await self.library.mark_deleting(place, document_id)
+            await self._ensure(place)
+            await self.milvus.delete(place.physical, chunks)
+            try:
+                await self._unlink(place, chunks, [document_id])
+            except StoreUnavailable as exc:
+                # The row stays behind, marked: nobody finds the document, and `repair` ends the work.
+                log.warning("graph_behind", documents=1, reason=exc.message)
+                return version
+            return await self.library.forget(place, document_id)
+
+    async def repair(self) -> int:
+        """Finish what a crash or a dead store left undone; how many documents were touched."""
+        rows = await self.library.unfinished()
+        for row in rows:
+            place = self.library.place(row.tenant, row.collection)
+            if row.state == DELETING:
+                await self._delete_again(place, row.id)
+            else:
+                await self._again(place, row)
+        return len(rows)
+
+    async def _delete_again(self, place: Place, document_id: str) -> None:
+        async with self.library.locked(place, [document_id]):
+            documents, chunks = await self.library.held(place, [document_id])
+            if document_id not in documents or documents[document_id].state != DELETING:
+                return
+            ids = [row.id for row in chunks.get(document_id, [])]
+            await self._ensure(place)
+            await self.milvus.delete(place.physical, ids)
+            await self._unlink(place, ids, [document_id])
+            await self.library.forget(place, document_id)
+
+    async def _again(self, place: Place, row: DocumentRow) -> None:
+        """Finish one document from what the manifest says was to be written."""
+        async with self.library.locked(place, [row.id]):
+            documents, chunks = await self.library.held(place, [row.id])
+            held = documents.get(row.id)
+            if held is None or (held.state == DONE and held.in_graph):
+                return
+            await self._ensure(place)
+            await self._write(place, [resume(held, chunks.get(row.id, []))])
+
+    async def _ensure(self, place: Place) -> None:
+        if place.physical in self.made:
+            return
+        await self.library.ensure(place)
+        await self.milvus.ensure(place.physical, dimensions=self.embedder.dimensions)
+        self.made.add(place.physical)
+
+    async def _batch(self, place: Place, documents: Sequence[Document], report: IngestReport) -> None:
+        ids = [document.id for document in documents]
+        async with self.library.locked(place, ids):
+            held, chunks = await self.library.held(place, ids)
+            changed = [item for item in documents if not unchanged(item, held.get(item.id), place)]
+            report.unchanged += len(documents) - len(changed)
+            plans = await asyncio.to_thread(
+                lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), place) for item in changed]
+            )
+            plans = _with_text(plans, report)
+            if plans:
+                await self._write(place, plans)
+                report.accepted += len(plans)
+
+    async def _write(self, place: Place, plans: list[Plan]) -> None:
+        vectors = await self._vectors(place, plans)
+        await self.library.declare(place, plans)
+        await self.milvus.upsert(place.physical, _milvus_rows(place, plans, vectors))
+        purge = [key for item in plans for key in item.purge]
+        in_graph = await self._linked(place, plans, purge)
+        await self.milvus.delete(place.physical, purge)
+        await self.library.finish(place, plans, in_graph=in_graph)
+
+    async def _vectors(self, place: Place, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
+        """Vector by chunk id: copied from a chunk of equal content where there is one, else embedded."""
+        write = {
+            row.id: spoken for item in plans for row, spoken in zip(item.write, item.embedded, strict=True)
+        }
+        hashes = {row.id: row.chunk_hash for item in plans for row in item.write}
+        twins = await self.library.twins(place, list(hashes.values()))
+        stored = await self.milvus.get(place.physical, sorted(set(twins.values())), fields=["dense"])
+        known = {
+            key: np.asarray(stored[twins[digest]]["dense"], dtype=np.float32)
+            for key, digest in hashes.items()
+            if twins.get(digest) in stored
+        }
+        missing = [key for key in write if key not in known]
+        if missing:
+            made = await self.embedder.embed([write[key] for key in missing])
+            known |= dict(zip(missing, made, strict=True))
+        return known
+
+    async def _linked(self, place: Place, plans: Sequence[Plan], purge: list[str]) -> bool:
+        """Write the graph; False when it is down, and `repair` will write it when it is back."""
+        passages = [
+            passage
+            for item in plans
+            for passage in _passages(item.document.title, item.document.source, item.rows)
+        ]
+        try:
+            await self._link(place, passages)
+            await self._unlink(place, purge, [])
+        except StoreUnavailable as exc:
+            log.warning("graph_behind", documents=len(plans), reason=exc.message)
+            return False
+        return True
+
+    async def _link(self, place: Place, passages: Sequence[Passage]) -> None:
+        await self.graph.write(space_name(place.tenant, place.collection), passages)
+
+    async def _unlink(self, place: Place, chunks: Sequence[str], documents: Sequence[str]) -> None:
+        await self.graph.delete(space_name(place.tenant, place.collection), chunks, document_ids=documents)
+
+
+def _readable(documents: Sequence[Document]) -> tuple[list[Document], IngestReport]:
+    """The last version of each readable document, and a report that names the others."""
+    report = IngestReport()
+    latest: dict[str, Document] = {}
+    for document in documents:
+        reason = _unreadable(document)
+        if reason:
+            report.failed.append(FailedDocument(id=document.id, reason=reason))
+        else:
+            latest[document.id] = document
+    return list(latest.values()), report
+
+
+def _unreadable(document: Document) -> str:
+    text = document.text
+    if not text.strip():
+        return "the document is empty"
+    if "\x00" in text or text.count("\ufffd") > len(text) // 20:
+        return "the document is not readable text"
+    try:
+        (text + document.title + document.source + str(document.metadata)).encode()
+    except UnicodeEncodeError:
+        return "the document holds broken characters"
+    if len(str(document.metadata)) > METADATA_BYTES or "\x00" in str(document.metadata):
+        return "the metadata is too large or holds a NUL"
+    return ""
+
+
+def _with_text(plans: Sequence[Plan], report: IngestReport) -> list[Plan]:
+    kept = [item for item in plans if item.rows]
+    report.failed += [
+        FailedDocument(id=item.document.id, reason="the document holds no text")
+        for item in plans
+        if not item.rows
+    ]
+    return kept
+
+
+def _milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row.id,
+            "document_id": item.document.id,
+            "tenant": place.tenant,
+            "language": item.language,
+            "title": item.document.title,
+            "source": item.document.source,
+            "heading": row.heading[:2_000],
+            "text": row.text,
+            "tokens": row.tokens.encode()[:TEXT_BYTES].decode(errors="ignore"),
+            "metadata": item.document.metadata,
+            "dense": vectors[row.id],
+        }
+        for item in plans
+        for row in item.write
+    ]
+
+
+def _passages(title: str, source: str, rows: Sequence[ChunkRow]) -> list[Passage]:
+    return [
+        Passage(row.id, row.document_id, title, source, row.heading, row.text, row.position) for row in rows
+    ]

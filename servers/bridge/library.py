@@ -1,0 +1,267 @@
+"""The manifest's queries: collections, documents and chunks as rows of PostgreSQL.
+
+It owns transactions on these tables; the order of writes across stores is `ingest`'s business.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from servers.bridge.manifest import DELETING, DONE, PENDING, STALE, ChunkRow, CollectionRow, DocumentRow
+from servers.bridge.plan import Place, Plan, versions
+from servers.bridge.postgres import Postgres
+from tools.errors import DocumentNotFound
+
+
+class Library:
+    """What is in each collection. Raises StoreUnavailable when PostgreSQL is down."""
+
+    def __init__(self, postgres: Postgres, *, embedder: str, dimensions: int) -> None:
+        self.postgres = postgres
+        self.embedder, self.dimensions = embedder, dimensions
+
+    def place(self, tenant: str, collection: str) -> Place:
+        """Where a new collection goes: known without asking anybody."""
+        key = f"{tenant}\x1f{self.embedder}\x1f{self.dimensions}"
+        suffix = hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
+        return Place(tenant, collection, f"{collection}__{suffix}", versions(self.embedder, self.dimensions))
+
+    async def collection(self, tenant: str, name: str) -> CollectionRow | None:
+        async with self.postgres.session() as session:
+            return await session.get(CollectionRow, (tenant, name))
+
+    async def collections(self, tenant: str) -> list[CollectionRow]:
+        async with self.postgres.session() as session:
+            found = await session.scalars(select(CollectionRow).where(_is(CollectionRow.tenant, tenant)))
+            return list(found)
+
+    async def ensure(self, place: Place) -> None:
+        """The collection's row, made when it is missing."""
+        values = {
+            "tenant": place.tenant,
+            "name": place.collection,
+            "physical": place.physical,
+            "embedder": self.embedder,
+            "dimensions": self.dimensions,
+            "languages": [],
+            "version": 0,
+        }
+        async with self.postgres.session() as session:
+            await session.execute(insert(CollectionRow).values(values).on_conflict_do_nothing())
+
+    @asynccontextmanager
+    async def locked(self, place: Place, ids: Sequence[str]) -> AsyncIterator[None]:
+        """Nobody else writes these documents within the block; one order for all, so no ring of waits."""
+        keys = sorted({_lock_key(place, item) for item in ids})
+        async with self.postgres.session() as session:
+            await session.execute(text("SET LOCAL lock_timeout = '60s'"))
+            for key in keys:
+                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            yield
+
+    async def held(
+        self, place: Place, ids: Sequence[str]
+    ) -> tuple[dict[str, DocumentRow], dict[str, list[ChunkRow]]]:
+        """Documents and their chunks by document id."""
+        async with self.postgres.session() as session:
+            documents = await session.scalars(
+                select(DocumentRow).where(*_scope(DocumentRow, place), _any(DocumentRow.id, ids))
+            )
+            chunks = await session.scalars(
+                select(ChunkRow)
+                .where(*_scope(ChunkRow, place), _any(ChunkRow.document_id, ids))
+                .order_by(_column(ChunkRow.position))
+            )
+            grouped: dict[str, list[ChunkRow]] = {}
+            for row in chunks:
+                grouped.setdefault(row.document_id, []).append(row)
+            return {row.id: row for row in documents}, grouped
+
+    async def twins(self, place: Place, hashes: Sequence[str]) -> dict[str, str]:
+        """Chunk hash to the id of a written chunk with that very content: its vector can be used again."""
+        async with self.postgres.session() as session:
+            found = await session.execute(
+                select(_column(ChunkRow.chunk_hash), _column(ChunkRow.id)).where(
+                    *_scope(ChunkRow, place),
+                    _any(ChunkRow.chunk_hash, hashes),
+                    _is(ChunkRow.state, DONE),
+                )
+            )
+            return {digest: key for digest, key in found}
+
+    async def declare(self, place: Place, plans: Sequence[Plan]) -> None:
+        """Write down what is about to be written, so that a crash leaves nothing unknown."""
+        async with self.postgres.session() as session:
+            for plan in plans:
+                await _upsert_document(session, place, plan, state=PENDING)
+            gone = [key for plan in plans for key in plan.purge]
+            if gone:
+                await session.execute(update(ChunkRow).where(_any(ChunkRow.id, gone)).values(state=STALE))
+            await _upsert_chunks(session, [_values(row, PENDING) for plan in plans for row in plan.write])
+
+    async def finish(self, place: Place, plans: Sequence[Plan], *, in_graph: bool) -> int:
+        """Forget what was purged, mark the rest done, bump the version: one transaction."""
+        async with self.postgres.session() as session:
+            gone = [key for plan in plans for key in plan.purge]
+            if gone:
+                await session.execute(delete(ChunkRow).where(_any(ChunkRow.id, gone)))
+            await _upsert_chunks(session, [_values(row, DONE) for plan in plans for row in plan.rows])
+            for plan in plans:
+                await _upsert_document(session, place, plan, state=DONE, in_graph=in_graph)
+            return await _bump(session, place, {plan.language for plan in plans})
+
+    async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], int]:
+        """The document's chunk ids and the new version, once it is written down that the document must go.
+
+        Raises DocumentNotFound."""
+        async with self.postgres.session() as session:
+            row = await session.get(DocumentRow, (place.tenant, place.collection, document_id))
+            if row is None or row.state == DELETING:
+                raise DocumentNotFound("there is no such document", param="id", source="bridge")
+            row.state = DELETING
+            found = await session.scalars(
+                select(_column(ChunkRow.id)).where(
+                    *_scope(ChunkRow, place), _is(ChunkRow.document_id, document_id)
+                )
+            )
+            return list(found), await _bump(session, place, set())
+
+    async def forget(self, place: Place, document_id: str) -> int:
+        """Remove the document's rows and bump the version."""
+        async with self.postgres.session() as session:
+            await session.execute(
+                delete(ChunkRow).where(*_scope(ChunkRow, place), _is(ChunkRow.document_id, document_id))
+            )
+            await session.execute(
+                delete(DocumentRow).where(*_scope(DocumentRow, place), _is(DocumentRow.id, document_id))
+            )
+            return await _bump(session, place, set())
+
+    async def document(self, place: Place, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
+        """A finished document and its passages in order. Raises DocumentNotFound."""
+        documents, chunks = await self.held(place, [document_id])
+        row = documents.get(document_id)
+        if row is None or row.state != DONE:
+            raise DocumentNotFound("there is no such document", param="id", source="bridge")
+        return row, chunks.get(document_id, [])
+
+    async def bump(self, place: Place) -> int:
+        """A write happened: no cached answer of this collection may be served again."""
+        async with self.postgres.session() as session:
+            return await _bump(session, place, set())
+
+    async def documents(
+        self, place: Place, *, limit: int = 1_000, offset: int = 0
+    ) -> tuple[list[DocumentRow], int]:
+        """Finished documents in order of id, and how many there are."""
+        where = (*_scope(DocumentRow, place), _is(DocumentRow.state, DONE))
+        async with self.postgres.session() as session:
+            total = await session.scalar(select(func.count()).select_from(DocumentRow).where(*where))
+            query = select(DocumentRow).where(*where).order_by(_column(DocumentRow.id))
+            found = await session.scalars(query.limit(limit).offset(offset))
+            return list(found), total or 0
+
+    async def unfinished(self, *, limit: int = 50) -> list[DocumentRow]:
+        """Documents that a crash or a dead store left half-written, or that the graph does not hold yet."""
+        waiting = (DocumentRow.state != DONE) | (_column(DocumentRow.in_graph).is_(False))
+        async with self.postgres.session() as session:
+            return list(await session.scalars(select(DocumentRow).where(waiting).limit(limit)))
+
+    async def search_words(self, place: Place, words: Sequence[str], *, limit: int) -> list[dict[str, Any]]:
+        """The text leg when Milvus is down: PostgreSQL's own ranking over the same stems."""
+        if not words:
+            return []
+        query = " | ".join(
+            "'" + word.replace("'", "").replace("\\", "") + "'" for word in dict.fromkeys(words)
+        )
+        async with self.postgres.session() as session:
+            found = await session.execute(
+                text(_WORD_SEARCH),
+                {"query": query, "tenant": place.tenant, "collection": place.collection, "limit": limit},
+            )
+            return [dict(row) for row in found.mappings()]
+
+
+_WORD_SEARCH = """
+    SELECT c.id, ts_rank_cd(to_tsvector('simple'::regconfig, c.tokens), q.words, 1) AS distance,
+           c.document_id, d.title, d.source, c.heading, d.language, c.text, d.metadata
+    FROM chunks c
+    JOIN documents d ON (d.tenant, d.collection, d.id) = (c.tenant, c.collection, c.document_id),
+         to_tsquery('simple'::regconfig, :query) AS q(words)
+    WHERE c.tenant = :tenant AND c.collection = :collection AND c.state = 'done'
+      AND to_tsvector('simple'::regconfig, c.tokens) @@ q.words
+    ORDER BY distance DESC, c.id LIMIT :limit
+"""
+
+
+async def _upsert_document(
+    session: AsyncSession, place: Place, plan: Plan, *, state: str, in_graph: bool = False
+) -> None:
+    document = plan.document
+    values = {
+        "content_hash": plan.content_hash,
+        "attributes_hash": plan.attributes_hash,
+        "title": document.title,
+        "source": document.source,
+        "language": plan.language,
+        "state": state,
+        "versions": place.versions,
+        "chunks": len(plan.rows),
+        "in_graph": in_graph,
+        "metadata": document.metadata,
+    }
+    key = {"tenant": place.tenant, "collection": place.collection, "id": document.id}
+    table = DocumentRow.__table__  # type: ignore[attr-defined]
+    changed = {**values, "updated_at": func.now()}
+    await session.execute(
+        insert(table).values(**key, **values).on_conflict_do_update(index_elements=list(key), set_=changed)
+    )
+
+
+async def _upsert_chunks(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
+    table = ChunkRow.__table__  # type: ignore[attr-defined]
+    for start in range(0, len(rows), 500):
+        new = insert(table).values(rows[start : start + 500])
+        changed = {name: new.excluded[name] for name in ("position", "heading", "text", "tokens", "state")}
+        await session.execute(new.on_conflict_do_update(index_elements=["id"], set_=changed))
+
+
+async def _bump(session: AsyncSession, place: Place, languages: set[str]) -> int:
+    row = await session.get(
+        CollectionRow, (place.tenant, place.collection), with_for_update=True, populate_existing=True
+    )
+    if row is None:
+        return 0
+    row.version += 1
+    row.languages = sorted({*row.languages, *languages})
+    return row.version
+
+
+def _values(row: ChunkRow, state: str) -> dict[str, Any]:
+    return {**row.model_dump(), "state": state}
+
+
+def _lock_key(place: Place, document_id: str) -> int:
+    name = f"{place.tenant}\x1f{place.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
+
+
+def _scope(table: Any, place: Place) -> tuple[Any, Any]:
+    return table.tenant == place.tenant, table.collection == place.collection
+
+
+def _column(attribute: Any) -> Any:
+    return attribute
+
+
+def _is(attribute: Any, value: Any) -> Any:
+    return attribute == value
+
+
+def _any(attribute: Any, values: Sequence[str]) -> Any:
+    return attribute.in_(list(values))

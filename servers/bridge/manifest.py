@@ -1,0 +1,124 @@
+"""Tables of the bridge: what was ingested, as which chunks, with which versions; jobs; what the API saves.
+
+It owns the shape of the rows, not how or when they are written.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, func, literal_column
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+PENDING, DONE, STALE, DELETING = "pending", "done", "stale", "deleting"
+WORDS = literal_column("'simple'::regconfig")
+
+
+def _now() -> Any:
+    return Column(DateTime(timezone=True), server_default=func.now(), nullable=False)
+
+
+class CollectionRow(SQLModel, table=True):
+    """A named set of documents; `physical` is its Milvus collection, `version` grows with every write."""
+
+    __tablename__: ClassVar[str] = "collections"  # type: ignore[misc]
+
+    tenant: str = Field(primary_key=True, max_length=64)
+    name: str = Field(primary_key=True, max_length=63)
+    physical: str
+    embedder: str
+    dimensions: int
+    languages: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    version: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class DocumentRow(SQLModel, table=True):
+    """`content_hash` covers title and text, `attributes_hash` the rest; both count only while `done`."""
+
+    __tablename__: ClassVar[str] = "documents"  # type: ignore[misc]
+
+    tenant: str = Field(primary_key=True, max_length=64)
+    collection: str = Field(primary_key=True, max_length=63)
+    id: str = Field(primary_key=True, max_length=256)
+    title: str = ""
+    source: str = ""
+    language: str = "en"
+    state: str = Field(default=PENDING, index=True)
+    content_hash: str
+    attributes_hash: str
+    versions: str
+    chunks: int = 0
+    in_graph: bool = False
+    meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
+    updated_at: datetime | None = Field(default=None, sa_column=_now())
+
+
+class ChunkRow(SQLModel, table=True):
+    """One passage that Milvus and the graph hold, or are about to hold (`pending`).
+
+    Its text lives here too: indexes can be repaired, or rebuilt for another embedder, from this table.
+    """
+
+    __tablename__: ClassVar[str] = "chunks"  # type: ignore[misc]
+    __table_args__: ClassVar[tuple[Any, ...]] = (  # type: ignore[misc]
+        Index("chunks_of_document", "tenant", "collection", "document_id"),
+        Index("chunks_by_hash", "tenant", "collection", "chunk_hash"),
+        Index("chunks_words", func.to_tsvector(WORDS, literal_column("tokens")), postgresql_using="gin"),
+    )
+
+    id: str = Field(primary_key=True, max_length=36)
+    tenant: str = Field(max_length=64)
+    collection: str = Field(max_length=63)
+    document_id: str = Field(max_length=256)
+    chunk_hash: str = Field(max_length=64)
+    position: int
+    heading: str = ""
+    text: str = ""
+    tokens: str = ""
+    state: str = PENDING
+
+
+class JobRow(SQLModel, table=True):
+    """One ingestion: how far it is and what failed."""
+
+    __tablename__: ClassVar[str] = "jobs"  # type: ignore[misc]
+
+    id: str = Field(primary_key=True, max_length=36)
+    tenant: str = Field(max_length=64, index=True)
+    collection: str = Field(max_length=63)
+    state: str = "queued"
+    total: int = 0
+    done: int = 0
+    accepted: int = 0
+    unchanged: int = 0
+    failed: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    reason: str = ""
+    created_at: datetime | None = Field(default=None, sa_column=_now())
+    updated_at: datetime | None = Field(default=None, sa_column=_now())
+
+
+class ConversationRow(SQLModel, table=True):
+    """A conversation that a user asked the API to keep."""
+
+    __tablename__: ClassVar[str] = "conversations"  # type: ignore[misc]
+
+    id: str = Field(primary_key=True, max_length=64)
+    tenant: str = Field(max_length=64, index=True)
+    title: str = ""
+    messages: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
+    updated_at: datetime | None = Field(default=None, sa_column=_now())
+
+
+class LeadRow(SQLModel, table=True):
+    """A person who left their address."""
+
+    __tablename__: ClassVar[str] = "leads"  # type: ignore[misc]
+
+    id: str = Field(primary_key=True, max_length=64)
+    tenant: str = Field(max_length=64, index=True)
+    name: str = ""
+    email: str = ""
+    message: str = ""
+    meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
+    created_at: datetime | None = Field(default=None, sa_column=_now())

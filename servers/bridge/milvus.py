@@ -1,0 +1,212 @@
+"""The Milvus client: collections of passages, dense and BM25 search, raw search and insert."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import grpc
+from pymilvus import AsyncMilvusClient, DataType, Function, FunctionType, MilvusClient
+from pymilvus.exceptions import DataNotMatchException, MilvusException, ParamError
+
+from servers.bridge.store import Store
+from tools.errors import BadRequest, CollectionNotFound, UpstreamFailed
+from tools.settings import Settings
+
+TEXT_BYTES = 65_535
+CONNECT_CODES = {2}
+NOT_FOUND = 100
+BAD_EXPRESSION = 1100
+SHOWN = ["document_id", "title", "source", "heading", "language", "text", "metadata"]
+
+
+class Milvus(Store):
+    """One lazy connection; a broken one is thrown away and the next call makes a new one."""
+
+    source = "milvus"
+
+    def __init__(self, uri: str, token: str, *, deadline_s: float) -> None:
+        super().__init__(uri.partition("://")[2] or uri, deadline_s=deadline_s)
+        self.uri, self.token = uri, token
+        self._client: AsyncMilvusClient | None = None
+
+    @property
+    def client(self) -> AsyncMilvusClient:
+        if self._client is None:
+            self._client = AsyncMilvusClient(self.uri, token=self.token, timeout=self.deadline_s)
+        return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def version(self) -> str:
+        """Milvus Lite has no version call; listing collections proves that it answers."""
+        await self.client.list_collections()
+        return "2.5"
+
+    async def names(self) -> list[str]:
+        return await self.call(self.client.list_collections())
+
+    async def describe(self, name: str) -> dict[str, Any]:
+        return await self.call(self.client.describe_collection(name))
+
+    async def ensure(self, name: str, *, dimensions: int) -> None:
+        """Create the collection of passages when it is missing."""
+        if await self.call(self.client.has_collection(name)):
+            return
+        work = self.client.create_collection(
+            name, schema=_schema(dimensions), index_params=_indexes(), consistency_level="Strong"
+        )
+        await self.call(work, deadline_s=30.0)
+
+    async def dense(
+        self,
+        name: str,
+        vector: Sequence[float],
+        *,
+        limit: int,
+        filter: str = "",
+        fields: list[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Nearest passages by cosine: `{id, distance, entity}` each."""
+        work = self.client.search(
+            name,
+            data=[list(vector)],
+            anns_field="dense",
+            limit=limit,
+            filter=filter,
+            output_fields=SHOWN if fields is None else fields,
+            search_params={"params": {"nprobe": 32}},
+        )
+        return list((await self.call(work))[0])
+
+    async def text(
+        self, name: str, tokens: str, *, limit: int, filter: str = "", fields: list[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Best passages by BM25; the sign of `distance` differs between versions, its size does not."""
+        if not tokens:
+            return []
+        work = self.client.search(
+            name,
+            data=[tokens],
+            anns_field="sparse",
+            limit=limit,
+            filter=filter,
+            output_fields=SHOWN if fields is None else fields,
+        )
+        return list((await self.call(work))[0])
+
+    async def get(self, name: str, ids: Sequence[str], *, fields: list[str]) -> dict[str, dict[str, Any]]:
+        """Rows by id; a missing id is missing in the answer."""
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(ids), 500):
+            work = self.client.get(name, ids=list(ids[start : start + 500]), output_fields=["id", *fields])
+            found |= {row["id"]: dict(row) for row in await self.call(work, deadline_s=30.0)}
+        return found
+
+    async def upsert(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        for start in range(0, len(rows), 200):
+            work = self.client.upsert(name, list(rows[start : start + 200]), timeout=60.0)
+            await self.call(work, deadline_s=60.0)
+
+    async def delete(self, name: str, ids: Sequence[str]) -> None:
+        for start in range(0, len(ids), 500):
+            work = self.client.delete(name, ids=list(ids[start : start + 500]), timeout=60.0)
+            await self.call(work, deadline_s=60.0)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DataNotMatchException as exc:
+            raise BadRequest(_plain(exc), source="milvus", code="invalid_row") from exc
+        except ParamError as exc:
+            raise BadRequest(_plain(exc), source="milvus", code="invalid_value") from exc
+        except MilvusException as exc:
+            raise self._error(exc) from exc
+        except (grpc.RpcError, OSError) as exc:
+            raise self._broken() from exc
+
+    def _error(self, exc: MilvusException) -> Exception:
+        text = str(exc.message)
+        if exc.code in CONNECT_CODES or "unavailable" in text.lower():
+            return self._broken()
+        if exc.code == NOT_FOUND or "collection not found" in text:
+            return CollectionNotFound("there is no such collection", source="milvus", param="collection")
+        if exc.code == BAD_EXPRESSION or "expr" in text:
+            return BadRequest(
+                "the filter is not valid", source="milvus", param="filter", code="invalid_filter"
+            )
+        if "dimension" in text or "vector size" in text:
+            return BadRequest(
+                "the vector has another dimension than the collection",
+                source="milvus",
+                param="vector",
+                code="wrong_dimension",
+            )
+        return UpstreamFailed("milvus refused the operation", source="milvus")
+
+    def _broken(self) -> Exception:
+        self._client = None
+        self.trip()
+        return self.unavailable("is not reachable")
+
+
+def quoted(value: str) -> str:
+    """A string literal of Milvus' filter language."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+@asynccontextmanager
+async def open_milvus(settings: Settings) -> AsyncIterator[Milvus]:
+    """A client that connects on first use."""
+    # The client logs requests and their values at ERROR; the bridge reports errors itself.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    token = settings.stores.milvus_token
+    store = Milvus(
+        settings.milvus_uri,
+        token.get_secret_value() if token else "",
+        deadline_s=settings.stores.deadline_s,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _schema(dimensions: int) -> Any:
+    schema = MilvusClient.create_schema(enable_dynamic_field=False)
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
+    lengths = {"document_id": 1_024, "tenant": 64, "language": 8, "title": 4_000, "source": 8_000}
+    for name, length in {**lengths, "heading": 8_000, "text": TEXT_BYTES}.items():
+        schema.add_field(name, DataType.VARCHAR, max_length=length)
+    schema.add_field("metadata", DataType.JSON)
+    analyzer = {"tokenizer": "whitespace"}
+    schema.add_field(
+        "tokens", DataType.VARCHAR, max_length=TEXT_BYTES, enable_analyzer=True, analyzer_params=analyzer
+    )
+    schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_field("dense", DataType.FLOAT_VECTOR, dim=dimensions)
+    schema.add_function(
+        Function(
+            name="bm25",
+            function_type=FunctionType.BM25,
+            input_field_names=["tokens"],
+            output_field_names=["sparse"],
+        )
+    )
+    return schema
+
+
+def _indexes() -> Any:
+    indexes = MilvusClient.prepare_index_params()
+    ratios = {"bm25_k1": 1.2, "bm25_b": 0.75}
+    indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=ratios)
+    indexes.add_index("dense", index_type="IVF_FLAT", metric_type="COSINE", params={"nlist": 128})
+    return indexes
+
+
+def _plain(exc: MilvusException) -> str:
+    return str(exc.message)[:300]

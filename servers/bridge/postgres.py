@@ -1,0 +1,292 @@
+"""The PostgreSQL client: a session for the manifest, and the read-only door for other people's SQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlmodel import SQLModel
+
+from servers.bridge import manifest
+from servers.bridge.sql import check
+from servers.bridge.store import Store
+from tools.errors import BadRequest, Forbidden, StorageFull, StoreUnavailable, TooLarge, UpstreamFailed
+from tools.settings import Settings
+
+READER = "capibara6_reader"
+TENANT_TABLES = ("collections", "documents", "chunks", "jobs")
+PRIVATE_TABLES = ("conversations", "leads")
+STATEMENT_MS = 5_000
+ROWS, BYTES, FETCH = 1_000, 4 * 2**20, 200
+DISK_FULL = ("53100", "53400", "58030")
+MIGRATION_LOCK = 6_006_001
+
+
+class Postgres(Store):
+    """`session()` is for the bridge's own tables; `query()` runs a stranger's SELECT with nothing to lose."""
+
+    source = "postgres"
+
+    def __init__(self, dsn: str, host: str, *, deadline_s: float) -> None:
+        super().__init__(host, deadline_s=deadline_s)
+        url = dsn.replace("postgresql://", "postgresql+psycopg://", 1)
+        options: dict[str, Any] = {
+            "pool_pre_ping": True,
+            "pool_timeout": deadline_s,
+            "connect_args": {
+                "connect_timeout": max(2, int(deadline_s)),
+                "application_name": "capibara6-bridge",
+            },
+        }
+        self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, **options)
+        self.readers: AsyncEngine = create_async_engine(url, pool_size=4, max_overflow=4, **options)
+        self.prepared = False
+        self.preparing = asyncio.Lock()
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        await self.readers.dispose()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed at the end of the block, rolled back on an error."""
+        if self.open:
+            raise self.unavailable("is not reachable")
+        await self.prepare()
+        with self.translated():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    async def prepare(self) -> None:
+        """Create tables and the reader's role once, by whichever replica comes first."""
+        if self.prepared:
+            return
+        async with self.preparing:
+            if self.prepared:
+                return
+            with self.translated():
+                async with self.engine.begin() as connection:
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                    await connection.run_sync(SQLModel.metadata.create_all)
+                    for statement in grants():
+                        await connection.execute(text(statement))
+            self.prepared = True
+
+    async def version(self) -> str:
+        with self.translated():
+            async with self.engine.connect() as connection:
+                return str((await connection.execute(text("SHOW server_version"))).scalar_one()).split()[0]
+
+    async def query(
+        self, statement: str, params: Sequence[Any], *, tenant: str, max_rows: int
+    ) -> dict[str, Any]:
+        """`{columns, rows, row_count, truncated}` of one checked SELECT; always rolled back."""
+        allowed = await asyncio.to_thread(check, statement)
+        await self.prepare()
+        return await self.call(
+            self._read(allowed, params, tenant, min(max_rows, ROWS)), deadline_s=STATEMENT_MS / 1_000 + 2
+        )
+
+    async def tables(self, *, tenant: str) -> list[dict[str, Any]]:
+        """Tables and views that the SQL door may read: `{name, kind, columns:[{name, type}]}`."""
+        await self.prepare()
+
+        async def work() -> list[dict[str, Any]]:
+            async with self._reading(tenant) as connection:
+                return _grouped((await connection.execute(text(_TABLES))).all())
+
+        return await self.call(work())
+
+    async def _read(self, statement: str, params: Sequence[Any], tenant: str, most: int) -> dict[str, Any]:
+        async with self._reading(tenant) as connection:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
+            if statement.lstrip("( \n\t\r").lower().startswith("explain"):
+                cursor: Any = psycopg.AsyncRawCursor(raw)
+                await cursor.execute(statement, values, prepare=True)
+            else:
+                # A server-side cursor takes one SELECT and gives rows in portions: a cap needs no rewriting.
+                cursor = psycopg.AsyncRawServerCursor(raw, name="question")
+                await cursor.execute(statement, values)
+            async with cursor:
+                return await _collect(cursor, most)
+
+    @asynccontextmanager
+    async def _reading(self, tenant: str) -> AsyncIterator[AsyncConnection]:
+        """A READ ONLY transaction as the reader's role, within limits; ROLLBACK and DISCARD ALL after it."""
+        async with self.readers.connect() as connection:
+            try:
+                for setting in _LIMITS:
+                    await connection.execute(text(setting))
+                await connection.execute(
+                    text("SELECT set_config('capibara6.tenant', :tenant, true)"), {"tenant": tenant}
+                )
+                await connection.execute(text(f"SET LOCAL ROLE {READER}"))
+                yield connection
+            except BaseException:
+                # Half-read results, cancelled backends, resource errors: a fresh connection is cheaper.
+                await asyncio.shield(connection.invalidate())
+                raise
+            else:
+                await connection.rollback()
+                await _discard(connection)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as exc:
+            raise self._error(exc.orig if isinstance(exc.orig, psycopg.Error) else None) from exc
+        except psycopg.Error as exc:
+            raise self._error(exc) from exc
+        except PoolTimeout as exc:
+            raise StoreUnavailable("postgres is busy", source="postgres", retry_after=1) from exc
+        except OSError as exc:
+            self.trip()
+            raise self.unavailable("is not reachable") from exc
+
+    def _error(self, exc: psycopg.Error | None) -> Exception:  # noqa: PLR0911  (a table of states)
+        state = (exc.sqlstate if exc else None) or ""
+        if not state or (state[:2] in ("08", "57") and state != "57014"):
+            self.trip()
+            return self.unavailable("is not reachable")
+        position = exc.diag.statement_position if exc else None
+        where = f" at position {int(position) - 1}" if position else ""
+        said = f"the statement failed (SQLSTATE {state}{where})"
+        if state == "57014":
+            return TooLarge(
+                f"the statement took longer than {STATEMENT_MS} ms", source="postgres", param="query"
+            )
+        if state in DISK_FULL:
+            return StorageFull(said, source="postgres")
+        if state == "42501":
+            return Forbidden(said, source="postgres", param="query")
+        if state[:2] in ("22", "23", "25", "42", "0A", "21", "54", "P0", "26", "34"):
+            return BadRequest(said, source="postgres", param="query", code="invalid_query")
+        if state[:2] in ("40", "53", "55"):
+            return StoreUnavailable(said, source="postgres", retry_after=1)
+        return UpstreamFailed(said, source="postgres")
+
+
+def grants() -> list[str]:
+    """Statements that make the least-privilege role; safe to run again, by several replicas."""
+    made = f"""DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN
+            CREATE ROLE {READER} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+        END IF; END $$"""
+    statements = [
+        made,
+        f"GRANT {READER} TO CURRENT_USER",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        f"GRANT USAGE ON SCHEMA public TO {READER}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {READER}",
+        *(f"REVOKE ALL ON {table} FROM {READER}" for table in PRIVATE_TABLES),
+    ]
+    for table in TENANT_TABLES:
+        rule = "tenant = current_setting('capibara6.tenant', true)"
+        statements += [
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            f"DROP POLICY IF EXISTS own_tenant ON {table}",
+            f"CREATE POLICY own_tenant ON {table} FOR SELECT TO {READER} USING ({rule})",
+        ]
+    return statements
+
+
+@asynccontextmanager
+async def open_postgres(settings: Settings) -> AsyncIterator[Postgres]:
+    """Engines that connect on first use."""
+    assert manifest.DocumentRow.__tablename__ == "documents"
+    parts = conninfo_to_dict(settings.postgres_dsn)
+    host = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
+    store = Postgres(settings.postgres_dsn, host, deadline_s=settings.stores.deadline_s)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+_LIMITS = (
+    "SET TRANSACTION READ ONLY",
+    f"SET LOCAL statement_timeout = {STATEMENT_MS}",
+    "SET LOCAL lock_timeout = 1000",
+    f"SET LOCAL idle_in_transaction_session_timeout = {STATEMENT_MS}",
+    "SET LOCAL work_mem = '16MB'",
+    "SET LOCAL hash_mem_multiplier = 1",
+    "SET LOCAL max_parallel_workers_per_gather = 0",
+    "SET LOCAL jit = off",
+    "SET LOCAL search_path = public",
+)
+
+_TABLES = """
+    SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'table' END,
+           a.attname, format_type(a.atttypid, a.atttypmod)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND has_table_privilege(current_user, c.oid, 'SELECT')
+    ORDER BY c.relname, a.attnum
+"""
+
+
+async def _discard(connection: AsyncConnection) -> None:
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    await raw.set_autocommit(True)
+    await raw.execute("DISCARD ALL")
+    await raw.set_autocommit(False)
+
+
+async def _collect(cursor: Any, most: int) -> dict[str, Any]:
+    described = cursor.description or ()
+    columns = [{"name": column.name, "type": column.type_display} for column in described]
+    rows: list[list[Any]] = []
+    size, truncated = 0, False
+    while not truncated:
+        portion = await cursor.fetchmany(min(FETCH, most + 1 - len(rows)))
+        if not portion:
+            break
+        for row in portion:
+            plain = [_plain(value) for value in row]
+            size += sum(len(str(value)) for value in plain)
+            truncated = len(rows) >= most or size > BYTES
+            if truncated:
+                break
+            rows.append(plain)
+    return {"columns": columns, "rows": rows, "row_count": len(rows), "truncated": truncated}
+
+
+def _plain(value: Any) -> Any:  # noqa: PLR0911  (one line a kind)
+    """What JSON can carry; the rest as PostgreSQL prints it."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if abs(value) < float("inf") else str(value)
+        case Decimal():
+            return float(value) if value.is_finite() else str(value)
+        case bytes() | bytearray() | memoryview():
+            return "\\x" + bytes(value).hex()
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case _ if hasattr(value, "isoformat"):
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _grouped(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {}
+    for name, kind, column, kind_of_column in rows:
+        entry = tables.setdefault(name, {"name": name, "kind": kind, "columns": []})
+        entry["columns"].append({"name": column, "type": kind_of_column})
+    return list(tables.values())

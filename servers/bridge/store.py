@@ -1,0 +1,68 @@
+"""What every store client shares: a deadline on each call, and a breaker that fails fast and heals alone."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tools.errors import StoreUnavailable
+
+RETRY_S = 1.0
+T = TypeVar("T")
+
+
+class Store:
+    """One store as the bridge sees it. Subclasses translate their client's errors inside `translated`."""
+
+    source = "store"
+
+    def __init__(self, host: str, *, deadline_s: float) -> None:
+        self.host = host
+        self.deadline_s = deadline_s
+        self.closed_until = 0.0
+
+    async def call(self, work: Awaitable[T], *, deadline_s: float | None = None) -> T:
+        """Await `work` within the deadline. Raises StoreUnavailable, at once while the breaker is open."""
+        if self.open:
+            close = getattr(work, "close", None)
+            if close is not None:
+                close()
+            raise self.unavailable("is not reachable")
+        try:
+            async with asyncio.timeout(deadline_s or self.deadline_s):
+                with self.translated():
+                    return await work
+        except TimeoutError as exc:
+            self.trip()
+            raise self.unavailable("did not answer in time") from exc
+
+    @property
+    def open(self) -> bool:
+        """True while calls are refused; after `RETRY_S` the next call tries again."""
+        return time.monotonic() < self.closed_until
+
+    def trip(self) -> None:
+        self.closed_until = time.monotonic() + RETRY_S
+
+    def unavailable(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(f"{self.source} {reason}", source=self.source, retry_after=1)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turns the client's errors into `tools.errors`."""
+        yield
+
+    async def version(self) -> str:
+        """One cheap round trip; what the server says it is."""
+        raise NotImplementedError
+
+    async def check(self) -> dict[str, Any]:
+        """`{status, host, version, latency_ms}`; never raises for a dead store."""
+        started = time.monotonic()
+        try:
+            found = await self.call(self.version())
+        except StoreUnavailable as exc:
+            return {"status": "unreachable", "host": self.host, "reason": exc.message}
+        took = round((time.monotonic() - started) * 1_000, 2)
+        return {"status": "connected", "host": self.host, "version": found, "latency_ms": took}

@@ -1,0 +1,50 @@
+"""Everything that a request may need, opened once: the four stores, the embedder and the verbs over them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from servers.bridge.cache import Cache
+from servers.bridge.embed import Embedder, open_embedder
+from servers.bridge.graph import Graph
+from servers.bridge.ingest import Ingest
+from servers.bridge.jobs import Jobs
+from servers.bridge.library import Library
+from servers.bridge.milvus import Milvus, open_milvus
+from servers.bridge.nebula import Nebula, open_nebula
+from servers.bridge.postgres import Postgres, open_postgres
+from servers.bridge.redis import Redis, open_redis
+from servers.bridge.search import Search
+from tools.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Clients and verbs; none of them has asked anybody anything when this is born."""
+
+    milvus: Milvus
+    nebula: Nebula
+    postgres: Postgres
+    redis: Redis
+    embedder: Embedder
+    library: Library
+    ingest: Ingest
+    search: Search
+    jobs: Jobs
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(open_postgres(settings))
+        redis = await stack.enter_async_context(open_redis(settings))
+        milvus = await stack.enter_async_context(open_milvus(settings))
+        nebula = await stack.enter_async_context(open_nebula(settings))
+        embedder = await stack.enter_async_context(open_embedder(settings))
+        library = Library(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
+        graph = Graph(nebula)
+        ingest = Ingest(library, milvus, graph, embedder)
+        search = Search(library, milvus, graph, embedder, Cache(redis), empty=settings.chat.collection)
+        jobs = Jobs(ingest, postgres)
+        stack.push_async_callback(jobs.close)
+        yield Stores(milvus, nebula, postgres, redis, embedder, library, ingest, search, jobs)
