@@ -53,7 +53,7 @@ async def details(speaker: Voiced) -> dict[str, Any]:
             ENGINE: {"available": True, "voices": len(VOICES)},
             "coqui": {
                 "available": False,
-                "reason": "Coqui voices are not installed: they need an environment of their own (make tts)",
+                "reason": "Coqui voices are not installed: this server speaks with espeak-ng alone",
             },
         },
         "languages": sorted({voice.language for voice in VOICES}),
