@@ -51,6 +51,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "on_time": ("nada espera", "nothing waits"),
     "turned_down": ("{name} ha dejado de funcionar", "{name} is down"),
     "turned_up": ("{name} vuelve a funcionar", "{name} works again"),
+    "warmed": ("{count} de {total} listos", "{count} of {total} ready"),
     "test_alert": ("aviso de prueba", "test alert"),
     "no_channel": (
         "no hay ningún canal: define CAPIBARA6_ALERTS__WEBHOOK o CAPIBARA6_ALERTS__SMTP y __TO",
