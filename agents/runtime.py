@@ -7,16 +7,18 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
+
+from langgraph.types import Command
 
 from agents.context import Context
 from agents.events import Done, Event, Interrupted, Told
 from agents.memory import Memory
 from agents.registry import AGENTS, Agent, find_agent
 from agents.turn import Message, fresh
-from tools.errors import BadRequest, UpstreamFailed, UpstreamSilent
+from tools.errors import Conflict, UpstreamFailed, UpstreamSilent
 from tools.schema import Answer, Citation, Route
 
 
@@ -43,50 +45,86 @@ def _compile(agent: Agent, memory: Memory) -> Ready:
     )
 
 
-async def stream(
-    ready: Mapping[str, Ready],
-    name: str,
-    messages: list[Message],
-    *,
-    context: Context,
-    thread_id: str | None = None,
-    instructions: str = "",
-) -> AsyncGenerator[Event, None]:
-    """Events of one turn; the last is `Done` or `Interrupted`. Raises `tools.errors`.
+@dataclass(frozen=True)
+class Order:
+    """One run of an agent: the new `messages` of the conversation, or the answer to an interrupt.
 
-    With a thread the turn is remembered when it ends: a turn that fails leaves the thread as it was.
+    A `durable` run writes every step before the next begins and, started `again`, goes on after its last
+    one. A passing turn on a thread is written when it ends: one that fails leaves the thread as it was.
     """
-    find_agent(name)
-    graph = ready[name].lasting if thread_id else ready[name].passing
-    config = {"configurable": {"thread_id": thread_id}} if thread_id else {}
-    keep = {"durability": "exit"} if thread_id else {}
-    steps = graph.astream(
-        fresh(messages, instructions=instructions),
-        config=config,
-        context=context,
-        stream_mode=["custom", "values"],
-        **keep,
-    )
-    run_id, started, state = uuid4().hex, time.monotonic(), {}
-    async with aclosing(steps):
-        async for mode, item in _before(steps, started + context.chat.deadline_s):
-            if mode == "custom" and isinstance(item, Told):
-                yield _stamped(item, run_id, started)
-            elif mode == "values":
-                state = item
-    for ending in _endings(name, state, thread_id, started):
-        yield _stamped(ending, run_id, started)
+
+    agent: str
+    messages: list[Message] = field(default_factory=list)
+    instructions: str = ""
+    thread_id: str | None = None
+    run_id: str = field(default_factory=lambda: uuid4().hex)
+    durable: bool = False
+    again: bool = False
+    command: Any = None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        if self.thread_id is None:
+            return {}
+        return {"configurable": {"thread_id": self.thread_id}, "metadata": {"run_id": self.run_id}}
 
 
-async def run(
-    ready: Mapping[str, Ready], name: str, messages: list[Message], *, context: Context, **options: Any
-) -> Done:
-    """The end of one turn, for callers that do not read along."""
-    async with aclosing(stream(ready, name, messages, context=context, **options)) as events:
+async def stream(
+    ready: Mapping[str, Ready], order: Order, *, context: Context
+) -> AsyncGenerator[Event, None]:
+    """Events of one run; the last is `Done` or `Interrupted`. Raises `tools.errors`."""
+    find_agent(order.agent)
+    graph = ready[order.agent].lasting if order.thread_id else ready[order.agent].passing
+    started, state = time.monotonic(), await _left_off(graph, order)
+    if state is None or state.next:
+        steps = graph.astream(
+            _input(order, going_on=state is not None),
+            config=order.config,
+            context=context,
+            stream_mode=["custom", "values"],
+            **({"durability": "sync" if order.durable else "exit"} if order.thread_id else {}),
+        )
+        values: dict[str, Any] = {}
+        async with aclosing(steps):
+            async for mode, item in _before(steps, started + context.chat.deadline_s):
+                if mode == "custom" and isinstance(item, Told):
+                    yield _stamped(item, order.run_id, started)
+                elif mode == "values":
+                    values = item
+    else:
+        values = state.values
+    for ending in _endings(order, values, started):
+        yield _stamped(ending, order.run_id, started)
+
+
+async def run(ready: Mapping[str, Ready], order: Order, *, context: Context) -> Done:
+    """The end of one run, for callers that do not read along."""
+    return await last(stream(ready, order, context=context))
+
+
+async def last(events: AsyncGenerator[Event, None]) -> Done:
+    """Read `events` to their `Done`. Raises `Conflict` when the run waits for a person instead."""
+    async with aclosing(events):
         async for event in events:
             if isinstance(event, Done):
                 return event
-    raise BadRequest("the run waits for a person; stream it or use a thread", code="interrupted")
+    raise Conflict("the run waits for a person: resume its thread with a command", code="interrupted")
+
+
+async def _left_off(graph: Any, order: Order) -> Any:
+    """Where an earlier start of this very run was killed; None when it wrote nothing."""
+    if not order.again or order.thread_id is None:
+        return None
+    state = await graph.aget_state(order.config)
+    return state if (state.metadata or {}).get("run_id") == order.run_id else None
+
+
+def _input(order: Order, *, going_on: bool) -> Any:
+    if going_on:
+        return None
+    if order.command is not None:
+        return Command(resume=order.command)
+    return fresh(order.messages, instructions=order.instructions)
 
 
 async def _before(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[Any]:
@@ -100,26 +138,26 @@ async def _before(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[A
             raise UpstreamSilent("the run took too long", source="api", code="run_deadline") from exc
 
 
-def _endings(name: str, state: dict[str, Any], thread_id: str | None, started: float) -> list[Event]:
-    waiting = state.get("__interrupt__", ())
+def _endings(order: Order, values: dict[str, Any], started: float) -> list[Event]:
+    waiting = values.get("__interrupt__", ())
     if waiting:
         return [Interrupted(interrupt_id=one.id, request=one.value) for one in waiting]
-    if not state.get("answer"):
-        raise UpstreamFailed(f"{name} ended without an answer", source="api", code="empty_answer")
+    if not values.get("answer"):
+        raise UpstreamFailed(f"{order.agent} ended without an answer", source="api", code="empty_answer")
     total = round((time.monotonic() - started) * 1000, 1)
-    return [Done(answer=_answer(name, state, thread_id, total), usage=state.get("usage", {}))]
+    return [Done(answer=_answer(order, values, total), usage=values.get("usage", {}))]
 
 
-def _answer(name: str, state: dict[str, Any], thread_id: str | None, total: float) -> Answer:
+def _answer(order: Order, values: dict[str, Any], total: float) -> Answer:
     return Answer(
-        answer=state["answer"],
-        citations=[Citation.model_validate(source) for source in state["cited"]],
-        model=state["model"],
-        agent=name,
-        route=Route.model_validate(state["route"]) if state["route"] else None,
-        timings_ms={**state["timings"], "total": total},
-        thread_id=thread_id,
-        degraded=state["degraded"],
+        answer=values["answer"],
+        citations=[Citation.model_validate(source) for source in values["cited"]],
+        model=values["model"],
+        agent=order.agent,
+        route=Route.model_validate(values["route"]) if values["route"] else None,
+        timings_ms={**values["timings"], "total": total},
+        thread_id=order.thread_id,
+        degraded=values["degraded"],
     )
 
 

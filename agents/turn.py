@@ -4,7 +4,9 @@ Values are plain JSON, so that a checkpoint can be read without building objects
 """
 
 import operator
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
+
+from typing_extensions import TypedDict
 
 from tools.schema import Language
 

@@ -1,14 +1,20 @@
 """What the API's routes work with: settings, clients and agents, opened once and closed with the server."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from agents.context import Clients, Context, Wishes, open_clients
-from agents.memory import open_memory
-from agents.runtime import Ready, compile_agents
+from agents.events import Event
+from agents.memory import Memory, open_memory
+from agents.runtime import Order, Ready, compile_agents, stream
+from servers.api.ledger import Ledger
+from servers.api.rows import open_rows
+from servers.api.runs import Runs
+from servers.api.threads import Threads
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
 from tools.settings import Settings
@@ -18,7 +24,20 @@ from tools.settings import Settings
 class Desk:
     settings: Settings
     clients: Clients
+    memory: Memory
     ready: dict[str, Ready]
+    threads: Threads
+    runs: Runs
+
+    async def turn(self, order: Order, wishes: Wishes) -> AsyncGenerator[Event, None]:
+        """A passing turn: nobody can rejoin it. On a thread it keeps the thread while it lasts."""
+        async with AsyncExitStack() as stack:
+            if order.thread_id is not None:
+                await stack.enter_async_context(self.runs.hold(order.thread_id))
+                await self.threads.create(order.thread_id, {}, exists="do_nothing")
+            events = stream(self.ready, order, context=self.context(wishes))
+            async for event in await stack.enter_async_context(aclosing(events)):
+                yield event
 
     def context(self, wishes: Wishes) -> Context:
         return Context(self.clients, self.settings.chat, wishes)
@@ -34,8 +53,20 @@ class Desk:
 
 @asynccontextmanager
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
-    async with open_clients(settings) as clients, open_memory(settings) as memory:
-        yield Desk(settings, clients, compile_agents(memory))
+    """Everything open, and the runs of a killed process taken up again."""
+    async with (
+        open_clients(settings) as clients,
+        open_memory(settings) as memory,
+        open_rows(settings) as engine,
+    ):
+        ready = compile_agents(memory)
+        around = partial(Context, clients, settings.chat)
+        runs = Runs(Ledger(engine), memory, ready, around, settings.agents)
+        await runs.resume()
+        try:
+            yield Desk(settings, clients, memory, ready, Threads(engine, memory), runs)
+        finally:
+            await runs.close()
 
 
 async def _lives(peer: Http) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from servers.api.desk import open_desk
+from servers.api.protocol import agents, items, runs, threads
 from servers.api.routes import router
 from servers.app import create_app
 from servers.listen import listen
@@ -31,7 +32,8 @@ def build_app(settings: Settings) -> FastAPI:
         checks=checks,
         description="Agents through OpenAI's wire and the Agent Protocol.",
     )
-    app.include_router(router)
+    for part in (router, agents.router, threads.router, runs.router, items.router):
+        app.include_router(part)
     return app
 
 

@@ -1,25 +1,18 @@
 """HTTP in, HTTP out. No decision about answers is made here."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from agents.registry import AGENTS
-from agents.runtime import run, stream
+from agents.runtime import Order, last
 from servers import sse
 from servers.api import completion, models
-from servers.api.desk import Desk
+from servers.api.at import AtDesk
 from servers.api.wire import ChatRequest
 
 router = APIRouter()
-
-
-def desk_of(request: Request) -> Desk:
-    return request.app.state.desk
-
-
-AtDesk = Annotated[Desk, Depends(desk_of)]
 
 
 @router.post("/v1/chat/completions", tags=["openai"])
@@ -29,15 +22,10 @@ async def chat(request: Request, order: ChatRequest, desk: AtDesk) -> Response:
         body = await request.body()
         return await models.pass_through(desk.clients.pool, "/v1/chat/completions", body, model=order.model)
     messages = order.asked(desk.settings.limits)
-    how: dict[str, Any] = {
-        "context": desk.context(order.wishes),
-        "thread_id": order.thread,
-        "instructions": order.instructions,
-    }
+    turn = Order(order.model, messages, instructions=order.instructions, thread_id=order.thread)
+    events = desk.turn(turn, order.wishes)
     if not order.stream:
-        done = await run(desk.ready, order.model, messages, **how)
-        return JSONResponse(completion.whole(done, model=order.model))
-    events = stream(desk.ready, order.model, messages, **how)
+        return JSONResponse(completion.whole(await last(events), model=order.model))
     usage = order.stream_options is not None and order.stream_options.include_usage
     return await sse.respond(completion.chunks(events, model=order.model, usage=usage))
 

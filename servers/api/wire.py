@@ -47,6 +47,11 @@ class Metadata(Lenient):
     language: Language | None = None
     speak: bool = False
 
+    def wishes(self, options: dict[str, Any] | None = None) -> Wishes:
+        return Wishes(
+            collection=self.collection, language=self.language, speak=self.speak, options=options or {}
+        )
+
 
 class StreamOptions(Lenient):
     include_usage: bool = False
@@ -84,10 +89,7 @@ class ChatRequest(Lenient):
 
     @property
     def wishes(self) -> Wishes:
-        asked = self.metadata or Metadata()
-        return Wishes(
-            collection=asked.collection, language=asked.language, speak=asked.speak, options=self.options
-        )
+        return (self.metadata or Metadata()).wishes(self.options)
 
     @property
     def instructions(self) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from agents.context import Wishes
 from agents.events import Cited, Done, Progress, Retrieved, Routed, Token
-from agents.runtime import run, stream
+from agents.runtime import Order, run, stream
 from tools.errors import ModelUnavailable, StoreUnavailable, UpstreamFailed, UpstreamSilent
 from tools.settings import Chat
 
@@ -14,12 +14,12 @@ SPANISH = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
 ENGLISH = "How many models may the server keep loaded at the same time?"
 
 
-def user(text: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text}]
+def order(text: str, **options) -> Order:
+    return Order("capibara6", [{"role": "user", "content": text}], **options)
 
 
 async def events_of(ready, context, text=SPANISH, **options):
-    return [event async for event in stream(ready, "capibara6", user(text), context=context, **options)]
+    return [event async for event in stream(ready, order(text, **options), context=context)]
 
 
 async def test_question_is_routed_retrieved_and_answered_with_citations(ready, context) -> None:
@@ -44,7 +44,7 @@ async def test_tokens_join_to_the_answer_and_events_share_a_run_id(ready, contex
 
 
 async def test_english_question_gets_an_english_answer(ready, context) -> None:
-    done = (await run(ready, "capibara6", user(ENGLISH), context=context)).answer
+    done = (await run(ready, order(ENGLISH), context=context)).answer
     assert "three models" in done.answer
     assert done.citations[0].document_id == "models"
 
@@ -57,14 +57,14 @@ async def test_small_talk_asks_no_knowledge(ready, context, knobs) -> None:
 
 
 async def test_unknown_matter_is_said_to_be_unknown_without_citations(ready, context) -> None:
-    done = (await run(ready, "capibara6", user("¿Cuál es la capital de Mongolia?"), context=context)).answer
+    done = (await run(ready, order("¿Cuál es la capital de Mongolia?"), context=context)).answer
     assert "no contienen la respuesta" in done.answer
     assert done.citations == []
 
 
 async def test_caller_chooses_collection_model_and_options(ready, context, knobs) -> None:
     wishes = Wishes(collection="otra", model="phi4_fast", options={"temperature": 0.1})
-    done = (await run(ready, "capibara6", user(SPANISH), context=replace(context, wishes=wishes))).answer
+    done = (await run(ready, order(SPANISH), context=replace(context, wishes=wishes))).answer
     assert knobs.asked["/api/v1/rag/hybrid-search"][0]["collection"] == "otra"
     assert knobs.asked["/v1/chat/completions"][0]["temperature"] == 0.1
     assert "/v1/route" not in knobs.asked
@@ -81,12 +81,12 @@ async def test_spoken_answer_travels_in_an_event(ready, context, knobs) -> None:
 
 async def test_degraded_search_is_named_in_the_answer(ready, context, knobs) -> None:
     knobs.degraded = ["graph"]
-    assert (await run(ready, "capibara6", user(SPANISH), context=context)).answer.degraded == ["graph"]
+    assert (await run(ready, order(SPANISH), context=context)).answer.degraded == ["graph"]
 
 
 async def test_mark_that_points_to_no_passage_is_removed(ready, context, knobs) -> None:
     knobs.script = [[{"content": "Tres modelos [1]"}, {"content": ", creo [9]."}]]
-    done = (await run(ready, "capibara6", user(SPANISH), context=context)).answer
+    done = (await run(ready, order(SPANISH), context=context)).answer
     assert done.answer == "Tres modelos [1], creo ."
     assert [citation.n for citation in done.citations] == [1]
 
@@ -104,20 +104,20 @@ async def test_failures_of_peers_are_typed_errors(ready, context, knobs, knob, e
     for name, value in knob.items():
         setattr(knobs, name, value)
     with pytest.raises(error):
-        await run(ready, "capibara6", user(SPANISH), context=context)
+        await run(ready, order(SPANISH), context=context)
 
 
 async def test_run_that_takes_too_long_is_ended(ready, context, knobs) -> None:
     knobs.first_s = 5
     hurried = replace(context, chat=Chat(deadline_s=0.3))
     with pytest.raises(UpstreamSilent):
-        await run(ready, "capibara6", user(SPANISH), context=hurried)
+        await run(ready, order(SPANISH), context=hurried)
     await closed(knobs)
 
 
 async def test_leaving_the_stream_ends_the_model_call(ready, context, knobs) -> None:
     knobs.token_s = 0.2
-    async with aclosing(stream(ready, "capibara6", user(SPANISH), context=context)) as events:
+    async with aclosing(stream(ready, order(SPANISH), context=context)) as events:
         async for event in events:
             if isinstance(event, Token):
                 break
@@ -135,23 +135,23 @@ async def test_cancelling_the_reader_ends_the_model_call(ready, context, knobs) 
 
 
 async def test_thread_remembers_the_conversation(ready, context, knobs) -> None:
-    await run(ready, "capibara6", user("¿En qué puerto escucha la API?"), context=context, thread_id="a")
-    done = (await run(ready, "capibara6", user("¿y la pool?"), context=context, thread_id="a")).answer
+    await run(ready, order("¿En qué puerto escucha la API?", thread_id="a"), context=context)
+    done = (await run(ready, order("¿y la pool?", thread_id="a"), context=context)).answer
     assert "8082" in done.answer
     assert done.thread_id == "a"
     assert len(knobs.asked["/v1/chat/completions"][-1]["messages"]) == 4
-    other = (await run(ready, "capibara6", user("¿y la pool?"), context=context, thread_id="b")).answer
+    other = (await run(ready, order("¿y la pool?", thread_id="b"), context=context)).answer
     assert len(knobs.asked["/v1/chat/completions"][-1]["messages"]) == 2
     assert other.thread_id == "b"
 
 
 async def test_turn_that_fails_leaves_the_thread_as_it_was(ready, context, knobs) -> None:
-    await run(ready, "capibara6", user("¿En qué puerto escucha la API?"), context=context, thread_id="a")
+    await run(ready, order("¿En qué puerto escucha la API?", thread_id="a"), context=context)
     knobs.error = ModelUnavailable("no model", source="pool")
     with pytest.raises(ModelUnavailable):
-        await run(ready, "capibara6", user(SPANISH), context=context, thread_id="a")
+        await run(ready, order(SPANISH, thread_id="a"), context=context)
     knobs.error = None
-    await run(ready, "capibara6", user("¿y la pool?"), context=context, thread_id="a")
+    await run(ready, order("¿y la pool?", thread_id="a"), context=context)
     roles = [message["role"] for message in knobs.asked["/v1/chat/completions"][-1]["messages"]]
     assert roles == ["system", "user", "assistant", "user"]
 

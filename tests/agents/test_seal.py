@@ -7,7 +7,7 @@ import ormsgpack
 import pytest
 
 from agents.memory import open_memory
-from agents.runtime import compile_agents, run
+from agents.runtime import Order, compile_agents, run
 from agents.seal import MOST_BYTES, Sealed, StateRefused, read_key
 
 ASKED = [{"role": "user", "content": "¿En qué puerto escucha la API?"}]
@@ -41,7 +41,7 @@ def forged(kind: str, marker: Path) -> tuple[str, bytes]:
 async def test_tampered_rows_are_refused_and_nothing_runs(settings, context, kind, table, tmp_path) -> None:
     async with open_memory(settings) as memory:
         ready = compile_agents(memory)
-        await run(ready, "capibara6", ASKED, context=context, thread_id="a")
+        await run(ready, Order("capibara6", ASKED, thread_id="a"), context=context)
         marker = tmp_path / "executed"
         column = {"checkpoints": "checkpoint", "writes": "value"}[table]
         with sqlite3.connect(settings.home / "threads.sqlite") as base:
@@ -52,9 +52,9 @@ async def test_tampered_rows_are_refused_and_nothing_runs(settings, context, kin
                 )
             base.execute(f"UPDATE {table} SET type = ?, {column} = ?", forged(kind, marker))
         with pytest.raises(StateRefused):
-            await run(ready, "capibara6", ASKED, context=context, thread_id="a")
+            await run(ready, Order("capibara6", ASKED, thread_id="a"), context=context)
         assert not marker.exists()
-        await run(ready, "capibara6", ASKED, context=context, thread_id="b")
+        await run(ready, Order("capibara6", ASKED, thread_id="b"), context=context)
 
 
 def test_value_comes_back_and_a_flipped_byte_does_not() -> None:
