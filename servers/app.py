@@ -16,12 +16,9 @@ from starlette.exceptions import HTTPException
 
 from servers.door import Door, allowed
 from tools.errors import BadRequest, Capibara6Error, NotFound
-from tools.log import get_logger
 from tools.settings import Settings
 
 Checks = Callable[[], Awaitable[dict[str, Any]]]
-
-log = get_logger("door")
 
 
 def create_app(
@@ -84,11 +81,6 @@ def _add_envelope(app: FastAPI, name: str) -> None:
     async def http(_: Request, exc: HTTPException) -> JSONResponse:
         kind = NotFound if exc.status_code == 404 else BadRequest
         return answer(kind(str(exc.detail), source=name), status=exc.status_code, headers=exc.headers)
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, exc: Exception) -> JSONResponse:
-        log.error("unexpected", path=request.url.path, exc_info=exc)
-        return answer(Capibara6Error("internal error; see the service's log", source=name))
 
 
 def answer(exc: Capibara6Error, *, status: int | None = None, headers: Any = None) -> JSONResponse:

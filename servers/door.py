@@ -16,7 +16,10 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from tools.errors import Capibara6Error, TooLarge, Unauthorized
+from tools.log import get_logger
 from tools.settings import Limits, Settings
+
+log = get_logger("door")
 
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -64,6 +67,11 @@ class Door:
 
         try:
             await self._enter(scope, headers, receive, reply)
+        except Exception as exc:  # the only such clause: what nobody foresaw is logged
+            log.error("unexpected", path=scope["path"], exc_info=exc)
+            if status != 499:
+                raise
+            await refuse(reply, Capibara6Error("internal error; see the service's log", source=self.name))
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             self.requests.labels(scope["method"], route, str(status)).inc()

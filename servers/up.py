@@ -47,6 +47,7 @@ class Watch:
         self.supervisor = supervisor
         self.services = services
         self.rows: dict[str, tuple[str, Status | None]] = {}
+        self.shown: dict[str, str] = {}
 
     def look(self) -> dict[str, tuple[str, Status | None]]:
         known = {status.name: status for status in self.supervisor.statuses()}
@@ -120,14 +121,13 @@ def _show_until(
     watch: Watch, console: Console, language: Language, stop: threading.Event, done: Callable[[], bool]
 ) -> None:
     """Keep the table live on a terminal; elsewhere print a line when a service changes."""
-    shown: dict[str, str] = {}
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stop.is_set():
             rows = watch.look()
             if console.is_terminal:
                 live.update(table(watch.services, rows, language), refresh=True)
             else:
-                _print_changes(console, rows, shown, language)
+                _print_changes(console, rows, watch.shown, language)
             if done():
                 break
             stop.wait(0.3 if not watch.ready else 2.0)

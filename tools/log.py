@@ -9,7 +9,7 @@ import structlog
 
 SECRET_FIELD = re.compile(r"(api_?key|token|password|passwd|secret|authorization|cookie|dsn)$", re.IGNORECASE)
 SECRET_TEXT = re.compile(
-    r"(?i)(bearer\s+)\S+|(://[^/\s:@]+:)[^@\s]+(?=@)|((?:api[_-]?key|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]+"
+    r"(?i)(bearer\s+)\S+|(://[^/\s:@]*:)[^@\s]+(?=@)|((?:api[_-]?key|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]+"
 )
 
 
