@@ -107,7 +107,7 @@ def _sources(citations: list[Citation], language: Language) -> str:
         f'<details class="source"><summary><span class="number">{citation.n}</span>'
         f'<span class="title">{escape(citation.title)}</span>'
         f'<span class="where">{escape(citation.source)}</span></summary>'
-        f"<blockquote>{escape(_shortened(citation.text))}</blockquote></details>"
+        f"<blockquote>{_text_html(_shortened(citation.text), {}, language)}</blockquote></details>"
         for citation in citations
     )
     return f'<div class="sources"><div class="heading">{say("sources", language)}</div>{items}</div>'

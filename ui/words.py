@@ -50,15 +50,15 @@ WORDS: Final[dict[str, dict[Language, str]]] = {
 EXAMPLES: Final[dict[Language, tuple[str, ...]]] = {
     "es": (
         "¿Cuántos modelos puede tener cargados a la vez el servidor?",
-        "¿En qué puerto escucha el bridge y para qué sirve?",
-        "¿Cómo se cargan documentos nuevos?",
-        "¿Qué pasa cuando un modelo no está disponible?",
+        "¿Cómo añado una carpeta de documentos?",
+        "¿Cómo se combinan los resultados de la búsqueda híbrida?",
+        "¿Qué hace capibara6 doctor?",
     ),
     "en": (
         "How many models can the server keep loaded at the same time?",
-        "Which port does the bridge listen on, and what is it for?",
-        "How do I load new documents?",
-        "What happens when a model is not available?",
+        "How do I add a folder of documents?",
+        "How does hybrid search combine its results?",
+        "What does capibara6 doctor do?",
     ),
 }
 

@@ -71,7 +71,7 @@ def test_a_whole_answer_shows_sources_route_and_times_in_the_language_of_the_pag
     for shown in (
         "Fuentes",
         "a.md",
-        "x &lt; y&#10;&#10;fin",
+        "<p>x &lt; y</p>",
         "short question",
         "phi4_fast",
         "graph",
