@@ -51,6 +51,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "on_time": ("nada espera", "nothing waits"),
     "turned_down": ("{name} ha dejado de funcionar", "{name} is down"),
     "turned_up": ("{name} vuelve a funcionar", "{name} works again"),
+    "cleaned": ("borrados: {parts} ({size} MiB)", "removed: {parts} ({size} MiB)"),
+    "would_clean": (
+        "se borrarían: {parts} ({size} MiB); confirma con dry_run=false",
+        "would remove: {parts} ({size} MiB); confirm with dry_run=false",
+    ),
     "warmed": ("{count} de {total} listos", "{count} of {total} ready"),
     "test_alert": ("aviso de prueba", "test alert"),
     "no_channel": (
