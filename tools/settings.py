@@ -64,6 +64,19 @@ class Stores(Section):
     deadline_s: float = Field(default=2.0, gt=0)
 
 
+class Graph(Section):
+    """The embedded graph server: bounds of one query and of its sessions. Sizes in bytes, waits in seconds."""
+
+    deadline_s: float = Field(default=30.0, gt=0)
+    max_rows: int = Field(default=1_000_000, ge=1)
+    max_query_bytes: int = Field(default=256 * 2**20, ge=2**20)
+    max_steps: int = Field(default=100, ge=1)
+    max_statement_bytes: int = Field(default=16 * 2**20, ge=1024)
+    max_sessions: int = Field(default=1_000, ge=1)
+    max_connections: int = Field(default=512, ge=1)
+    session_idle_s: float = Field(default=28_800.0, gt=0)
+
+
 class Embedder(Section):
     """`minilm` runs in the bridge without torch; `openai` asks `url` (the pool, by default) for vectors."""
 
@@ -164,6 +177,7 @@ class Settings(BaseSettings):
     hosts: Hosts = Hosts()
     ports: Ports = Ports()
     stores: Stores = Stores()
+    graph: Graph = Graph()
     embedder: Embedder = Embedder()
     limits: Limits = Limits()
     pool: Pool = Pool()

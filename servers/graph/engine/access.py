@@ -1,0 +1,94 @@
+"""Reading the graph for one query: vertices are read once, edges as they are walked."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from servers.graph.engine.frame import Run
+from servers.graph.storage.space import SpaceStore
+from servers.graph.values import Edge, Vertex
+
+Hop = tuple[int, int, Any, str]
+"""(signed type, rank, the other end, stored properties)"""
+
+OUT_ALL = "SELECT type, rank, dst, props FROM e WHERE src = ?"
+OUT_ONE = "SELECT type, rank, dst, props FROM e WHERE src = ? AND type = ?"
+IN_ALL = "SELECT -type, rank, src, props FROM e WHERE dst = ?"
+IN_ONE = "SELECT -type, rank, src, props FROM e WHERE dst = ? AND type = ?"
+
+
+class Access:
+    """The graph as one query sees it."""
+
+    def __init__(self, run: Run, store: SpaceStore, connection: sqlite3.Connection) -> None:
+        self.run = run
+        self.schema = store.schema
+        self.decoders = store.decoders
+        self._execute = connection.execute
+        self._vertices: dict[Any, dict[str, dict[str, Any]]] = {}
+        self._ttl = {item.id for item in store.schema.edges.values() if item.ttl_col}
+
+    # ------------------------------------------------------------ vertices
+    def tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
+        """Properties by tag; None when the space has no such vertex."""
+        if vid in self._vertices:
+            return self._vertices[vid] or None
+        self.run.tick()
+        found = self._read_tags(vid)
+        if len(self._vertices) < 200_000:
+            self._vertices[vid] = found or {}
+        return found
+
+    def _read_tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
+        names, made, seen = self.schema.tag_ids, {}, False
+        for tag, text in self._execute("SELECT tag, props FROM v WHERE vid = ?", (vid,)):
+            definition = names.get(tag)
+            if definition is None:
+                seen = seen or tag == 0
+                continue
+            props = self.decoders[tag](text)
+            if props is not None:
+                made[definition.name] = props
+        return made if made or seen else None
+
+    def vertex(self, vid: Any) -> Vertex:
+        """The vertex; without tags where an edge dangles."""
+        return Vertex(vid, self.tags(vid) or {})
+
+    def exists(self, vid: Any) -> bool:
+        return (
+            self.tags(vid) is not None
+            or self._execute("SELECT 1 FROM v WHERE vid = ? AND tag = 0", (vid,)).fetchone() is not None
+        )
+
+    # ------------------------------------------------------------ edges
+    def hops(self, vid: Any, types: Iterable[int], *, out: bool, everything: bool) -> list[Hop]:
+        """Edges at a vertex in one direction. `everything` reads all types at once."""
+        self.run.tick()
+        if everything:
+            rows = self._execute(OUT_ALL if out else IN_ALL, (vid,)).fetchall()
+        else:
+            one = OUT_ONE if out else IN_ONE
+            rows = [row for kind in types for row in self._execute(one, (vid, kind)).fetchall()]
+        return [row for row in rows if self._alive(row)] if self._ttl else rows
+
+    def _alive(self, row: Hop) -> bool:
+        kind = abs(row[0])
+        return kind not in self._ttl or self.decoders[kind](row[3]) is not None
+
+    def props(self, hop: Hop) -> dict[str, Any]:
+        return self.decoders[abs(hop[0])](hop[3]) or {}
+
+    def edge(self, src: Any, hop: Hop) -> Edge:
+        """The edge as walked from `src`."""
+        kind, rank, other, text = hop
+        name = self.schema.edge_ids[abs(kind)].name
+        return Edge(src, other, kind, name, rank, self.decoders[abs(kind)](text) or {})
+
+    def one_edge(self, src: Any, kind: int, rank: int, dst: Any) -> Edge | None:
+        row = self._execute(
+            "SELECT props FROM e WHERE src = ? AND type = ? AND rank = ? AND dst = ?", (src, kind, rank, dst)
+        ).fetchone()
+        if row is None or not self._alive((kind, rank, dst, row[0])):
+            return None
+        return self.edge(src, (kind, rank, dst, row[0]))

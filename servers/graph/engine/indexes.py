@@ -1,0 +1,122 @@
+"""Indexes: CREATE, DROP, REBUILD. Each is an index of the storage engine, so it covers old rows at once."""
+
+from dataclasses import replace
+
+from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.plan import Context, Plan
+from servers.graph.errors import ExecutionError, SemanticError
+from servers.graph.language import definitions as d
+from servers.graph.storage.schema import IndexDef, Schema, SchemaDef
+
+TABLES = {"TAG": ("v", "tag", "vid"), "EDGE": ("e", "type", "src")}
+
+
+def column_sql(definition: SchemaDef, name: str) -> str:
+    """How the storage engine reads a property of a stored row."""
+    return f"json_extract(props, '$[{definition.by_name[name].position}]')"
+
+
+def index_sql(schema: Schema, index: IndexDef) -> str:
+    definition = schema.of_kind(index.kind)[index.owner]
+    table, kind, key = TABLES[index.kind]
+    columns = ", ".join(column_sql(definition, name) for name, _ in index.fields) or key
+    return f"CREATE INDEX i{index.id} ON {table} ({columns}) WHERE {kind} = {definition.id}"
+
+
+def plan_create_index(statement: d.CreateIndex, context: Context) -> Plan:
+    store = context.store
+
+    def execute(run: Run) -> Rows:
+        schema = store.schema
+        if (statement.kind, statement.name) in schema.indexes:
+            if statement.if_not_exists:
+                return []
+            raise ExecutionError("Existed!", code=-2002)
+        made = _index(statement, schema)
+        changed = replace(
+            schema, indexes={**schema.indexes, (made.kind, made.name): made}, next_id=made.id + 1
+        )
+        store.define(changed, run.deadline, [index_sql(changed, made)])
+        return []
+
+    return Plan("CreateIndex", [], execute, writes=True)
+
+
+def _index(statement: d.CreateIndex, schema: Schema) -> IndexDef:
+    definition = schema.of_kind(statement.kind).get(statement.owner)
+    if definition is None:
+        raise ExecutionError(f"{statement.kind.title()}NotFound: {statement.kind.title()} not existed!")
+    names = [name for name, _ in statement.fields]
+    if len(set(names)) < len(names):
+        raise ExecutionError("Conflict!", code=-2008)
+    for name, length in statement.fields:
+        _check_field(definition, name, length)
+    if any(
+        [name for name, _ in item.fields] == names
+        for item in schema.indexes_of(statement.kind, definition.name)
+    ):
+        raise ExecutionError("Existed!", code=-2002)
+    fields = tuple(statement.fields)
+    return IndexDef(
+        statement.kind, statement.name, schema.next_id, definition.name, fields, statement.comment
+    )
+
+
+def _check_field(definition: SchemaDef, name: str, length: int | None) -> None:
+    prop = definition.by_name.get(name)
+    if prop is None:
+        where = "Tag" if definition.kind == "TAG" else "Edge"
+        raise ExecutionError(f"{where}PropNotFound: {where} prop not existed!")
+    if prop.type == "DURATION":
+        raise ExecutionError("Unsupported!", code=-2004)
+    if prop.type == "STRING" and length is None:
+        raise ExecutionError("Invalid param!", code=-2009)
+    if length is not None and (prop.type not in ("STRING", "FIXED_STRING") or length < 1):
+        raise ExecutionError("Invalid param!", code=-2009)
+
+
+def plan_drop_index(statement: d.DropIndex, context: Context) -> Plan:
+    store = context.store
+
+    def execute(run: Run) -> Rows:
+        found = store.schema.indexes.get((statement.kind, statement.name))
+        if found is None:
+            if statement.if_exists:
+                return []
+            raise ExecutionError("IndexNotFound: Index not existed!")
+        kept = {key: item for key, item in store.schema.indexes.items() if item is not found}
+        changed = replace(store.schema, indexes=kept)
+        store.define(changed, run.deadline, [f"DROP INDEX IF EXISTS i{found.id}"])
+        return []
+
+    return Plan("DropIndex", [], execute, writes=True)
+
+
+def plan_rebuild(statement: d.RebuildIndex, context: Context) -> Plan:
+    store, jobs = context.store, context.administration
+
+    def execute(run: Run) -> Rows:
+        for name in statement.names:
+            found = store.schema.indexes.get((statement.kind, name))
+            if found is None:
+                raise ExecutionError("IndexNotFound: Index not existed!")
+            with store.write(run.deadline) as connection:
+                connection.execute(f"REINDEX i{found.id}")
+        return [[jobs.finished_job(f"REBUILD_{statement.kind}_INDEX", context.space)]]
+
+    return Plan("SubmitJob", ["New Job Id"], execute, ["INT"], writes=True)
+
+
+def plan_job(statement: d.SubmitJob, context: Context) -> Plan:
+    space, jobs = context.space, context.administration
+    if space is None:
+        raise SemanticError("Space was not chosen.")
+    name = "_".join(statement.words).upper()
+
+    def execute(run: Run) -> Rows:
+        if name == "COMPACT":
+            with context.store.write(run.deadline):
+                pass
+        return [[jobs.finished_job(name, space)]]
+
+    return Plan("SubmitJob", ["New Job Id"], execute, ["INT"], writes=True)

@@ -1,0 +1,120 @@
+"""Plans: the columns a statement will give and what makes its rows; and what planning may look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from servers.graph.engine.frame import Row, Rows, Run
+from servers.graph.engine.scope import Scope
+from servers.graph.engine.walk import inputs, walk
+from servers.graph.errors import SemanticError
+from servers.graph.language import expressions as e
+from servers.graph.language.statements import Statement
+from servers.graph.storage.catalog import Catalog
+from servers.graph.storage.schema import Schema, SchemaDef
+from servers.graph.storage.space import SpaceStore
+
+
+@dataclass(slots=True)
+class Plan:
+    """`columns` is empty for a statement that answers no table. `inner` are the plans it is made of."""
+
+    name: str
+    columns: list[str]
+    run: Callable[[Run], Rows]
+    types: list[str] = field(default_factory=list)
+    inner: list["Plan"] = field(default_factory=list)
+    writes: bool = False
+
+
+@dataclass(slots=True)
+class Shape:
+    """The columns of rows that another statement made."""
+
+    columns: list[str]
+    types: list[str]
+
+
+@dataclass(slots=True)
+class Context:
+    """What a statement is planned against. `space` is the session's; `input` what the pipe brings."""
+
+    catalog: Catalog
+    space: str | None
+    parameters: dict[str, Any]
+    plan: Callable[[Statement, "Context"], Plan]
+    parse: Callable[[str], list[Statement]]
+    variables: dict[str, Shape] = field(default_factory=dict)
+    input: Shape | None = None
+    administration: Any = None
+
+    @property
+    def store(self) -> SpaceStore:
+        if self.space is None:
+            raise SemanticError("Space was not chosen.")
+        return self.catalog.store(self.space)
+
+    @property
+    def schema(self) -> Schema:
+        return self.store.schema
+
+    def piped(self, left: Plan) -> "Context":
+        return replace(self, input=Shape(left.columns, left.types))
+
+    def tag(self, name: str) -> SchemaDef:
+        found = self.schema.tags.get(name)
+        if found is None:
+            raise SemanticError(f"No schema found for `{name}'")
+        return found
+
+    def edge(self, name: str) -> SchemaDef:
+        found = self.schema.edges.get(name)
+        if found is None:
+            raise SemanticError(f"No schema found for `{name}'")
+        return found
+
+    def source(self, *nodes: Any) -> tuple[str | None, Shape | None]:
+        """Which rows the expressions read: `$-`, a variable's name, or None; with their shape."""
+        uses_input, names = inputs(*nodes)
+        names -= self.parameters.keys()
+        if uses_input and names:
+            raise SemanticError("Not support both input and variable.")
+        if len(names) > 1:
+            raise SemanticError("Only one variable allowed to use.")
+        if names:
+            name = names.pop()
+            if name not in self.variables:
+                raise SemanticError(f"`{_first_use(name, nodes)}', not exist variable `{name}'")
+            return name, self.variables[name]
+        return ("$-", self.input) if uses_input else (None, None)
+
+    def scope(self, *nodes: Any) -> Scope:
+        """A scope over the rows that the expressions read."""
+        source, shape = self.source(*nodes)
+        return scope_of(self, source, shape)
+
+
+def _first_use(name: str, nodes: Any) -> str:
+    for node in nodes:
+        for part in walk(node):
+            match part:
+                case e.Attr(left=e.Variable(name=used)) | e.Star(left=e.Variable(name=used)) if used == name:
+                    return part.text()
+    return f"${name}"
+
+
+def scope_of(context: Context, source: str | None, shape: Shape | None, kind: type[Scope] = Scope) -> Scope:
+    return kind(
+        columns=shape.columns if shape else None,
+        types=shape.types if shape else None,
+        source=source or "$-",
+        parameters=context.parameters,
+    )
+
+
+def rows_of(run: Run, source: str | None) -> Rows:
+    """The rows of `$-` or of a variable."""
+    return run.variables[source] if source and source != "$-" else run.input
+
+
+NOTHING: Row = []

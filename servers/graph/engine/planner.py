@@ -1,0 +1,72 @@
+"""From a statement to its plan: one planner a kind of statement."""
+
+from collections.abc import Callable
+from typing import Any
+
+from servers.graph.engine import (
+    delete,
+    fetch,
+    go,
+    indexes,
+    insert,
+    schemas,
+    shows,
+    spaces,
+    tables,
+)
+from servers.graph.engine.plan import Context, Plan
+from servers.graph.errors import Unsupported
+from servers.graph.language import definitions as d
+from servers.graph.language import statements as s
+
+PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
+    s.YieldSentence: tables.plan_yield,
+    s.GroupBy: tables.plan_group,
+    s.OrderBy: tables.plan_order,
+    s.Limit: tables.plan_limit,
+    s.Pipe: tables.plan_pipe,
+    s.Assignment: tables.plan_assignment,
+    s.SetOperation: tables.plan_set,
+    s.Go: go.plan_go,
+    s.FetchVertices: fetch.plan_fetch_vertices,
+    s.FetchEdges: fetch.plan_fetch_edges,
+    s.InsertVertices: insert.plan_insert_vertices,
+    s.InsertEdges: insert.plan_insert_edges,
+    s.DeleteVertices: delete.plan_delete_vertices,
+    s.DeleteEdges: delete.plan_delete_edges,
+    s.DeleteTags: delete.plan_delete_tags,
+    d.Use: spaces.plan_use,
+    d.CreateSpace: spaces.plan_create_space,
+    d.CreateSpaceAs: spaces.plan_create_space_as,
+    d.DropSpace: spaces.plan_drop_space,
+    d.ClearSpace: spaces.plan_clear_space,
+    d.CreateSchema: schemas.plan_create_schema,
+    d.AlterSchema: schemas.plan_alter_schema,
+    d.DropSchema: schemas.plan_drop_schema,
+    d.CreateIndex: indexes.plan_create_index,
+    d.DropIndex: indexes.plan_drop_index,
+    d.RebuildIndex: indexes.plan_rebuild,
+    d.SubmitJob: indexes.plan_job,
+    d.Show: shows.plan_show,
+    d.Describe: shows.plan_describe,
+}
+
+
+def plan(statement: s.Statement, context: Context) -> Plan:
+    """Raises `QueryError` for what the statement may not mean."""
+    planner = PLANNERS.get(type(statement))
+    if planner is None:
+        raise Unsupported(type(statement).__name__)
+    return planner(statement, context)
+
+
+def writes(statement: s.Statement) -> bool:
+    """Whether a statement writes, however deep the write is nested."""
+    match statement:
+        case s.Explain(sentences=sentences):
+            return any(map(writes, sentences))
+        case s.Assignment(sentence=inner):
+            return writes(inner)
+        case s.Pipe(left=left, right=right) | s.SetOperation(left=left, right=right):
+            return writes(left) or writes(right)
+    return statement.writes

@@ -1,0 +1,89 @@
+"""What names mean where an expression stands. A leaf becomes a function of the frame."""
+
+from collections.abc import Callable
+from typing import Any
+
+from servers.graph.engine.frame import Frame
+from servers.graph.errors import SemanticError
+from servers.graph.language import expressions as e
+from servers.graph.values import type_name
+
+UNKNOWN = "__EMPTY__"
+"""The deduced type of what only running can tell."""
+
+Leaf = Callable[[Frame], Any]
+
+
+class Scope:
+    """Local names, parameters, and the columns of an input. Subclasses add what their statement offers.
+
+    `columns` and `types` describe the rows of the pipe or of the `$variable` named `source`.
+    """
+
+    def __init__(
+        self,
+        *,
+        columns: list[str] | None = None,
+        types: list[str] | None = None,
+        source: str = "$-",
+        parameters: dict[str, Any] | None = None,
+    ) -> None:
+        self.columns = columns
+        self.types = types or []
+        self.source = source
+        self.parameters = parameters or {}
+        self.locals: frozenset[str] = frozenset()
+
+    def with_local(self, name: str) -> "Scope":
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made.locals = self.locals | {name}
+        return made
+
+    def leaf(self, node: e.Expr) -> Leaf | None:
+        """A function for a name that this scope knows; None leaves the node to the compiler."""
+        match node:
+            case e.Label(name=name) if name in self.locals:
+                return lambda frame: frame.locals[name]
+            case e.Attr(left=e.Label(name=name)) if name in self.locals:
+                return None
+            case e.Variable(name=name) if name in self.parameters:
+                value = self.parameters[name]
+                return lambda _: value
+            case e.Attr(left=e.Ref(what="$-"), name=name):
+                return self._column("$-", name)
+            case e.Attr(left=e.Variable(name=name)) if name in self.parameters:
+                return None
+            case e.Attr(left=e.Variable(name=variable), name=name):
+                return self._column(variable, name)
+        return self.special(node)
+
+    def special(self, node: e.Expr) -> Leaf | None:
+        """The statement's own names."""
+        return None
+
+    def type_of(self, node: e.Expr) -> str:
+        """The deduced type of a leaf."""
+        match node:
+            case e.Label(name=name) if name in self.locals:
+                return UNKNOWN
+            case e.Variable(name=name) if name in self.parameters:
+                return type_name(self.parameters[name])
+            case e.Attr(left=e.Ref(what="$-"), name=name) | e.Attr(left=e.Variable(), name=name):
+                return self._column_type(name)
+        return self.special_type(node)
+
+    def special_type(self, node: e.Expr) -> str:
+        return UNKNOWN
+
+    def _column_type(self, name: str) -> str:
+        if not self.columns or name not in self.columns or not self.types:
+            return UNKNOWN
+        return self.types[self.columns.index(name)]
+
+    def _column(self, source: str, name: str) -> Leaf:
+        shown = source if source == "$-" else f"${source}"
+        if self.columns is None or source != self.source or name not in self.columns:
+            raise SemanticError(f"`{shown}.{name}', not exist prop `{name}'")
+        index = self.columns.index(name)
+        return lambda frame: frame.row[index]

@@ -1,0 +1,63 @@
+"""Aggregates: what COUNT, SUM and their kin make of a group's values."""
+
+import math
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+from servers.graph.operators import add, is_number, order_key
+from servers.graph.values import BAD_TYPE, NULL, Empty, NSet, Null, identity
+
+
+def aggregate(name: str, values: list[Any], *, distinct: bool) -> Any:
+    """`values` are those of the group's rows; NULL and EMPTY do not count."""
+    present = [value for value in values if not isinstance(value, Null | Empty)]
+    if distinct:
+        present = list({identity(value): value for value in present}.values())
+    return AGGREGATE[name](present)
+
+
+def _total(values: list[Any]) -> Any:
+    if not all(is_number(value) for value in values):
+        return BAD_TYPE
+    return reduce(add, values, 0)
+
+
+def _mean(values: list[Any]) -> Any:
+    if not values:
+        return NULL
+    total = _total(values)
+    return total if isinstance(total, Null) else total / len(values)
+
+
+def _deviation(values: list[Any]) -> Any:
+    mean = _mean(values)
+    if isinstance(mean, Null):
+        return mean
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+
+
+def _bits(combine: Callable[[int, int], int]) -> Callable[[list[Any]], Any]:
+    def run(values: list[Any]) -> Any:
+        if not values:
+            return NULL
+        if not all(type(value) is int for value in values):
+            return BAD_TYPE
+        return reduce(combine, values)
+
+    return run
+
+
+AGGREGATE: dict[str, Callable[[list[Any]], Any]] = {
+    "count": len,
+    "sum": _total,
+    "avg": _mean,
+    "max": lambda values: max(values, key=order_key) if values else NULL,
+    "min": lambda values: min(values, key=order_key) if values else NULL,
+    "std": _deviation,
+    "bit_and": _bits(lambda left, right: left & right),
+    "bit_or": _bits(lambda left, right: left | right),
+    "bit_xor": _bits(lambda left, right: left ^ right),
+    "collect": list,
+    "collect_set": NSet,
+}

@@ -1,0 +1,92 @@
+"""Lists, maps, sets and NULL."""
+
+from typing import Any
+
+from servers.graph.errors import ExecutionError
+from servers.graph.values import BAD_TYPE, NULL, Edge, Empty, NSet, Null, Path, Vertex
+
+LONGEST = 10_000_000
+"""Items that `range` may make."""
+
+
+def keys(value: Any) -> Any:
+    match value:
+        case dict():
+            return list(value)
+        case Vertex():
+            return sorted({name for props in value.tags.values() for name in props})
+        case Edge():
+            return sorted(value.props)
+    return _none(value)
+
+
+def labels(value: Any) -> Any:
+    return list(value.tags) if type(value) is Vertex else _none(value)
+
+
+def nodes(value: Any) -> Any:
+    return list(value.vertices) if type(value) is Path else _none(value)
+
+
+def relationships(value: Any) -> Any:
+    return list(value.edges) if type(value) is Path else _none(value)
+
+
+def size(value: Any) -> Any:
+    if type(value) is str:
+        return len(value.encode())
+    return len(value) if isinstance(value, list | dict | NSet) else _none(value)
+
+
+def span(start: Any, end: Any, step: Any = 1) -> Any:
+    """`range`: both ends included."""
+    if any(type(value) is not int for value in (start, end, step)):
+        return NULL if any(isinstance(value, Null) for value in (start, end, step)) else BAD_TYPE
+    if step == 0:
+        return BAD_TYPE
+    made = range(start, end + (1 if step > 0 else -1), step)
+    if len(made) > LONGEST:
+        raise ExecutionError(f"range of {len(made)} items is more than {LONGEST}")
+    return list(made)
+
+
+def head(value: Any) -> Any:
+    return (value[0] if value else NULL) if type(value) is list else _none(value)
+
+
+def last(value: Any) -> Any:
+    return (value[-1] if value else NULL) if type(value) is list else _none(value)
+
+
+def tail(value: Any) -> Any:
+    return value[1:] if type(value) is list else _none(value)
+
+
+def coalesce(*values: Any) -> Any:
+    """The first item that is not NULL, of a list or of the arguments."""
+    items = values[0] if len(values) == 1 and type(values[0]) is list else values
+    return next((item for item in items if not isinstance(item, Null)), NULL)
+
+
+def is_in(*values: Any) -> bool:
+    return values[0] in values[1:]
+
+
+def _none(value: Any) -> Any:
+    return NULL if isinstance(value, Null | Empty) else BAD_TYPE
+
+
+FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "keys": (keys, 1, 1, "LIST"),
+    "labels": (labels, 1, 1, "LIST"),
+    "tags": (labels, 1, 1, "LIST"),
+    "nodes": (nodes, 1, 1, "LIST"),
+    "relationships": (relationships, 1, 1, "LIST"),
+    "size": (size, 1, 1, "INT"),
+    "range": (span, 2, 3, "LIST"),
+    "head": (head, 1, 1),
+    "last": (last, 1, 1),
+    "tail": (tail, 1, 1, "LIST"),
+    "coalesce": (coalesce, 1, None),
+    "udf_is_in": (is_in, 2, None, "BOOL"),
+}

@@ -1,0 +1,153 @@
+"""Text to statements. Parse tables are kept on disk between starts, parsed statements in a bounded memory.
+
+A statement's literals are cut out first: statements that differ only in them share one template.
+"""
+
+import hashlib
+import marshal
+import os
+import threading
+from collections import OrderedDict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lark import Lark, Token, UnexpectedInput
+from lark.exceptions import VisitError
+from lark.grammar import Rule
+from lark.lexer import TerminalDef
+
+from servers.graph.errors import NgqlSyntaxError, StatementEmpty
+from servers.graph.language import definitions as d
+from servers.graph.language.build_patterns import Builder
+from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, split_literals
+from servers.graph.language.statements import Statement
+from servers.graph.language.template import Template
+
+CACHED = 1024
+_BESIDE = Path(__file__).parent / "__pycache__" / "grammar.tables"
+LONGEST_CACHED = 16_384
+VALUE_TOKENS = "NAME STRING_VALUE DOUBLE_VALUE INTEGER VARIABLE IPV4 _PLPAR PREDICATE"
+OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": NgqlLexer, "maybe_placeholders": False}
+
+
+class Parser:
+    """Parses nGQL. Safe for many threads. `tables` is where parse tables may be kept."""
+
+    def __init__(self, tables: Path | None = None) -> None:
+        self._lark = _load([_BESIDE, *([tables] if tables else [])])
+        self._templates: OrderedDict[str, Template] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def parse(self, text: str) -> list[Statement]:
+        """The statements of a request. Raises `NgqlSyntaxError`, `StatementEmpty`."""
+        split = None if "\0" in text else split_literals(text)
+        if split is None:
+            return self._run(text)
+        skeleton, literals = split
+        template = self._find(skeleton)
+        if template is None:
+            template = self._learn(skeleton, text, literals)
+        return template.fill(literals) if isinstance(template, Template) else template
+
+    def _find(self, skeleton: str) -> Template | None:
+        with self._lock:
+            template = self._templates.get(skeleton)
+            if template is not None:
+                self._templates.move_to_end(skeleton)
+            return template
+
+    def _learn(self, skeleton: str, text: str, literals: list[str]) -> Template | list[Statement]:
+        if len(skeleton) > LONGEST_CACHED:
+            return self._run(text)
+        try:
+            template = Template(self._run(skeleton))
+        except NgqlSyntaxError:
+            # The message must quote the caller's own text.
+            return self._run(text)
+        if any(isinstance(statement, _UNSHARED) for statement in template.statements):
+            return self._run(text)
+        with self._lock:
+            self._templates[skeleton] = template
+            if len(self._templates) > CACHED:
+                self._templates.popitem(last=False)
+        return template
+
+    def _run(self, text: str) -> list[Statement]:
+        try:
+            statements: Any = self._lark.parse(text)
+        except UnexpectedInput as exc:
+            raise _refused(exc, text) from exc
+        except VisitError as exc:
+            if isinstance(exc.orig_exc, NgqlSyntaxError):
+                raise exc.orig_exc from exc
+            raise
+        return statements
+
+
+_UNSHARED = (d.CreateSchema, d.AlterSchema, d.CreateSpace, d.CreateIndex)
+
+
+def _refused(exc: UnexpectedInput, text: str) -> NgqlSyntaxError | StatementEmpty:
+    token = getattr(exc, "token", None)
+    if isinstance(token, Token) and token.type != "$END":
+        return NgqlSyntaxError(f"syntax error near `{text[token.start_pos : token.end_pos]}'")
+    history = getattr(exc, "token_history", None)
+    last = history[-1] if history else None
+    if isinstance(last, Token):
+        return NgqlSyntaxError(f"syntax error near `{text[last.start_pos : last.end_pos]}'")
+    if not text.strip(" \t\r\n;"):
+        return StatementEmpty("Statement is empty")
+    return NgqlSyntaxError(f"syntax error near `{text.strip()[-1:]}'")
+
+
+def _grammar() -> str:
+    text = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
+    names = sorted({*KEYWORDS, *SYMBOLS.values(), *VALUE_TOKENS.split()})
+    return f"{text}\n%declare {' '.join(names)}\n"
+
+
+def _load(places: list[Path]) -> Lark:
+    """From the first place that has this grammar's tables; else built and kept."""
+    grammar = _grammar()
+    stamp = hashlib.sha256(f"{version('lark')}\0{grammar}".encode()).hexdigest()
+    known = next((found for found in (_read(place, stamp) for place in places) if found), None)
+    if known is not None:
+        data, memo = known
+        data["options"]["lexer"] = data["parser"]["lexer_conf"]["lexer_type"] = NgqlLexer
+        return Lark.__new__(Lark)._load({"data": data, "memo": memo}, transformer=Builder())
+    lark = Lark(grammar, transformer=Builder(), **OPTIONS)
+    next((place for place in places if _write(place, stamp, lark)), None)
+    return lark
+
+
+def _read(tables: Path, stamp: str) -> Any:
+    try:
+        kept = marshal.loads(tables.read_bytes())
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    return kept[1:] if isinstance(kept, tuple) and len(kept) == 3 and kept[0] == stamp else None
+
+
+def _write(tables: Path, stamp: str, lark: Lark) -> bool:
+    data, memo = lark.memo_serialize([TerminalDef, Rule])
+    data["options"]["transformer"] = None
+    # Marshal holds plain data only: nothing in the file can run. The lexer is put back on reading.
+    data["options"]["lexer"] = data["parser"]["lexer_conf"]["lexer_type"] = None
+    part = tables.with_suffix(f".{os.getpid()}")
+    try:
+        tables.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(marshal.dumps((stamp, _plain(data), _plain(memo))))
+        part.replace(tables)
+    except OSError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Only the types that marshal knows: Lark's tables hold strings that are tokens."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value)) if type(value) in (list, tuple) else tuple(map(_plain, value))
+    return str(value) if isinstance(value, str) else value

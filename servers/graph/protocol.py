@@ -1,0 +1,109 @@
+"""Nebula's GraphService: thrift requests to sessions and the engine, results to thrift."""
+
+import time
+from typing import Any
+
+from nebula3.common.ttypes import ErrorCode
+from nebula3.graph import ttypes
+
+from servers.graph import answer
+from servers.graph.administration import Administration, Jobs
+from servers.graph.engine.execute import Engine, Result
+from servers.graph.errors import QueryError
+from servers.graph.sessions import Query, Sessions
+from servers.graph.users import GUEST, Users
+from servers.graph.wire import dataset, from_wire
+from tools.log import get_logger
+
+log = get_logger("graph")
+t: Any = ttypes
+"""The generated module: its constructors are made at import, out of a type checker's sight."""
+
+
+class Graph:
+    """One object for all connections; every method may run in many threads at once."""
+
+    def __init__(self, engine: Engine, users: Users, sessions: Sessions, *, address: tuple[str, int]) -> None:
+        self._engine, self._users, self._sessions = engine, users, sessions
+        self._jobs, self._address = Jobs(), address
+
+    def verifyClientVersion(self, req: Any) -> Any:
+        return t.VerifyClientVersionResp(error_code=ErrorCode.SUCCEEDED)
+
+    def authenticate(self, username: bytes, password: bytes) -> Any:
+        try:
+            user = self._users.login(_text(username), _text(password))
+            session = self._sessions.open(user, "")
+        except QueryError as exc:
+            return t.AuthResponse(error_code=exc.number, error_msg=exc.message.encode())
+        return t.AuthResponse(
+            error_code=ErrorCode.SUCCEEDED,
+            session_id=session.id,
+            time_zone_offset_seconds=0,
+            time_zone_name=b"UTC",
+        )
+
+    def signout(self, sessionId: int) -> None:
+        self._sessions.close(sessionId)
+
+    def execute(self, sessionId: int, stmt: bytes) -> Any:
+        return self.executeWithParameter(sessionId, stmt, None)
+
+    def executeWithParameter(
+        self,
+        sessionId: int,
+        stmt: bytes,
+        parameterMap: dict[bytes, Any] | None,
+    ) -> Any:
+        result = self._run(sessionId, stmt, parameterMap)
+        response = t.ExecutionResponse(
+            error_code=result.code, latency_in_us=result.latency, space_name=result.space.encode()
+        )
+        if result.code:
+            response.error_msg = result.message.encode("utf-8", "replace")
+        elif result.columns:
+            response.data = dataset(result.columns, result.rows)
+        return response
+
+    def executeJson(self, sessionId: int, stmt: bytes) -> bytes:
+        return self.executeJsonWithParameter(sessionId, stmt, None)
+
+    def executeJsonWithParameter(
+        self,
+        sessionId: int,
+        stmt: bytes,
+        parameterMap: dict[bytes, Any] | None,
+    ) -> bytes:
+        return answer.as_json(self._run(sessionId, stmt, parameterMap))
+
+    def _run(self, number: int, stmt: bytes, given: dict[bytes, Any] | None) -> Result:
+        try:
+            session = self._sessions.get(number)
+            text = stmt.decode()
+            parameters = {_text(key): from_wire(value) for key, value in (given or {}).items()}
+        except QueryError as exc:
+            return Result(code=exc.number, message=exc.message)
+        except UnicodeDecodeError:
+            return Result(code=ErrorCode.E_SYNTAX_ERROR, message="SyntaxError: the statement is not UTF-8")
+        run = self._engine.new_run(parameters)
+        query = Query(next(self._sessions.numbers), text, time.time(), run)
+        session.queries[query.number] = query
+        try:
+            result = self._engine.execute(
+                text,
+                run,
+                space=session.space,
+                may_write=session.user.role != GUEST,
+                administration=Administration(
+                    session, self._sessions, self._users, self._jobs, self._address
+                ),
+            )
+        finally:
+            del session.queries[query.number]
+        session.updated = time.time_ns() // 1000
+        result.space = session.space or ""
+        return result
+
+
+def _text(data: bytes | str) -> str:
+    return data.decode("utf-8", "replace") if isinstance(data, bytes) else data

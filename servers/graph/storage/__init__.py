@@ -1,0 +1,1 @@
+"""Where graphs live: one SQLite file a space, a catalogue of spaces, schemas, coded properties."""

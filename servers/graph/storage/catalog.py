@@ -1,0 +1,108 @@
+"""The list of spaces, and the open ones. One small SQLite file; spaces open at first use."""
+
+import json
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from servers.graph.errors import ExecutionError, SemanticError
+from servers.graph.storage.space import SpaceStore
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceInfo:
+    """`options`: partition_num, replica_factor, charset, collate, vid_type, vid_length, comment."""
+
+    id: int
+    name: str
+    options: dict[str, Any]
+
+    @property
+    def vid_text(self) -> str:
+        length = self.options["vid_length"]
+        return f"FIXED_STRING({length})" if self.options["vid_type"] == "FIXED_STRING" else "INT64"
+
+
+class Catalog:
+    """Spaces by name. Safe for many threads."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._open: dict[int, SpaceStore] = {}
+        self._file = sqlite3.connect(folder / "catalog.db", isolation_level=None, check_same_thread=False)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.execute(
+            "CREATE TABLE IF NOT EXISTS space"
+            " (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, options TEXT)"
+        )
+        rows = self._file.execute("SELECT id, name, options FROM space ORDER BY id")
+        self._spaces = {name: SpaceInfo(number, name, json.loads(options)) for number, name, options in rows}
+
+    def names(self) -> list[str]:
+        return sorted(self._spaces)
+
+    def info(self, name: str) -> SpaceInfo | None:
+        return self._spaces.get(name)
+
+    def store(self, name: str) -> SpaceStore:
+        """The open space. Raises `SemanticError` when there is none, `SpaceDamaged`."""
+        info = self._spaces.get(name)
+        if info is None:
+            raise SemanticError(f"SpaceNotFound: SpaceName `{name}`")
+        found = self._open.get(info.id)
+        return found if found is not None else self._open_store(info)
+
+    def _open_store(self, info: SpaceInfo) -> SpaceStore:
+        with self._lock:
+            if info.id not in self._open:
+                self._open[info.id] = SpaceStore(
+                    self._path(info.id),
+                    name=info.name,
+                    vid_type=info.options["vid_type"],
+                    vid_length=info.options["vid_length"],
+                )
+            return self._open[info.id]
+
+    def create(self, name: str, options: dict[str, Any]) -> SpaceInfo:
+        """Raises `ExecutionError` when the name is taken."""
+        with self._lock:
+            if name in self._spaces:
+                raise ExecutionError("Existed!")
+            cursor = self._file.execute(
+                "INSERT INTO space (name, options) VALUES (?, ?)", (name, json.dumps(options))
+            )
+            info = SpaceInfo(int(cursor.lastrowid or 0), name, options)
+            self._erase(info.id)
+            self._spaces = {**self._spaces, name: info}
+            return info
+
+    def drop(self, name: str) -> None:
+        """Raises `ExecutionError` when there is no such space."""
+        with self._lock:
+            info = self._spaces.get(name)
+            if info is None:
+                raise ExecutionError("SpaceNotFound: Space not existed!", code=-5)
+            self._file.execute("DELETE FROM space WHERE id = ?", (info.id,))
+            self._spaces = {key: value for key, value in self._spaces.items() if key != name}
+            store = self._open.pop(info.id, None)
+            if store is not None:
+                store.close()
+            self._erase(info.id)
+
+    def close(self) -> None:
+        with self._lock:
+            for store in self._open.values():
+                store.close()
+            self._file.close()
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"space_{number}.db"
+
+    def _erase(self, number: int) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path(number).with_name(f"{self._path(number).name}{suffix}").unlink(missing_ok=True)

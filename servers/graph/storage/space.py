@@ -1,0 +1,208 @@
+"""One space's file: rows of vertices and edges, readers that never wait, one writer at a time.
+
+Durable when `write()` ends: SQLite in WAL mode, synced. A file that SQLite or its check distrusts is refused.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from servers.graph.errors import ExecutionError, QueryKilled, SpaceDamaged
+from servers.graph.storage.codec import Decode, decoder, from_stored
+from servers.graph.storage.schema import IndexDef, PropDef, Schema, SchemaDef
+from servers.graph.values import NULL
+
+APPLICATION = 0x6E47514C
+CHECKED_BYTES = 64 * 2**20
+PROGRESS_STEPS = 20_000
+NO_TAG = 0
+"""The tag of the row that keeps a vertex without tags."""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS v (vid, tag INTEGER, props TEXT, PRIMARY KEY (vid, tag)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS e (src, type INTEGER, rank INTEGER, dst, props TEXT,
+    PRIMARY KEY (src, type, rank, dst)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS e_in ON e (dst, type, rank, src);
+CREATE TABLE IF NOT EXISTS definition (kind TEXT, name TEXT, body TEXT, PRIMARY KEY (kind, name));
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT);
+"""
+
+
+class SpaceStore:
+    """An open space. Safe for many threads."""
+
+    def __init__(self, path: Path, *, name: str, vid_type: str, vid_length: int) -> None:
+        self.path, self.name = path, name
+        self.vid_type, self.vid_length = vid_type, vid_length
+        self._lock = threading.RLock()
+        self._idle: list[sqlite3.Connection] = []
+        self._writer = _open(path)
+        _prepare(self._writer, path)
+        self.schema = _read_schema(self._writer)
+        self.decoders = _decoders(self.schema)
+
+    # ------------------------------------------------------------ reading
+    @contextmanager
+    def read(self, deadline: float) -> Iterator[sqlite3.Connection]:
+        """A connection that sees one moment of the space. `deadline` is monotonic seconds."""
+        connection = self._borrow()
+        _limit(connection, deadline)
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as exc:
+            raise _translated(exc, self.name) from exc
+        finally:
+            if connection.in_transaction:
+                connection.rollback()
+            self._give_back(connection)
+
+    def _borrow(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return _open(self.path)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if len(self._idle) < 16:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    # ------------------------------------------------------------ writing
+    @contextmanager
+    def write(self, deadline: float) -> Iterator[sqlite3.Connection]:
+        """The only writing connection, inside a transaction that is durable when the block ends."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise QueryKilled("the query waited for other writers beyond its deadline")
+        try:
+            _limit(self._writer, deadline)
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.rollback()
+                raise
+            # A commit is not interrupted: past this point the answer is the disk's.
+            self._writer.set_progress_handler(None, 0)
+            self._writer.commit()
+        except sqlite3.Error as exc:
+            if self._writer.in_transaction:
+                self._writer.rollback()
+            raise _translated(exc, self.name) from exc
+        finally:
+            self._lock.release()
+
+    def define(self, schema: Schema, deadline: float, statements: list[str] | None = None) -> None:
+        """Replace the schema, and run `statements` (index tables, clean-ups) in the same transaction."""
+        with self._lock:
+            with self.write(deadline) as connection:
+                for statement in statements or []:
+                    connection.execute(statement)
+                _write_schema(connection, schema)
+            self.schema, self.decoders = schema, _decoders(schema)
+
+    def close(self) -> None:
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+            self._writer.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=128)
+    connection.execute("PRAGMA busy_timeout = 10000")
+    connection.execute("PRAGMA cache_size = -4096")
+    connection.execute("PRAGMA mmap_size = 268435456")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        marked = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and marked != APPLICATION:
+            raise SpaceDamaged(f"{path.name} is not a space of the graph server")
+        if tables and path.stat().st_size <= CHECKED_BYTES:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise SpaceDamaged(f"{path.name} is damaged and was refused: {verdict}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(TABLES)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    except sqlite3.DatabaseError as exc:
+        connection.close()
+        raise SpaceDamaged(f"{path.name} is damaged and was refused: {exc}") from exc
+
+
+def _limit(connection: sqlite3.Connection, deadline: float) -> None:
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
+
+
+def _translated(exc: sqlite3.Error, name: str) -> ExecutionError:
+    text = str(exc)
+    if "interrupted" in text:
+        return QueryKilled("the query ran beyond its deadline")
+    if "malformed" in text or "not a database" in text:
+        return SpaceDamaged(f"the file of space {name} is damaged: {text}")
+    return ExecutionError(f"storage: {text}")
+
+
+# ---------------------------------------------------------------- schema rows
+
+
+def _read_schema(connection: sqlite3.Connection) -> Schema:
+    definitions: list[SchemaDef] = []
+    indexes: list[IndexDef] = []
+    for kind, name, body in connection.execute("SELECT kind, name, body FROM definition"):
+        fields = json.loads(body)
+        if kind in ("TAG", "EDGE"):
+            fields["props"] = tuple(_prop(item) for item in fields["props"])
+            definitions.append(SchemaDef(kind, name, **fields))
+        else:
+            fields["fields"] = tuple((prop, length) for prop, length in fields["fields"])
+            indexes.append(IndexDef(kind.removesuffix(" INDEX"), name, **fields))
+    row = connection.execute("SELECT value FROM meta WHERE key = 'next_id'").fetchone()
+    return Schema.of(definitions, indexes, int(row[0]) if row else 2)
+
+
+def _prop(item: dict[str, Any]) -> PropDef:
+    default = item.pop("default")
+    return PropDef(**item, default=tuple(default) if default else None)
+
+
+def _write_schema(connection: sqlite3.Connection, schema: Schema) -> None:
+    rows = [(item.kind, item.name, _body(item)) for item in schema.definitions()]
+    rows += [(f"{item.kind} INDEX", item.name, _index_body(item)) for item in schema.indexes.values()]
+    connection.execute("DELETE FROM definition")
+    connection.executemany("INSERT INTO definition VALUES (?, ?, ?)", rows)
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('next_id', ?)", (str(schema.next_id),))
+
+
+def _body(item: SchemaDef) -> str:
+    names = ("id", "next_position", "ttl_col", "ttl_duration", "comment")
+    parts = ("name", "type", "position", "length", "nullable", "default", "comment")
+    body: dict[str, Any] = {name: getattr(item, name) for name in names}
+    body["props"] = [{part: getattr(prop, part) for part in parts} for prop in item.props]
+    return json.dumps(body)
+
+
+def _index_body(item: IndexDef) -> str:
+    return json.dumps({name: getattr(item, name) for name in ("id", "owner", "fields", "comment")})
+
+
+def _decoders(schema: Schema) -> dict[int, Decode]:
+    return {item.id: decoder(item, _late_defaults(item)) for item in schema.definitions()}
+
+
+def _late_defaults(item: SchemaDef) -> dict[str, Any]:
+    return {
+        prop.name: from_stored(prop, prop.default[1]) if prop.default and prop.default[0] == "value" else NULL
+        for prop in item.props
+    }

@@ -1,0 +1,260 @@
+"""What nGQL computes with: Python's own types, plus NULLs, EMPTY, moments, vertices, edges, paths.
+
+Integers are 64-bit, `str` is text, `list` and `dict` are lists and maps, `NSet` is a set.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+MIN_INT, MAX_INT = -(2**63), 2**63 - 1
+
+
+class Null:
+    """One of NULL's kinds; compare by identity. `kind` is the number on the wire."""
+
+    __slots__ = ("kind", "name")
+
+    def __init__(self, kind: int, name: str) -> None:
+        self.kind, self.name = kind, name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NULL = Null(0, "NULL")
+NAN = Null(1, "__NULL_NaN__")
+BAD_DATA = Null(2, "__NULL_BAD_DATA__")
+BAD_TYPE = Null(3, "__NULL_BAD_TYPE__")
+OVERFLOW = Null(4, "__NULL_OVERFLOW__")
+UNKNOWN_PROP = Null(5, "__NULL_UNKNOWN_PROP__")
+DIV_BY_ZERO = Null(6, "__NULL_DIV_BY_ZERO__")
+OUT_OF_RANGE = Null(7, "__NULL_OUT_OF_RANGE__")
+
+
+class Empty:
+    """The absence of a value: a property of a tag that a vertex does not carry."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "__EMPTY__"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+EMPTY = Empty()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Date:
+    year: int
+    month: int
+    day: int
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Time:
+    hour: int
+    minute: int
+    second: int
+    micro: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.hour:02d}:{self.minute:02d}:{self.second:02d}.{self.micro:06d}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DateTime:
+    """UTC."""
+
+    year: int
+    month: int
+    day: int
+    hour: int = 0
+    minute: int = 0
+    second: int = 0
+    micro: int = 0
+
+    @property
+    def date(self) -> Date:
+        return Date(self.year, self.month, self.day)
+
+    @property
+    def time(self) -> Time:
+        return Time(self.hour, self.minute, self.second, self.micro)
+
+    def __str__(self) -> str:
+        return f"{self.date}T{self.time}"
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Months are kept apart from seconds: their length varies."""
+
+    months: int = 0
+    seconds: int = 0
+    micros: int = 0
+
+    def __str__(self) -> str:
+        total = self.seconds + self.micros // 1_000_000
+        return f"P{self.months}MT{total}.{self.micros % 1_000_000:06d}000S"
+
+
+@dataclass(slots=True, eq=False)
+class Vertex:
+    """`tags` maps a tag's name to its properties, in the tags' order."""
+
+    vid: Any
+    tags: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vertex) and self.vid == other.vid
+
+    def __hash__(self) -> int:
+        return hash(self.vid)
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """An edge as it was walked. `type` is negative, and the ends swapped, when walked backwards."""
+
+    src: Any
+    dst: Any
+    type: int
+    name: str
+    rank: int
+    props: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[Any, int, int, Any]:
+        """The same for both directions."""
+        if self.type < 0:
+            return self.dst, -self.type, self.rank, self.src
+        return self.src, self.type, self.rank, self.dst
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Edge) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@dataclass(slots=True, eq=False)
+class Path:
+    """`vertices` has one more item than `edges`."""
+
+    vertices: list[Vertex]
+    edges: list[Edge]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return self.vertices[0].vid, *((edge.key, edge.type > 0) for edge in self.edges)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Path) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class NSet:
+    """A set of any values, in the order they came."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        self.members = {identity(item): item for item in items}
+
+    def __iter__(self) -> Any:
+        return iter(self.members.values())
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __contains__(self, item: Any) -> bool:
+        return identity(item) in self.members
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NSet) and self.members.keys() == other.members.keys()
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.members))
+
+
+def identity(value: Any) -> Any:
+    """A hashable stand-in: equal for values that DISTINCT, GROUP BY and sets take as one."""
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
+    if kind is bool:
+        return ("bool", value)
+    if kind is list:
+        return ("list", *map(identity, value))
+    if kind is dict:
+        return ("map", frozenset((key, identity(item)) for key, item in value.items()))
+    return value
+
+
+def row_identity(row: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(map(identity, row))
+
+
+TYPE_NAMES: dict[type, str] = {
+    int: "INT",
+    float: "FLOAT",
+    str: "STRING",
+    bool: "BOOL",
+    list: "LIST",
+    dict: "MAP",
+    NSet: "SET",
+    Date: "DATE",
+    Time: "TIME",
+    DateTime: "DATETIME",
+    Duration: "DURATION",
+    Vertex: "VERTEX",
+    Edge: "EDGE",
+    Path: "PATH",
+    Null: "NULL",
+    Empty: "__EMPTY__",
+}
+
+
+def type_name(value: Any) -> str:
+    """Nebula's name of a value's type, as its messages spell it."""
+    return TYPE_NAMES[type(value)]
+
+
+def text_of_float(value: float) -> str:
+    """The shortest digits that read back; whole numbers without a point, as in column names."""
+    if math.isnan(value) or math.isinf(value):
+        return {True: "NaN"}.get(math.isnan(value), "Infinity" if value > 0 else "-Infinity")
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value)) if value or math.copysign(1, value) > 0 else "-0"
+    return repr(value)
+
+
+def text_of_constant(value: Any) -> str:
+    """A literal as Nebula prints it in column names and messages."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return text_of_float(value)
+        case str():
+            return f'"{value}"'
+        case list():
+            return f"[{','.join(map(text_of_constant, value))}]"
+        case NSet():
+            return "{" + ",".join(map(text_of_constant, value)) + "}"
+        case dict():
+            return "{" + ",".join(f"{key}:{text_of_constant(item)}" for key, item in value.items()) + "}"
+    return str(value)
