@@ -1,4 +1,10 @@
-"""ASGI middleware in front of the page: bounded bodies, headers that keep the page local, request counts."""
+"""ASGI middleware in front of the page: bounded bodies, headers that keep the page local, request counts.
+
+An open page holds a heartbeat stream for as long as it is open; `leaving` ends those, or a browser left open
+would keep the server from stopping. Answers in flight are not touched.
+"""
+
+import asyncio
 
 from prometheus_client import CollectorRegistry, Counter
 from starlette.datastructures import MutableHeaders
@@ -13,6 +19,7 @@ POLICY = (
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
+HEARTBEAT = "/gradio_api/heartbeat/"
 HEADERS = {
     "content-security-policy": POLICY,
     "referrer-policy": "no-referrer",
@@ -23,9 +30,12 @@ HEADERS = {
 class Guard:
     """Refuses bodies over `body_bytes`, declared or not, and adds `HEADERS` to every answer."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes: int, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, app: ASGIApp, *, body_bytes: int, leaving: asyncio.Event, registry: CollectorRegistry
+    ) -> None:
         self.app = app
         self.body_bytes = body_bytes
+        self.leaving = leaving
         self.requests = Counter("http_requests", "Requests answered", ["method", "status"], registry=registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,5 +62,21 @@ class Guard:
             refusal = TooLarge(f"the body may have {self.body_bytes} bytes", source="ui")
             answer = JSONResponse(refusal.envelope(), refusal.status, headers={"connection": "close"})
             await answer(scope, read, reply)
-            return
-        await self.app(scope, read, reply)
+        elif scope["path"].startswith(HEARTBEAT):
+            await self._until_leaving(scope, read, reply)
+        else:
+            await self.app(scope, read, reply)
+
+    async def _until_leaving(self, scope: Scope, read: Receive, reply: Send) -> None:
+        beating = asyncio.ensure_future(self.app(scope, read, reply))
+        leaving = asyncio.ensure_future(self.leaving.wait())
+        try:
+            await asyncio.wait({beating, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not beating.done():
+                beating.cancel()
+                await asyncio.wait({beating})
+                await reply({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            beating.cancel()
+            leaving.cancel()
+            await asyncio.gather(beating, leaving, return_exceptions=True)

@@ -1,8 +1,11 @@
 """Wires the UI: Gradio on an ASGI app of ours, with health paths and headers that keep the page local."""
 
+import asyncio
 import hmac
 import os
+import signal
 from collections.abc import Callable
+from types import FrameType
 
 # Gradio reads these while it is imported: no usage reports, no version check, no call to any site.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -25,10 +28,24 @@ HEALTH_S = 2.0
 LOGIN = "Cualquier nombre, y la clave de acceso como contraseña · Any name, and the access key as password"
 
 
+class Server(uvicorn.Server):
+    """Tells the open pages when it is asked to stop, and then ends with status 0."""
+
+    def __init__(self, config: uvicorn.Config, leaving: asyncio.Event) -> None:
+        super().__init__(config)
+        self.leaving = leaving
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.leaving.set()
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
 def build_app(settings: Settings) -> FastAPI:
     """The ASGI app: `/health…`, `/metrics` and the page at `/`."""
     app = FastAPI(title="capibara6 ui", docs_url=None, redoc_url=None, openapi_url=None)
     registry = CollectorRegistry()
+    app.state.leaving = asyncio.Event()
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:
@@ -49,7 +66,9 @@ def build_app(settings: Settings) -> FastAPI:
             raise HTTPException(401)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    app.add_middleware(Guard, body_bytes=settings.limits.body_bytes, registry=registry)
+    app.add_middleware(
+        Guard, body_bytes=settings.limits.body_bytes, leaving=app.state.leaving, registry=registry
+    )
     return gr.mount_gradio_app(
         app,
         build_page(settings),
@@ -73,8 +92,9 @@ def build_app(settings: Settings) -> FastAPI:
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
     configure("ui", level=settings.log_level)
-    uvicorn.run(
-        build_app(settings),
+    app = build_app(settings)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.ports.ui,
         ws="none",
@@ -85,6 +105,7 @@ def run(settings: Settings) -> None:
         limit_concurrency=settings.limits.connections,
         timeout_graceful_shutdown=int(settings.limits.drain_s),
     )
+    Server(config, app.state.leaving).run()
 
 
 def _login(settings: Settings) -> Callable[[str, str], bool] | None:

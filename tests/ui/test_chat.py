@@ -1,8 +1,17 @@
 """The chat in a real browser, over a real page, a real API wire and a real speech server."""
 
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+
+import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import async_playwright
 
+from tests.conftest import free_ports
 from tools.texts import SENTENCES
 
 FLAGS = (
@@ -10,22 +19,29 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
-async def page(running, chromium):
-    """The chat page, ready; its requests and script errors are checked when the test ends."""
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser(chromium):
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = await browser.new_page()
-        requests, faults = set(), []
-        page.on("request", lambda request: requests.add(request.url))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        await page.goto(running.ui_url)
-        await page.wait_for_selector("#question textarea")
-        yield page
+        yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(running, browser):
+    """The chat page, ready; its requests and script errors are checked when the test ends."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    requests, faults = set(), []
+    page.on("request", lambda request: requests.add(request.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await page.goto(running.ui_url)
+    await page.wait_for_selector("#question textarea")
+    yield page
+    await context.close()
     strangers = {url for url in requests if not url.startswith((running.ui_url, "data:", "blob:"))}
     assert strangers == set()
     assert faults == []
@@ -89,3 +105,32 @@ async def test_an_answer_can_be_stopped_and_heard(page):
     await page.click("#new")
     await page.wait_for_selector("text=¿Qué quieres saber?")
     assert await page.locator("#chat .answer").count() == 0
+
+
+async def test_a_page_left_open_does_not_keep_the_server_from_stopping(behind, browser):
+    ports = behind.ports.model_copy(update={"ui": free_ports(1)[0]})
+    settings = behind.model_copy(update={"ports": ports})
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ui", env={**os.environ, **settings.environment()}, stderr=subprocess.DEVNULL
+    )
+    try:
+        await reachable(f"{settings.ui_url}/health/live")
+        page = await browser.new_page()
+        async with page.expect_response("**/heartbeat/**"):
+            await page.goto(settings.ui_url)
+        server.terminate()
+        async with asyncio.timeout(settings.limits.drain_s / 2):
+            assert await server.wait() == 0
+        await page.close()
+    finally:
+        if server.returncode is None:
+            server.kill()
+            await server.wait()
+
+
+async def reachable(url):
+    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                return await http.get(url)
+            await asyncio.sleep(0.2)
