@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -74,6 +74,7 @@ async def stream(
 ) -> AsyncGenerator[Event, None]:
     """Events of one run; the last is `Done` or `Interrupted`. Raises `tools.errors`."""
     find_agent(order.agent)
+    context = replace(context, run_id=order.run_id, thread_id=order.thread_id)
     graph = ready[order.agent].lasting if order.thread_id else ready[order.agent].passing
     started, state = time.monotonic(), await _left_off(graph, order)
     if state is None or state.next:

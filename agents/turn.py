@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from typing_extensions import TypedDict
 
-from tools.schema import Language
+from tools.schema import Citation, Language
 
 Message = dict[str, Any]
 Update = dict[str, Any]
@@ -23,6 +23,7 @@ class Turn(TypedDict):
     """`messages` is the conversation so far in OpenAI's shape; everything else belongs to the turn at hand.
 
     What is `asked` joins the conversation together with its answer, so a turn that fails leaves no trace.
+    `scratch` holds the turn's tool calls and answers, `calls` those to make next, `touched` the tools used.
     """
 
     messages: Annotated[list[Message], operator.add]
@@ -36,6 +37,10 @@ class Turn(TypedDict):
     answer: str
     model: str
     usage: dict[str, int]
+    scratch: list[Message]
+    calls: list[dict[str, Any]]
+    step: int
+    touched: list[str]
     timings: Annotated[dict[str, float], merge]
 
 
@@ -51,6 +56,10 @@ def fresh(messages: list[Message], *, instructions: str = "") -> dict[str, Any]:
         "answer": "",
         "model": "",
         "usage": {},
+        "scratch": [],
+        "calls": [],
+        "step": 0,
+        "touched": [],
         "timings": None,
     }
 
@@ -63,6 +72,11 @@ def question_of(turn: Turn) -> str:
 def before(turn: Turn) -> list[Message]:
     """The conversation that the question continues."""
     return [*turn["messages"], *turn["asked"][:-1]]
+
+
+def sources_of(turn: Turn) -> list[Citation]:
+    """The passages that the turn may cite."""
+    return [Citation.model_validate(source) for source in turn["sources"]]
 
 
 def closing(turn: Turn, answer: str) -> list[Message]:

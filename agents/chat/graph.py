@@ -1,4 +1,4 @@
-"""The chat agent as a flowchart: understand → (route ∥ retrieve) → answer → speak when asked."""
+"""The chat agent as a flowchart: understand → (route ∥ retrieve) → answer ⇄ act → check → speak."""
 
 from typing import Any
 
@@ -16,12 +16,16 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_node("route", nodes.route)
     graph.add_node("retrieve", nodes.retrieve)
     graph.add_node("answer", nodes.answer, defer=True)
+    graph.add_node("act", nodes.act)
+    graph.add_node("check", nodes.check)
     graph.add_node("speak", nodes.speak)
     graph.add_edge(START, "understand")
     graph.add_conditional_edges("understand", _needs, ["route", "retrieve"])
     graph.add_edge("route", "answer")
     graph.add_edge("retrieve", "answer")
-    graph.add_conditional_edges("answer", _wants_voice, {True: "speak", False: END})
+    graph.add_conditional_edges("answer", _wants_tools, {True: "act", False: "check"})
+    graph.add_edge("act", "answer")
+    graph.add_conditional_edges("check", _wants_voice, {True: "speak", False: END})
     graph.add_edge("speak", END)
     return graph
 
@@ -29,6 +33,10 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
 def _needs(state: State) -> list[str]:
     """Small talk needs a model and no knowledge; a question needs both, looked for at the same time."""
     return ["route"] if state["intent"] == "talk" else ["route", "retrieve"]
+
+
+def _wants_tools(state: State) -> bool:
+    return bool(state["calls"])
 
 
 def _wants_voice(_: State, runtime: Runtime[Context]) -> bool:

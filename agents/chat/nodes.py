@@ -1,21 +1,28 @@
 """The steps of the chat graph: state in, update out. Where they lead is `graph`'s business."""
 
-from typing import Any
-
 from langgraph.runtime import Runtime
 
 from agents.chat import prompts
+from agents.chat.speaking import Speech, can_use_tools, speak_up
 from agents.chat.state import State
-from agents.citations import cited, only_real, used
+from agents.citations import cited, only_real, unsupported
 from agents.clock import clocked
 from agents.context import Context
-from agents.events import Cited, Progress, Retrieved, Routed, Source, Token
-from agents.turn import Message, Update, before, closing, question_of, text_of
+from agents.events import Progress, Retrieved, Routed, Source
+from agents.model import Call
+from agents.policy import Taint
+from agents.toolbox import Made, make, toolbox
+from agents.turn import Message, Update, before, closing, question_of, sources_of, text_of
 from tools.errors import UpstreamFailed
 from tools.language import detect, terms
-from tools.schema import Citation, Route
+from tools.passages import Passage, render
+from tools.registry import TOOLS
+from tools.schema import Citation, Route, SearchResponse
 from tools.search import search_knowledge
 from tools.speak import speak as read_aloud
+
+DEFAULT_TOOLS = ("search_knowledge",)
+_KEPT = set(Citation.model_fields)
 
 
 async def understand(state: State, runtime: Runtime[Context]) -> Update:
@@ -48,41 +55,66 @@ async def retrieve(state: State, runtime: Runtime[Context]) -> Update:
         collection=context.collection,
         top_k=context.chat.top_k,
     )
-    sources = [Source(n=n, **hit.model_dump(include=_SHOWN)) for n, hit in enumerate(found.results, 1)]
-    runtime.stream_writer(
-        Retrieved(query=state["query"], citations=sources, degraded=found.degraded, took_ms=found.took_ms)
-    )
-    kept = [source.model_dump(include=_KEPT) for source in sources]
-    return {"sources": kept, "degraded": found.degraded}
+    sources = _announce(found, state["query"], [], runtime)
+    return {"sources": sources, "degraded": found.degraded, "touched": ["search_knowledge"]}
 
 
 @clocked("answer")
 async def answer(state: State, runtime: Runtime[Context]) -> Update:
-    """The model's answer, token by token; passages are announced as they are first cited."""
-    context, sources = runtime.context, _sources(state)
-    known, announced = {source.n: source for source in sources}, set[int]()
-    text, model, usage = "", state["route"]["model"], {}
-    options = {"stream_options": {"include_usage": True}, **context.wishes.options}
-    async for chunk in context.clients.pool.chat(_prompt(state), model=model, **options):
-        model, usage = chunk.get("model") or model, chunk.get("usage") or usage
-        piece = "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", []))
-        if not piece:
-            continue
-        text += piece
-        runtime.stream_writer(Token(text=piece))
-        for n in used(text):
-            if n in known and n not in announced:
-                announced.add(n)
-                runtime.stream_writer(Cited(citation=known[n]))
-    final = only_real(text, known).strip()
-    if not final:
-        raise UpstreamFailed(f"{model} gave an empty answer", source="pool", code="empty_answer")
-    kept = [citation.model_dump() for citation in cited(final, sources)]
+    """The model's answer, token by token, or the tools it wants to call first."""
+    context = runtime.context
+    grants = context.granted(DEFAULT_TOOLS)
+    tools = [bound.schema for name, bound in toolbox(context).items() if name in grants]
+    offered = tools if can_use_tools(state, context) else []
+    if state["step"] == 0:
+        path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
+        runtime.stream_writer(Progress(stage="path", detail=path))
+    speech = Speech(_prompt(state), sources_of(state), model=state["route"]["model"], tools=offered)
+    said = await speak_up(speech, runtime)
+    usage = {key: state["usage"].get(key, 0) + value for key, value in said.usage.items()}
+    if said.calls and offered:
+        wanted: Message = {"role": "assistant", "content": said.text or None}
+        wanted["tool_calls"] = [call.wire() for call in said.calls]
+        return {
+            "scratch": [*state["scratch"], wanted],
+            "calls": [vars(call) for call in said.calls],
+            "step": state["step"] + 1,
+            "usage": usage,
+        }
+    if not said.text.strip():
+        raise UpstreamFailed(f"{said.model} gave an empty answer", source="pool", code="empty_answer")
+    return {"answer": said.text.strip(), "calls": [], "model": said.model, "usage": usage}
+
+
+@clocked("act")
+async def act(state: State, runtime: Runtime[Context]) -> Update:
+    """Make the calls that the model asked for, one after the other, within what was granted."""
+    sources, scratch, touched = list(state["sources"]), list(state["scratch"]), list(state["touched"])
+    grants = runtime.context.granted(DEFAULT_TOOLS)
+    for call in (Call(**fields) for fields in state["calls"]):
+        taint = _taint(touched, runtime.context)
+        made = await make(call, step=state["step"], grants=grants, taint=taint, runtime=runtime)
+        if made.ok:
+            touched.append(call.tool)
+        if made.ok and call.tool == "search_knowledge":
+            scratch.append(_passages(made, sources, runtime))
+        else:
+            scratch.append(made.message)
+    return {"sources": sources, "scratch": scratch, "touched": touched, "calls": []}
+
+
+@clocked("check")
+async def check(state: State, runtime: Runtime[Context]) -> Update:
+    """Keep the citations that point to a passage which supports their sentence."""
+    sources = sources_of(state)
+    weak = unsupported(state["answer"], sources)
+    kept = {source.n for source in sources} - weak
+    final = only_real(state["answer"], kept).strip()
+    if weak:
+        runtime.stream_writer(Progress(stage="check", detail={"unsupported": sorted(weak)}))
     return {
         "answer": final,
-        "cited": kept,
-        "model": model,
-        "usage": _counts(usage),
+        "cited": [citation.model_dump() for citation in cited(final, sources)],
         "messages": closing(state, final),
     }
 
@@ -97,25 +129,52 @@ async def speak(state: State, runtime: Runtime[Context]) -> Update:
     return {}
 
 
-_SHOWN = {"title", "source", "document_id", "text", "score"}
-_KEPT = set(Citation.model_fields)
+def _announce(found: SearchResponse, query: str, known: list[dict], runtime: Runtime[Context]) -> list[dict]:
+    """The passages found, numbered after those that are known, told as an event."""
+    sources = [
+        Source(n=n, **hit.model_dump(include={*_KEPT, "score"} - {"n"}))
+        for n, hit in enumerate(found.results, len(known) + 1)
+    ]
+    runtime.stream_writer(
+        Retrieved(query=query, citations=sources, degraded=found.degraded, took_ms=found.took_ms)
+    )
+    return [source.model_dump(include=_KEPT) for source in sources]
 
 
-def _sources(state: State) -> list[Citation]:
-    return [Citation.model_validate(source) for source in state["sources"]]
+def _passages(made: Made, sources: list[dict], runtime: Runtime[Context]) -> Message:
+    """A search that the model asked for: its passages join the sources, numbered on."""
+    query = str((made.call.arguments or {}).get("query", ""))
+    fresh = _announce(SearchResponse.model_validate(made.answer), query, sources, runtime)
+    sources += fresh
+    text = render(Passage(one["n"], one["title"], one["text"]) for one in fresh)
+    return {**made.message, "content": text}
+
+
+def _taint(touched: list[str], context: Context) -> Taint:
+    tools, taint = TOOLS if context.tools is None else context.tools, Taint()
+    for name in touched:
+        taint = taint.after(tools[name]) if name in tools else taint
+    return taint
 
 
 def _prompt(state: State) -> list[Message]:
     language, question = state["language"], question_of(state)
     talk = state["intent"] == "talk"
     system = (prompts.TALK if talk else prompts.SYSTEM)[language]
-    instructions = state.get("instructions")
-    last = question if talk else prompts.asked(question, _sources(state), language)
+    instructions = state["instructions"]
+    last = question if talk else prompts.asked(question, _first(state), language)
     return [
         {"role": "system", "content": f"{system}\n\n{instructions}" if instructions else system},
         *before(state),
         {"role": "user", "content": last},
+        *state["scratch"],
     ]
+
+
+def _first(state: State) -> list[Citation]:
+    """The passages of the first search; those of later ones are in the tools' answers."""
+    told = "".join(str(message.get("content")) for message in state["scratch"])
+    return [source for source in sources_of(state) if f'<passage n="{source.n}"' not in told]
 
 
 def _alone(question: str, conversation: list[Message]) -> str:
@@ -124,7 +183,3 @@ def _alone(question: str, conversation: list[Message]) -> str:
     if earlier and len(terms(question, detect(question))) < 3:
         return f"{earlier[-1]} {question}"
     return question
-
-
-def _counts(usage: dict[str, Any]) -> dict[str, int]:
-    return {key: value for key, value in usage.items() if isinstance(value, int)}

@@ -40,7 +40,7 @@ class Desk:
                 yield event
 
     def context(self, wishes: Wishes) -> Context:
-        return Context(self.clients, self.settings.chat, wishes)
+        return Context(self.clients, self.settings.chat, wishes, self.settings.agents)
 
     async def health(self) -> dict[str, Any]:
         """`ok`, or `degraded` naming the peers that do not answer; the API itself lives without them."""
@@ -60,7 +60,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
         open_rows(settings) as engine,
     ):
         ready = compile_agents(memory)
-        around = partial(Context, clients, settings.chat)
+        around = partial(Context, clients, settings.chat, bounds=settings.agents)
         runs = Runs(Ledger(engine), memory, ready, around, settings.agents)
         await runs.resume()
         try:

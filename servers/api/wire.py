@@ -1,8 +1,9 @@
 """OpenAI's chat wire as this API takes it; a request that says nonsense is refused here, by field."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agents.context import Wishes
 from tools.errors import BadRequest, EmptyQuestion, TooLarge
@@ -10,6 +11,7 @@ from tools.schema import CollectionName, Language
 from tools.settings import Limits
 
 MOST_MESSAGES = 1_000
+ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
 Text = Annotated[str, Field(max_length=2_000_000)]
 
@@ -46,10 +48,23 @@ class Metadata(Lenient):
     thread_id: ThreadId | None = None
     language: Language | None = None
     speak: bool = False
+    user: Annotated[str, Field(pattern=r"^[\w@.+-]{1,128}$")] | None = None
+    tools: Annotated[list[ToolName], Field(max_length=64)] | None = None
+
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """OpenAI's metadata holds texts alone: `"search_knowledge, query_sql"` is a list too."""
+        return [name for name in re.split(r"[\s,]+", value) if name] if isinstance(value, str) else value
 
     def wishes(self, options: dict[str, Any] | None = None) -> Wishes:
         return Wishes(
-            collection=self.collection, language=self.language, speak=self.speak, options=options or {}
+            collection=self.collection,
+            language=self.language,
+            speak=self.speak,
+            tools=None if self.tools is None else tuple(self.tools),
+            user=self.user,
+            options=options or {},
         )
 
 

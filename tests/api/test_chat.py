@@ -37,7 +37,7 @@ async def test_stream_is_openai_chunks_with_events_and_ends_with_done(http) -> N
     assert lines[-1] == "[DONE]"
     chunks = [json.loads(line) for line in lines[:-1]]
     events = [chunk["capibara6"]["event"] for chunk in chunks]
-    assert {"routed", "retrieved", "token", "citation", "done"} == set(events)
+    assert {"routed", "retrieved", "progress", "token", "citation", "done"} == set(events)
     assert events[-1] == "done"
     assert all(chunk["object"] == "chat.completion.chunk" for chunk in chunks)
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"

@@ -1,0 +1,68 @@
+"""Makes a model's text harmless to show, while it streams: no live markup, no foreign links, no false marks.
+
+A model that was talked into it by a poisoned passage can otherwise carry data out in an address that the
+reader's browser fetches. Only addresses that the sources or the user wrote, letter by letter, stay.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+
+URL = re.compile(
+    r"\b[a-z][a-z0-9+.-]{1,20}://[^\s<>\"'`)\]}]+|(?<![\w:/])//[\w-]+(?:\.[\w-]+)+[^\s<>\"'`)\]}]*"
+    r"|\b(?:javascript|data|vbscript|file):\S*",
+    re.I,
+)
+_LOCAL = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?(?:[/?#].*)?", re.I)
+_TAG = re.compile(r"<(?=[a-z/!?])", re.I)
+_TARGET = re.compile(r"\]\(\s*([^)\s]*)")
+_MARK = re.compile(r"\[(\d{1,3})\](?!\()")
+_SPLIT = re.compile(r"(\s+)")
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
+REMOVED = "⟨…⟩"
+"""Stands where a link was taken out."""
+
+
+class Guard:
+    """Feed it pieces of an answer; it gives back text that is safe to show, a word behind."""
+
+    def __init__(self, marks: Collection[int], links: Collection[str]) -> None:
+        self.marks = frozenset(marks)
+        self.links = frozenset(links)
+        self.fenced = False
+        self.held = ""
+
+    def feed(self, piece: str) -> str:
+        """What of the text so far is complete; the last word stays back until it ends."""
+        *ready, self.held = _SPLIT.split(self.held + piece)
+        return "".join(self._word(word) for word in ready)
+
+    def end(self) -> str:
+        last, self.held = self._word(self.held), ""
+        return last
+
+    def _word(self, word: str) -> str:
+        if not word or word.isspace():
+            return word
+        if word.startswith(("```", "~~~")):
+            self.fenced = not self.fenced
+        word = _INVISIBLE.sub("", word)
+        word = _TARGET.sub(self._target, word)
+        word = URL.sub(lambda found: found[0] if self._known(found[0]) else REMOVED, word)
+        if self.fenced:
+            return word
+        word = _MARK.sub(lambda mark: mark[0] if int(mark[1]) in self.marks else "", word)
+        return _TAG.sub("< ", word.replace("![", "["))
+
+    def _target(self, found: re.Match[str]) -> str:
+        target = found[1]
+        return found[0] if not target or self._known(target) else f"]({REMOVED}"
+
+    def _known(self, link: str) -> bool:
+        bare = link.rstrip(".,;:!?*_")
+        return bool(_LOCAL.fullmatch(bare)) or bare in self.links
+
+
+def links_in(texts: Iterable[str]) -> set[str]:
+    """Web addresses written in `texts`, as they stand; scripts and data are no addresses."""
+    found = (link.rstrip(".,;:!?*_") for text in texts for link in URL.findall(text))
+    return {link for link in found if link.lower().startswith(("http://", "https://"))}
