@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,7 @@ class Knobs:
     bridge_error: Capibara6Error | None = None
     speech_error: Capibara6Error | None = None
     script: list[list[dict[str, Any]]] = field(default_factory=list)
+    mind: Callable[[dict[str, Any]], list[dict[str, Any]]] | None = None
     documents: list[dict[str, str]] = field(default_factory=lambda: list(DOCUMENTS))
     degraded: list[str] = field(default_factory=list)
     asked: dict[str, list[Any]] = field(default_factory=dict)
@@ -95,7 +97,7 @@ def build_pool(knobs: Knobs) -> FastAPI:
         if body["model"] not in MODELS:
             exc = ModelNotFound(f"no model {body['model']}", param="model", source="pool")
             return JSONResponse(exc.envelope(), exc.status)
-        deltas = knobs.script.pop(0) if knobs.script else _words(answer(body["messages"]))
+        deltas = _deltas(knobs, body)
         if not body.get("stream"):
             return _completion(body["model"], deltas)
         return StreamingResponse(_chunks(knobs, body["model"], deltas), media_type="text/event-stream")
@@ -150,6 +152,13 @@ def build_speech(knobs: Knobs) -> FastAPI:
         return {"audio": audio, "format": "wav", "sample_rate": 22050, "duration_s": 0.1, "voice": "es"}
 
     return app
+
+
+def _deltas(knobs: Knobs, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the model says: scripted, of its own mind, or what the extractive model would."""
+    if knobs.mind is not None:
+        return knobs.mind(body)
+    return knobs.script.pop(0) if knobs.script else _words(answer(body["messages"]))
 
 
 def _table(knobs: Knobs, body: dict[str, Any]) -> Any:
