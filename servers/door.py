@@ -4,6 +4,7 @@ When the client leaves, the work behind its request is cancelled, streamed or no
 """
 
 import asyncio
+import contextlib
 import hmac
 import json
 import re
@@ -24,6 +25,7 @@ log = get_logger("door")
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 Headers = dict[bytes, bytes]
+LINGER_S = 0.5
 
 
 class Door:
@@ -85,7 +87,7 @@ class Door:
         try:
             body = await self._body(headers, receive)
         except TooLarge as exc:
-            await refuse(reply, exc)
+            await refuse(reply, exc, receive=receive)
             return
         if body is not None:
             await run_until_left(self.app, scope, body, receive, reply)
@@ -140,8 +142,20 @@ def _too_large(most: int, source: str) -> TooLarge:
     return TooLarge(f"the body may have {most} bytes", source=source)
 
 
-async def refuse(send: Any, exc: Capibara6Error) -> None:
-    """Answer with the envelope and close the connection."""
+async def linger(receive: Any) -> None:
+    """Read on for a moment and throw away: closing on a client that still sends resets the connection,
+    and the client would never see the answer."""
+
+    async def drain() -> None:
+        while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+            continue
+
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(drain(), LINGER_S)
+
+
+async def refuse(send: Any, exc: Capibara6Error, *, receive: Any = None) -> None:
+    """Answer with the envelope and close the connection; `receive` when a body may still be coming."""
     body = json.dumps(exc.envelope()).encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -151,7 +165,10 @@ async def refuse(send: Any, exc: Capibara6Error) -> None:
     if exc.retry_after is not None:
         headers.append((b"retry-after", str(exc.retry_after).encode()))
     await send({"type": "http.response.start", "status": exc.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    if receive is not None:
+        await linger(receive)
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def run_until_left(app: Any, scope: Any, body: bytes, receive: Any, send: Any) -> None:

@@ -83,10 +83,11 @@ def _message(message: Any, index: int) -> int:
 
 def _texts(value: Any, name: str) -> None:
     items = value if isinstance(value, list) else [value]
-    if not items or len(items) > MESSAGES:
-        raise _bad(name, f"must have 1 to {MESSAGES} items")
     # OpenAI also takes token ids, flat or in lists.
-    if all(_is_int(item) for item in items):
+    tokens = isinstance(value, list) and all(_is_int(item) for item in items)
+    if not items or len(items) > (TOKENS if tokens else MESSAGES):
+        raise _bad(name, f"must have 1 to {MESSAGES} items")
+    if tokens:
         return
     for item in items:
         if not isinstance(item, str) and not (

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from servers.door import REQUEST_ID, Headers, allowed, read_body
+from servers.door import REQUEST_ID, Headers, allowed, linger, read_body
 from servers.pool.sink import Sink
-from tools.errors import Capibara6Error, NotFound, Unauthorized
+from tools.errors import Capibara6Error, NotFound, TooLarge, Unauthorized
 from tools.log import get_logger
 from tools.settings import Settings
 
@@ -86,7 +86,14 @@ class Exchange:
             extra.append((b"retry-after", b"%d" % exc.retry_after))
         if exc.status in (401, 413):
             extra.append((b"connection", b"close"))
-        await self.whole(exc.status, orjson.dumps(exc.envelope()), extra)
+        body = orjson.dumps(exc.envelope())
+        if not isinstance(exc, TooLarge):
+            await self.whole(exc.status, body, extra)
+            return
+        await self.start(exc.status, [*extra, (b"content-length", b"%d" % len(body))])
+        await self.write(body)
+        await linger(self._receive)
+        await self.end()
 
     @property
     def streaming(self) -> bool:

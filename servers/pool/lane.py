@@ -27,7 +27,7 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
-HOLDS_SLOT = frozenset({Phase.STARTING, Phase.READY, Phase.DRAINING, Phase.WAKING, Phase.STOPPING})
+_HOLDS_SLOT = frozenset({Phase.STARTING, Phase.READY, Phase.DRAINING, Phase.WAKING, Phase.STOPPING})
 RESTS = frozenset({Phase.COLD, Phase.FAILED, Phase.SLEEPING})
 LOADING = frozenset({Phase.STARTING, Phase.WAKING})
 
@@ -75,6 +75,8 @@ class Lane:
     """While draining: the lane that gets the slot, or the verb that asked."""
     dozing: bool = False
     """While stopping: it falls asleep and keeps its process."""
+    outside: bool = False
+    """While stopping: it was asleep and has no slot to give back."""
     failures: list[float] = field(default_factory=list)
     until: float = 0.0
     cause: Capibara6Error | None = None
@@ -91,6 +93,10 @@ class Lane:
 
     def turn(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now
+
+    @property
+    def holds_slot(self) -> bool:
+        return self.phase in _HOLDS_SLOT and not self.outside
 
     @property
     def wanted(self) -> bool:

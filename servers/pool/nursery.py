@@ -22,6 +22,7 @@ from tools.log import get_logger
 from tools.settings import Settings
 
 PORTS_TRIED = 3
+SEEN_S = 0.25
 RETURN_S = 15.0
 """How long memory may take to come back after an engine's death before nobody waits for it any more."""
 
@@ -60,6 +61,15 @@ class Nursery:
 
     def wake(self, name: str, generation: int) -> None:
         self._order(name, generation, self._wake(name, generation))
+
+    async def see_end(self, name: str) -> None:
+        """After a broken connection: if the engine is ending, see it end before the client hears of it.
+
+        A process closes its sockets some milliseconds before it is gone.
+        """
+        child = self.children.get(name)
+        if child is not None:
+            await asyncio.wait({child.process.exit}, timeout=SEEN_S)
 
     async def close(self) -> None:
         """End every engine; nothing is reported any more."""

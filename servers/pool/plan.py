@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from servers.pool.lane import HOLDS_SLOT, LOADING, RESTS, Lane, Phase
+from servers.pool.lane import LOADING, RESTS, Lane, Phase
 
 RESIDENCY_S = 10.0
 """A model that was loaded stays at least its own load time, at most this long."""
@@ -62,8 +62,9 @@ class _Table:
 
     def __init__(self, lanes: list[Lane], rules: Rules, now: float, free: int | None) -> None:
         self.lanes, self.rules, self.now = lanes, rules, now
-        self.open = rules.slots - sum(1 for lane in lanes if lane.phase in HOLDS_SLOT)
-        self.stopping = sum(1 for lane in lanes if lane.phase is Phase.STOPPING)
+        self.open = rules.slots - sum(1 for lane in lanes if lane.holds_slot)
+        self.stopping = sum(1 for lane in lanes if lane.phase is Phase.STOPPING and lane.holds_slot)
+        self.outside = sum(1 for lane in lanes if lane.outside)
         self.closing = [
             lane for lane in lanes if lane.phase is Phase.DRAINING and lane.leaving_for in self.names
         ]
@@ -85,6 +86,9 @@ class _Table:
                 continue
             if self.stopping:
                 self.stopping -= 1
+            elif self.open > 0 and self.outside:
+                # It waits for memory, and a sleeper is just giving some back.
+                self.outside -= 1
             elif spare:
                 spare.pop()
             else:
@@ -110,7 +114,7 @@ class _Table:
             self.gone.add(victim.name)
             yield Evict(victim.name, f"room for {lane.name}")
             return
-        if self.open > 0 and not any(other.phase in HOLDS_SLOT for other in others) and not self.gone:
+        if self.open > 0 and not any(other.holds_slot for other in others) and not self.gone:
             sleeping = _cheapest((other for other in others if other.phase is Phase.SLEEPING), self.now)
             if sleeping is not None:
                 self.gone.add(sleeping.name)

@@ -14,6 +14,7 @@ from servers.pool.patience import Patience
 from servers.pool.pool import Pool
 from servers.pool.reply import Reply
 from servers.pool.sse import Reader
+from servers.pool.wire import BROKE
 from tools.errors import Cancelled, UpstreamFailed, UpstreamSilent
 
 WRITE_S = 60.0
@@ -35,6 +36,10 @@ async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket
             else:
                 await _stream(pool, exchange, order, spec, reply, reader, patience)
         pool.scheduler.spoke(ticket)
+    except UpstreamFailed as exc:
+        if exc.code == BROKE:
+            await pool.nursery.see_end(spec.id)
+        raise
     except TimeoutError as exc:
         if patience.writing:
             raise Cancelled("the client takes nothing", source="pool") from exc

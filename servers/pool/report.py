@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from servers.pool import process
 from servers.pool.catalog import Spec
-from servers.pool.lane import HOLDS_SLOT, LOADING, Lane, Phase
+from servers.pool.lane import LOADING, Lane, Phase
 from servers.pool.meter import BOUNDS_S, Count
 from servers.pool.pool import Pool, lane_name
 
@@ -69,7 +69,7 @@ def stats(pool: Pool) -> dict[str, Any]:
     """Per model and in all: what runs, waits and was served, and the last decisions with their reasons."""
     now = time.monotonic()
     lanes = pool.scheduler.lanes
-    used = sum(1 for lane in lanes.values() if lane.managed and lane.phase in HOLDS_SLOT)
+    used = sum(1 for lane in lanes.values() if lane.managed and lane.holds_slot)
     return {
         "slots": {"total": pool.settings.pool.max_loaded, "used": used},
         "queued": pool.scheduler.desk.queued,

@@ -183,6 +183,7 @@ class Scheduler:
         lane = self.lanes[name]
         if generation != lane.generation or lane.phase is not Phase.STOPPING:
             return
+        lane.outside = False
         lane.turn(Phase.FAILED if lane.until > now else Phase.COLD, now)
         lane.in_flight.clear()
         self._plan(now)
@@ -245,6 +246,7 @@ class Scheduler:
 
     def _stop(self, lane: Lane, why: str, now: float) -> None:
         self.effects.note("stopping", lane.name, why=why)
+        lane.outside = lane.phase is Phase.SLEEPING
         lane.turn(Phase.STOPPING, now)
         lane.dozing, lane.leaving_for, lane.alone_since = False, None, None
         self.effects.stop(lane.name, lane.generation)

@@ -48,7 +48,7 @@ class Reader:
     def close(self) -> None:
         """Call at the end of the stream. Raises UpstreamFailed when `[DONE]` never came."""
         if not self.done:
-            raise UpstreamFailed("the engine's answer was cut off", source="engine")
+            raise UpstreamFailed("the engine's answer was cut off", source="engine", code="engine_broke")
 
     def _look(self, line: bytes) -> None:
         if line.startswith(OTHER_FIELDS):
@@ -70,6 +70,8 @@ class Reader:
         if "error" in event:
             raise _said(event["error"])
         for choice in event.get("choices") or ():
+            if not isinstance(choice, dict):
+                raise UpstreamFailed("the engine sent a choice that is not an object", source="engine")
             finish = choice.get("finish_reason")
             if finish == "abort":
                 raise UpstreamFailed("the engine aborted the answer", source="engine", code="engine_aborted")

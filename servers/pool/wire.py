@@ -16,6 +16,7 @@ CONNECT_S = 0.8
 """An engine that does not accept a connection within this time is taken for dead."""
 KEEP_S = 4.0
 """Engines on uvicorn close an idle connection after 5 s: ours go first, or a request could meet the close."""
+BROKE = "engine_broke"
 WHOLE_BYTES = 64 * 2**20
 
 
@@ -65,7 +66,7 @@ def translated(exc: BaseException) -> Capibara6Error:
     """An aiohttp failure in this platform's words."""
     if isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError | asyncio.TimeoutError):
         return Unavailable("the engine is not reachable", source="engine", retry_after=1)
-    return UpstreamFailed("the engine broke the connection", source="engine")
+    return UpstreamFailed("the engine broke the connection", source="engine", code=BROKE)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -38,7 +38,9 @@ class Engine:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode("latin-1").split("\r\n")
                 method, path, _ = lines[0].split(" ")
-                headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
+                headers = {
+                    k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)
+                }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 await self.route(method, path, headers, body, reader, writer)
         writer.close()
@@ -72,8 +74,8 @@ class Engine:
 
     async def reply(self, writer, status: int, content: dict, extra: str = "") -> None:
         body = json.dumps(content).encode()
-        head = f"HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{extra}\r\n"
-        writer.write(head.encode() + body)
+        head = f"HTTP/1.1 {status} x\r\ncontent-type: application/json\r\n{extra}"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
 
     async def embed(self, request: dict, writer) -> None:
@@ -123,8 +125,12 @@ class Engine:
         stream, chat = request.get("stream", False), path == "/v1/chat/completions"
         tokens = min(knobs["tokens"], request.get("max_tokens") or knobs["tokens"])
         if stream:
-            coding = "content-encoding: gzip\r\n" if knobs.get("bad_sse") == "gzip" else ""
-            writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{coding}connection: close\r\n\r\n".encode())
+            coding = b"content-encoding: gzip\r\n" if knobs.get("bad_sse") == "gzip" else b""
+            writer.write(
+                b"HTTP/1.1 200 OK\r\n"
+                + coding
+                + b"content-type: text/event-stream\r\nconnection: close\r\n\r\n"
+            )
             await self.chunks(writer, request, knobs, tokens, chat)
             return
         for number in range(tokens):
@@ -139,10 +145,19 @@ class Engine:
         if knobs.get("bad_sse") == "json":
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{nope")
             return
-        await self.reply(writer, 200, {
-            "id": "c", "object": "chat.completion" if chat else "text_completion", "created": 1, "model": self.name,
-            "choices": [{"index": 0, **part, "finish_reason": finish}], "usage": usage, "echo": request,
-        })
+        await self.reply(
+            writer,
+            200,
+            {
+                "id": "c",
+                "object": "chat.completion" if chat else "text_completion",
+                "created": 1,
+                "model": self.name,
+                "choices": [{"index": 0, **part, "finish_reason": finish}],
+                "usage": usage,
+                "echo": request,
+            },
+        )
 
     async def chunks(self, writer, request: dict, knobs: dict, tokens: int, chat: bool) -> None:
         bad = knobs.get("bad_sse")
@@ -156,8 +171,12 @@ class Engine:
                     return
             await writer.drain()
         if request.get("tools"):
-            self.event(writer, chat, [{"index": 0, "delta": {"tool_calls": [{"index": 0, **self.call(request)}]}}])
-        self.event(writer, chat, [{"index": 0, **({"delta": {}} if chat else {"text": ""}), "finish_reason": "stop"}])
+            self.event(
+                writer, chat, [{"index": 0, "delta": {"tool_calls": [{"index": 0, **self.call(request)}]}}]
+            )
+        self.event(
+            writer, chat, [{"index": 0, **({"delta": {}} if chat else {"text": ""}), "finish_reason": "stop"}]
+        )
         if (request.get("stream_options") or {}).get("include_usage"):
             usage = {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": 3 + tokens}
             self.event(writer, chat, [], usage=usage)
@@ -216,7 +235,8 @@ async def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if engine.knobs.get("fork_grandchild"):
         code = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
-        grandchild = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        line = [sys.executable, "-c", code]
+        grandchild = subprocess.Popen(line, start_new_session=True)  # noqa: ASYNC220
         engine.journal(f"grandchild={grandchild.pid}")
     if "fail_load" in engine.knobs:
         await asyncio.sleep(engine.knobs["load_s"])

@@ -60,7 +60,7 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
     if images:
         native["images"] = images
     if message.get("tool_calls"):
-        native["tool_calls"] = [_call(call) for call in message["tool_calls"]]
+        native["tool_calls"] = [_call(call) for call in message["tool_calls"] if isinstance(call, dict)]
     return native
 
 
@@ -68,8 +68,9 @@ def _images(content: Any) -> list[str]:
     """Base64 of the images in a message's parts; Ollama takes no links."""
     if not isinstance(content, list):
         return []
-    urls = [(part.get("image_url") or {}).get("url", "") for part in content if isinstance(part, dict)]
-    return [url.partition("base64,")[2] for url in urls if url.startswith("data:")]
+    links = [part.get("image_url") for part in content if isinstance(part, dict)]
+    urls = [link.get("url") for link in links if isinstance(link, dict)]
+    return [url.partition("base64,")[2] for url in urls if isinstance(url, str) and url.startswith("data:")]
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:

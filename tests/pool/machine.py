@@ -1,0 +1,196 @@
+"""The scheduler with a world that only remembers: what was ordered and who was told what."""
+
+import random
+from typing import Any
+
+from servers.pool.lane import LOADING, Lane, Phase, Ticket
+from servers.pool.scheduler import Scheduler
+from tools.errors import ModelUnavailable
+from tools.settings import Pool as Limits
+
+GIB = 2**30
+
+
+class World:
+    """Effects that keep a list of what processes are asked to do; memory is simple arithmetic."""
+
+    def __init__(self, memory: int | None) -> None:
+        self.memory = memory
+        self.taken: dict[str, int] = {}
+        self.orders: dict[str, tuple[str, int]] = {}
+        self.settled: list[Ticket] = []
+        self.starts: dict[str, int] = {}
+        self.needs: dict[str, int] = {}
+
+    def start(self, name: str, generation: int) -> None:
+        assert name not in self.orders, f"{name} is started while {self.orders[name]} runs"
+        assert name not in self.taken, f"{name} is started while its process lives"
+        self.orders[name] = ("start", generation)
+        self.taken[name] = self.needs.get(name, 0)
+        self.starts[name] = self.starts.get(name, 0) + 1
+
+    def stop(self, name: str, generation: int) -> None:
+        assert self.orders.get(name, ("", 0))[0] != "stop", f"{name} is stopped twice"
+        self.orders[name] = ("stop", generation)
+
+    def sleep(self, name: str, generation: int) -> None:
+        assert name not in self.orders
+        self.orders[name] = ("sleep", generation)
+
+    def wake(self, name: str, generation: int) -> None:
+        assert name not in self.orders
+        self.orders[name] = ("wake", generation)
+
+    def settle(self, ticket: Ticket) -> None:
+        assert ticket not in self.settled, "a ticket is settled once"
+        self.settled.append(ticket)
+
+    def note(self, event: str, name: str, **fields: Any) -> None: ...
+
+    def free(self) -> int | None:
+        return None if self.memory is None else self.memory - sum(self.taken.values())
+
+
+class Machine:
+    """One scheduler, its world, and the rules that must hold after every event."""
+
+    MODELS = ("a", "b", "c", "d", "e", "far")
+
+    def __init__(
+        self, *, memory: int | None = None, sleeps: bool = False, pinned: str = "", **limits: Any
+    ) -> None:
+        sizes = {"max_loaded": 2, "queue_per_model": 4, "queue_total": 9}
+        bounds = {**sizes, "queue_wait_s": 9.0, "load_s": 20.0, "idle_s": 30.0, **limits}
+        self.world = World(memory)
+        self.now = 1_000.0
+        self.sleeps = sleeps
+        lanes = [Lane(n, 2, n != "far", bounds["idle_s"], pinned=n == pinned, need=GIB) for n in self.MODELS]
+        self.world.needs = {lane.name: lane.need for lane in lanes if lane.managed}
+        self.limits = Limits(**bounds)
+        self.scheduler = Scheduler(lanes, self.limits, self.world)
+        self.tickets: list[Ticket] = []
+        self.streaming: dict[Ticket, str] = {}
+
+    @property
+    def lanes(self) -> dict[str, Lane]:
+        return self.scheduler.lanes
+
+    # Events.
+
+    def request(self, name: str) -> Ticket:
+        ticket = self.scheduler.request(name, self.now)
+        self.tickets.append(ticket)
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        self.scheduler.leave(ticket, self.now)
+        self.tickets.remove(ticket)
+
+    def report(self, name: str, *, well: bool = True) -> None:
+        """The order that runs for `name` comes to its end."""
+        kind, generation = self.world.orders.pop(name)
+        match kind, well:
+            case "start", True:
+                self.scheduler.ready(name, generation, self.now, sleeps=self.sleeps)
+            case "wake", True:
+                self.scheduler.ready(name, generation, self.now)
+            case "start" | "wake", False:
+                self.world.taken.pop(name, None)
+                cause = ModelUnavailable(f"{name} broke", source="engine")
+                self.scheduler.load_failed(name, generation, cause, self.now)
+            case "stop", _:
+                self.world.taken.pop(name, None)
+                self.scheduler.stopped(name, generation, self.now)
+            case "sleep", _:
+                self.scheduler.slept(name, generation, self.now, well=well)
+
+    def die(self, name: str) -> None:
+        lane = self.lanes[name]
+        cause = ModelUnavailable("killed", source="engine")
+        if lane.phase in (Phase.READY, Phase.DRAINING, Phase.SLEEPING):
+            self.scheduler.died(name, lane.generation, cause, self.now)
+
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+        self.scheduler.tick(self.now)
+
+    # What must hold.
+
+    def check(self) -> None:
+        lanes = self.lanes.values()
+        managed = [lane for lane in lanes if lane.managed]
+        assert sum(lane.holds_slot for lane in managed) <= self.limits.max_loaded
+        assert self.scheduler.desk.queued == sum(len(lane.queue) for lane in lanes) <= self.limits.queue_total
+        if self.world.memory is not None:
+            assert sum(self.world.taken.values()) <= self.world.memory
+        for lane in lanes:
+            assert len(lane.queue) <= self.limits.queue_per_model
+            assert len(lane.in_flight) <= lane.concurrency
+            if lane.in_flight:
+                assert lane.phase in (Phase.READY, Phase.DRAINING), f"{lane.name} works while {lane.phase}"
+            if lane.managed:
+                self._check_orders(lane)
+            for ticket in lane.queue:
+                assert not ticket.granted and ticket.refused is None and not ticket.left
+        for ticket in self.tickets:
+            assert not (ticket.granted and ticket.refused)
+            waiting = ticket in self.lanes[ticket.lane].queue
+            assert ticket.granted or ticket.refused is not None or waiting, "a ticket was forgotten"
+
+    def _check_orders(self, lane: Lane) -> None:
+        running = self.world.orders.get(lane.name, ("nothing", 0))[0]
+        expected = {
+            Phase.STARTING: ("start",), Phase.WAKING: ("wake",), Phase.STOPPING: ("stop", "sleep"),
+        }.get(lane.phase, ("nothing",))  # fmt: skip
+        assert running in expected, f"{lane.name} is {lane.phase} while {running} runs"
+
+    def check_bounds(self) -> None:
+        """After a tick nobody has waited longer than the bound."""
+        for lane in self.lanes.values():
+            if lane.phase not in LOADING:
+                assert self.now - lane.oldest < self.limits.queue_wait_s
+            else:
+                assert self.now - lane.since < self.limits.load_s
+
+    def settle_down(self) -> None:
+        """With a world that works everybody is answered, and nothing stays stuck."""
+        for _ in range(400):
+            for name in list(self.world.orders):
+                self.report(name)
+            for ticket in list(self.tickets):
+                if ticket.granted or ticket.refused is not None:
+                    self.leave(ticket)
+            self.tick(1.0)
+            self.check()
+            if not self.tickets and not self.world.orders:
+                break
+        assert not self.tickets, f"never answered: {self.tickets}"
+        assert not self.world.orders
+        assert self.scheduler.desk.queued == 0
+
+    def drive(self, source: random.Random, steps: int) -> None:
+        """Random events; the caller names the seed when this fails."""
+        for _ in range(steps):
+            self.step(source)
+            self.check()
+        self.settle_down()
+
+    def step(self, source: random.Random) -> None:
+        kind = source.random()
+        if kind < 0.35:
+            self.request(source.choice(self.MODELS))
+        elif kind < 0.55 and self.tickets:
+            self.leave(source.choice(self.tickets))
+        elif kind < 0.75 and self.world.orders:
+            self.report(source.choice(sorted(self.world.orders)), well=source.random() < 0.8)
+        elif kind < 0.79:
+            self.die(source.choice(self.MODELS[:-1]))
+        elif kind < 0.81:
+            self.scheduler.load(source.choice(self.MODELS), self.now)
+        elif kind < 0.83:
+            self.scheduler.unload(source.choice(self.MODELS), self.now)
+        elif kind < 0.85 and self.tickets:
+            self.scheduler.silent(source.choice(self.tickets), self.now)
+        else:
+            self.tick(source.choice((0.0, 0.1, 1.0, 5.0, 12.0)))
+            self.check_bounds()
