@@ -57,6 +57,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "would remove: {parts} ({size} MiB); confirm with dry_run=false",
     ),
     "warmed": ("{count} de {total} listos", "{count} of {total} ready"),
+    "new_lead": ("nuevo contacto: {name}", "new contact: {name}"),
+    "lead_kept": ("contacto guardado", "contact kept"),
+    "lead_known": ("ya estaba guardado", "it was kept already"),
+    "kept": ("conversación {name} guardada", "conversation {name} kept"),
+    "known": ("la conversación {name} no ha cambiado", "conversation {name} has not changed"),
+    "no_generator": ("no hay ningún modelo que genere texto", "there is no model that generates text"),
+    "agreed": (
+        "{model} tiene más acuerdo; respondieron {count} de {total}",
+        "{model} has most agreement; {count} of {total} answered",
+    ),
+    "promise_kept": ("disponibilidad prometida en {hours} h", "available as promised over {hours} h"),
+    "promise_broken": ("disponibilidad en {hours} h: {parts}", "availability over {hours} h: {parts}"),
     "test_alert": ("aviso de prueba", "test alert"),
     "no_channel": (
         "no hay ningún canal: define CAPIBARA6_ALERTS__WEBHOOK o CAPIBARA6_ALERTS__SMTP y __TO",

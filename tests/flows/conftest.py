@@ -60,6 +60,19 @@ class Peer:
         async def ours(_: Request, exc: Capibara6Error) -> JSONResponse:
             return JSONResponse(exc.envelope(), exc.status)
 
+        self._documents(app)
+
+        @app.get("/health")
+        async def health() -> dict[str, Any]:
+            return {"status": "ok"}
+
+        @app.get("/health/detailed")
+        async def detailed() -> dict[str, Any]:
+            return {"postgres": {"status": "connected", "host": "here", "latency_ms": 0.4}}
+
+        return app
+
+    def _documents(self, app: FastAPI) -> None:
         @app.post("/api/v1/documents")
         async def write(request: Request) -> dict[str, Any]:
             body = await request.json()
@@ -77,21 +90,22 @@ class Peer:
             held = sorted(self.collections.get(collection, {}).values(), key=lambda item: item["id"])
             return {"documents": held[offset : offset + limit], "total": len(held)}
 
+        @app.get("/api/v1/documents/{document_id:path}")
+        async def document(document_id: str, collection: str) -> dict[str, Any]:
+            if document_id not in self.collections.get(collection, {}):
+                raise DocumentNotFound(document_id)
+            return self.collections[collection][document_id]
+
+        @app.post("/api/v1/embeddings")
+        async def embed(request: Request) -> dict[str, Any]:
+            texts = (await request.json())["texts"]
+            return {"vectors": [[1.0, 0.0] if "tres" in text else [0.0, 1.0] for text in texts]}
+
         @app.delete("/api/v1/documents/{document_id:path}")
         async def delete(document_id: str, collection: str) -> dict[str, Any]:
             if self.collections.get(collection, {}).pop(document_id, None) is None:
                 raise DocumentNotFound(document_id)
             return {"deleted": True}
-
-        @app.get("/health")
-        async def health() -> dict[str, Any]:
-            return {"status": "ok"}
-
-        @app.get("/health/detailed")
-        async def detailed() -> dict[str, Any]:
-            return {"postgres": {"status": "connected", "host": "here", "latency_ms": 0.4}}
-
-        return app
 
 
 @pytest.fixture(scope="session")

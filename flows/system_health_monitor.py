@@ -1,0 +1,78 @@
+"""Flow `system_health_monitor`: how often each service answered lately, from the tables that `health` left.
+
+It asks no service itself: `health` does, and alerts. This one looks back, and warns when a promise is broken.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import acreate_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.alerts import send_alert
+from flows.texts import say
+from tools.clients.prefect import open_prefect
+from tools.settings import load_settings
+
+LOOKED_AT = 200
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Percentage of the checks that a service passed; `slow_ms` is the 95th percentile of its answers."""
+
+    name: str
+    checks: int
+    percent: float
+    slow_ms: int
+
+
+@flow(name="system_health_monitor", flow_run_name="system_health_monitor")
+async def system_health_monitor(
+    hours: Annotated[int, Field(ge=1, le=24 * 90)] = 24,
+    promise: Annotated[float, Field(ge=0, le=100)] = 99.0,
+    at_least: Annotated[int, Field(ge=1)] = 8,
+) -> State[list[Availability]]:
+    """Resume la disponibilidad de cada servicio. · Sum up how available each service was.
+
+    Args:
+        hours: how far to look back.
+        promise: percentage below which operators are told.
+        at_least: checks without which nothing is concluded.
+    """
+    settings, log = load_settings(), get_run_logger()
+    async with open_prefect(settings) as prefect:
+        tables = await prefect.history("health", limit=LOOKED_AT)
+    rows = measure(tables, since=datetime.now(UTC) - timedelta(hours=hours))
+    await acreate_table_artifact([asdict(row) for row in rows], key="availability")
+    broken = [row for row in rows if row.checks >= at_least and row.percent < promise]
+    parts = ", ".join(f"{row.name} {row.percent:g} %" for row in broken)
+    if broken:
+        subject = say("promise_broken", settings.language, hours=hours, parts=parts)
+        sent = await send_alert(settings.alerts, f"capibara6: {subject}", subject, {"event": "availability"})
+        log.warning(f"{subject} → {sent or '—'}")
+        return Completed(message=subject, data=rows)
+    return Completed(message=say("promise_kept", settings.language, hours=hours), data=rows)
+
+
+def measure(tables: Sequence[dict[str, Any]], *, since: datetime) -> list[Availability]:
+    """One row a service over the tables made after `since`; degraded counts as answering."""
+    seen: dict[str, list[dict[str, Any]]] = {}
+    for table in tables:
+        if datetime.fromisoformat(table["created"]) >= since:
+            for row in json.loads(table["data"]):
+                seen.setdefault(row["name"], []).append(row)
+    return [_availability(name, rows) for name, rows in sorted(seen.items())]
+
+
+def _availability(name: str, rows: list[dict[str, Any]]) -> Availability:
+    up = sum(row["status"] != "down" for row in rows)
+    times = sorted(row["ms"] for row in rows)
+    slow = times[min(len(times) - 1, int(0.95 * len(times)))]
+    return Availability(name, len(rows), round(100 * up / len(rows), 2), slow)

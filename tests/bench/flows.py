@@ -1,0 +1,146 @@
+"""What the flow costs over calling the bridge directly, and what Prefect itself costs.
+
+`python -m tests.bench.flows [documents]` starts real stores, bridge, Prefect server and worker. Flow and
+direct calls alternate on fresh collections of the same new documents; medians and ratios are printed.
+"""
+
+import asyncio
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.deploy import deploy
+from flows.ingest import BATCHES_AT_ONCE, ingest, split
+from flows.server import prefect_environment, server_command, worker_command
+from flows.sources import find, read
+from servers.stores import open_stores
+from tests.conftest import settings_in
+from tools.clients.bridge import open_bridge
+from tools.clients.prefect import open_prefect
+from tools.settings import Settings
+
+ROUNDS = 3
+WORDS = (
+    "puente modelo grafo vector pregunta documento respuesta cita índice caché colección flujo servidor "
+    "bridge model graph vector question document answer citation index cache collection flow server port"
+).split()
+
+
+def write_documents(folder: Path, count: int) -> None:
+    """Short Markdown pages, each different."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        chosen = random.Random(f"{folder.name}{number}")
+        sentences = [" ".join(chosen.choices(WORDS, k=12)).capitalize() + "." for _ in range(4)]
+        (folder / f"{number:05}.md").write_text(
+            f"# Page {number}\n\n{' '.join(sentences)}\n", encoding="utf-8"
+        )
+
+
+async def direct(settings: Settings, folder: Path, collection: str) -> float:
+    """Read and send with the same batches and as many at once as the flow, without Prefect."""
+    started, free = time.monotonic(), asyncio.Semaphore(BATCHES_AT_ONCE)
+    async with open_bridge(settings) as bridge:
+
+        async def one(batch: list) -> None:
+            async with free:
+                await bridge.ingest([read(found) for found in batch], collection=collection)
+
+        await asyncio.gather(*(one(batch) for batch in split(find([str(folder)]).files, 50)))
+    return time.monotonic() - started
+
+
+async def through_flow(settings: Settings, folder: Path, collection: str) -> float:
+    started = time.monotonic()
+    with temporary_settings({PREFECT_API_URL: settings.prefect_url}):
+        report = await ingest(sources=[str(folder)], collection=collection)
+    assert not report.failed, report.failed[:3]
+    return time.monotonic() - started
+
+
+async def through_worker(settings: Settings, folder: Path, collection: str) -> float:
+    """As `capibara6 ingest` does it: a deployment run, waited for."""
+    started = time.monotonic()
+    async with open_prefect(settings) as prefect:
+        run = await prefect.start("ingest", {"sources": [str(folder)], "collection": collection})
+        run = await prefect.wait(run.id, timeout=600)
+    assert run.state == "COMPLETED", run.message
+    return time.monotonic() - started
+
+
+@contextmanager
+def process(command: list[str], url: str, environment: dict[str, str], log: Path) -> Iterator[float]:
+    """A process that answers at `url`; yields the seconds it took to."""
+    with log.open("wb") as output:
+        child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
+        started = time.monotonic()
+        try:
+            while not _answers(url):
+                assert child.poll() is None, log.read_text()
+                time.sleep(0.05)
+            print(f"{log.stem}: ready in {time.monotonic() - started:.1f} s")
+            yield time.monotonic() - started
+            print(f"{log.stem}: {psutil.Process(child.pid).memory_info().rss / 2**20:.0f} MiB resident")
+        finally:
+            child.terminate()
+            child.wait(30)
+
+
+async def compare(settings: Settings, home: Path, count: int) -> None:
+    ways = {"direct": direct, "flow": through_flow, "worker": through_worker}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(ROUNDS):
+        folder = home / f"docs{number}"
+        write_documents(folder, count)
+        for name, way in sorted(ways.items(), key=lambda _: random.random()):
+            times[name].append(await way(settings, folder, f"{name}{number}"))
+            print(f"round {number} {name}: {times[name][-1]:.2f} s", flush=True)
+    base = statistics.median(times["direct"])
+    print(f"\n{count} documents   median s   documents/s   ratio to direct")
+    for name, taken in times.items():
+        median = statistics.median(taken)
+        print(f"{name:12} {median:12.2f} {count / median:13.0f} {median / base:14.3f}")
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        home = Path(folder)
+        settings = settings_in(home / "home")
+        (settings.home / "prefect").mkdir(parents=True)
+        environment = prefect_environment(settings)
+        os.environ.update(settings.environment())
+        stack.enter_context(open_stores(settings))
+        graph = [sys.executable, "-m", "servers", "serve"]
+        started = subprocess.Popen([*graph, "graph"], env={**os.environ, **environment})
+        stack.callback(started.wait)
+        stack.callback(started.terminate)
+        bridge = f"{settings.bridge_url}/health/ready"
+        stack.enter_context(process([*graph, "bridge"], bridge, environment, home / "bridge.log"))
+        health = f"{settings.prefect_url}/health"
+        stack.enter_context(process(server_command(), health, environment, home / "prefect.log"))
+        stack.enter_context(process(worker_command(), health, environment, home / "worker.log"))
+        asyncio.run(deploy(settings))
+        asyncio.run(compare(settings, home, count))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+if __name__ == "__main__":
+    main()
