@@ -4,6 +4,7 @@ It never writes a sentence of its own about the matter: when the passages do not
 are none, it says so in the question's language. Reading, ranking and cutting live in `extract_*`.
 """
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from tools.language import courtesy, detect, fold, words
 from tools.passages import Passage, parse
 from tools.schema import Language
 
+_WORD_AND_GAP = re.compile(r"\S+\s*")
 HELD = 0.34
 """Share of the question that the best unit must cover; below it the passages do not hold the answer."""
 HELD_ACROSS = 0.14
@@ -55,8 +57,8 @@ _LOOKS_BACK = frozenset(
 
 async def generate(messages: list[dict[str, Any]]) -> AsyncIterator[str]:
     """Stream the answer to the last user message, a word at a time."""
-    for piece in answer(messages).split(" "):
-        yield piece if piece.endswith("\n") else f"{piece} "
+    for piece in _WORD_AND_GAP.findall(answer(messages).strip()):
+        yield piece
 
 
 def answer(messages: list[dict[str, Any]]) -> str:

@@ -1,0 +1,142 @@
+"""The sections of the settings tree: frozen groups of fields with their bounds and defaults.
+
+Where they are read from is `tools/settings.py`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hosts(Section):
+    """Where the three machines are; all on this one by default."""
+
+    services: str = "127.0.0.1"
+    models: str = "127.0.0.1"
+    rag: str = "127.0.0.1"
+
+
+class Ports(Section):
+    api: int = 5000
+    speech: int = 5001
+    mcp: int = 5003
+    ui: int = 7860
+    bridge: int = 8000
+    pool: int = 8082
+    nebula: int = 9669
+    milvus: int = 19530
+    postgres: int = 5432
+    redis: int = 6379
+    prefect: int = 4200
+
+
+class Stores(Section):
+    """Addresses of stores that we do not start ourselves; None means the embedded server."""
+
+    postgres_dsn: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    milvus_uri: str | None = None
+    milvus_token: SecretStr | None = None
+    nebula_address: str | None = None
+    nebula_user: str = "root"
+    nebula_password: SecretStr = SecretStr("nebula")
+    prefect_api_url: str | None = None
+    deadline_s: float = Field(default=2.0, gt=0)
+
+
+class Graph(Section):
+    """The embedded graph server: bounds of one query and of its sessions. Bytes and seconds."""
+
+    deadline_s: float = Field(default=30.0, gt=0)
+    max_rows: int = Field(default=1_000_000, ge=1)
+    max_query_bytes: int = Field(default=256 * 2**20, ge=2**20)
+    max_steps: int = Field(default=100, ge=1)
+    max_statement_bytes: int = Field(default=16 * 2**20, ge=1024)
+    max_sessions: int = Field(default=1_000, ge=1)
+    max_connections: int = Field(default=512, ge=1)
+    session_idle_s: float = Field(default=28_800.0, gt=0)
+
+
+class Embedder(Section):
+    """`minilm` runs in the bridge without torch; `openai` asks `url` (the pool, by default) for vectors."""
+
+    backend: Literal["minilm", "openai"] = "minilm"
+    model: str = "all-MiniLM-L6-v2"
+    dimensions: int = Field(default=384, ge=2, le=8192)
+    url: str | None = None
+    languages: tuple[str, ...] = ("en",)
+
+
+class Limits(Section):
+    """Bounds at every door. Sizes in bytes, waits in seconds."""
+
+    body_bytes: int = Field(default=8 * 2**20, ge=1024)
+    header_bytes: int = Field(default=32 * 2**10, ge=1024)
+    header_s: float = Field(default=10.0, gt=0)
+    body_s: float = Field(default=12.0, gt=0)
+    drain_s: float = Field(default=30.0, ge=0)
+    question_chars: int = Field(default=32_000, ge=1)
+    connections: int = Field(default=2_000, ge=1)
+
+
+class Pool(Section):
+    """The model pool. Waits in seconds; defaults are those of the fault table."""
+
+    catalog: Path | None = None
+    vllm_python: Path = Path(".venv-vllm/bin/python")
+    weights: Path = Path("weights")
+    max_loaded: int = Field(default=3, ge=1)
+    idle_s: float = Field(default=300.0, gt=0)
+    queue_per_model: int = Field(default=64, ge=1)
+    queue_total: int = Field(default=256, ge=1)
+    queue_wait_s: float = Field(default=30.0, gt=0)
+    load_s: float = Field(default=600.0, gt=0)
+    first_token_s: float = Field(default=60.0, gt=0)
+    between_tokens_s: float = Field(default=30.0, gt=0)
+    unload_grace_s: float = Field(default=10.0, ge=0)
+    keepalive_s: float = Field(default=5.0, gt=0)
+
+
+class Chat(Section):
+    """The default agent."""
+
+    collection: str = "capibara6"
+    model: str = "auto"
+    top_k: int = Field(default=6, ge=1, le=50)
+    deadline_s: float = Field(default=120.0, gt=0)
+
+
+class Agents(Section):
+    """Bounds of every agent run, and what a caller may grant it.
+
+    `seal` signs what threads remember (replicas need the same); None keeps a key in the data directory.
+    """
+
+    seal: SecretStr | None = None
+    tools: tuple[str, ...] = ("search_knowledge", "query_graph", "query_sql", "speak", "recall", "remember")
+    steps: int = Field(default=12, ge=1, le=100)
+    tokens: int = Field(default=60_000, ge=100)
+    context_tokens: int = Field(default=6_000, ge=200)
+    active_runs: int = Field(default=64, ge=1)
+    waiting_runs: int = Field(default=256, ge=0)
+
+
+class Alerts(Section):
+    """Where operators hear of trouble: a webhook (JSON, signed with `secret`) and mail through `smtp`.
+
+    `smtp` is smtp://user:password@host:587 (STARTTLS when offered) or smtps://…; a service is down after
+    `threshold` checks that say so within `within_s`, and well again after as many.
+    """
+
+    webhook: str | None = None
+    secret: SecretStr | None = None
+    smtp: SecretStr | None = None
+    sender: str = "capibara6@localhost"
+    to: tuple[str, ...] = ()
+    threshold: int = Field(default=2, ge=1)
+    within_s: float = Field(default=3_600.0, gt=0)
