@@ -1,10 +1,11 @@
 """Reading the graph for one query: vertices are read once, edges as they are walked."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from servers.graph.engine.frame import Run
+from servers.graph.storage.schema import SchemaDef
 from servers.graph.storage.space import SpaceStore
 from servers.graph.values import Edge, Vertex
 
@@ -84,6 +85,35 @@ class Access:
         kind, rank, other, text = hop
         name = self.schema.edge_ids[abs(kind)].name
         return Edge(src, other, kind, name, rank, self.decoders[abs(kind)](text) or {})
+
+    # ------------------------------------------------------------ scans
+    def tagged(self, tag: int, narrow: str, bound: list[Any]) -> Iterator[Any]:
+        """Ids of the vertices with a tag; `narrow` is more SQL for the WHERE."""
+        for (vid,) in self._execute(f"SELECT vid FROM v WHERE tag = {tag}{narrow}", bound):
+            self.run.tick()
+            yield vid
+
+    def typed(self, definition: SchemaDef, narrow: str, bound: list[Any]) -> Iterator[Edge]:
+        """The edges of a type."""
+        number, name, decode = definition.id, definition.name, self.decoders[definition.id]
+        sql = f"SELECT src, rank, dst, props FROM e WHERE type = {number}{narrow}"
+        for src, rank, dst, text in self._execute(sql, bound):
+            self.run.tick()
+            props = decode(text)
+            if props is not None:
+                yield Edge(src, dst, number, name, rank, props)
+
+    def ends(self, types: list[int], end: str) -> Iterator[Any]:
+        """Distinct ids at the `src` or `dst` end of edges of some types."""
+        chosen = ", ".join(map(str, types))
+        for (vid,) in self._execute(f"SELECT DISTINCT {end} FROM e WHERE type IN ({chosen})"):
+            self.run.tick()
+            yield vid
+
+    def everyone(self) -> Iterator[Any]:
+        for (vid,) in self._execute("SELECT DISTINCT vid FROM v"):
+            self.run.tick()
+            yield vid
 
     def one_edge(self, src: Any, kind: int, rank: int, dst: Any) -> Edge | None:
         row = self._execute(

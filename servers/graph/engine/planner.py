@@ -9,11 +9,16 @@ from servers.graph.engine import (
     go,
     indexes,
     insert,
+    lookup,
+    paths,
     schemas,
     shows,
     spaces,
+    subgraph,
     tables,
+    update,
 )
+from servers.graph.engine.match.clauses import plan_match
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.errors import Unsupported
 from servers.graph.language import definitions as d
@@ -30,6 +35,12 @@ PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     s.Go: go.plan_go,
     s.FetchVertices: fetch.plan_fetch_vertices,
     s.FetchEdges: fetch.plan_fetch_edges,
+    s.Lookup: lookup.plan_lookup,
+    s.Match: plan_match,
+    s.FindPath: paths.plan_path,
+    s.Subgraph: subgraph.plan_subgraph,
+    s.UpdateVertex: update.plan_update_vertex,
+    s.UpdateEdge: update.plan_update_edge,
     s.InsertVertices: insert.plan_insert_vertices,
     s.InsertEdges: insert.plan_insert_edges,
     s.DeleteVertices: delete.plan_delete_vertices,

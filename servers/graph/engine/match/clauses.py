@@ -1,0 +1,213 @@
+"""The whole MATCH statement: clauses pass rows on, RETURN makes the table."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from servers.graph.engine.access import Access
+from servers.graph.engine.check import checked_filter, constant, deduce, fold
+from servers.graph.engine.evaluate import Evaluate, compile_expr
+from servers.graph.engine.frame import Frame, Row, Rows, Run
+from servers.graph.engine.match.matcher import Matcher, as_condition, compile_pattern
+from servers.graph.engine.match.scope import VALUE, MatchScope
+from servers.graph.engine.output import Output, build_output
+from servers.graph.engine.plan import Context, Plan
+from servers.graph.engine.scope import Scope
+from servers.graph.engine.tables import frames_over, sort_rows
+from servers.graph.engine.walk import has_aggregate, walk
+from servers.graph.errors import SemanticError
+from servers.graph.language import expressions as e
+from servers.graph.language import statements as s
+from servers.graph.values import Empty, NSet, Null
+
+Stage = Callable[[Access, Iterator[Row]], Iterator[Row]]
+
+
+def plan_match(statement: s.Match, context: Context) -> Plan:
+    context.store  # noqa: B018 - a space must be chosen
+    scope = new_scope(context)
+    stages: list[Stage] = []
+    may_scan = _limit_reaches(statement)
+    for clause in statement.clauses:
+        stage, scope = _stage(clause, scope, context, may_scan)
+        stages.append(stage)
+    projection = Projector(statement.projection, scope)
+    store = context.store
+
+    def execute(run: Run) -> Rows:
+        with store.read(run.deadline) as connection:
+            access = Access(run, store, connection)
+            rows: Iterator[Row] = iter([[]])
+            for stage in stages:
+                rows = stage(access, rows)
+            return projection.rows(access, rows)
+
+    return Plan("Project", projection.output.names, execute, projection.output.types)
+
+
+def new_scope(context: Context) -> MatchScope:
+    source = context.input
+    return MatchScope(
+        context.parameters,
+        lambda node, scope: compile_pattern(node, scope, context),
+        columns=source.columns if source else None,
+        types=source.types if source else None,
+    )
+
+
+def _limit_reaches(statement: s.Match) -> bool:
+    """Whether RETURN's LIMIT bounds the scan of the only pattern."""
+    last = statement.projection
+    plain = (
+        not last.order and not last.distinct and not any(has_aggregate(item.expr) for item in last.columns)
+    )
+    matches = [clause for clause in statement.clauses if isinstance(clause, s.MatchClause)]
+    return last.limit is not None and plain and len(matches) == 1 and matches[0].where is None
+
+
+def _stage(clause: Any, scope: MatchScope, context: Context, may_scan: bool) -> tuple[Stage, MatchScope]:
+    if isinstance(clause, s.MatchClause):
+        matcher = Matcher(clause, scope, context, may_scan=may_scan)
+        return matcher.rows, scope
+    if isinstance(clause, s.UnwindClause):
+        return _unwind(clause, scope), scope
+    projector = Projector(clause.projection, scope)
+    inner = new_scope(context)
+    for name, kind, deduced in projector.bindings():
+        if name in inner.places:
+            raise SemanticError(f"`{name}': Redefined alias")
+        inner.add(name, kind, deduced)
+    where = None
+    if clause.where is not None:
+        where = compile_expr(checked_filter(as_condition(clause.where), inner), inner)
+    return _with(projector, where), inner
+
+
+def _with(projector: "Projector", where: Evaluate | None) -> Stage:
+    def run(access: Access, rows: Iterator[Row]) -> Iterator[Row]:
+        made = projector.rows(access, rows)
+        for frame in frames_over(access.run, made):
+            frame.tags = access
+            if where is None or where(frame) is True:
+                yield frame.row
+
+    return run
+
+
+def _unwind(clause: s.UnwindClause, scope: MatchScope) -> Stage:
+    if has_aggregate(clause.expr):
+        raise SemanticError(
+            "Can't use aggregating expressions in unwind clause, near `" + clause.expr.text() + "'"
+        )
+    evaluate = compile_expr(fold(clause.expr), scope)
+    deduce(clause.expr, scope)
+    if clause.alias in scope.places:
+        raise SemanticError(f"Variable `{clause.alias}` already declared")
+    scope.add(clause.alias, VALUE)
+
+    def run(access: Access, rows: Iterator[Row]) -> Iterator[Row]:
+        frame = Frame(access.run)
+        frame.tags = access
+        for row in rows:
+            frame.row = row
+            for item in _items(evaluate(frame)):
+                access.run.tick()
+                yield [*row, item]
+
+    return run
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, list | NSet):
+        return list(value)
+    return [] if isinstance(value, Null | Empty) else [value]
+
+
+class Projector:
+    """WITH and RETURN: columns, then ORDER BY, SKIP and LIMIT over them."""
+
+    def __init__(self, projection: s.Projection, scope: MatchScope) -> None:
+        columns = list(projection.columns)
+        if projection.star:
+            names = [name for name in scope.places if not name.startswith("\0")]
+            if not names and not columns:
+                raise SemanticError("RETURN * is not allowed when there are no variables in scope")
+            columns = [s.Column(e.Label(name), name) for name in names] + columns
+        self.columns = [s.Column(as_value(column.expr), column.name) for column in columns]
+        self.scope = scope
+        self.output: Output = build_output(self.columns, scope, distinct=projection.distinct)
+        self.order = [(self._factor(expr), descending) for expr, descending in projection.order]
+        self.skip = _count(projection.skip, "SKIP", scope)
+        self.limit = _count(projection.limit, "LIMIT", scope)
+
+    def _factor(self, expr: e.Expr) -> Evaluate:
+        name = expr.name if isinstance(expr, e.Label) else expr.text()
+        if name in self.output.names and isinstance(expr, e.Label):
+            place = self.output.names.index(name)
+            return lambda frame: frame.row[place]
+        raise SemanticError("Only column name can be used as sort item")
+
+    def bindings(self) -> list[tuple[str, str, str]]:
+        """(name, kind, deduced type) of each column, for what follows a WITH."""
+        made: list[tuple[str, str, str]] = []
+        for column, deduced in zip(self.columns, self.output.types, strict=True):
+            kind = VALUE
+            if isinstance(column.expr, e.Label) and column.expr.name in self.scope.kinds:
+                kind = self.scope.kinds[column.expr.name]
+            made.append((column.name, kind, deduced))
+        return made
+
+    def rows(self, access: Access, rows: Iterator[Row]) -> Rows:
+        frames = _frames(access, rows)
+        early = self.limit is not None and not self.order and not self.output.distinct
+        if early and self.output.groups is None:
+            made = self._first(frames)
+        else:
+            made = self.output.rows(frames, access.run)
+        if self.order:
+            made = sort_rows(access.run, made, self.order)
+        end = None if self.limit is None else self.skip_count + self.limit
+        return made[self.skip_count : end]
+
+    @property
+    def skip_count(self) -> int:
+        return self.skip or 0
+
+    def _first(self, frames: Iterator[Frame]) -> Rows:
+        """No more rows than the limit needs."""
+        made: Rows = []
+        wanted = self.skip_count + (self.limit or 0)
+        if wanted:
+            for frame in frames:
+                made.append(self.output.row(frame))
+                if len(made) >= wanted:
+                    break
+        return made
+
+
+def _frames(access: Access, rows: Iterator[Row]) -> Iterator[Frame]:
+    frame = Frame(access.run)
+    frame.tags = access
+    for row in rows:
+        frame.row = row
+        yield frame
+
+
+def as_value(node: e.Expr) -> e.Expr:
+    return as_condition(node) if not isinstance(node, e.PathExpr) else node
+
+
+def _count(expr: e.Expr | None, word: str, scope: Scope) -> int | None:
+    if expr is None:
+        return None
+    for name in _names(expr):
+        raise SemanticError(f"SKIP/LIMIT should be of type integer, `{name}' is not allowed here")
+    value = constant(fold(expr), scope.parameters)
+    if type(value) is not int:
+        raise SemanticError(f"{word} should be of type integer, but was `{expr.text()}'")
+    if value < 0:
+        raise SemanticError(f"{word} should not be negative")
+    return value
+
+
+def _names(expr: e.Expr) -> list[str]:
+    return [part.name for part in walk(expr) if isinstance(part, e.Label)]
