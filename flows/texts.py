@@ -69,6 +69,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "promise_kept": ("disponibilidad prometida en {hours} h", "available as promised over {hours} h"),
     "promise_broken": ("disponibilidad en {hours} h: {parts}", "availability over {hours} h: {parts}"),
+    "worse": ("la calidad ha bajado: {parts}", "quality fell: {parts}"),
     "test_alert": ("aviso de prueba", "test alert"),
     "no_channel": (
         "no hay ningún canal: define CAPIBARA6_ALERTS__WEBHOOK o CAPIBARA6_ALERTS__SMTP y __TO",
