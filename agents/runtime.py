@@ -77,7 +77,7 @@ async def stream(
     context = replace(context, run_id=order.run_id, thread_id=order.thread_id)
     graph = ready[order.agent].lasting if order.thread_id else ready[order.agent].passing
     started, state = time.monotonic(), await _left_off(graph, order)
-    if state is None or state.next:
+    if state is None or state.tasks:
         steps = graph.astream(
             _input(order, going_on=state is not None),
             config=order.config,
@@ -113,11 +113,17 @@ async def last(events: AsyncGenerator[Event, None]) -> Done:
 
 
 async def _left_off(graph: Any, order: Order) -> Any:
-    """Where an earlier start of this very run was killed; None when it wrote nothing."""
+    """Where an earlier start of this very run was killed; None when it did no step: then it starts anew.
+
+    A checkpoint that only holds the input still shows the answer of the turn before. Look at `tasks` for
+    what is left to do: `next` leaves out those whose writes were saved and not yet applied.
+    """
     if not order.again or order.thread_id is None:
         return None
     state = await graph.aget_state(order.config)
-    return state if (state.metadata or {}).get("run_id") == order.run_id else None
+    about = state.metadata or {}
+    begun = about.get("run_id") == order.run_id and about.get("source") != "input"
+    return state if begun else None
 
 
 def _input(order: Order, *, going_on: bool) -> Any:

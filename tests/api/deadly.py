@@ -1,0 +1,103 @@
+"""A process that runs agents and kills itself, without warning, at the n-th boundary it crosses."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from agents.context import Context, Wishes, open_clients
+from agents.memory import open_memory
+from agents.runtime import compile_agents
+from servers.api.ledger import Ledger
+from servers.api.rows import RunRow, open_rows
+from servers.api.runs import Runs
+from servers.api.threads import Threads
+from tools.registry import TOOLS, Tool
+from tools.settings import Settings
+
+THREAD = "hilo"
+
+
+class Boundary:
+    """Counts what is crossed; at number `fatal` the process is gone."""
+
+    def __init__(self, fatal: int | None) -> None:
+        self.fatal = fatal
+        self.count = 0
+
+    def cross(self) -> None:
+        self.count += 1
+        if self.count == self.fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: Any, name: str) -> None:
+        """Cross before and after every call of `owner.name`."""
+        inner: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+        async def crossing(*args: Any, **kwargs: Any) -> Any:
+            self.cross()
+            answer = await inner(*args, **kwargs)
+            self.cross()
+            return answer
+
+        setattr(owner, name, crossing)
+
+
+def live(settings: Settings, home: Path, fatal: int | None) -> None:
+    """Take up what was left, then see the story of one thread to its end; prints nothing, leaves files."""
+    asyncio.run(live_on(settings, home, Boundary(fatal)))
+
+
+async def live_on(settings: Settings, home: Path, boundary: Boundary) -> None:
+    def note(text: str) -> None:
+        with (home / "notes").open("a") as notes:
+            notes.write(f"{text}\n")
+
+    async def write_note(text: str) -> str:
+        """Write a note."""
+        boundary.cross()
+        note(text)
+        boundary.cross()
+        return "noted"
+
+    async with (
+        open_clients(settings) as clients,
+        open_memory(settings) as memory,
+        open_rows(settings) as engine,
+    ):
+        bounds = settings.agents.model_copy(update={"tools": ("write_note",)})
+        tools = {**TOOLS, "write_note": Tool(write_note, effect="write")}
+        for owner, names in ((memory.threads, ("aput", "aput_writes")), (memory.facts, ("aput",))):
+            for name in names:
+                boundary.around(owner, name)
+        ledger, threads = Ledger(engine), Threads(engine, memory)
+        for name in ("accept", "begin", "finish"):
+            boundary.around(ledger, name)
+
+        def around(wishes: Wishes) -> Context:
+            return Context(clients, settings.chat, wishes, bounds, tools)
+
+        runs = Runs(ledger, memory, compile_agents(memory), around, bounds)
+        await runs.resume()
+        await threads.create(THREAD, {}, exists="do_nothing")
+        await _story(runs, home)
+        (home / "crossed").write_text(str(boundary.count))
+
+
+async def _story(runs: Runs, home: Path) -> None:
+    """Ask, confirm the write, get the answer: each run is accepted once, whoever was killed in between."""
+    asked = {"messages": [{"role": "user", "content": "Apunta «hola» y dime el puerto de la pool"}]}
+    wishes = {"wishes": {"tools": ["write_note"]}}
+    for name, order in (("ask", asked), ("confirm", {"command": {"confirm": True}})):
+        known = {row.info["name"]: row for row in await runs.ledger.runs(thread_id=THREAD)}
+        if name not in known:
+            row = RunRow(
+                thread_id=THREAD, agent_id="capibara6", order={**order, **wishes}, info={"name": name}
+            )
+            await runs.start(row)
+            with (home / "accepted").open("a") as accepted:
+                accepted.write(f"{row.run_id}\n")
+            known[name] = row
+        await runs.wait(known[name].run_id)
