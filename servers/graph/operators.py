@@ -245,10 +245,8 @@ def less(left: Any, right: Any) -> Any:
         return left < right
     if left_kind is Empty or right_kind is Empty:
         return left_kind is Empty and right_kind is not Empty
-    if left_kind is not right_kind:
-        return BAD_TYPE
-    if left_kind is Duration or left_kind is dict or left_kind is NSet:
-        return BAD_TYPE
+    if left_kind is not right_kind or left_kind is Duration or left_kind is dict or left_kind is NSet:
+        return NULL
     return order_key(left) < order_key(right)
 
 

@@ -49,7 +49,7 @@ def _of_edge(value: Edge, name: str) -> Any:
 
 def _of_moment(value: Any, name: str) -> Any:
     if isinstance(value, Date | Time | DateTime | Duration):
-        field = "micro" if name == "microsecond" else name
+        field = "micro" if name.lower() == "microsecond" else name.lower()
         return getattr(value, field) if field in value.__slots__ else UNKNOWN_PROP
     return BAD_TYPE
 

@@ -165,6 +165,22 @@ def _subscript(node: e.Subscript, scope: Scope) -> str:
     return UNKNOWN
 
 
+WITH_ATTRIBUTES = ("MAP", "VERTEX", "EDGE", "DATE", "TIME", "DATETIME", "DURATION")
+
+
+def _attribute(node: e.Attr, scope: Scope) -> str:
+    known = scope.type_of(node)
+    if known != UNKNOWN or isinstance(node.left, e.Label | e.Ref | e.Variable | e.Attr):
+        return known
+    kind = deduce(node.left, scope)
+    if _certain(kind) and kind not in WITH_ATTRIBUTES:
+        raise SemanticError(
+            f"`{node.text()}', expected type with attribute like Date, Time, DateTime, Map, "
+            f"Vertex or Edge but was {kind}: {node.left.text()}"
+        )
+    return UNKNOWN
+
+
 def _list(node: e.ListLiteral, scope: Scope) -> str:
     for item in node.items:
         deduce(item, scope)
@@ -204,6 +220,7 @@ _DEDUCERS: dict[type, Any] = {
     e.Cast: _cast,
     e.Test: lambda node, scope: (deduce(node.operand, scope), "BOOL")[1],
     e.Subscript: _subscript,
+    e.Attr: _attribute,
     e.Slice: lambda node, scope: (deduce(node.left, scope), "LIST")[1],
     e.ListLiteral: _list,
     e.SetLiteral: _set,

@@ -70,7 +70,8 @@ def plan_go(statement: s.Go, context: Context) -> Plan:
     where = compile_expr(checked_filter(statement.where, scope), scope) if statement.where else None
     output = build_output(columns, scope, distinct=statement.output.distinct)
     trip = _Trip(walker, _steps(statement, context), where, output, _sampler(statement, context))
-    trip.joined = source is not None and _reads_rows([*exprs, statement.where])
+    # Rows of a pipe or a variable are joined with what they lead to, whether or not they are read.
+    trip.joined = source is not None
     trip.props = _reads_props([*exprs, statement.where])
 
     def execute(run: Run) -> Rows:
@@ -79,13 +80,6 @@ def plan_go(statement: s.Go, context: Context) -> Plan:
             return run.hold(trip.rows(access, places))
 
     return Plan("Traverse", output.names, execute, output.types)
-
-
-def _reads_rows(exprs: list[Any]) -> bool:
-    parts = walk(exprs)
-    return any(
-        isinstance(part, e.Variable) or (isinstance(part, e.Ref) and part.what == "$-") for part in parts
-    )
 
 
 def _reads_props(exprs: list[Any]) -> bool:

@@ -67,8 +67,7 @@ def _where(node: e.Expr, definition: SchemaDef, context: Context) -> e.Expr:
             raise SemanticError(f"Expression {node.text()} not supported yet")
         if isinstance(part, e.Attr) and isinstance(part.left, e.Label):
             _check_owner(part, definition)
-    for part in conjuncts(node):
-        _check_part(part, definition, context)
+    _check_part(node, definition, context)
     return node
 
 
@@ -81,17 +80,22 @@ def _check_owner(part: e.Attr, definition: SchemaDef) -> None:
 
 
 def _check_part(part: e.Expr, definition: SchemaDef, context: Context) -> None:
+    """Only comparisons of a property with a constant, joined by AND and OR, can use an index."""
     match part:
-        case e.Binary(op="==" | "!=" | "<" | "<=" | ">" | ">=", left=left, right=right):
+        case e.Binary(op="AND" | "OR", left=left, right=right):
+            _check_part(left, definition, context)
+            _check_part(right, definition, context)
+        case e.Binary(op=op, left=left, right=right) if op not in "+-*/%" and op != "XOR":
             prop, value = (left, right) if isinstance(left, e.Attr) else (right, left)
-            if not isinstance(prop, e.Attr) or not is_constant(value):
-                if isinstance(left, e.Attr) and isinstance(right, e.Attr):
-                    raise SemanticError(f"Expression {part.text()} not supported yet")
-                return
-            _check_value(part, prop, value, definition, context)
+            if not isinstance(prop, e.Attr) or not is_constant(value) or isinstance(value, e.Attr):
+                raise SemanticError(f"Expression {part.text()} not supported yet")
+            if op in MIRRORED or op == "!=":
+                _check_value(prop, value, definition, context)
+        case _:
+            raise SemanticError(f"Expression {part.text()} not supported yet")
 
 
-def _check_value(part: e.Expr, prop: e.Attr, value: e.Expr, definition: SchemaDef, context: Context) -> None:
+def _check_value(prop: e.Attr, value: e.Expr, definition: SchemaDef, context: Context) -> None:
     wanted = property_type(definition, prop.name)
     given = deduce(value, _scope(definition, context))
     numbers = {"INT", "FLOAT"}

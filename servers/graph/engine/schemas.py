@@ -66,7 +66,7 @@ def _default(prop: PropDef, expr: e.Expr, context: Context) -> tuple[str, Any]:
     try:
         value = fitted(prop, constant(expr, context.parameters))
     except QueryError:
-        raise SemanticError(f"Invalid default value ` {expr.text()}', type: {prop.type_text}") from None
+        raise ExecutionError("Invalid param!", code=-2009) from None
     if any(isinstance(part, e.Call) and not part.arguments for part in walk(expr)):
         return "expression", expr.text()
     return "value", None if isinstance(value, Null) else to_stored(value)
@@ -136,22 +136,8 @@ def _change(item: SchemaDef, props: list[d.Prop], schema: Schema, context: Conte
         if known is None:
             raise ExecutionError(f"{item.kind.title()}PropNotFound: {item.kind.title()} prop not existed!")
         _refuse_indexed(item, prop.name, schema)
-        if not _compatible(known, prop):
-            raise ExecutionError("Unsupported!", code=-2004)
         made[prop.name] = _prop(prop, known.position, context)
     return item.changed(props=tuple(made.values()))
-
-
-def _compatible(known: PropDef, wanted: d.Prop) -> bool:
-    integers = {"INT8": 1, "INT16": 2, "INT32": 3, "INT": 4, "INT64": 4}
-    texts = {"FIXED_STRING": 1, "STRING": 2}
-    floats = {"FLOAT": 1, "DOUBLE": 2}
-    for family in (integers, texts, floats):
-        if known.type in family and wanted.type in family:
-            return family[known.type] <= family[wanted.type] and (wanted.length or known.length or 0) >= (
-                known.length or 0
-            )
-    return known.type == wanted.type
 
 
 def _drop(item: SchemaDef, names: list[str], schema: Schema, _context: Context) -> SchemaDef:

@@ -16,14 +16,16 @@ from servers.graph.engine.places import Places
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.props import default_of, fitted
 from servers.graph.engine.scope import Leaf, Scope
+from servers.graph.engine.walk import walk
 from servers.graph.errors import SemanticError, StorageError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.storage.codec import encode
 from servers.graph.storage.schema import SchemaDef
-from servers.graph.values import NULL
+from servers.graph.values import NULL, UNKNOWN_PROP
 
 Props = dict[str, Any]
+NO_DEFAULT = "Invalid field value: may be the filed is not NULL or without default value or wrong schema."
 
 
 class UpdateScope(Scope):
@@ -61,6 +63,17 @@ class UpdateScope(Scope):
         return property_type(self.definition, name) if name else super().special_type(node)
 
 
+def _refuse_wrong(statement: s.UpdateVertex | s.UpdateEdge, definition: SchemaDef) -> None:
+    """Refuse expressions that read another element. Raises `SemanticError`."""
+    exprs = [assign.expr for assign in statement.assigns]
+    exprs += [statement.when] if statement.when else []
+    exprs += [column.expr for column in statement.output.columns] if statement.output else []
+    allowed = {"$^"} if definition.kind == "TAG" else set[str]()
+    for expr in exprs:
+        if any(isinstance(part, e.Ref) and part.what not in allowed for part in walk(expr)):
+            raise SemanticError(f"Has wrong expr in `{expr.text()}'")
+
+
 class Change:
     """A prepared change of one tag or edge: WHEN, SET, YIELD."""
 
@@ -69,10 +82,11 @@ class Change:
     ) -> None:
         self.definition, self.insertable = definition, statement.insertable
         scope = UpdateScope(definition, context.parameters)
+        _refuse_wrong(statement, definition)
         self.sets: list[tuple[str, Evaluate]] = []
         for assign in statement.assigns:
             if assign.name not in definition.by_name:
-                raise SemanticError(f"`{definition.name}.{assign.name}', not exist prop `{assign.name}'")
+                raise StorageError(f"{definition.kind.title()} prop not found.")
             folded = fold(assign.expr)
             deduce(folded, scope)
             self.sets.append((assign.name, compile_expr(folded, scope)))
@@ -92,18 +106,22 @@ class Change:
         if not fresh and self.when is not None and self.when(frame) is not True:
             return None, frame.owner
         for name, value in self.sets:
-            props[name] = fitted(self.definition.by_name[name], value(frame))
+            made = value(frame)
+            if fresh and made is UNKNOWN_PROP:
+                raise StorageError(NO_DEFAULT)
+            props[name] = fitted(self.definition.by_name[name], made)
             frame.owner = {**props, **extra}
         return props, frame.owner
 
     def _defaults(self) -> Props:
-        given = {name for name, _ in self.sets}
-        return {
-            prop.name: NULL
-            if prop.name in given and prop.default is None
-            else default_of(prop, self.evaluate)
-            for prop in self.definition.props
-        }
+        """What a new element starts from; UNKNOWN_PROP stands where SET must give the value."""
+        given, made = {name for name, _ in self.sets}, {}
+        for prop in self.definition.props:
+            bare = prop.default is None and not prop.nullable
+            if bare and prop.name not in given:
+                raise StorageError(NO_DEFAULT)
+            made[prop.name] = UNKNOWN_PROP if bare else default_of(prop, self.evaluate)
+        return made
 
     def encoded(self, props: Props) -> str:
         made: list[Any] = [NULL] * self.definition.next_position

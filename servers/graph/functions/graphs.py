@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from servers.graph.values import BAD_TYPE, NULL, Edge, Empty, Null, Path, Vertex
+from servers.graph.values import BAD_TYPE, NULL, UNKNOWN_PROP, Edge, Empty, Null, Path, Vertex
 
 
 def vid(value: Any) -> Any:
@@ -81,8 +81,11 @@ def repeats_edge(value: Any) -> Any:
     return len(set(value.edges)) < len(value.edges) if type(value) is Path else _none(value)
 
 
-def exists(value: Any) -> bool:
-    return not isinstance(value, Null | Empty)
+def exists(value: Any) -> Any:
+    """False for what is not there; NULL where that cannot be said."""
+    if isinstance(value, Null):
+        return False if value is UNKNOWN_PROP else value
+    return not isinstance(value, Empty)
 
 
 def _none(value: Any) -> Any:

@@ -114,7 +114,7 @@ def concat(*values: Any) -> Any:
 
 def concat_ws(separator: Any, *values: Any) -> Any:
     if type(separator) is not str:
-        return NULL if isinstance(separator, Null | Empty) else BAD_TYPE
+        return NULL
     return separator.join(concat_text(value) for value in values if not isinstance(value, Null | Empty))
 
 

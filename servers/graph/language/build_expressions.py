@@ -54,7 +54,7 @@ class Expressions(Transformer):
     vertices_ref, edges_ref, path_ref = _ref("VERTICES"), _ref("EDGES"), _ref("PATH")
 
     def name(self, token: Token) -> str:
-        return token.value
+        return token.value if token.type == "NAME" else token.value.lower()
 
     def names(self, *names: str) -> list[str]:
         return [name for name in names if not isinstance(name, Token)]

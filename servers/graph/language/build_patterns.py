@@ -4,7 +4,7 @@ from typing import Any
 
 from lark import Token
 
-from servers.graph.errors import NgqlSyntaxError
+from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.language.build_definitions import keep, of
@@ -184,6 +184,9 @@ class Builder(Statements):
         owner = assigns[0].owner
         if owner is None:
             raise NgqlSyntaxError(f"syntax error near `{assigns[0].name}'")
+        owners = {assign.owner or "" for assign in assigns}
+        if len(owners) > 1:
+            raise SemanticError(f"Multi schema name: {','.join(sorted(owners))}")
         return s.UpdateVertex(word.type == "UPSERT", owner, vid, assigns, when, of(parts, s.Yield))
 
     def update_edge(self, word: Token, *parts: Any) -> s.Statement:

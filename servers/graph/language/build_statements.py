@@ -4,6 +4,7 @@ from typing import Any
 
 from lark import Token
 
+from servers.graph.errors import NgqlSyntaxError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.language.build_definitions import Definitions, keep, of
@@ -60,7 +61,11 @@ class Statements(Definitions):
 
     # ------------------------------------------------------------ clauses
     def column(self, expr: e.Expr, *alias: Any) -> s.Column:
-        return s.Column(expr, *keep(alias))
+        names = keep(alias)
+        if not names and isinstance(expr, e.Ref) and expr.what.isalpha():
+            word = expr.what.lower()
+            raise NgqlSyntaxError(f"please add alias when using `{word}'. near `{word}'")
+        return s.Column(expr, *names)
 
     def columns(self, *columns: Any) -> list[s.Column]:
         return keep(columns)

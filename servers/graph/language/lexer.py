@@ -29,6 +29,15 @@ KEYWORDS = frozenset(
 )
 """Every word the grammar spells. Those that may also be names are listed in the grammar's `name`."""
 
+LOWERED = frozenset(
+    """
+    ACCOUNT ADMIN AUTO BASIC BIG BYTES CLIENTS DATA DBA DIVIDE DRAINER DRAINERS ELASTICSEARCH FORCE FULLTEXT
+    FUZZY GOD GROUPS GUEST HDFS HOST IP LEADER LISTENER MERGE PART PASSWORD PLAN PREFIX READ REGEXP RENAME
+    RESET RESOURCE ROLE SEARCH SERVICE SIGN SNAPSHOT TEXT TEXT_SEARCH TOP UUID VALUE VALUE WILDCARD ZONE ZONES
+    """.split()
+)
+"""Words of Nebula's grammar that are names here: they are read in lower case, as there."""
+
 SYMBOLS = {
     "..": "_DOTDOT",
     ".": "_DOT",
@@ -141,7 +150,10 @@ def tokens(text: str) -> Iterator[Token]:
             yield _made(SLOT_KINDS[found[0]], found, Slot(slots))
             slots += 1
         elif found.lastgroup != "space":
-            yield _token(found, text, start)
+            token = _token(found, text, start)
+            if token.type == "INTEGER" and token.value > MAX_INT and not text[:start].rstrip().endswith("-"):
+                raise NgqlSyntaxError(f"Out of range: near `{found[0]}'")
+            yield token
 
 
 def _token(found: re.Match[str], text: str, start: int) -> Token:
@@ -165,7 +177,9 @@ def _otherwise(kind: str) -> str:
 
 def _word(raw: str) -> tuple[str, Any]:
     upper = raw.upper()
-    return (upper, raw) if upper in KEYWORDS else ("NAME", raw)
+    if upper in KEYWORDS:
+        return upper, raw
+    return "NAME", raw.lower() if upper in LOWERED else raw
 
 
 def _integer(raw: str) -> tuple[str, Any]:

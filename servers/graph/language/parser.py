@@ -17,7 +17,7 @@ from lark.exceptions import VisitError
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
-from servers.graph.errors import NgqlSyntaxError, StatementEmpty
+from servers.graph.errors import NgqlSyntaxError, QueryError, StatementEmpty
 from servers.graph.language import definitions as d
 from servers.graph.language.build_patterns import Builder
 from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, split_literals
@@ -45,6 +45,8 @@ class Parser:
         if split is None:
             return self._run(text)
         skeleton, literals = split
+        if not Template.suits(literals):
+            return self._run(text)
         template = self._find(skeleton)
         if template is None:
             template = self._learn(skeleton, text, literals)
@@ -79,7 +81,7 @@ class Parser:
         except UnexpectedInput as exc:
             raise _refused(exc, text) from exc
         except VisitError as exc:
-            if isinstance(exc.orig_exc, NgqlSyntaxError):
+            if isinstance(exc.orig_exc, QueryError):
                 raise exc.orig_exc from exc
             raise
         return statements

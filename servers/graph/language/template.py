@@ -22,6 +22,11 @@ class Template:
         """Raises `NgqlSyntaxError` for an integer out of range."""
         return self._fill([read(literal) for literal in literals]) if self._fill else self.statements
 
+    @staticmethod
+    def suits(literals: list[str]) -> bool:
+        """Whether all literals are what the template took them for: 2^63 only means something after a minus."""
+        return not any(len(literal) > 18 and literal.isdigit() for literal in literals)
+
 
 def read(literal: str) -> Any:
     """The value of a literal's text."""

@@ -70,6 +70,9 @@ def _stage(clause: Any, scope: MatchScope, context: Context, may_scan: bool) -> 
         return matcher.rows, scope
     if isinstance(clause, s.UnwindClause):
         return _unwind(clause, scope), scope
+    for column in clause.projection.columns:
+        if column.alias is None and not isinstance(column.expr, e.Label):
+            raise SemanticError("Expression in WITH must be aliased (use AS)")
     projector = Projector(clause.projection, scope)
     inner = new_scope(context)
     for name, kind, deduced in projector.bindings():

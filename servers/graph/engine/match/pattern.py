@@ -83,12 +83,12 @@ def _node(
         return made
     if name in known:
         if known[name] not in (NODE, VALUE):
-            raise SemanticError(f"`{name}': alias redefined with a different type")
+            raise SemanticError(f"Alias `{name}' should be Node.")
         made.bound = scope.places[name]
     elif name not in scope.places:
         made.place = scope.add(name, NODE)
     elif scope.kinds[name] != NODE:
-        raise SemanticError(f"`{name}': alias redefined with a different type")
+        raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     return made
 
 
@@ -118,10 +118,10 @@ def _link(
         return made
     if name in known:
         if known[name] not in (EDGE, EDGES, VALUE):
-            raise SemanticError(f"`{name}': alias redefined with a different type")
+            raise SemanticError(f"Alias `{name}' should be Edge.")
         made.bound = scope.places[name]
     elif name in scope.places:
-        raise SemanticError(f"`{name}': Redefined alias")
+        raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     else:
         made.place = scope.add(name, EDGE if low is None else EDGES)
     return made

@@ -43,9 +43,19 @@ def choose(
     ]
     if found:
         return min(found, key=lambda start: start.cost)
-    if may_scan:
+    if may_scan and scannable(pattern):
         return Start(0, 9, lambda access, _: access.everyone())
     return Start(0, 10, _refuse)
+
+
+def scannable(pattern: Pattern) -> bool:
+    """Whether a limit bounds the scan: a lone node, or an edge in one direction between nameless nodes."""
+    nodes = [node.pattern for node in pattern.nodes]
+    if not pattern.links:
+        return not (nodes[0].props and not nodes[0].labels)
+    bare = all(not node.alias and not node.labels and not node.props for node in nodes)
+    link = pattern.links[0]
+    return len(pattern.links) == 1 and bare and link.low is None and link.direction != "both"
 
 
 def _refuse(_access: Access, _frame: Frame) -> Iterable[Any]:
