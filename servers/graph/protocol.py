@@ -9,6 +9,7 @@ from nebula3.graph import ttypes
 from servers.graph import answer
 from servers.graph.administration import Administration, Jobs
 from servers.graph.engine.execute import Engine, Result
+from servers.graph.engine.frame import Run
 from servers.graph.errors import QueryError
 from servers.graph.sessions import Query, Sessions
 from servers.graph.users import GUEST, Users
@@ -76,6 +77,14 @@ class Graph:
     ) -> bytes:
         return answer.as_json(self._run(sessionId, stmt, parameterMap))
 
+    def _guarded(self, text: str, run: Run, **options: Any) -> Result:
+        """A fault of the server is an answer too: the connection and the other sessions go on."""
+        try:
+            return self._engine.execute(text, run, **options)
+        except Exception as exc:
+            log.error("unexpected", exc_info=exc)
+            return Result(code=ErrorCode.E_UNKNOWN, message=f"Internal error: {type(exc).__name__}")
+
     def _run(self, number: int, stmt: bytes, given: dict[bytes, Any] | None) -> Result:
         try:
             session = self._sessions.get(number)
@@ -89,7 +98,7 @@ class Graph:
         query = Query(next(self._sessions.numbers), text, time.time(), run)
         session.queries[query.number] = query
         try:
-            result = self._engine.execute(
+            result = self._guarded(
                 text,
                 run,
                 space=session.space,

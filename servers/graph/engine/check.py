@@ -6,7 +6,7 @@ from servers.graph.engine.evaluate import compile_expr
 from servers.graph.engine.frame import Caps, Frame, Run
 from servers.graph.engine.scope import UNKNOWN, Scope
 from servers.graph.engine.walk import is_aggregate, rewrite, walk
-from servers.graph.errors import SemanticError
+from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.functions import find
 from servers.graph.language import expressions as e
 from servers.graph.operators import BINARY, UNARY
@@ -236,7 +236,7 @@ _DEDUCERS: dict[type, Any] = {
 def checked_filter(node: e.Expr, scope: Scope) -> e.Expr:
     """A WHERE's or WHEN's expression, folded. Raises `SemanticError` unless it may be a truth."""
     if any(is_aggregate(part) for part in walk(node)):
-        raise SemanticError(f"`{node.text()}', not support aggregate function in where sentence.")
+        raise NgqlSyntaxError(f"Invalid use of aggregating function in where clause. near `{node.text()}'")
     folded = fold(node)
     kind = deduce(folded, scope)
     if _certain(kind) and kind != "BOOL" and not isinstance(folded, e.PathExpr):

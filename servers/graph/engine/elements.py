@@ -8,6 +8,7 @@ from servers.graph.engine.scope import UNKNOWN, Leaf, Scope
 from servers.graph.engine.walk import walk
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
+from servers.graph.language import statements as s
 from servers.graph.storage.schema import SchemaDef
 from servers.graph.storage.space import SpaceStore
 from servers.graph.values import EMPTY, NULL
@@ -183,6 +184,11 @@ class EdgeScope(ElementScope):
         return None
 
     special_type = TraverseScope.special_type
+
+
+def shown(column: s.Column) -> str:
+    """A column as messages quote it."""
+    return f"{column.expr.text()} AS {column.alias}" if column.alias else column.expr.text()
 
 
 def refuse_refs(node: Any, allowed: tuple[str, ...], text: str) -> None:

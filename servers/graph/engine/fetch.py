@@ -5,7 +5,7 @@ from typing import Any
 
 from servers.graph.engine.access import Access
 from servers.graph.engine.check import constant
-from servers.graph.engine.elements import EdgeScope, VertexScope, refuse_refs
+from servers.graph.engine.elements import EdgeScope, VertexScope, refuse_refs, shown
 from servers.graph.engine.evaluate import compile_expr
 from servers.graph.engine.frame import Frame, Rows, Run
 from servers.graph.engine.output import build_output
@@ -16,10 +16,6 @@ from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.values import Empty, Null
-
-
-def shown(column: s.Column) -> str:
-    return f"{column.expr.text()} AS {column.alias}" if column.alias else column.expr.text()
 
 
 def plan_fetch_vertices(statement: s.FetchVertices, context: Context) -> Plan:

@@ -5,14 +5,14 @@ from typing import Any
 
 from servers.graph.engine.access import Access, Hop
 from servers.graph.engine.check import checked_filter, constant
-from servers.graph.engine.elements import TraverseScope, refuse_refs
+from servers.graph.engine.elements import TraverseScope, refuse_refs, shown
 from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.frame import Frame, Row, Rows, Run
 from servers.graph.engine.output import Output, build_output
 from servers.graph.engine.places import Places
 from servers.graph.engine.plan import Context, Plan, scope_of
 from servers.graph.engine.walk import has_aggregate, walk
-from servers.graph.errors import SemanticError
+from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.storage.schema import SchemaDef
@@ -60,10 +60,10 @@ def plan_go(statement: s.Go, context: Context) -> Plan:
     exprs = [column.expr for column in columns]
     source, shape = context.source(exprs, statement.where, statement.starts)
     for column in columns:
-        shown = f"{column.expr.text()} AS {column.alias}" if column.alias else column.expr.text()
-        refuse_refs(column.expr, ("EDGE", "$^", "$$"), shown)
+        refuse_refs(column.expr, ("EDGE", "$^", "$$"), shown(column))
         if has_aggregate(column.expr):
-            raise SemanticError(f"`{column.expr.text()}', not support aggregate function in go sentence.")
+            text = ", ".join(shown(item) for item in columns)
+            raise NgqlSyntaxError(f"Invalid use of aggregating function in yield clause. near `{text}'")
     scope = scope_of(context, source, shape, TraverseScope)
     assert isinstance(scope, TraverseScope)
     scope.bind(context, walker.edges)

@@ -5,9 +5,8 @@ from typing import Any
 
 from servers.graph.engine.access import Access
 from servers.graph.engine.check import checked_filter, constant, deduce
-from servers.graph.engine.elements import EdgeScope, VertexScope, property_type, refuse_refs
+from servers.graph.engine.elements import EdgeScope, VertexScope, property_type, refuse_refs, shown
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.fetch import shown
 from servers.graph.engine.frame import Frame, Rows, Run
 from servers.graph.engine.output import build_output, is_constant
 from servers.graph.engine.plan import Context, Plan

@@ -66,26 +66,28 @@ class Groups:
     aggregates: list[Aggregate]
 
     def rows(self, frames: Iterable[Frame], run: Run) -> Rows:
-        groups: dict[Any, tuple[Row, list[Row]]] = {}
+        groups: dict[Any, tuple[Row, list[Row], Any]] = {}
         for count, frame in enumerate(frames):
             key = tuple(identity(evaluate(frame)) for evaluate in self.keys)
             found = groups.get(key)
             if found is None:
-                found = groups[key] = ([column(frame) if column else None for column in self.plain], [])
+                plain = [column(frame) if column else None for column in self.plain]
+                found = groups[key] = (plain, [], frame.row)
             found[1].append([item.argument(frame) if item.argument else ONE for item in self.aggregates])
             run.grow(count)
         if not groups and not self.keys:
             frame = Frame(run, [])
-            groups[()] = ([_on_nothing(column, frame) for column in self.plain], [])
-        return [self._row(first, values, run) for first, values in groups.values()]
+            groups[()] = ([_on_nothing(column, frame) for column in self.plain], [], None)
+        return [self._row(first, values, run, row) for first, values, row in groups.values()]
 
-    def _row(self, first: Row, values: list[Row], run: Run) -> Row:
-        frame = Frame(run, [])
+    def _row(self, first: Row, values: list[Row], run: Run, row: Any) -> Row:
+        """Beside its aggregates, a mixed column sees the group's first row."""
+        frame = Frame(run, row)
         for at, item in enumerate(self.aggregates):
-            column = [row[at] for row in values]
+            column = [value[at] for value in values]
             frame.locals[_slot(at)] = aggregate(item.name, column, distinct=item.distinct)
         return [
-            combined(frame) if combined else value
+            (combined(frame) if row is not None else _on_nothing(combined, frame)) if combined else value
             for combined, value in zip(self.combined, first, strict=True)
         ]
 
@@ -166,8 +168,6 @@ def _combine(expr: e.Expr, scope: Scope, aggregates: list[Aggregate]) -> Evaluat
 def _aggregate(node: e.Call, scope: Scope) -> Aggregate:
     name = node.name.lower()
     if node.star:
-        if name != "count":
-            raise SemanticError(f"Could not apply aggregation function `{node.text()}' on `*`")
         return Aggregate(name, None, node.distinct)
     argument = node.arguments[0]
     if has_aggregate(argument):

@@ -86,7 +86,7 @@ def check_vid(value: Any, expr: e.Expr, store: SpaceStore) -> None:
 
 
 def _wrong_kind(expr: e.Expr, store: SpaceStore, kind: str) -> SemanticError:
-    wanted = vid_type_text(store)
+    wanted = store.vid_type
     return SemanticError(f"`{expr.text()}', the srcs should be type of {wanted}, but was`{kind}'")
 
 

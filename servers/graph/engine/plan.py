@@ -6,7 +6,7 @@ from typing import Any
 
 from servers.graph.engine.frame import Row, Rows, Run
 from servers.graph.engine.scope import Scope
-from servers.graph.engine.walk import inputs, walk
+from servers.graph.engine.walk import inputs, is_aggregate, walk
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language.statements import Statement
@@ -59,7 +59,7 @@ class Context:
         return self.store.schema
 
     def piped(self, left: Plan) -> "Context":
-        return replace(self, input=Shape(left.columns, left.types))
+        return replace(self, input=unique(Shape(left.columns, left.types)))
 
     def tag(self, name: str) -> SchemaDef:
         found = self.schema.tags.get(name)
@@ -78,20 +78,32 @@ class Context:
         uses_input, names = inputs(*nodes)
         names -= self.parameters.keys()
         if uses_input and names:
-            raise SemanticError("Not support both input and variable.")
+            raise SemanticError(f"Not support both input and variable{_where(nodes)}.")
         if len(names) > 1:
             raise SemanticError("Only one variable allowed to use.")
         if names:
             name = names.pop()
             if name not in self.variables:
                 raise SemanticError(f"`{_first_use(name, nodes)}', not exist variable `{name}'")
-            return name, self.variables[name]
+            return name, unique(self.variables[name])
         return ("$-", self.input) if uses_input else (None, None)
 
     def scope(self, *nodes: Any) -> Scope:
         """A scope over the rows that the expressions read."""
         source, shape = self.source(*nodes)
         return scope_of(self, source, shape)
+
+
+def unique(shape: Shape) -> Shape:
+    """Refuse rows whose columns cannot be told apart. Raises `SemanticError`."""
+    for at, name in enumerate(shape.columns):
+        if name in shape.columns[:at]:
+            raise SemanticError(f"Duplicate Column Name : `{name}'")
+    return shape
+
+
+def _where(nodes: Any) -> str:
+    return " in GroupBy sentence" if any(is_aggregate(part) for node in nodes for part in walk(node)) else ""
 
 
 def _first_use(name: str, nodes: Any) -> str:

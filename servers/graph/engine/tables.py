@@ -9,7 +9,7 @@ from servers.graph.engine.frame import Frame, Rows, Run
 from servers.graph.engine.output import build_output, distinct_rows, is_constant
 from servers.graph.engine.plan import Context, Plan, Shape, rows_of, scope_of
 from servers.graph.engine.scope import UNKNOWN
-from servers.graph.engine.walk import has_aggregate, rewrite
+from servers.graph.engine.walk import has_aggregate, rewrite, walk
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
@@ -50,13 +50,9 @@ def plan_group(statement: s.GroupBy, context: Context) -> Plan:
     keys = [rewrite(key, aliased) for key in statement.keys]
     exprs = [column.expr for column in statement.output.columns]
     source, shape = context.source(exprs, keys)
-    if shape is None:
-        raise (
-            SemanticError("Only support input and variable in GroupBy sentence.")
-            if exprs
-            else SemanticError("")
-        )
     _check_group(keys, exprs)
+    if shape is None:
+        raise SemanticError("Only support input and variable in GroupBy sentence.")
     output = build_output(
         statement.output.columns,
         scope_of(context, source, shape),
@@ -73,10 +69,14 @@ def plan_group(statement: s.GroupBy, context: Context) -> Plan:
 
 def _check_group(keys: list[e.Expr], exprs: list[e.Expr]) -> None:
     for key in keys:
-        if has_aggregate(key):
-            raise SemanticError(f"Use invalid group function `{key.text()}'")
-        if is_constant(key):
+        if has_aggregate(key) or is_constant(key) or isinstance(key, e.Label):
             raise SemanticError(f"Group `{key.text()}' invalid")
+    for part in walk(exprs):
+        match part:
+            case e.Label():
+                raise SemanticError(f"Not supported expression `{part.text()}' for props deduction.")
+            case e.Ref(what="$$" | "$^" | "EDGE" | "VERTEX"):
+                raise SemanticError("Only support input and variable in GroupBy sentence.")
     texts = {key.text() for key in keys}
     for expr in exprs:
         free = not has_aggregate(expr) and not is_constant(expr)

@@ -152,6 +152,8 @@ class Expressions(Transformer):
         return e.Call(name, arguments or [])
 
     def call_star(self, name: str, *_rest: Token) -> e.Expr:
+        if name.lower() != "count":
+            raise NgqlSyntaxError(f"Could not apply aggregation function on `*` near `{name}'")
         return e.Call(name, [], star=True)
 
     def call_distinct(self, name: str, _distinct: Token, argument: e.Expr) -> e.Expr:

@@ -24,7 +24,7 @@ class Template:
 
     @staticmethod
     def suits(literals: list[str]) -> bool:
-        """Whether all literals are what the template took them for: 2^63 only means something after a minus."""
+        """Whether the literals are what the template took them for; 2^63 needs a minus before it."""
         return not any(len(literal) > 18 and literal.isdigit() for literal in literals)
 
 
