@@ -19,7 +19,8 @@ def clocked(stage: str) -> Callable[[Node[Given]], Node[Given]]:
         async def timed(*args: Given.args, **kwargs: Given.kwargs) -> Update:
             started = time.monotonic()
             update = await node(*args, **kwargs)
-            return {**update, "timings": {stage: round((time.monotonic() - started) * 1000, 1)}}
+            took = round((time.monotonic() - started) * 1000, 1)
+            return {**update, "timings": {**update.get("timings", {}), stage: took}}
 
         return timed
 

@@ -1,6 +1,7 @@
 """One streamed turn of a model: pieces of text as they come, then all that was said. It chooses no model."""
 
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ class Said:
     model: str = ""
     calls: list[Call] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
+    first_ms: float = 0.0
 
 
 def can_call_tools(model: str) -> bool:
@@ -40,7 +42,8 @@ def can_call_tools(model: str) -> bool:
 async def listen(
     pool: Pool, messages: Sequence[Message], *, model: str, **options: Any
 ) -> AsyncGenerator[str | Said, None]:
-    """Pieces of text in order, then one `Said`. Raises `tools.errors`."""
+    """Pieces of text in order, then one `Said`; `first_ms` is how long the first took to come."""
+    started = time.monotonic()
     said, calls = Said(model=model), dict[int, dict[str, str]]()
     asked = {"stream_options": {"include_usage": True}, **options}
     async for chunk in pool.chat(messages, model=model, **asked):
@@ -52,6 +55,7 @@ async def listen(
                 _gather(calls, part)
             piece = delta.get("content")
             if piece:
+                said.first_ms = said.first_ms or round((time.monotonic() - started) * 1000, 1)
                 said.text += piece
                 yield piece
     said.calls = [_call(number, parts) for number, parts in sorted(calls.items())]

@@ -83,7 +83,9 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
         }
     if not said.text.strip():
         raise UpstreamFailed(f"{said.model} gave an empty answer", source="pool", code="empty_answer")
-    return {"answer": said.text.strip(), "calls": [], "model": said.model, "usage": usage}
+    final = said.text.strip()
+    timings = {"model_first": said.first_ms}
+    return {"answer": final, "calls": [], "model": said.model, "usage": usage, "timings": timings}
 
 
 @clocked("act")

@@ -1,0 +1,162 @@
+"""The agents on the embedded platform: answer quality, time to the first token, overhead, many streams.
+
+`python tests/bench/agents.py --data FOLDER` where FOLDER holds `xquad-es` and `xquad-en` in BEIR's format.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from servers.stores import open_stores
+from tests.conftest import settings_in
+from tools.clients.bridge import open_bridge
+from tools.language import fold
+from tools.schema import Document
+from tools.settings import Settings
+
+REPO = Path(__file__).parents[2]
+SERVED = ("graph", "bridge", "pool", "api")
+
+
+@contextlib.contextmanager
+def platform() -> Iterator[Settings]:
+    """The embedded stores and the four servers that an answer needs, in a home of their own."""
+    with tempfile.TemporaryDirectory(prefix="c6-") as home, contextlib.ExitStack() as stack:
+        settings = settings_in(Path(home))
+        stack.enter_context(open_stores(settings))
+        environment = {**os.environ, **settings.environment()}
+        log = stack.enter_context((Path(home) / "log").open("wb"))
+        for name in SERVED:
+            command = [sys.executable, "-m", "servers", "serve", name]
+            process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=log, stderr=log)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        for url in (settings.bridge_url, settings.pool_url, settings.api_url):
+            _wait(f"{url}/health/live")
+        yield settings
+
+
+def _wait(url: str) -> None:
+    for _ in range(600):
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"{url} did not answer")
+
+
+async def ingest(settings: Settings, corpus: list[dict[str, Any]], collection: str, language: str) -> None:
+    async with open_bridge(settings) as bridge:
+        for start in range(0, len(corpus), 40):
+            documents = [
+                Document(
+                    id=one["_id"], title=one["title"].replace("_", " "), text=one["text"], language=language
+                )
+                for one in corpus[start : start + 40]
+            ]
+            report = await bridge.ingest(documents, collection=collection)
+            assert not report.failed, report.failed
+
+
+async def ask(http: httpx.AsyncClient, question: str, collection: str) -> tuple[dict[str, Any], float]:
+    """The answer and the milliseconds to its first token, as a client sees them."""
+    body = {
+        "model": "capibara6",
+        "stream": True,
+        "messages": [{"role": "user", "content": question}],
+        "metadata": {"collection": collection},
+    }
+    started, first, answer = time.perf_counter(), 0.0, None
+    async with http.stream("POST", "/v1/chat/completions", json=body) as response:
+        async for line in response.aiter_lines():
+            if not line.startswith("data: {"):
+                continue
+            chunk = json.loads(line[6:])
+            assert "error" not in chunk, chunk
+            event = chunk.get("capibara6") or {}
+            if event.get("event") == "token":
+                first = first or (time.perf_counter() - started) * 1000
+            answer = event.get("answer") or answer
+    assert answer is not None
+    return answer, first
+
+
+async def quality(settings: Settings, folder: Path, language: str, every: int) -> None:
+    corpus = [json.loads(line) for line in (folder / "corpus.jsonl").open()]
+    queries = [json.loads(line) for line in (folder / "queries.jsonl").open()][::every]
+    gold = dict(line.split("\t")[:2] for line in (folder / "qrels/test.tsv").read_text().splitlines())
+    collection = folder.name.replace("-", "_")
+    await ingest(settings, corpus, collection, language)
+    held = first = refused = 0
+    firsts, own, graph = [], [], []
+    async with httpx.AsyncClient(base_url=settings.api_url, timeout=60, trust_env=False) as http:
+        for query in queries:
+            answer, shown = await ask(http, query["text"], collection)
+            text, citations = fold(answer["answer"]), answer["citations"]
+            held += any(fold(one) in text for one in query["metadata"]["answers"])
+            first += bool(citations) and citations[0]["document_id"] == gold[query["_id"]]
+            refused += not citations
+            stages = dict(answer["timings_ms"])
+            firsts.append(shown)
+            own.append(shown - stages.pop("model_first"))
+            total, slowest = stages.pop("total"), max(stages.pop("route", 0), stages.pop("retrieve", 0))
+            graph.append(total - slowest - sum(stages.values()))
+    count = len(queries)
+    print(
+        f"{folder.name}: {count} questions · holds the gold answer {held / count:.3f} · first citation "
+        f"is gold {first / count:.3f} · refused {refused / count:.3f}"
+    )
+    print(
+        f"  first token p50 {statistics.median(firsts):.1f} ms · without the model "
+        f"{statistics.median(own):.1f} ms · LangGraph's own share of a turn {statistics.median(graph):.1f} ms"
+    )
+
+
+async def many(settings: Settings, question: str, collection: str, count: int = 50) -> None:
+    limits = httpx.Limits(max_connections=count)
+    async with httpx.AsyncClient(
+        base_url=settings.api_url, timeout=120, limits=limits, trust_env=False
+    ) as http:
+        started = time.perf_counter()
+        answers = await asyncio.gather(
+            *(ask(http, question, collection) for _ in range(count)), return_exceptions=True
+        )
+        wall = time.perf_counter() - started
+    errors = [one for one in answers if isinstance(one, BaseException)]
+    print(f"{count} streams at once: {len(errors)} errors · {wall:.2f} s")
+    for error in errors[:3]:
+        print(f"  {error!r}")
+
+
+async def measure(settings: Settings, data: Path, every: int) -> None:
+    for language in ("es", "en"):
+        await quality(settings, data / f"xquad-{language}", language, every)
+    await many(settings, "¿Cuántos puntos dejaron escapar en defensa los Panthers?", "xquad_es")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--every", type=int, default=1, help="ask every n-th question")
+    chosen = parser.parse_args()
+    if chosen.data is None or not (chosen.data / "xquad-es").is_dir():
+        print("needs --data with xquad-es and xquad-en: nothing measured")
+        return
+    with platform() as settings:
+        asyncio.run(measure(settings, chosen.data, chosen.every))
+
+
+if __name__ == "__main__":
+    main()
