@@ -3,8 +3,8 @@
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
 
+from agents import steps
 from agents.chat import nodes
 from agents.chat.state import State
 from agents.context import Context
@@ -13,19 +13,19 @@ from agents.context import Context
 def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("understand", nodes.understand)
-    graph.add_node("route", nodes.route)
+    graph.add_node("route", steps.route)
     graph.add_node("retrieve", nodes.retrieve)
     graph.add_node("answer", nodes.answer, defer=True)
     graph.add_node("act", nodes.act)
-    graph.add_node("check", nodes.check)
-    graph.add_node("speak", nodes.speak)
+    graph.add_node("check", steps.check)
+    graph.add_node("speak", steps.speak)
     graph.add_edge(START, "understand")
     graph.add_conditional_edges("understand", _needs, ["route", "retrieve"])
     graph.add_edge("route", "answer")
     graph.add_edge("retrieve", "answer")
     graph.add_conditional_edges("answer", _wants_tools, {True: "act", False: "check"})
     graph.add_edge("act", "answer")
-    graph.add_conditional_edges("check", _wants_voice, {True: "speak", False: END})
+    graph.add_conditional_edges("check", steps.wants_voice, {True: "speak", False: END})
     graph.add_edge("speak", END)
     return graph
 
@@ -37,7 +37,3 @@ def _needs(state: State) -> list[str]:
 
 def _wants_tools(state: State) -> bool:
     return bool(state["calls"])
-
-
-def _wants_voice(_: State, runtime: Runtime[Context]) -> bool:
-    return runtime.context.wishes.speak

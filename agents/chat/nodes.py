@@ -3,26 +3,24 @@
 from langgraph.runtime import Runtime
 
 from agents.chat import prompts
-from agents.chat.speaking import Speech, can_use_tools, speak_up
 from agents.chat.state import State
-from agents.citations import cited, only_real, unsupported
 from agents.clock import clocked
 from agents.context import Context
-from agents.events import Progress, Retrieved, Routed, Source
-from agents.model import Call
+from agents.events import Progress
+from agents.model import Call, can_call_tools
 from agents.policy import Taint
+from agents.speaking import Speech, speak_up
+from agents.steps import announce
 from agents.toolbox import Made, make, toolbox
-from agents.turn import Message, Update, before, closing, question_of, sources_of, text_of
+from agents.turn import Message, Update, before, question_of, sources_of, text_of
 from tools.errors import UpstreamFailed
 from tools.language import detect, terms
 from tools.passages import Passage, render
 from tools.registry import TOOLS
-from tools.schema import Citation, Route, SearchResponse
+from tools.schema import Citation, SearchResponse
 from tools.search import search_knowledge
-from tools.speak import speak as read_aloud
 
 DEFAULT_TOOLS = ("search_knowledge",)
-_KEPT = set(Citation.model_fields)
 
 
 async def understand(state: State, runtime: Runtime[Context]) -> Update:
@@ -32,17 +30,6 @@ async def understand(state: State, runtime: Runtime[Context]) -> Update:
     if prompts.is_talk(question):
         return {"intent": "talk", "language": language, "query": ""}
     return {"intent": "question", "language": language, "query": _alone(question, before(state))}
-
-
-@clocked("route")
-async def route(state: State, runtime: Runtime[Context]) -> Update:
-    """Ask the pool which model should answer, unless the caller named one."""
-    context = runtime.context
-    chosen = Route(wanted=context.model, model=context.model, confidence=1.0, reasons=["asked for by name"])
-    if context.model == "auto":
-        chosen = await context.clients.pool.route(state["asked"][-1:])
-    runtime.stream_writer(Routed(route=chosen))
-    return {"route": chosen.model_dump()}
 
 
 @clocked("retrieve")
@@ -55,7 +42,7 @@ async def retrieve(state: State, runtime: Runtime[Context]) -> Update:
         collection=context.collection,
         top_k=context.chat.top_k,
     )
-    sources = _announce(found, state["query"], [], runtime)
+    sources = announce(found, state["query"], [], runtime)
     return {"sources": sources, "degraded": found.degraded, "touched": ["search_knowledge"]}
 
 
@@ -65,7 +52,7 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     grants = context.granted(DEFAULT_TOOLS)
     tools = [bound.schema for name, bound in toolbox(context).items() if name in grants]
-    offered = tools if can_use_tools(state, context) else []
+    offered = tools if _can_use_tools(state, context) else []
     if state["step"] == 0:
         path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
         runtime.stream_writer(Progress(stage="path", detail=path))
@@ -105,48 +92,17 @@ async def act(state: State, runtime: Runtime[Context]) -> Update:
     return {"sources": sources, "scratch": scratch, "touched": touched, "calls": []}
 
 
-@clocked("check")
-async def check(state: State, runtime: Runtime[Context]) -> Update:
-    """Keep the citations that point to a passage which supports their sentence."""
-    sources = sources_of(state)
-    weak = unsupported(state["answer"], sources)
-    kept = {source.n for source in sources} - weak
-    final = only_real(state["answer"], kept).strip()
-    if weak:
-        runtime.stream_writer(Progress(stage="check", detail={"unsupported": sorted(weak)}))
-    return {
-        "answer": final,
-        "cited": [citation.model_dump() for citation in cited(final, sources)],
-        "messages": closing(state, final),
-    }
-
-
-@clocked("speak")
-async def speak(state: State, runtime: Runtime[Context]) -> Update:
-    """The answer as speech; the recording travels in an event and is not remembered."""
-    speech = await read_aloud(
-        state["answer"], speech=runtime.context.clients.speech, language=state["language"]
-    )
-    runtime.stream_writer(Progress(stage="spoken", detail=speech.model_dump()))
-    return {}
-
-
-def _announce(found: SearchResponse, query: str, known: list[dict], runtime: Runtime[Context]) -> list[dict]:
-    """The passages found, numbered after those that are known, told as an event."""
-    sources = [
-        Source(n=n, **hit.model_dump(include={*_KEPT, "score"} - {"n"}))
-        for n, hit in enumerate(found.results, len(known) + 1)
-    ]
-    runtime.stream_writer(
-        Retrieved(query=query, citations=sources, degraded=found.degraded, took_ms=found.took_ms)
-    )
-    return [source.model_dump(include=_KEPT) for source in sources]
+def _can_use_tools(state: State, context: Context) -> bool:
+    """Whether this step may offer tools: the model can, and step and token caps are not reached."""
+    bounds, spent = context.bounds, state["usage"].get("total_tokens", 0)
+    able = can_call_tools(state["route"]["model"]) and state["intent"] != "talk"
+    return able and state["step"] < bounds.steps and spent < bounds.tokens
 
 
 def _passages(made: Made, sources: list[dict], runtime: Runtime[Context]) -> Message:
     """A search that the model asked for: its passages join the sources, numbered on."""
     query = str((made.call.arguments or {}).get("query", ""))
-    fresh = _announce(SearchResponse.model_validate(made.answer), query, sources, runtime)
+    fresh = announce(SearchResponse.model_validate(made.answer), query, sources, runtime)
     sources += fresh
     text = render(Passage(one["n"], one["title"], one["text"]) for one in fresh)
     return {**made.message, "content": text}

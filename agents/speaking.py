@@ -1,16 +1,16 @@
 """Lets the model speak: text that is safe to show goes out as it comes, citations as they are first used."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from langgraph.runtime import Runtime
 
-from agents.chat.state import State
 from agents.citations import used
 from agents.context import Context
 from agents.events import Cited, Token
 from agents.guard import Guard, links_in
-from agents.model import Said, can_call_tools, listen
+from agents.model import Said, listen
 from agents.turn import Message
 from tools.errors import BadRequest, NotSupported
 from tools.schema import Citation
@@ -24,13 +24,6 @@ class Speech:
     sources: list[Citation]
     model: str
     tools: list[dict[str, Any]]
-
-
-def can_use_tools(state: State, context: Context) -> bool:
-    """Whether this step may offer tools: the model can, and step and token caps are not reached."""
-    bounds, spent = context.bounds, state["usage"].get("total_tokens", 0)
-    able = can_call_tools(state["route"]["model"]) and state["intent"] != "talk"
-    return able and state["step"] < bounds.steps and spent < bounds.tokens
 
 
 async def speak_up(speech: Speech, runtime: Runtime[Context]) -> Said:
@@ -67,6 +60,24 @@ async def _speak(speech: Speech, runtime: Runtime[Context]) -> Said:
             show(guard.feed(heard))
     show(guard.end())
     return replace(said, text=shown)
+
+
+def read_out(text: str, sources: list[Citation], runtime: Runtime[Context]) -> str:
+    """Tell a text that no model streamed, word by word, guarded as a model's would be."""
+    known = {source.n: source for source in sources}
+    links = links_in(f"{source.source} {source.text}" for source in sources)
+    guard, shown, announced = Guard(known, links), "", set[int]()
+    for piece in [*re.findall(r"\S+\s*|\s+", text), ""]:
+        safe = guard.feed(piece) if piece else guard.end()
+        if not safe:
+            continue
+        shown += safe
+        runtime.stream_writer(Token(text=safe))
+        for n in used(shown):
+            if n in known and n not in announced:
+                announced.add(n)
+                runtime.stream_writer(Cited(citation=known[n]))
+    return shown
 
 
 def _links(speech: Speech) -> set[str]:
