@@ -3,7 +3,6 @@
 An entity is a normalised name; two passages that name the same thing share it whatever their language.
 """
 
-import hashlib
 import re
 from collections import Counter
 
@@ -49,11 +48,6 @@ def subjects(title: str, heading: str) -> list[str]:
     """What a passage is about: its title and the headings above it."""
     names = [normal(part) for part in (title, *heading.split(" › "))]
     return [name for name in dict.fromkeys(names) if _telling(name)]
-
-
-def vertex(name: str) -> str:
-    """The graph's id of an entity: short, safe to quote, equal for equal names."""
-    return "e" + hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
 
 
 def _mentioned(text: str) -> list[str]:

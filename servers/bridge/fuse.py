@@ -15,6 +15,9 @@ class Weights:
     neither: float = 0.2
     crossed: float = 0.7
     multilingual: float = 0.8
+    graph: float = 0.6
+    cosine_low: float = 0.15
+    cosine_high: float = 0.75
 
 
 DEFAULT = Weights()
@@ -42,3 +45,24 @@ def fuse(
     near, worded = scaled(dense), scaled(text)
     found = dict.fromkeys([*near, *worded])
     return {key: shares[key] * near.get(key, 0.0) + (1 - shares[key]) * worded.get(key, 0.0) for key in found}
+
+
+def blend(
+    base: Mapping[str, float], graph: Mapping[str, float], weights: Weights = DEFAULT
+) -> dict[str, float]:
+    """Let the graph rescore: it lifts what is linked to the best passages; the rest keeps its order."""
+    if not graph:
+        return dict(base)
+    part = weights.graph
+    found = dict.fromkeys([*base, *graph])
+    return {key: (1 - part) * base.get(key, 0.0) + part * graph.get(key, 0.0) for key in found}
+
+
+def confidence(cosine: float | None, covered: float, weights: Weights = DEFAULT) -> float:
+    """In (0, 1]: the better of how near the nearest passage is and how many words of the question it holds.
+
+    `cosine` is None without a dense leg; `covered` is a share of the question's stems.
+    """
+    span = weights.cosine_high - weights.cosine_low
+    near = 0.0 if cosine is None else min(1.0, max(0.0, (cosine - weights.cosine_low) / span))
+    return max(0.01, near, covered * 0.95)

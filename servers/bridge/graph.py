@@ -1,31 +1,38 @@
-"""The knowledge graph of a collection in NebulaGraph: chunks, entities, and the edges between them.
+"""The knowledge graph of a collection in NebulaGraph: passages, names, and the edges between them.
 
-It owns the schema and the statements; which passages win is `rank`'s business.
+`about`: a passage's title is this name. `mentions`: its text holds another document's title. `names`: it
+speaks of a capitalised or quoted thing. It owns schema and statements; which passages win is `expand`'s.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from servers.bridge.entities import entities, vertex
+from servers.bridge.entities import entities
+from servers.bridge.expand import HUB, Neighbourhood
+from servers.bridge.names import vertex
 from servers.bridge.nebula import Nebula, quoted
 from tools.errors import CollectionNotFound
 
 SCHEMA = (
     "CREATE TAG IF NOT EXISTS document(title string, source string)",
     "CREATE TAG IF NOT EXISTS chunk(document string, position int)",
-    "CREATE TAG IF NOT EXISTS entity(name string)",
-    "CREATE EDGE IF NOT EXISTS mentions(weight double)",
+    "CREATE TAG IF NOT EXISTS entity(name string, mentioned int DEFAULT 0)",
+    "CREATE TAG IF NOT EXISTS thing(name string)",
+    "CREATE EDGE IF NOT EXISTS about()",
+    "CREATE EDGE IF NOT EXISTS mentions()",
+    "CREATE EDGE IF NOT EXISTS names(weight double)",
     "CREATE EDGE IF NOT EXISTS part_of()",
     "CREATE EDGE IF NOT EXISTS next()",
 )
 BATCH = 200
-ROWS = 4_000
+ROWS = 2_000
+WRITE_S = 30.0
 
 
 @dataclass(frozen=True)
 class Passage:
-    """What the graph needs of one chunk."""
+    """What the graph needs of one chunk; `name` is its title's, `mentions` are other titles in its text."""
 
     id: str
     document_id: str
@@ -34,14 +41,8 @@ class Passage:
     heading: str
     text: str
     position: int
-
-
-@dataclass(frozen=True)
-class Neighbourhood:
-    """The subgraph around some seeds: `(chunk, entity, weight)` edges and the entities' names."""
-
-    edges: list[tuple[str, str, float]]
-    names: dict[str, str]
+    name: str = ""
+    mentions: frozenset[str] = field(default_factory=frozenset)
 
 
 class Graph:
@@ -55,116 +56,183 @@ class Graph:
         """Make the space and its schema when they are missing."""
         if space in self.ready:
             return
-        await self.nebula.execute(
-            "", f"CREATE SPACE IF NOT EXISTS `{space}`(vid_type=FIXED_STRING(64))", deadline_s=10.0
-        )
+        made = f"CREATE SPACE IF NOT EXISTS `{space}`(vid_type=FIXED_STRING(64))"
+        await self.nebula.execute("", made, deadline_s=WRITE_S)
         for statement in SCHEMA:
-            await self.nebula.execute(space, statement, deadline_s=10.0)
+            await self.nebula.execute(space, statement, deadline_s=WRITE_S)
         self.ready.add(space)
 
-    async def write(self, space: str, passages: Sequence[Passage]) -> None:
-        """Insert vertices and edges of `passages`; writing them again changes nothing."""
+    async def write(
+        self, space: str, passages: Sequence[Passage], mentions: Sequence[tuple[str, str]]
+    ) -> None:
+        """Insert `passages` and the `(passage, name)` mentions of others; again changes nothing."""
         await self.ensure(space)
-        for statement in statements(passages):
-            await self.nebula.execute(space, statement, deadline_s=30.0)
+        for statement in statements(passages, mentions):
+            await self.nebula.execute(space, statement, deadline_s=WRITE_S)
+        found = {name for item in passages for name in (item.name, *item.mentions) if name}
+        await self._count(space, sorted(found | {name for _, name in mentions}))
 
-    async def delete(self, space: str, chunk_ids: Sequence[str], *, document_ids: Sequence[str] = ()) -> None:
-        """Remove chunks (and documents) with their edges, then the entities that nobody mentions any more."""
-        gone = [*chunk_ids, *(document_vertex(item) for item in document_ids)]
-        if not gone:
+    async def delete(
+        self,
+        space: str,
+        chunk_ids: Sequence[str],
+        *,
+        document_ids: Sequence[str] = (),
+        names: Sequence[str] = (),
+    ) -> None:
+        """Remove passages, documents and names that are no title any more, then the names left alone."""
+        gone = [*chunk_ids, *map(document_vertex, document_ids)]
+        if not gone and not names:
             return
-        try:
-            mentioned = {entity for _, entity, _ in await self._mentions(space, chunk_ids)}
-            for part in _parts(gone, BATCH):
-                await self.nebula.execute(space, f"DELETE VERTEX {_list(part)} WITH EDGE", deadline_s=30.0)
-            await self._sweep(space, sorted(mentioned))
-        except CollectionNotFound:
-            return
+        await self.ensure(space)
+        near = await self._rows(space, chunk_ids, "about, mentions, names", "dst(edge) AS e")
+        retired = [vertex(name) for name in names]
+        far = await self._rows(space, retired, "mentions REVERSELY", "src(edge) AS c, dst(edge) AS e")
+        for part in _parts(gone, BATCH):
+            await self._execute(space, f"DELETE VERTEX {_list(part)} WITH EDGE")
+        for chunk, name in far:
+            await self._execute(space, f"DELETE EDGE mentions {quoted(chunk)}->{quoted(name)}")
+        await self._sweep(space, sorted({row[0] for row in near} | set(retired)))
 
     async def around(
-        self, space: str, chunk_ids: Sequence[str], extra: Sequence[str], *, deadline_s: float
+        self, space: str, passages: Sequence[str], named: Sequence[str], *, deadline_s: float
     ) -> Neighbourhood:
-        """Two queries: the seeds' entities, then every passage that mentions one of them or of `extra`."""
+        """The links around `passages`, in three queries whose rows are bounded."""
+        found = Neighbourhood()
         try:
-            first = await self._mentions(space, chunk_ids, deadline_s=deadline_s)
-            found = sorted({entity for _, entity, _ in first} | set(extra))
-            second = await self._mentioning(space, found, deadline_s=deadline_s)
-        except CollectionNotFound:
-            return Neighbourhood([], {})
-        names = {entity: name for _, entity, _, name in second}
-        return Neighbourhood([(chunk, entity, weight) for chunk, entity, weight, _ in second], names)
-
-    async def _sweep(self, space: str, found: Sequence[str]) -> None:
-        for part in _parts(found, BATCH):
-            kept = {entity for _, entity, _, _ in await self._mentioning(space, part)}
-            orphans = [entity for entity in part if entity not in kept]
-            if orphans:
-                await self.nebula.execute(space, f"DELETE VERTEX {_list(orphans)}", deadline_s=30.0)
-
-    async def _mentions(
-        self, space: str, chunk_ids: Sequence[str], *, deadline_s: float | None = None
-    ) -> list[tuple[str, str, float]]:
-        rows: list[tuple[str, str, float]] = []
-        for part in _parts(chunk_ids, BATCH):
-            query = (
-                f"GO FROM {_list(part)} OVER mentions "
-                "YIELD src(edge) AS c, dst(edge) AS e, mentions.weight AS w"
+            near = await self._rows(
+                space,
+                passages,
+                "mentions, about",
+                "src(edge) AS c, dst(edge) AS e, type(edge) AS t, properties($$).mentioned AS n, "
+                "properties($$).name AS m",
+                deadline_s=deadline_s,
             )
-            _, found = await self.nebula.execute(space, query, deadline_s=deadline_s)
-            rows += [(row[0], row[1], float(row[2])) for row in found]
-        return rows
+            for chunk, name, kind, degree, label in near:
+                _note(found, name, degree, label)
+                (found.about if kind == "about" else found.mentions).add((chunk, name))
+            await self._titled(space, sorted(found.degree.keys() | set(named)), found, deadline_s)
+            own = sorted({name for _, name in found.about if found.degree.get(name, 0) <= HUB})
+            back = await self._rows(
+                space, own, "mentions REVERSELY", "src(edge) AS c, dst(edge) AS e", deadline_s=deadline_s
+            )
+            found.mentions.update((chunk, name) for chunk, name in back)
+        except CollectionNotFound:
+            return Neighbourhood()
+        return found
 
-    async def _mentioning(
-        self, space: str, found: Sequence[str], *, deadline_s: float | None = None
-    ) -> list[tuple[str, str, float, str]]:
-        if not found:
-            return []
-        query = (
-            f"GO FROM {_list(found)} OVER mentions REVERSELY YIELD src(edge) AS c, dst(edge) AS e, "
-            f"mentions.weight AS w, properties($^).name AS n | LIMIT {ROWS}"
+    async def titled(self, space: str, named: Sequence[str], *, deadline_s: float) -> Neighbourhood:
+        """The passages whose title is one of `named` (vertex ids)."""
+        found = Neighbourhood()
+        try:
+            await self._titled(space, named, found, deadline_s)
+        except CollectionNotFound:
+            return Neighbourhood()
+        return found
+
+    async def _titled(
+        self, space: str, names: Sequence[str], found: Neighbourhood, deadline_s: float
+    ) -> None:
+        rows = await self._rows(
+            space,
+            names,
+            "about REVERSELY",
+            "src(edge) AS c, dst(edge) AS e, properties($^).mentioned AS n, properties($^).name AS m",
+            deadline_s=deadline_s,
         )
-        _, rows = await self.nebula.execute(space, query, deadline_s=deadline_s)
-        return [(row[0], row[1], float(row[2]), str(row[3])) for row in rows]
+        for chunk, name, degree, label in rows:
+            _note(found, name, degree, label)
+            found.about.add((chunk, name))
+
+    async def _count(self, space: str, names: Sequence[str]) -> None:
+        """Keep on each name how many passages mention it: a search need not walk a hub to know it is one."""
+        ids = {vertex(name): name for name in names}
+        for part in _parts(list(ids), BATCH):
+            query = (
+                f"GO FROM {_list(part)} OVER mentions REVERSELY YIELD dst(edge) AS e "
+                "| GROUP BY $-.e YIELD $-.e AS e, count(*) AS n"
+            )
+            _, rows = await self.nebula.execute(space, query, deadline_s=WRITE_S)
+            counted: Mapping[str, int] = {str(row[0]): int(row[1]) for row in rows}
+            values = [f"{quoted(key)}:({quoted(ids[key])}, {counted.get(key, 0)})" for key in part]
+            await self._execute(space, f"INSERT VERTEX entity(name, mentioned) VALUES {', '.join(values)}")
+
+    async def _sweep(self, space: str, names: Sequence[str]) -> None:
+        for part in _parts(names, BATCH):
+            rows = await self._rows(
+                space, part, "about, mentions, names REVERSELY", "DISTINCT dst(edge) AS e"
+            )
+            orphans = sorted(set(part) - {row[0] for row in rows})
+            if orphans:
+                await self._execute(space, f"DELETE VERTEX {_list(orphans)}")
+
+    async def _rows(
+        self,
+        space: str,
+        starts: Sequence[str],
+        over: str,
+        shown: str,
+        *,
+        deadline_s: float = WRITE_S,
+    ) -> list[list]:
+        found: list[list] = []
+        for part in _parts(starts, BATCH):
+            query = f"GO FROM {_list(part)} OVER {over} YIELD {shown} | LIMIT {ROWS}"
+            found += (await self.nebula.execute(space, query, deadline_s=deadline_s))[1]
+        return found
+
+    async def _execute(self, space: str, statement: str) -> None:
+        await self.nebula.execute(space, statement, deadline_s=WRITE_S)
 
 
-def statements(passages: Sequence[Passage]) -> Iterable[str]:
-    """The nGQL that writes `passages`, in batches."""
-    about = {item.id: entities(item.title, item.heading, item.text) for item in passages}
-    names = sorted({name for weights in about.values() for name in weights})
+def statements(passages: Sequence[Passage], mentions: Sequence[tuple[str, str]]) -> Iterable[str]:
+    """The nGQL that writes `passages` and `mentions`, in batches."""
+    speaks = {item.id: entities(item.title, item.heading, item.text) for item in passages}
     documents = {item.document_id: item for item in passages}
-    vertices = {
-        "document(title, source)": [
+    things = sorted({name for weights in speaks.values() for name in weights})
+    known = [*mentions, *((item.id, name) for item in passages for name in sorted(item.mentions))]
+    values = {
+        "VERTEX document(title, source)": [
             f"{quoted(document_vertex(key))}:({quoted(item.title)}, {quoted(item.source)})"
             for key, item in documents.items()
         ],
-        "chunk(document, position)": [
+        "VERTEX chunk(document, position)": [
             f"{quoted(item.id)}:({quoted(item.document_id)}, {item.position})" for item in passages
         ],
-        "entity(name)": [f"{quoted(vertex(name))}:({quoted(name)})" for name in names],
-    }
-    edges = {
-        "mentions(weight)": [
-            f"{quoted(chunk)}->{quoted(vertex(name))}:({weight})"
-            for chunk, weights in about.items()
+        "VERTEX thing(name)": [f"{quoted(thing_vertex(name))}:({quoted(name)})" for name in things],
+        "EDGE about()": [_edge(item.id, vertex(item.name)) for item in passages if item.name],
+        "EDGE mentions()": [_edge(chunk, vertex(name)) for chunk, name in known],
+        "EDGE names(weight)": [
+            _edge(chunk, thing_vertex(name), str(weight))
+            for chunk, weights in speaks.items()
             for name, weight in weights.items()
         ],
-        "part_of()": [
-            f"{quoted(item.id)}->{quoted(document_vertex(item.document_id))}:()" for item in passages
-        ],
-        "next()": [f"{quoted(one.id)}->{quoted(two.id)}:()" for one, two in _neighbours(passages)],
+        "EDGE part_of()": [_edge(item.id, document_vertex(item.document_id)) for item in passages],
+        "EDGE next()": [_edge(one.id, two.id) for one, two in _neighbours(passages)],
     }
-    for head, values in vertices.items():
-        yield from (f"INSERT VERTEX {head} VALUES {', '.join(part)}" for part in _parts(values, BATCH))
-    for head, values in edges.items():
-        yield from (f"INSERT EDGE {head} VALUES {', '.join(part)}" for part in _parts(values, BATCH))
+    for head, items in values.items():
+        yield from (f"INSERT {head} VALUES {', '.join(part)}" for part in _parts(items, BATCH))
 
 
 def document_vertex(document_id: str) -> str:
     return "d" + vertex(document_id)[1:]
 
 
+def thing_vertex(name: str) -> str:
+    return "t" + vertex(name)[1:]
+
+
 def space_name(tenant: str, collection: str) -> str:
     return collection if tenant == "default" else f"{tenant}__{collection}"
+
+
+def _note(found: Neighbourhood, name: str, degree: object, label: object) -> None:
+    found.degree[name] = degree if isinstance(degree, int) else 0
+    found.labels[name] = str(label)
+
+
+def _edge(one: str, two: str, properties: str = "") -> str:
+    return f"{quoted(one)}->{quoted(two)}:({properties})"
 
 
 def _neighbours(passages: Sequence[Passage]) -> Iterable[tuple[Passage, Passage]]:

@@ -4,7 +4,7 @@ Order: pending rows → Milvus → graph → purge stale → done and version bu
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ import numpy as np
 from servers.bridge.embed import Embedder
 from servers.bridge.graph import Graph, Passage, space_name
 from servers.bridge.library import Library
-from servers.bridge.manifest import DELETING, DONE, ChunkRow, DocumentRow
+from servers.bridge.manifest import DELETING, DONE, DocumentRow
 from servers.bridge.milvus import TEXT_BYTES, Milvus
 from servers.bridge.plan import Place, Plan, plan, resume, unchanged
+from servers.bridge.titles import Titles
 from tools.errors import StoreUnavailable
 from tools.log import get_logger
 from tools.schema import Document, FailedDocument, IngestReport
@@ -29,8 +30,11 @@ Progress = Callable[[IngestReport, int], Awaitable[None]]
 class Ingest:
     """The only writer of documents. Raises StoreUnavailable when a store that it needs is down."""
 
-    def __init__(self, library: Library, milvus: Milvus, graph: Graph, embedder: Embedder) -> None:
-        self.library, self.milvus, self.graph, self.embedder = library, milvus, graph, embedder
+    def __init__(
+        self, library: Library, titles: Titles, milvus: Milvus, graph: Graph, embedder: Embedder
+    ) -> None:
+        self.library, self.titles = library, titles
+        self.milvus, self.graph, self.embedder = milvus, graph, embedder
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.made: set[str] = set()
 
@@ -59,11 +63,11 @@ class Ingest:
         """Remove every trace of a document; the new collection version. Raises DocumentNotFound."""
         place = self.library.place(tenant, collection)
         async with self.library.locked(place, [document_id]):
-            chunks, version = await self.library.mark_deleting(place, document_id)
+            chunks, name, version = await self.library.mark_deleting(place, document_id)
             await self._ensure(place)
             await self.milvus.delete(place.physical, chunks)
             try:
-                await self._unlink(place, chunks, [document_id])
+                await self._unlink(place, chunks, [document_id], [name])
             except StoreUnavailable as exc:
                 # The row stays behind, marked: nobody finds the document, and `repair` ends the work.
                 log.warning("graph_behind", documents=1, reason=exc.message)
@@ -89,7 +93,7 @@ class Ingest:
             ids = [row.id for row in chunks.get(document_id, [])]
             await self._ensure(place)
             await self.milvus.delete(place.physical, ids)
-            await self._unlink(place, ids, [document_id])
+            await self._unlink(place, ids, [document_id], [documents[document_id].name])
             await self.library.forget(place, document_id)
 
     async def _again(self, place: Place, row: DocumentRow) -> None:
@@ -153,24 +157,32 @@ class Ingest:
 
     async def _linked(self, place: Place, plans: Sequence[Plan], purge: list[str]) -> bool:
         """Write the graph; False when it is down, and `repair` will write it when it is back."""
-        passages = [
-            passage
-            for item in plans
-            for passage in _passages(item.document.title, item.document.source, item.rows)
-        ]
         try:
-            await self._link(place, passages)
-            await self._unlink(place, purge, [])
+            await self._link(place, plans)
+            await self._unlink(place, purge, [], [item.old_name for item in plans])
         except StoreUnavailable as exc:
             log.warning("graph_behind", documents=len(plans), reason=exc.message)
             return False
         return True
 
-    async def _link(self, place: Place, passages: Sequence[Passage]) -> None:
-        await self.graph.write(space_name(place.tenant, place.collection), passages)
+    async def _link(self, place: Place, plans: Sequence[Plan]) -> None:
+        """Both ways: the titles that these passages mention, the passages that mention these titles."""
+        passages: list[Passage] = []
+        for item in plans:
+            mentions = await self.titles.mentioned_by(place, item.rows, item.language, item.name)
+            passages += _passages(item, mentions)
+        new = sorted({item.name for item in plans if item.name and item.name != item.old_name})
+        mentions_back = await self.titles.mentioning(place, new)
+        await self.graph.write(space_name(place.tenant, place.collection), passages, mentions_back)
 
-    async def _unlink(self, place: Place, chunks: Sequence[str], documents: Sequence[str]) -> None:
-        await self.graph.delete(space_name(place.tenant, place.collection), chunks, document_ids=documents)
+    async def _unlink(
+        self, place: Place, chunks: Sequence[str], documents: Sequence[str], names: Sequence[str]
+    ) -> None:
+        """Remove passages and documents, and of `names` those that are nobody's title now."""
+        given = {name for name in names if name}
+        retired = sorted(given - await self.titles.known(place, given))
+        space = space_name(place.tenant, place.collection)
+        await self.graph.delete(space, chunks, document_ids=documents, names=retired)
 
 
 def _readable(documents: Sequence[Document]) -> tuple[list[Document], IngestReport]:
@@ -231,7 +243,18 @@ def _milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) -
     ]
 
 
-def _passages(title: str, source: str, rows: Sequence[ChunkRow]) -> list[Passage]:
+def _passages(plan: Plan, mentions: Mapping[str, set[str]]) -> list[Passage]:
     return [
-        Passage(row.id, row.document_id, title, source, row.heading, row.text, row.position) for row in rows
+        Passage(
+            id=row.id,
+            document_id=row.document_id,
+            title=plan.document.title,
+            source=plan.document.source,
+            heading=row.heading,
+            text=row.text,
+            position=row.position,
+            name=plan.name,
+            mentions=frozenset(mentions.get(row.id, ())),
+        )
+        for row in plan.rows
     ]

@@ -115,8 +115,8 @@ class Library:
                 await _upsert_document(session, place, plan, state=DONE, in_graph=in_graph)
             return await _bump(session, place, {plan.language for plan in plans})
 
-    async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], int]:
-        """The document's chunk ids and the new version, once it is written down that the document must go.
+    async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], str, int]:
+        """Its chunk ids, name and the new version, once it is written that the document must go.
 
         Raises DocumentNotFound."""
         async with self.postgres.session() as session:
@@ -129,7 +129,7 @@ class Library:
                     *_scope(ChunkRow, place), _is(ChunkRow.document_id, document_id)
                 )
             )
-            return list(found), await _bump(session, place, set())
+            return list(found), row.name, await _bump(session, place, set())
 
     async def forget(self, place: Place, document_id: str) -> int:
         """Remove the document's rows and bump the version."""
@@ -207,6 +207,7 @@ async def _upsert_document(
         "content_hash": plan.content_hash,
         "attributes_hash": plan.attributes_hash,
         "title": document.title,
+        "name": plan.name,
         "source": document.source,
         "language": plan.language,
         "state": state,

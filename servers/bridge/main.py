@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from servers.app import create_app
 from servers.bridge import doors, routes
 from servers.bridge.health import watching
+from servers.bridge.memory import return_large_blocks
 from servers.bridge.stores import open_stores
 from servers.listen import listen
 from tools.errors import Draining
@@ -48,4 +49,5 @@ def build_app(settings: Settings) -> FastAPI:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
     configure("bridge", level=settings.log_level)
+    return_large_blocks()
     listen(build_app(settings), settings=settings, port=settings.ports.bridge)

@@ -36,11 +36,15 @@ class DocumentRow(SQLModel, table=True):
     """`content_hash` covers title and text, `attributes_hash` the rest; both count only while `done`."""
 
     __tablename__: ClassVar[str] = "documents"  # type: ignore[misc]
+    __table_args__: ClassVar[tuple[Any, ...]] = (  # type: ignore[misc]
+        Index("documents_by_name", "tenant", "collection", "name"),
+    )
 
     tenant: str = Field(primary_key=True, max_length=64)
     collection: str = Field(primary_key=True, max_length=63)
     id: str = Field(primary_key=True, max_length=256)
     title: str = ""
+    name: str = ""
     source: str = ""
     language: str = "en"
     state: str = Field(default=PENDING, index=True)

@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from servers.bridge import entities, split
+from servers.bridge import entities, names, split
 from servers.bridge.manifest import DONE, PENDING, STALE, ChunkRow, DocumentRow
+from servers.bridge.names import name_of
 from servers.bridge.text import detect, tokens
 from tools.schema import Document, Language
 
-ANALYSIS = 1
+ANALYSIS = 2
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -33,6 +34,8 @@ class Plan:
     language: Language
     content_hash: str
     attributes_hash: str
+    name: str
+    old_name: str
     rows: list[ChunkRow]
     write: list[ChunkRow]
     purge: list[str]
@@ -45,7 +48,8 @@ class Plan:
 
 def versions(embedder: str, dimensions: int) -> str:
     """Everything but the text that shapes the rows of a document."""
-    return f"split{split.VERSION}.words{ANALYSIS}.names{entities.VERSION}.{embedder}.{dimensions}"
+    ours = f"split{split.VERSION}.words{ANALYSIS}.things{entities.VERSION}.names{names.VERSION}"
+    return f"{ours}.{embedder}.{dimensions}"
 
 
 def content_hash(document: Document) -> str:
@@ -81,6 +85,8 @@ def plan(document: Document, held: DocumentRow | None, held_chunks: Iterable[Chu
         language=language,
         content_hash=content_hash(document),
         attributes_hash=attributes,
+        name=name_of(document.title, language),
+        old_name=held.name if held else "",
         rows=rows,
         write=write,
         purge=[key for key in present if key not in wanted],
@@ -97,6 +103,8 @@ def resume(held: DocumentRow, held_chunks: Iterable[ChunkRow]) -> Plan:
         language="es" if held.language == "es" else "en",
         content_hash=held.content_hash,
         attributes_hash=held.attributes_hash,
+        name=held.name,
+        old_name="",
         rows=kept,
         write=[row for row in kept if row.state == PENDING],
         purge=[row.id for row in rows if row.state == STALE],

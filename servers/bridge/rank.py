@@ -1,32 +1,41 @@
-"""Personalised PageRank over the passages and entities around some seeds. Pure and bounded."""
+"""Personalised PageRank over linked passages. Pure and bounded."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 
-import numpy as np
+RESTART = 0.3
+STAY = 0.5
+STEPS = 10
 
-RESTART = 0.5
-STEPS = 12
+Links = Mapping[str, Mapping[str, float]]
 
 
-def pagerank(
-    edges: Sequence[tuple[str, str, float]], start: Mapping[str, float], *, restart: float = RESTART
-) -> dict[str, float]:
-    """Share of a random walk's time at each node; it begins and restarts at `start` (weights by node)."""
-    nodes = list(dict.fromkeys([*start, *(end for one, two, _ in edges for end in (one, two))]))
-    if not nodes or not any(start.values()):
+def walk(links: Links, start: Mapping[str, float], *, restart: float = RESTART) -> dict[str, float]:
+    """Share of a random walk's time at each passage, the busiest being 1.
+
+    The walk begins and restarts at `start` (weights by passage). `STAY` is the pull of the passage itself:
+    one weak link does not carry all of a passage's weight away.
+    """
+    total = sum(start.values())
+    if total <= 0:
         return {}
-    index = {node: place for place, node in enumerate(nodes)}
-    ones = np.array([index[one] for one, _, _ in edges], dtype=np.int64)
-    twos = np.array([index[two] for _, two, _ in edges], dtype=np.int64)
-    weights = np.array([weight for _, _, weight in edges], dtype=np.float64)
-    sources, targets = np.concatenate([ones, twos]), np.concatenate([twos, ones])
-    both = np.concatenate([weights, weights])
-    leaving = np.bincount(sources, weights=both, minlength=len(nodes))
-    flow = both / np.maximum(leaving[sources], 1e-12) if len(both) else both
-    home = np.array([max(0.0, start.get(node, 0.0)) for node in nodes])
-    home /= home.sum()
-    rank = home.copy()
+    home = {key: value / total for key, value in start.items()}
+    moves = {key: _shares(key, targets) for key, targets in links.items()}
+    rank = dict(home)
     for _ in range(STEPS):
-        moved = np.bincount(targets, weights=rank[sources] * flow, minlength=len(nodes))
-        rank = restart * home + (1 - restart) * (moved + home * rank[leaving == 0].sum())
-    return dict(zip(nodes, rank.tolist(), strict=True))
+        arrived: defaultdict[str, float] = defaultdict(float)
+        for key, value in rank.items():
+            for target, share in moves.get(key, {key: 1.0}).items():
+                arrived[target] += (1 - restart) * value * share
+        for key, value in home.items():
+            arrived[key] += restart * value
+        rank = dict(arrived)
+    top = max(rank.values())
+    return {key: value / top for key, value in rank.items()}
+
+
+def _shares(key: str, targets: Mapping[str, float]) -> dict[str, float]:
+    total = sum(targets.values()) + STAY
+    shares = {target: weight / total for target, weight in targets.items()}
+    shares[key] = shares.get(key, 0.0) + STAY / total
+    return shares

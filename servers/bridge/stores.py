@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 from servers.bridge.cache import Cache
 from servers.bridge.embed import Embedder, open_embedder
+from servers.bridge.fuse import Weights
 from servers.bridge.graph import Graph
 from servers.bridge.ingest import Ingest
 from servers.bridge.jobs import Jobs
+from servers.bridge.legs import Legs
 from servers.bridge.library import Library
 from servers.bridge.milvus import Milvus, open_milvus
 from servers.bridge.nebula import Nebula, open_nebula
 from servers.bridge.postgres import Postgres, open_postgres
 from servers.bridge.redis import Redis, open_redis
 from servers.bridge.search import Search
+from servers.bridge.titles import Titles
 from tools.settings import Settings
 
 
@@ -43,8 +46,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         embedder = await stack.enter_async_context(open_embedder(settings))
         library = Library(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
         graph = Graph(nebula)
-        ingest = Ingest(library, milvus, graph, embedder)
-        search = Search(library, milvus, graph, embedder, Cache(redis), empty=settings.chat.collection)
+        titles = Titles(postgres)
+        ingest = Ingest(library, titles, milvus, graph, embedder)
+        legs = Legs(library, titles, milvus, graph, embedder, Weights())
+        search = Search(library, legs, Cache(redis), empty=settings.chat.collection)
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)
         yield Stores(milvus, nebula, postgres, redis, embedder, library, ingest, search, jobs)

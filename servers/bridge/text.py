@@ -14,7 +14,7 @@ from tools.schema import Language
 
 WORD = re.compile(r"[^\W_]+(?:[.,'’][^\W_]+)*", re.UNICODE)
 NUMBER = re.compile(r"\d[\d.,]*")
-TITLE_WEIGHT = 2
+TITLE_WEIGHT = 3
 STEMMERS = {"es": snowballstemmer.stemmer("spanish"), "en": snowballstemmer.stemmer("english")}
 SPANISH_SIGNS = re.compile(r"[¿¡ñ]|ci[óo]n(?:es)?\b|\b(?:qu[ée]|cu[áa]l|c[óo]mo|d[óo]nde)\b")
 ENGLISH_SIGNS = re.compile(r"\w(?:ing|tion|ness|ght)\b|\b\w+(?:'s|n't)\b|\b(?:the|what|how|who)\b")

@@ -1,0 +1,183 @@
+"""The three legs of a search, each with its deadline: dense, text, and the graph around what they found."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from servers.bridge.embed import Embedder
+from servers.bridge.expand import SEEDS, Expansion, Neighbourhood, expand
+from servers.bridge.fuse import Weights, fuse, share
+from servers.bridge.graph import Graph, space_name
+from servers.bridge.library import Library
+from servers.bridge.milvus import SHOWN, Milvus
+from servers.bridge.names import names_asked, vertex
+from servers.bridge.plan import Place
+from servers.bridge.text import detect, stems
+from servers.bridge.titles import Titles
+from tools.errors import Capibara6Error, CollectionNotFound, StoreUnavailable
+from tools.schema import Language
+
+LEG_S = 1.2
+LEGS = ("dense", "text", "graph")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query with what the legs need to know of it. `filter` has been checked."""
+
+    text: str
+    language: Language
+    languages: tuple[Language, ...]
+    filter: str
+    limit: int
+    legs: tuple[str, ...]
+
+    @property
+    def stems(self) -> list[str]:
+        """What to look for: the words as each language of the collection would have indexed them."""
+        found = [stem for language in self.languages for stem in stems(self.text, language)]
+        return list(dict.fromkeys(found))
+
+
+@dataclass
+class Found:
+    """What the legs brought: raw scores by leg and passage, the passages' rows, and who failed."""
+
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+    expansion: Expansion = field(default_factory=Expansion)
+
+    def add(self, leg: str, hits: Sequence[dict[str, Any]]) -> None:
+        self.scores[leg] = {hit["id"]: abs(float(hit["distance"])) for hit in hits}
+        for hit in hits:
+            self.rows.setdefault(hit["id"], dict(hit["entity"]))
+
+    def fail(self, *names: str) -> None:
+        self.degraded += [name for name in names if name not in self.degraded]
+
+
+def question(
+    query: str, *, languages: Sequence[str], filter: str, limit: int, legs: Sequence[str] | None
+) -> Question:
+    """Its language is detected; where nothing tells, it is the collection's own."""
+    held: tuple[Language, ...] = tuple("es" if item == "es" else "en" for item in languages)
+    asked = detect(query, default=held[0] if len(held) == 1 else "en")
+    return Question(query, asked, held or (asked,), filter, limit, tuple(legs or LEGS))
+
+
+def base_scores(found: Found, asked: Question, known: tuple[str, ...], weights: Weights) -> dict[str, float]:
+    """Dense and text as one score in [0, 1] for each passage; a missing leg leaves all to the other."""
+    dense, text = found.scores.get("dense"), found.scores.get("text")
+    shares: dict[str, float] = {}
+    for key in {**(dense or {}), **(text or {})}:
+        held = str(found.rows[key].get("language", "en"))
+        both = share(asked.language, held, known, weights)
+        shares[key] = 0.0 if dense is None else 1.0 if text is None else both
+    return fuse(dense or {}, text or {}, shares)
+
+
+class Legs:
+    """Runs legs over the stores. Raises StoreUnavailable when none is alive."""
+
+    def __init__(
+        self,
+        library: Library,
+        titles: Titles,
+        milvus: Milvus,
+        graph: Graph,
+        embedder: Embedder,
+        weights: Weights,
+    ) -> None:
+        self.library, self.titles = library, titles
+        self.milvus, self.graph, self.embedder = milvus, graph, embedder
+        self.weights = weights
+        self.deadline_s = LEG_S
+
+    async def run(self, place: Place, asked: Question) -> Found:
+        found = Found()
+        work: dict[str, Awaitable[Any]] = {}
+        if "dense" in asked.legs:
+            work["dense"] = self._dense(place, asked)
+        if "text" in asked.legs:
+            work["text"] = self._text(place, asked, found)
+        if "graph" in asked.legs:
+            work["graph"] = self._named(place, asked)
+        answers = await asyncio.gather(*(self._within(item) for item in work.values()))
+        brought = dict(zip(work, answers, strict=True))
+        named = brought.pop("graph", None)
+        for leg, answer in brought.items():
+            if isinstance(answer, Capibara6Error):
+                found.fail(leg, answer.source or leg)
+            else:
+                found.add(leg, answer)
+        if isinstance(named, Capibara6Error):
+            found.fail("graph", named.source or "graph")
+        elif named is not None:
+            await self._expand(place, asked, found, named)
+        failures = [answer for answer in answers if isinstance(answer, Capibara6Error)]
+        if failures and not found.rows and len(failures) >= len(brought):
+            raise failures[0]
+        return found
+
+    async def _dense(self, place: Place, asked: Question) -> list[dict[str, Any]]:
+        vector = (await self.embedder.embed([asked.text]))[0].tolist()
+        return await self.milvus.dense(place.physical, vector, limit=asked.limit, filter=asked.filter)
+
+    async def _text(self, place: Place, asked: Question, found: Found) -> list[dict[str, Any]]:
+        """BM25 in Milvus; without Milvus, the same stems in PostgreSQL (which knows no filter)."""
+        words = asked.stems
+        try:
+            return await self.milvus.text(
+                place.physical, " ".join(words), limit=asked.limit, filter=asked.filter
+            )
+        except StoreUnavailable:
+            if asked.filter:
+                raise
+        found.fail("milvus")
+        rows = await self.library.search_words(place, words, limit=asked.limit)
+        return [{"id": row["id"], "distance": row["distance"], "entity": row} for row in rows]
+
+    async def _named(self, place: Place, asked: Question) -> tuple[Neighbourhood, dict[str, float]]:
+        """The passages whose title the question names, and how much of the question each name is."""
+        known = await self.titles.known(place, names_asked(asked.text, list(asked.languages)))
+        words = max(1, len(asked.stems))
+        named = {vertex(name): min(1.0, len(name.split()) / words) for name in known}
+        space = space_name(place.tenant, place.collection)
+        return await self.graph.titled(space, sorted(named), deadline_s=self.deadline_s), named
+
+    async def _expand(
+        self, place: Place, asked: Question, found: Found, named: tuple[Neighbourhood, dict[str, float]]
+    ) -> None:
+        """The graph leg: what is linked to the seeds, and the rows of passages that only it found."""
+        seeds = base_scores(found, asked, self.embedder.languages, self.weights)
+        best = sorted(seeds, key=lambda key: (-seeds[key], key))[:SEEDS]
+        starts = list(dict.fromkeys([*best, *sorted(key for key, _ in named[0].about)[:SEEDS]]))
+        space = space_name(place.tenant, place.collection)
+        work = self.graph.around(space, starts, sorted(named[1]), deadline_s=self.deadline_s)
+        around = await self._within(work)
+        if isinstance(around, Capibara6Error):
+            found.fail("graph", around.source or "graph")
+            return
+        found.expansion = expand(seeds, around, named[1])
+        missing = [key for key in found.expansion.best if key not in found.rows]
+        if missing and not asked.filter:
+            rows = await self._within(self.milvus.get(place.physical, missing, fields=SHOWN))
+            if isinstance(rows, Capibara6Error):
+                found.fail(rows.source or "milvus")
+                return
+            found.rows |= rows
+        found.scores["graph"] = {
+            key: value for key, value in found.expansion.scores.items() if key in found.rows
+        }
+
+    async def _within(self, work: Awaitable[Any]) -> Any:
+        """The answer, or the error that makes this leg absent from it."""
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                return await work
+        except TimeoutError:
+            return StoreUnavailable("the leg did not answer in time", retry_after=1)
+        except (StoreUnavailable, CollectionNotFound) as exc:
+            return exc
