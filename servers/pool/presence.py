@@ -46,7 +46,7 @@ class Presence:
         return known[1]
 
     def in_ollama(self, spec: Spec) -> bool:
-        return spec.ollama is not None and tag(spec.ollama) in self.tags
+        return spec.ollama is not None and not self.tags.isdisjoint({spec.ollama, tag(spec.ollama)})
 
     def folder(self, spec: Spec) -> Path:
         """Where the weights of `spec` are or would be."""

@@ -37,7 +37,7 @@ def command(
         return [part.format_map(known) for part in (*spec.command, *spec.args)]
     line = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     line += ["--served-model-name", spec.id, nonce, "--host", "127.0.0.1", "--port", str(port)]
-    line += ["--kv-cache-memory-bytes", str(spec.kv_bytes), "--disable-log-requests"]
+    line += ["--kv-cache-memory-bytes", str(spec.kv_bytes)]
     if "--load-format" not in spec.args:
         line += ["--load-format", "safetensors"]
     if gpu is None:

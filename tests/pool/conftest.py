@@ -26,9 +26,18 @@ def open_client(tmp_path: Path, journal: Path) -> Start:
     """`async with open_client(models, **pool settings) as client`; at the end nothing may be left over."""
 
     @asynccontextmanager
-    async def start(models: dict[str, dict[str, Any]], *, auto: Any = None, limits: Any = None, **pool: Any):
+    async def start(
+        models: dict[str, dict[str, Any]],
+        *,
+        auto: Any = None,
+        limits: Any = None,
+        ollama_url: str = "",
+        **pool: Any,
+    ):
         catalog = write_catalog(tmp_path / "models.toml", models, auto)
         settings = make_settings(tmp_path / "home", catalog, limits, **pool)
+        if ollama_url:
+            settings = settings.model_copy(update={"ollama_url": ollama_url})
         async with serving(settings) as (base, app):
             connector = aiohttp.TCPConnector(limit=0, force_close=True)
             async with aiohttp.ClientSession(connector=connector) as session:
@@ -53,8 +62,7 @@ def in_thread() -> Iterator[Callable[[Settings], str]]:
         async def run() -> None:
             async with serving(settings):
                 started.set()
-                while not stop.is_set():
-                    await asyncio.sleep(0.02)
+                await asyncio.to_thread(stop.wait)
 
         thread = threading.Thread(target=asyncio.run, args=(run(),))
         thread.start()

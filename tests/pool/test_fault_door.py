@@ -14,17 +14,40 @@ from pydantic import SecretStr
 
 from tests.pool.world import make_settings, model, serving, write_catalog
 
-PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/route", "/api/chat", "/api/generate",
-         "/api/embed", "/api/show")  # fmt: skip
+PATHS = """/v1/chat/completions /v1/completions /v1/embeddings /v1/route
+           /api/chat /api/generate /api/embed /api/show""".split()
 HI = [{"role": "user", "content": "hola"}]
-KEYS = ("model", "messages", "prompt", "input", "stream", "n", "max_tokens", "temperature", "stop", "tools", "options",
-        "keep_alive", "format", "stream_options", "logit_bias", "response_format", "seed", "images", "system",
-        "top_logprobs", "metadata", "raw", "suffix", "tool_choice", "name", "role", "content")  # fmt: skip
-ATOMS = (None, True, False, 0, -1, 1, 3.5, 1e300, 2**63, 10**40, "", "m", "auto", "hola", "\x00", "ñ\u2028", "😀", [], {},
-         "user", [[]], {"role": "user", "content": "x"}, [{"role": "user", "content": "hola"}])  # fmt: skip
-RAW = (b"", b"{", b"nul", b"[1,2", b'{"a":NaN}', b'{"model":"m","messages":[],"n":Infinity}', b"\xff\xfe{}", b"[]", b'"x"',
-       b'{"model":"m","model":"n"}', b"[" * 100_000, b'{"a":' * 100_000, b'{"model":"\\u0000"}', b'{"n":1e400}',
-       b'{"model":"m","messages":[{"role":"user","content":"x"}],"n":1,"n":9}', b"0" * 1000)  # fmt: skip
+KEYS = """model messages prompt input stream n max_tokens temperature stop tools options keep_alive format
+          stream_options logit_bias response_format seed images system top_logprobs metadata raw suffix
+          tool_choice name role content""".split()
+ATOMS = (
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        3.5,
+        1e300,
+        2**63,
+        10**40,
+        "",
+        "m",
+        "auto",
+        "hola",
+        "\x00",
+        "ñ\u2028",
+        "😀",
+    ),
+    *([], {}, "user", [[]], {"role": "user", "content": "x"}, [{"role": "user", "content": "hola"}]),
+)
+RAW = (
+    *(b"", b"{", b"nul", b"[1,2", b'{"a":NaN}', b"\xff\xfe{}", b"[]", b'"x"', b"0" * 1000, b'{"n":1e400}'),
+    *(b'{"model":"m","messages":[],"n":Infinity}', b'{"model":"m","model":"n"}', b'{"model":"\\u0000"}'),
+    *(b"[" * 100_000, b'{"a":' * 100_000),
+    b'{"model":"m","messages":[{"role":"user","content":"x"}],"n":1,"n":9}',
+)
 
 
 def nonsense(source: random.Random, depth: int = 0):
@@ -105,9 +128,9 @@ async def test_fault_26_a_body_of_100_mb_is_refused_early(open_client, declared)
 
 async def test_fault_27_two_hundred_slow_senders_are_closed_and_good_clients_are_served(open_client):
     limits = {"header_s": 0.8, "body_s": 0.8}
-    kinds = (b"", b"POST /v1/chat", b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-a: b",
-             b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
-             b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{")  # fmt: skip
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+    body, chunks = b"content-length: 100\r\n\r\n{", b"transfer-encoding: chunked\r\n\r\n5\r\n{"
+    kinds = (b"", b"POST /v1/chat", head + b"x-a: b", head + body, head + chunks)
     async with open_client({"m": {"backend": "extractive"}}, limits=limits) as client:
         port = client.settings.ports.pool
 
@@ -124,9 +147,8 @@ async def test_fault_27_two_hundred_slow_senders_are_closed_and_good_clients_are
             writer.close()
             return time.monotonic() - began
 
-        senders = [
-            asyncio.ensure_future(slow(kind)) for kind in itertools.islice(itertools.cycle(kinds), 200)
-        ]
+        each = itertools.islice(itertools.cycle(kinds), 200)
+        senders = [asyncio.ensure_future(slow(kind)) for kind in each]
         await asyncio.sleep(0.3)
         for _ in range(20):
             assert (await client.chat("m"))[0] == 200
@@ -138,48 +160,45 @@ async def until_closed(reader: asyncio.StreamReader) -> None:
         await reader.read()
 
 
-TRICKS = ("{}", "/{}", "{}/", "{}/health", "{}/ready", "/health/..{}", "/health/%2e%2e{}", "/health;{}", "/health/..;{}",
-          "{}%2f", "{}?/health", "/HEALTH/..{}", "//health{}", "{}#/health", "{}/.", "/health%2f..%2f{}",
-          "http://127.0.0.1/health/..{}")  # fmt: skip
+TRICKS = """{} /{} {}/ {}/health {}/ready /health/..{} /health/%2e%2e{} /health;{} /health/..;{} {}%2f
+            {}?/health /HEALTH/..{} //health{} {}#/health {}/. /health%2f..%2f{}
+            http://127.0.0.1/health/..{}""".split()
 HOSTS = ("x", "x/health?a=", "127.0.0.1:1/health", "")
 
 
 async def test_fault_28_no_trick_with_paths_or_hosts_gets_past_the_key(tmp_path):
     catalog = write_catalog(tmp_path / "models.toml", {"m": {"backend": "extractive"}})
     settings = make_settings(tmp_path / "home", catalog).model_copy(update={"api_key": SecretStr("k" * 20)})
+    port = settings.ports.pool
     async with serving(settings):
         routes = ("/v1/models", "/stats", "/metrics", "/v1/models/m", "/api/tags", "/api/ps")
         for route, trick, host in itertools.product(routes, TRICKS, HOSTS):
-            target = trick.format(route)
-            said = await raw(
-                settings.ports.pool, f"GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
-            )
+            said = await raw(port, trick.format(route), f"host: {host}")
             status = int(said.split()[1]) if said else 400
-            assert status in (400, 401, 404), f"{target} with host {host!r} → {status}"
+            assert status in (400, 401, 404), f"{trick.format(route)} with host {host!r} → {status}"
             assert b'"data"' not in said and b"slots" not in said
-        assert b" 200 " in await raw(
-            settings.ports.pool, "GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
-        )
+        assert (await raw(port, "/health", "host: x")).startswith(b"HTTP/1.1 200 ")
         key = "authorization: Bearer " + "k" * 20
-        good = f"GET /v1/models HTTP/1.1\r\nhost: x\r\n{key}\r\nconnection: close\r\n\r\n"
-        assert b" 200 " in (await raw(settings.ports.pool, good)).splitlines()[0] + b" "
+        assert (await raw(port, "/v1/models", f"host: x\r\n{key}")).startswith(b"HTTP/1.1 200 ")
 
 
-async def raw(port: int, text: str) -> bytes:
+async def raw(port: int, target: str, headers: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(text.encode("latin-1"))
+    writer.write(f"GET {target} HTTP/1.1\r\n{headers}\r\nconnection: close\r\n\r\n".encode("latin-1"))
     said = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     return said
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "u"}}
 EXCESSIVE = (
-    {"n": 10**9}, {"best_of": 10**9}, {"max_tokens": 10**12}, {"logprobs": 10**6}, {"top_logprobs": 10**6},
-    {"stop": ["x"] * 100_000}, {"messages": HI * 100_000}, {"n": "2"}, {"temperature": "hot"}, {"temperature": True},
-    {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}] * 100_000}]},
-    {"max_completion_tokens": -5}, {"stream": "yes"}, {"messages": {}}, {"messages": []}, {"tools": [{}] * 10_000},
-    {"min_tokens": 10**12}, {"prompt_logprobs": 10**6}, {"seed": 10**30}, {"messages": [{"role": "root", "content": ""}]},
-)  # fmt: skip
+    *({"n": 10**9}, {"best_of": 10**9}, {"max_tokens": 10**12}, {"logprobs": 10**6}, {"top_logprobs": 10**6}),
+    *({"stop": ["x"] * 100_000}, {"messages": HI * 100_000}, {"n": "2"}, {"temperature": "hot"}),
+    {"messages": [{"role": "user", "content": [IMAGE] * 100_000}]},
+    *({"temperature": True}, {"max_completion_tokens": -5}, {"stream": "yes"}, {"messages": {}}),
+    *({"messages": []}, {"tools": [{}] * 10_000}, {"min_tokens": 10**12}, {"prompt_logprobs": 10**6}),
+    *({"seed": 10**30}, {"messages": [{"role": "root", "content": ""}]}),
+)
 
 
 async def test_fault_29_excessive_requests_are_refused_before_any_engine_hears_of_them(open_client, journal):

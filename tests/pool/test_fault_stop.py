@@ -5,55 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import asynccontextmanager
 
 import aiohttp
 
 from servers.pool import process
-from tests.pool.world import make_settings, model, write_catalog
-
-RUN = "from servers.pool.main import run; from tools.settings import load_settings; run(load_settings())"
-
-
-class Server:
-    def __init__(self, settings) -> None:
-        self.settings = settings
-        self.base = f"http://127.0.0.1:{settings.ports.pool}"
-        self.popen = self.spawn()
-
-    def spawn(self) -> subprocess.Popen:
-        pool = self.settings.pool
-        said = {
-            "CAPIBARA6_HOME": str(self.settings.home),
-            "CAPIBARA6_PORTS__POOL": str(self.settings.ports.pool),
-            "CAPIBARA6_OLLAMA_URL": self.settings.ollama_url,
-            "CAPIBARA6_LOG_LEVEL": "WARNING",
-            "CAPIBARA6_POOL__CATALOG": str(pool.catalog),
-            "CAPIBARA6_POOL__VLLM_PYTHON": str(pool.vllm_python),
-            "CAPIBARA6_POOL__UNLOAD_GRACE_S": "1",
-        }
-        return subprocess.Popen([sys.executable, "-c", RUN], env={**os.environ, **said})
-
-    async def up(self, session: aiohttp.ClientSession) -> None:
-        for _ in range(600):
-            try:
-                async with session.get(f"{self.base}/health/ready") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
-        raise AssertionError("the pool did not come up")
-
-    async def exited(self, within: float = 15.0) -> int:
-        deadline = time.monotonic() + within
-        while self.popen.poll() is None and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-        assert self.popen.returncode is not None, "the pool is still there"
-        return self.popen.returncode
-
-    def engines(self) -> list[int]:
-        return process.find(f"{self.settings.run_dir}:")
+from tests.pool.world import Server, make_settings, model, until, write_catalog
 
 
 @asynccontextmanager
@@ -86,8 +43,7 @@ async def test_fault_16_sigterm_lets_a_hundred_streams_finish_and_exits_0(tmp_pa
                 return await response.read()
 
         streams = [asyncio.ensure_future(stream()) for _ in range(100)]
-        while journal.read_text().count("begin") < 101:
-            await asyncio.sleep(0.02)
+        await until(lambda: journal.read_text().count("begin") == 101, within=30)
         server.popen.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.1)
         async with session.get(f"{server.base}/health/ready") as response:
@@ -109,10 +65,7 @@ async def test_fault_17_engines_die_with_a_killed_pool_and_a_new_one_serves(tmp_
         assert server.engines()
         server.popen.kill()
         server.popen.wait()
-        began = time.monotonic()
-        while server.engines() and time.monotonic() - began < 5:
-            await asyncio.sleep(0.02)
-        assert server.engines() == [], "an engine outlived its pool"
+        await until(lambda: not server.engines(), within=5)
         server.popen = server.spawn()
         await server.up(session)
         async with session.post(f"{server.base}/v1/chat/completions", json=ask("a")) as response:
@@ -125,9 +78,10 @@ async def test_fault_17_what_an_earlier_pool_left_behind_is_ended_at_start(tmp_p
     settings = make_settings(tmp_path / "home", catalog)
     owner = f"{mark}{settings.ports.pool}:nonce"
     code = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-    orphan = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, process.MARK: owner})
-    while not process.find(owner):
-        await asyncio.sleep(0.01)
+    orphan = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", code], env={**os.environ, process.MARK: owner}
+    )
+    await until(lambda: process.find(owner))
     server = Server(settings)
     try:
         async with aiohttp.ClientSession() as session:
@@ -142,8 +96,7 @@ async def test_sigterm_while_a_model_loads_ends_the_load_too(tmp_path, journal):
     models = {"a": model(journal, knobs={"load_s": 30, "ignore_sigterm": True})}
     async with started(tmp_path, models) as (server, session):
         load = asyncio.ensure_future(session.post(f"{server.base}/v1/models/a/load"))
-        while not journal.exists():
-            await asyncio.sleep(0.02)
+        await until(journal.exists)
         load.cancel()
         server.popen.send_signal(signal.SIGTERM)
         assert await server.exited() == 0

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -60,14 +62,26 @@ def write_catalog(path: Path, models: dict[str, dict[str, Any]], auto: dict[str,
 
 
 def make_settings(home: Path, catalog: Path, limits: dict[str, Any] | None = None, **pool: Any) -> Settings:
-    bounds = {"queue_wait_s": 5.0, "load_s": 10.0, "first_token_s": 5.0, "unload_grace_s": 1.0, **pool}
+    waits = {"queue_wait_s": 5.0, "load_s": 10.0, "first_token_s": 5.0, "unload_grace_s": 1.0}
+    bounds = {"vllm_python": Path(sys.executable), **waits, **pool}
     return Settings(
         home=home,
+        log_level="WARNING",
         ports=Ports(pool=free_port()),
         limits=Limits(**(limits or {})),
         ollama_url=f"http://127.0.0.1:{free_port()}",
-        pool=PoolSettings(catalog=catalog, vllm_python=Path(sys.executable), **bounds),
+        pool=PoolSettings(catalog=catalog, **bounds),
     )
+
+
+async def until(happened: Callable[[], Any], *, within: float = 10.0) -> Any:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if result := happened():
+            return result
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"did not happen within {within} s: {happened}")
 
 
 class Client:
@@ -108,12 +122,7 @@ class Client:
 
     async def until(self, happened: Callable[[], Any], *, within: float = 10.0) -> Any:
         """Wait for something to become true."""
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            if result := happened():
-                return result
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"did not happen within {within} s: {happened}")
+        return await until(happened, within=within)
 
     def lane(self, name: str) -> Any:
         return self.pool.scheduler.lanes[name]
@@ -124,7 +133,7 @@ class Client:
         return [line for line in lines if line.startswith(event) and (not name or line.split()[1] == name)]
 
     def orphans(self) -> list[int]:
-        return process.find(f"{self.settings.run_dir}:")
+        return process.find(f"{self.settings.run_dir}:{self.settings.ports.pool}:")
 
 
 @asynccontextmanager
@@ -137,13 +146,43 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Any]]:
     )  # fmt: skip
     server = uvicorn.Server(config)
     task = asyncio.ensure_future(server._serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-        if task.done():
-            task.result()
-            raise AssertionError("the pool did not start")
+    await until(lambda: server.started or task.done())
+    assert server.started, "the pool did not start"
     try:
         yield f"http://127.0.0.1:{settings.ports.pool}", app
     finally:
         server.should_exit = True
         await task
+
+
+RUN = "from servers.pool.main import run; from tools.settings import load_settings; run(load_settings())"
+
+
+class Server:
+    """A pool in a process of its own."""
+
+    def __init__(self, settings) -> None:
+        self.settings = settings
+        self.base = f"http://127.0.0.1:{settings.ports.pool}"
+        self.popen = self.spawn()
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **self.settings.environment()}
+        return subprocess.Popen([sys.executable, "-c", RUN], env=environment)
+
+    async def up(self, session: aiohttp.ClientSession) -> None:
+        for _ in range(600):
+            try:
+                async with session.get(f"{self.base}/health/ready") as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+        raise AssertionError("the pool did not come up")
+
+    async def exited(self, within: float = 15.0) -> int:
+        await until(lambda: self.popen.poll() is not None, within=within)
+        return self.popen.returncode
+
+    def engines(self) -> list[int]:
+        return process.find(f"{self.settings.run_dir}:")

@@ -85,6 +85,9 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, An
             for line in whole:
                 if line.strip():
                     yield orjson.loads(line)
+        if buffer.strip():
+            # An answer that is not streamed may end without a newline.
+            yield orjson.loads(buffer)
     except (aiohttp.ClientError, OSError) as exc:
         raise translated(exc) from exc
     except orjson.JSONDecodeError as exc:

@@ -1,0 +1,89 @@
+"""`capibara6 models`: what the pool has, and orders to load, unload and pull. Mounted by the main command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from servers.pool.catalog import load_catalog
+from servers.pool.weights import pull as pull_weights
+from tools.clients.pool import Pool, open_pool
+from tools.errors import Capibara6Error
+from tools.settings import Settings, load_settings
+
+Name = Annotated[str, typer.Argument(help="Modelo del catálogo · a model of the catalogue")]
+STATES = {"loaded": "green", "loading": "yellow", "available": "cyan", "failed": "red"}
+
+app = typer.Typer(help="Modelos: list, load, unload, pull · the pool's models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """Los modelos, qué los sirve y por qué no · the models, what serves them and why not."""
+    settings, console = load_settings(), Console()
+    models = _ask(settings, Pool.models)
+    spanish = settings.language == "es"
+    heads = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
+    table = Table(*heads)
+    for model in models:
+        colour = STATES.get(model["status"], "white")
+        state = model["status"] if model["available"] else ("no disponible" if spanish else "missing")
+        table.add_row(model["id"], model["domain"], f"[{colour}]{state}[/]", model["reason"] or "")
+    console.print(table)
+
+
+@app.command()
+def load(name: Name) -> None:
+    """Carga un modelo y espera a que esté listo · load a model and wait until it is ready."""
+    settings, console = load_settings(), Console()
+    with console.status(f"{'Cargando' if settings.language == 'es' else 'Loading'} {name}…"):
+        model = _ask(settings, lambda pool: pool.load(name))
+    console.print(f"{name}: {model['status']}")
+
+
+@app.command()
+def unload(name: Name) -> None:
+    """Descarga un modelo de la memoria · unload a model from memory."""
+    model = _ask(load_settings(), lambda pool: pool.unload(name))
+    Console().print(f"{name}: {model['status']}")
+
+
+@app.command()
+def pull(name: Name) -> None:
+    """Trae los pesos del hub, fijados a una revisión · fetch the weights, pinned to a revision."""
+    settings, console = load_settings(), Console()
+    spanish = settings.language == "es"
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name, total=None)
+
+        def show(file: str, done: int, total: int) -> None:
+            progress.update(task, description=file or name, completed=done, total=total)
+
+        try:
+            spec = load_catalog(settings.pool.catalog).spec(name)
+            folder = pull_weights(spec, settings.pool.weights.absolute(), progress=show)
+        except Capibara6Error as exc:
+            raise _failed(settings, exc) from exc
+    console.print(f"{'Pesos en' if spanish else 'Weights in'} {folder}")
+
+
+def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        async with open_pool(settings) as pool:
+            return await verb(pool)
+
+    try:
+        return asyncio.run(run())
+    except Capibara6Error as exc:
+        raise _failed(settings, exc) from exc
+
+
+def _failed(settings: Settings, exc: Capibara6Error) -> typer.Exit:
+    said = "No se pudo" if settings.language == "es" else "That failed"
+    Console(stderr=True).print(f"[red]{said}:[/] {exc.message}", highlight=False)
+    return typer.Exit(1)

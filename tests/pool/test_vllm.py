@@ -1,0 +1,214 @@
+"""The pool with real vLLM: tiny random models, three slots, everything that the small child only imitates."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from servers.pool import process
+from tests.pool.world import Server, make_settings, write_catalog
+
+PYTHON = Path(__file__).parents[2] / ".venv-vllm/bin/python"
+MAKER = Path(__file__).with_name("tiny.py")
+NAMES = ("phi4_fast", "mistral_balanced", "qwen_coder", "gptoss_complex")
+ARGS = [
+    "--max-model-len",
+    "1024",
+    "--max-num-seqs",
+    "8",
+    "--enable-auto-tool-choice",
+    "--tool-call-parser",
+    "hermes",
+]
+POOLING = ["--runner", "pooling", "--convert", "embed"]
+LONG = {"max_tokens": 900, "ignore_eos": True, "temperature": 0}
+
+BOOLEAN = {
+    "type": "object",
+    "properties": {"ok": {"type": "boolean"}},
+    "required": ["ok"],
+    "additionalProperties": False,
+}
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        not PYTHON.exists(), reason=f"no vLLM environment at {PYTHON}: build it with `make vllm`"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A pool process over four tiny models; at its end no engine may be left."""
+    home = tmp_path_factory.mktemp("vllm")
+    quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    subprocess.run(
+        [PYTHON, MAKER, home / "tiny"], check=True, env={**os.environ, **quiet}, capture_output=True
+    )
+    entry = {"backend": "vllm", "weights": "tiny", "kv_bytes": 64 * 2**20, "args": ARGS}
+    models = {name: {**entry} for name in NAMES}
+    models["gptoss_complex"]["idle_s"] = 4.0
+    models["embedder"] = {
+        **entry,
+        "kind": "embedding",
+        "args": [*ARGS[:4], *POOLING],
+    }
+    catalog = write_catalog(home / "models.toml", models)
+    waits = {"queue_wait_s": 400.0, "load_s": 400.0, "first_token_s": 60.0, "unload_grace_s": 5.0}
+    settings = make_settings(home / "home", catalog, vllm_python=PYTHON, weights=home, **waits)
+    running = Server(settings)
+    asyncio.run(_up(running))
+    yield running
+    running.popen.kill()
+    running.popen.wait()
+
+
+async def _up(server: Server) -> None:
+    async with aiohttp.ClientSession() as session:
+        await server.up(session)
+
+
+async def ask(session, server, name, *, stream=False, **more):
+    body = {"model": name, "messages": [{"role": "user", "content": "def main():"}], "max_tokens": 8, **more}
+    url = f"{server.base}/v1/chat/completions"
+    async with session.post(url, json={**body, "stream": stream}) as response:
+        return response.status, await (response.read() if stream else response.json())
+
+
+async def stats(session, server):
+    async with session.get(f"{server.base}/stats") as response:
+        return await response.json()
+
+
+async def until(session, server, name, state, within=60.0):
+    deadline = time.monotonic() + within
+    while (found := (await stats(session, server))["models"][name]["state"]) != state:
+        assert time.monotonic() < deadline, f"{name} is {found}, not {state}"
+        await asyncio.sleep(0.2)
+
+
+async def test_three_models_load_at_once_and_answer(server):
+    async with aiohttp.ClientSession() as session:
+        first = await asyncio.gather(*(ask(session, server, name) for name in NAMES[:3]))
+        assert [status for status, _ in first] == [200, 200, 200], first
+        assert [body["model"] for _, body in first] == list(NAMES[:3])
+        said = await stats(session, server)
+        assert said["slots"] == {"total": 3, "used": 3}
+        assert all(said["models"][name]["memory"] > 2**28 for name in NAMES[:3])
+
+
+async def test_streaming_usage_and_json_pass_through(server):
+    async with aiohttp.ClientSession() as session:
+        options = {"stream_options": {"include_usage": True}}
+        status, said = await ask(session, server, "phi4_fast", stream=True, **options)
+        events = said.strip().split(b"\n\n")
+        assert status == 200 and events[-1] == b"data: [DONE]"
+        assert json.loads(events[-2][6:])["usage"]["completion_tokens"] <= 8
+        shape = {"type": "json_schema", "json_schema": {"name": "x", "schema": BOOLEAN}}
+        _, body = await ask(session, server, "phi4_fast", response_format=shape, max_tokens=40)
+        assert set(json.loads(body["choices"][0]["message"]["content"])) == {"ok"}
+        status, body = await ask(session, server, "phi4_fast", max_tokens=100_000)
+        assert status == 400, "the engine's own complaint reaches the client"
+
+
+async def test_leaving_clients_cancel_the_engine(server):
+    async with aiohttp.ClientSession() as session:
+        for stream in (True, False):
+            waiting = asyncio.ensure_future(ask(session, server, "phi4_fast", stream=stream, **LONG))
+            await asyncio.sleep(1.0)
+            waiting.cancel()
+        await asyncio.sleep(1.0)
+        row = (await stats(session, server))["models"]["phi4_fast"]
+        assert row["in_flight"] == 0
+        assert await running(row["port"]) == 0, "vLLM goes on without a client"
+
+
+async def running(port: int) -> float:
+    """Requests that vLLM itself says it runs."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as response,
+    ):
+        lines = (await response.text()).splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_running"))
+
+
+async def test_a_fourth_model_evicts_an_idle_one_that_is_reloaded_when_asked_again(server):
+    async with aiohttp.ClientSession() as session:
+        assert (await ask(session, server, NAMES[3]))[0] == 200
+        said = await stats(session, server)
+        evicted = [name for name in NAMES[:3] if said["models"][name]["state"] == "cold"]
+        assert len(evicted) == 1 and said["slots"]["used"] == 3
+        await until(session, server, NAMES[3], "cold")
+        assert any(event.get("why") == "idle" for event in (await stats(session, server))["events"])
+        assert (await ask(session, server, evicted[0]))[0] == 200
+
+
+async def test_killing_the_engine_mid_stream_is_an_error_event_and_the_next_request_reloads(server):
+    async with aiohttp.ClientSession() as session:
+        stream = asyncio.ensure_future(ask(session, server, "phi4_fast", stream=True, **LONG))
+        await asyncio.sleep(0.6)
+        pid = (await stats(session, server))["models"]["phi4_fast"]["pid"]
+        group = process._group(pid)
+        victims = [
+            each for each in server.engines() if process._group(each) == group and "Engine" in title(each)
+        ]
+        assert victims, [title(each) for each in server.engines()]
+        os.kill(victims[-1], signal.SIGKILL)
+        status, said = await stream
+        last = said.strip().split(b"\n\n")[-1]
+        assert status == 200 and b"[DONE]" not in said and b'"finish_reason":"abort"' not in said
+        assert json.loads(last.removeprefix(b"data: "))["error"]["type"] == "upstream_error"
+        assert (await ask(session, server, "phi4_fast"))[0] == 200
+
+
+def title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+
+
+async def test_a_pooling_model_embeds_and_does_not_chat(server):
+    async with aiohttp.ClientSession() as session:
+        request = {"model": "embedder", "input": ["hola", "adiós"]}
+        async with session.post(f"{server.base}/v1/embeddings", json=request) as response:
+            body = await response.json()
+        assert response.status == 200 and [len(item["embedding"]) for item in body["data"]] == [64, 64]
+        assert (await ask(session, server, "embedder"))[0] == 400
+
+
+async def test_unloading_everything_and_during_a_start_gives_the_memory_back(server):
+    async with aiohttp.ClientSession() as session:
+        names = [*NAMES, "embedder"]
+        for name in names:
+            async with session.post(f"{server.base}/v1/models/{name}/unload") as response:
+                assert response.status == 200
+        for name in names:
+            await until(session, server, name, "cold")
+        assert server.engines() == []
+        free = (await stats(session, server))["memory_free"]
+        load = asyncio.ensure_future(session.post(f"{server.base}/v1/models/qwen_coder/load"))
+        await asyncio.sleep(4.0)
+        async with session.post(f"{server.base}/v1/models/qwen_coder/unload") as response:
+            assert response.status == 200
+        await until(session, server, "qwen_coder", "cold")
+        assert (await load).status == 503
+        assert server.engines() == []
+        assert abs((await stats(session, server))["memory_free"] - free) < 2**30
+
+
+async def test_sigterm_during_a_start_ends_pool_and_engine(server):
+    async with aiohttp.ClientSession() as session:
+        load = asyncio.ensure_future(session.post(f"{server.base}/v1/models/qwen_coder/load"))
+        await asyncio.sleep(4.0)
+        assert server.engines()
+        load.cancel()
+    server.popen.send_signal(signal.SIGTERM)
+    assert await server.exited(60) == 0
+    assert server.engines() == [], "engines outlived the pool"
