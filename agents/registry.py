@@ -8,6 +8,7 @@ from langgraph.graph import StateGraph
 
 from agents.chat import graph as chat
 from agents.context import Context
+from agents.research import graph as research
 from tools.errors import AgentNotFound
 
 
@@ -23,7 +24,10 @@ class Agent:
 AGENTS = {
     agent.name: agent
     for agent in (
-        Agent("capibara6", "Responde preguntas con citas del conocimiento / cited answers", chat.build_graph),
+        Agent("capibara6", "Responde con citas del conocimiento / cited answers", chat.build_graph),
+        Agent(
+            "capibara6-research", "Investiga una pregunta por partes / research report", research.build_graph
+        ),
     )
 }
 

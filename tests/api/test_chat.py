@@ -5,6 +5,7 @@ import httpx
 import openai
 import pytest
 
+from agents.registry import AGENTS
 from tools.clients.api import open_api
 from tools.errors import EmptyQuestion, ModelUnavailable, StoreUnavailable
 
@@ -190,7 +191,7 @@ async def test_thread_is_resumed_and_only_new_messages_count(http, knobs) -> Non
 
 async def test_models_lists_agents_and_the_pools_models(http) -> None:
     body = (await http.get("/v1/models")).json()
-    assert [model["id"] for model in body["data"]] == ["capibara6", "extractive", "phi4_fast"]
+    assert [model["id"] for model in body["data"]] == [*AGENTS, "extractive", "phi4_fast"]
     assert (await http.get("/v1/models/capibara6")).json()["id"] == "capibara6"
     assert (await http.get("/v1/models/nobody")).json()["error"]["code"] == "model_not_found"
 

@@ -1,0 +1,24 @@
+"""What the research graph keeps beside the turn: the plan, what was found and drafted for each question."""
+
+from typing import Annotated, Any
+
+from agents.turn import Turn
+
+Found = dict[str, list[dict[str, Any]]]
+Drafts = dict[str, str]
+
+
+def gather(old: dict[str, Any], new: dict[str, Any] | None) -> dict[str, Any]:
+    """Parallel branches add their question; None starts a new turn."""
+    return {} if new is None else {**old, **new}
+
+
+class State(Turn):
+    """`found` and `drafts` are by question; `weak` are the questions to look into again."""
+
+    plan: list[str]
+    weak: list[str]
+    rounds: int
+    found: Annotated[Found, gather]
+    drafts: Annotated[Drafts, gather]
+    spent: Annotated[dict[str, int], gather]

@@ -1,0 +1,97 @@
+import pytest
+
+from agents.events import Done, Progress, Token
+from agents.research.prompts import read_plan, take_apart
+from agents.runtime import Order, stream
+
+COMPOUND = "¿Cuántos modelos puede tener cargados el servidor y en qué puerto escucha la API?"
+
+
+async def events_of(ready, context, question=COMPOUND):
+    order = Order("capibara6-research", [{"role": "user", "content": question}])
+    return [event async for event in stream(ready, order, context=context)]
+
+
+def stages(events):
+    return [event.stage for event in events if isinstance(event, Progress)]
+
+
+async def test_compound_question_is_planned_explored_and_reported_with_sources(ready, context) -> None:
+    events = await events_of(ready, context)
+    plan = next(event for event in events if isinstance(event, Progress) and event.stage == "plan")
+    assert len(plan.detail["questions"]) == 2
+    assert plan.detail["by"] == "rules"
+    assert stages(events).count("explored") == 2
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert "tres modelos" in done.answer.answer
+    assert "5000" in done.answer.answer
+    assert "## Fuentes" in done.answer.answer
+    assert {citation.document_id for citation in done.answer.citations} == {"modelos", "puertos"}
+    text = "".join(event.text for event in events if isinstance(event, Token))
+    assert text == done.answer.answer
+
+
+async def test_question_without_answer_is_looked_into_again_once_more_widely(ready, context, knobs) -> None:
+    events = await events_of(ready, context, "¿Quién pintó la Capilla Sixtina?")
+    assert stages(events).count("explored") == 2
+    first, second = knobs.asked["/api/v1/rag/hybrid-search"]
+    assert second["top_k"] == 2 * first["top_k"]
+    assert "no contienen la respuesta" in events[-1].answer.answer
+    assert events[-1].answer.citations == []
+
+
+async def test_model_that_can_plan_writes_plan_drafts_and_report(ready, context, knobs) -> None:
+    knobs.model = "phi4_fast"
+    plan = [{"content": "1. ¿Cuántos modelos se cargan a la vez?\n2. ¿En qué puerto escucha la API?\n"}]
+    report = [
+        {"content": "Se cargan tres modelos a la vez [1]. La API escucha en el puerto 5000 "},
+        {"content": "[3]."},
+    ]
+
+    def mind(body):
+        system = body["messages"][0]["content"]
+        if "subpreguntas" in system:
+            return plan
+        if "informe" in system:
+            return report
+        return [{"content": "Tres modelos a la vez [1]."}]
+
+    knobs.mind = mind
+    events = await events_of(ready, context)
+    detail = next(event for event in events if isinstance(event, Progress) and event.stage == "plan").detail
+    assert detail["by"] == "model"
+    assert len(detail["questions"]) == 2
+    assert events[-1].answer.answer.startswith("Se cargan tres modelos")
+    assert events[-1].usage["total_tokens"] > 0
+
+
+async def test_token_cap_leaves_the_report_to_the_drafts(ready, context, knobs) -> None:
+    from dataclasses import replace
+
+    knobs.model = "phi4_fast"
+    knobs.mind = lambda body: [{"content": "¿Cuántos modelos hay?\n¿Qué puerto usa la API?"}]
+    context = replace(context, bounds=context.bounds.model_copy(update={"tokens": 1}))
+    events = await events_of(ready, context)
+    assert isinstance(events[-1], Done)
+    assert len(knobs.asked["/v1/chat/completions"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("¿Qué es Milvus?", 1),
+        ("¿Qué es Milvus? ¿Y en qué puerto escucha?", 2),
+        ("¿Qué es Milvus y cómo se instala y quién lo mantiene?", 3),
+        ("What is Milvus and how is it installed?", 2),
+        ("Gatos y perros", 1),
+        ("", 1),
+    ],
+)
+def test_question_is_taken_apart_where_it_asks_anew(question, parts) -> None:
+    assert len(take_apart(question)) == parts
+
+
+def test_plan_is_read_from_lists_and_bounded() -> None:
+    assert read_plan("- ¿Qué es uno?\n2) ¿Qué es dos?\n\nx") == ["¿Qué es uno?", "¿Qué es dos?"]
+    assert len(read_plan("\n".join(f"¿Pregunta número {n}?" for n in range(50)))) == 6
