@@ -72,8 +72,7 @@ async def known(settings: Settings, key: str, collection: str) -> bool:
     """True when this contact was kept before."""
     async with open_bridge(settings) as bridge:
         try:
-            path = f"/api/v1/documents/{key}"
-            await bridge.http.json("GET", path, params={"collection": collection})
+            await bridge.document(key, collection=collection)
         except NotFound:
             return False
     return True

@@ -70,6 +70,25 @@ TEXTS: dict[str, tuple[str, str]] = {
     "promise_kept": ("disponibilidad prometida en {hours} h", "available as promised over {hours} h"),
     "promise_broken": ("disponibilidad en {hours} h: {parts}", "availability over {hours} h: {parts}"),
     "worse": ("la calidad ha bajado: {parts}", "quality fell: {parts}"),
+    "retired": ("copia antigua borrada: {name}", "old backup removed: {name}"),
+    "backed_up": ("{documents} documentos copiados en {path}", "{documents} documents backed up in {path}"),
+    "would_restore": (
+        "la copia está bien: {documents} documentos de {made}; para ponerla, confirm=true",
+        "the backup is sound: {documents} documents of {made}; to put it back, confirm=true",
+    ),
+    "rebuilding": (
+        "PostgreSQL repuesto; el puente reescribe {documents} documentos",
+        "PostgreSQL is back; the bridge writes {documents} documents again",
+    ),
+    "restored": ("{documents} documentos de {made} repuestos", "{documents} documents of {made} are back"),
+    "not_found": (
+        "repuestos, pero la búsqueda no encuentra {names}",
+        "back, but search does not find {names}",
+    ),
+    "reconciled": (
+        "{looked} documentos mirados, {count} distintos",
+        "{looked} documents looked at, {count} differ",
+    ),
     "test_alert": ("aviso de prueba", "test alert"),
     "no_channel": (
         "no hay ningún canal: define CAPIBARA6_ALERTS__WEBHOOK o CAPIBARA6_ALERTS__SMTP y __TO",

@@ -32,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings(UNCLOSED))
+            item.add_marker(pytest.mark.timeout(300))  # the first one waits for Prefect's server
 
 
 @dataclass
@@ -162,7 +163,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _wait(settings: Settings, processes: list[subprocess.Popen[bytes]], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         assert all(process.poll() is None for process in processes), log.read_text()
         try:

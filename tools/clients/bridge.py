@@ -41,6 +41,11 @@ class Bridge:
             if len(body["documents"]) < PAGE:
                 return found
 
+    async def document(self, document_id: str, *, collection: str) -> dict[str, Any]:
+        """One document with its `passages`: `{id, position, heading, text}` each."""
+        path = f"/api/v1/documents/{quote(document_id)}"
+        return await self.http.json("GET", path, params={"collection": collection})
+
     async def delete(self, document_id: str, *, collection: str) -> None:
         path = f"/api/v1/documents/{quote(document_id)}"
         await self.http.json("DELETE", path, params={"collection": collection})

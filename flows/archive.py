@@ -1,0 +1,122 @@
+"""One backup on disk: a folder that is whole or not there, with a manifest that says what it holds."""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from tools.errors import BadRequest, NotFound
+from tools.settings import Settings
+
+SQLITE = b"SQLite format 3\0"
+
+
+class Probe(BaseModel):
+    """A search that must find this document after a restore."""
+
+    collection: str
+    query: str
+    document: str
+
+
+class Manifest(BaseModel):
+    """`counts[collection]` has documents and chunks; `files` SHA-256s; `missing` stores were not ours."""
+
+    made: str
+    version: str
+    counts: dict[str, dict[str, int]]
+    probes: list[Probe] = []
+    files: dict[str, str] = {}
+    missing: list[str] = []
+
+
+def folder(settings: Settings) -> Path:
+    return settings.home.absolute() / "backups"
+
+
+@contextmanager
+def create(settings: Settings, name: str) -> Iterator[Path]:
+    """A folder to fill; it gets its name when the block ends well and disappears when it does not."""
+    if "/" in name or name.startswith("."):
+        raise BadRequest("a backup's name is one word", param="name")
+    partial = folder(settings) / f".{name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, mode=0o700)
+    try:
+        yield partial
+        partial.rename(folder(settings) / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write(path: Path, manifest: Manifest) -> None:
+    """Add the digests of the files beside it, and write the manifest."""
+    files = {str(file.relative_to(path)): digest(file) for file in sorted(path.rglob("*")) if file.is_file()}
+    whole = manifest.model_copy(update={"files": files})
+    (path / "manifest.json").write_text(whole.model_dump_json(indent=2), encoding="utf-8")
+
+
+def read(settings: Settings, name: str) -> tuple[Path, Manifest]:
+    """A backup whose files are what the manifest says. Raises `NotFound`, `BadRequest` (damaged)."""
+    path = folder(settings) / name
+    if "/" in name or not (path / "manifest.json").is_file():
+        raise NotFound(f"there is no backup {name!r}", param="name")
+    manifest = Manifest.model_validate(json.loads((path / "manifest.json").read_text(encoding="utf-8")))
+    for file, known in manifest.files.items():
+        if not (path / file).is_file() or digest(path / file) != known:
+            raise BadRequest(f"{file} is damaged", param="name", code="damaged_backup")
+    return path, manifest
+
+
+def names(settings: Settings) -> list[str]:
+    """Whole backups, oldest first."""
+    return sorted(file.parent.name for file in folder(settings).glob("[!.]*/manifest.json"))
+
+
+def retire(settings: Settings, keep: int) -> list[str]:
+    """Remove all but the newest `keep`; the names that went."""
+    old = names(settings)[:-keep]
+    for name in old:
+        shutil.rmtree(folder(settings) / name)
+    return old
+
+
+def copy_databases(settings: Settings, target: Path) -> list[str]:
+    """Consistent copies of every SQLite file of the data directory, while others write to them."""
+    home, copied = settings.home.absolute(), []
+    for source in sorted(path for path in home.rglob("*.db") if not path.is_relative_to(folder(settings))):
+        if _is_sqlite(source):
+            name = source.relative_to(home)
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy(source, target / name)
+            copied.append(str(name))
+    return copied
+
+
+def digest(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """The settings without their secrets."""
+    return settings.model_dump(mode="json")
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as data:
+        return data.read(len(SQLITE)) == SQLITE
+
+
+def _copy(source: Path, target: Path) -> None:
+    with (
+        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as original,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        original.backup(copy)

