@@ -30,8 +30,10 @@ log = get_logger("pool.door")
 class Exchange:
     """One request and its answer. `answered` once a byte of a model's answer was sent."""
 
-    __slots__ = ("_receive", "_send", "_sink", "_task", "_watcher", "answered", "arrived", "body", "headers",
-                 "left", "method", "name", "path", "request_id", "route", "status")  # fmt: skip
+    __slots__ = (
+        *("_ended", "_receive", "_send", "_sink", "_task", "_watcher", "answered", "arrived", "body"),
+        *("headers", "left", "method", "name", "path", "request_id", "route", "status"),
+    )
 
     def __init__(self, scope: Any, receive: Any, send: Any, request_id: bytes) -> None:
         self.method: str = scope["method"]
@@ -41,7 +43,7 @@ class Exchange:
         self.route = "unmatched"
         self.body = b""
         self.status = 0
-        self.left = self.answered = False
+        self.left = self.answered = self._ended = False
         self.arrived = time.monotonic()
         given = self.headers.get(b"x-request-id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
@@ -66,6 +68,7 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def end(self, chunk: bytes = b"") -> None:
+        self._ended = True
         await self._send({"type": "http.response.body", "body": chunk})
 
     async def whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
@@ -115,6 +118,9 @@ class Exchange:
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        if self._ended:
+            # After a whole answer the server reports the end of the request in the same way.
+            return
         self.left = True
         if self._task is not None:
             self._task.cancel()
