@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,13 +21,13 @@ from rich.table import Table
 
 from servers.ask import ask
 from servers.services import Service, plan
-from servers.supervisor import MARK, Status, Supervisor, open_supervisor
+from servers.supervisor import MARK, STARTS, Status, Supervisor, open_supervisor
 from servers.words import say
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, Unavailable
 from tools.settings import Language, Settings
 
-READY_S = 120.0
+READY_S = 240.0
 FIRST_QUESTION = {
     "es": "¿Cuántos modelos puede tener cargados a la vez el servidor?",
     "en": "How many models can the server have loaded at once?",
@@ -48,16 +49,25 @@ class Watch:
         self.services = services
         self.rows: dict[str, tuple[str, Status | None]] = {}
         self.shown: dict[str, str] = {}
+        self.pids: defaultdict[str, set[int]] = defaultdict(set)
 
     def look(self) -> dict[str, tuple[str, Status | None]]:
         known = {status.name: status for status in self.supervisor.statuses()}
         with ThreadPoolExecutor(len(self.services)) as threads:
             healthy = list(threads.map(lambda service: service.healthy(), self.services))
-        self.rows = {
-            service.name: (judge(known.get(service.name), well), known.get(service.name))
-            for service, well in zip(self.services, healthy, strict=True)
-        }
+        for service, well in zip(self.services, healthy, strict=True):
+            status = known.get(service.name)
+            self.rows[service.name] = (self._judge(service.name, status, well), status)
         return self.rows
+
+    def _judge(self, name: str, status: Status | None, healthy: bool) -> str:
+        """`judge`; a process that keeps dying slowly, which supervisord never calls fatal, has failed too."""
+        word = judge(status, healthy)
+        if word == "healthy":
+            self.pids[name] = set()
+        elif status is not None and status.pid:
+            self.pids[name].add(status.pid)
+        return "failed" if len(self.pids[name]) > STARTS else word
 
     def named(self, state: str) -> list[str]:
         return [name for name, (found, _) in self.rows.items() if found == state]

@@ -24,7 +24,7 @@ from tests.conftest import settings_in
 from tools.clients.mcp import open_mcp
 from tools.settings import Settings
 
-pytestmark = [pytest.mark.walk, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.walk, pytest.mark.timeout(400)]
 
 SPANISH = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
 ENGLISH = "How many models can the server have loaded at once?"
@@ -46,7 +46,7 @@ class Platform:
             )
 
     def wait_open(self) -> None:
-        end = time.monotonic() + 180
+        end = time.monotonic() + 300
         while "Ctrl-C" not in self.printed():
             assert self.process.poll() is None, self.printed()
             assert time.monotonic() < end, self.printed()
@@ -210,7 +210,11 @@ def test_what_the_knowledge_does_not_hold_is_not_invented(platform: Platform) ->
     ("body", "status", "code"),
     [
         ({"model": "capibara6", "messages": [{"role": "user", "content": "  "}]}, 400, "empty_question"),
-        ({"model": "capibara6", "messages": [{"role": "user", "content": "a " * 50_000}]}, 413, "too_large"),
+        (
+            {"model": "capibara6", "messages": [{"role": "user", "content": "a " * 50_000}]},
+            413,
+            "question_too_long",
+        ),
         ({"model": "nadie", "messages": [{"role": "user", "content": "hola"}]}, 404, "model_not_found"),
         ("{not json", 400, None),
     ],
@@ -244,6 +248,15 @@ def test_doctor_finds_everything_running(platform: Platform) -> None:
     assert all(
         findings[name]["ok"] for name in ("postgres", "milvus", "graph", "pool", "bridge", "api", "ui")
     )
+
+
+def test_a_service_that_can_not_start_is_named_with_its_log_and_the_others_stop(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "home", pool={"catalog": tmp_path / "no-such-models.toml"})
+    failing = Platform(settings, tmp_path / "up.log")
+    assert failing.process.wait(240) == 1
+    assert "pool" in failing.printed()
+    assert "no-such-models.toml" in failing.printed()
+    assert failing.left_behind() == []
 
 
 def test_a_second_up_is_told_who_runs(platform: Platform) -> None:
