@@ -58,7 +58,7 @@ class Administration:
     def job(self, number: int, space: str) -> Rows:
         found = next((job for job in self._jobs.of(space) if job[0] == number), None)
         if found is None:
-            raise ExecutionError("Key not existed!", code=-17)
+            raise ExecutionError("Key not existed!")
         moment = datetime_of_micros(found[3])
         host = self._address[0]
         return [
@@ -80,7 +80,7 @@ class Administration:
     def session(self, number: int) -> Rows:
         found = [session for session in self._sessions.all() if session.id == number]
         if not found:
-            raise ExecutionError("Session not existed!", code=-2069)
+            raise ExecutionError("Session not existed!")
         return [self._row(found[0])]
 
     def _row(self, session: Session) -> list[Any]:

@@ -24,7 +24,9 @@ class SemanticError(QueryError):
 
 
 class ExecutionError(QueryError):
-    code, prefix = -1005, "ExecutionError: "
+    """What went wrong while running. As in the cluster, code -1005 comes with the bare message."""
+
+    code = -1005
 
 
 class PermissionDenied(QueryError):
@@ -44,22 +46,24 @@ class StatementEmpty(QueryError):
 class QueryKilled(ExecutionError):
     """The query met its deadline, its row or its memory cap."""
 
-    code = -3060
+    code, prefix = -3060, "ExecutionError: "
 
 
 class MemoryExceeded(ExecutionError):
-    code = -2600
+    code, prefix = -2600, "ExecutionError: "
 
 
 class SpaceDamaged(ExecutionError):
     """The space's file cannot be trusted; nothing in it is served."""
+
+    code, prefix = -2021, "ExecutionError: "
 
 
 UNSUPPORTED = "not supported by the embedded graph server; use a NebulaGraph cluster"
 
 
 class Unsupported(ExecutionError):
-    code = -2004
+    code, prefix = -2004, "ExecutionError: "
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is {UNSUPPORTED}")

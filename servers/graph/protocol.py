@@ -8,12 +8,13 @@ from nebula3.graph import ttypes
 
 from servers.graph import answer
 from servers.graph.administration import Administration, Jobs
+from servers.graph.compact import Table
 from servers.graph.engine.execute import Engine, Result
 from servers.graph.engine.frame import Run
 from servers.graph.errors import QueryError
 from servers.graph.sessions import Query, Sessions
 from servers.graph.users import GUEST, Users
-from servers.graph.wire import dataset, from_wire
+from servers.graph.wire import from_wire
 from tools.log import get_logger
 
 log = get_logger("graph")
@@ -63,7 +64,7 @@ class Graph:
         if result.code:
             response.error_msg = result.message.encode("utf-8", "replace")
         elif result.columns:
-            response.data = dataset(result.columns, result.rows)
+            response.data = Table(result.columns, result.rows)
         return response
 
     def executeJson(self, sessionId: int, stmt: bytes) -> bytes:

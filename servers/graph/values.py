@@ -4,8 +4,8 @@ Integers are 64-bit, `str` is text, `list` and `dict` are lists and maps, `NSet`
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
@@ -109,12 +109,22 @@ class Duration:
         return f"P{self.months}MT{total}.{self.micros % 1_000_000:06d}000S"
 
 
-@dataclass(slots=True, eq=False)
 class Vertex:
-    """`tags` maps a tag's name to its properties, in the tags' order."""
+    """`tags` maps a tag's name to its properties. They may be read as late as they are looked at."""
 
-    vid: Any
-    tags: dict[str, dict[str, Any]] = field(default_factory=dict)
+    __slots__ = ("_tags", "vid")
+
+    def __init__(
+        self, vid: Any, tags: "dict[str, dict[str, Any]] | Callable[[Any], Any] | None" = None
+    ) -> None:
+        self.vid = vid
+        self._tags: Any = {} if tags is None else tags
+
+    @property
+    def tags(self) -> dict[str, dict[str, Any]]:
+        if type(self._tags) is not dict:
+            self._tags = self._tags(self.vid) or {}
+        return self._tags
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Vertex) and self.vid == other.vid
@@ -123,16 +133,31 @@ class Vertex:
         return hash(self.vid)
 
 
-@dataclass(slots=True, eq=False)
 class Edge:
-    """An edge as it was walked. `type` is negative, and the ends swapped, when walked backwards."""
+    """An edge as it was walked. `type` is negative, and the ends swapped, when walked backwards.
 
-    src: Any
-    dst: Any
-    type: int
-    name: str
-    rank: int
-    props: dict[str, Any] = field(default_factory=dict)
+    `props` are a dict, or a stored text with what decodes it.
+    """
+
+    __slots__ = ("_decode", "_props", "dst", "name", "rank", "src", "type")
+
+    def __init__(
+        self, src: Any, dst: Any, kind: int, name: str, rank: int, props: Any = None, decode: Any = None
+    ) -> None:
+        self.src, self.dst, self.type, self.name, self.rank = src, dst, kind, name, rank
+        self._props = {} if props is None else props
+        self._decode = decode
+
+    @property
+    def props(self) -> dict[str, Any]:
+        if self._decode is not None:
+            self._props, self._decode = self._decode(self._props) or {}, None
+        return self._props
+
+    @property
+    def flipped(self) -> "Edge":
+        """The same edge, walked the other way."""
+        return Edge(self.dst, self.src, -self.type, self.name, self.rank, self._props, self._decode)
 
     @property
     def key(self) -> tuple[Any, int, int, Any]:

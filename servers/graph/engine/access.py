@@ -18,6 +18,9 @@ IN_ALL = "SELECT -type, rank, src, props FROM e WHERE dst = ?"
 IN_ONE = "SELECT -type, rank, src, props FROM e WHERE dst = ? AND type = ?"
 
 
+EXISTS = "SELECT 1 FROM v WHERE vid = ?"
+
+
 class Access:
     """The graph as one query sees it."""
 
@@ -27,7 +30,9 @@ class Access:
         self.decoders = store.decoders
         self._execute = connection.execute
         self._vertices: dict[Any, dict[str, dict[str, Any]]] = {}
-        self._ttl = {item.id for item in store.schema.edges.values() if item.ttl_col}
+        self._seen: dict[Any, bool] = {}
+        self._ttl = store.fading_edges
+        self._fading = store.fading_tags
 
     # ------------------------------------------------------------ vertices
     def tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
@@ -53,14 +58,17 @@ class Access:
         return made if made or seen else None
 
     def vertex(self, vid: Any) -> Vertex:
-        """The vertex; without tags where an edge dangles."""
-        return Vertex(vid, self.tags(vid) or {})
+        """The vertex, its tags read when they are looked at; without tags where an edge dangles."""
+        return Vertex(vid, self.tags)
 
-    def exists(self, vid: Any) -> bool:
-        return (
-            self.tags(vid) is not None
-            or self._execute("SELECT 1 FROM v WHERE vid = ? AND tag = 0", (vid,)).fetchone() is not None
-        )
+    def known(self, vid: Any) -> bool:
+        """Whether the space has the vertex."""
+        if self._fading or vid in self._vertices:
+            return self.tags(vid) is not None
+        if vid not in self._seen:
+            self.run.tick()
+            self._seen[vid] = self._execute(EXISTS, (vid,)).fetchone() is not None
+        return self._seen[vid]
 
     # ------------------------------------------------------------ edges
     def hops(self, vid: Any, types: Iterable[int], *, out: bool, everything: bool) -> list[Hop]:
@@ -77,14 +85,11 @@ class Access:
         kind = abs(row[0])
         return kind not in self._ttl or self.decoders[kind](row[3]) is not None
 
-    def props(self, hop: Hop) -> dict[str, Any]:
-        return self.decoders[abs(hop[0])](hop[3]) or {}
-
     def edge(self, src: Any, hop: Hop) -> Edge:
         """The edge as walked from `src`."""
         kind, rank, other, text = hop
         name = self.schema.edge_ids[abs(kind)].name
-        return Edge(src, other, kind, name, rank, self.decoders[abs(kind)](text) or {})
+        return Edge(src, other, kind, name, rank, text, self.decoders[abs(kind)])
 
     # ------------------------------------------------------------ scans
     def tagged(self, tag: int, narrow: str, bound: list[Any]) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from servers.graph.engine.scope import Scope
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values import Empty, Null
+from servers.graph.values import Empty, Null, Vertex
 
 
 def plan_fetch_vertices(statement: s.FetchVertices, context: Context) -> Plan:
@@ -63,8 +63,7 @@ class _View:
         return {name: props for name, props in found.items() if name in wanted} or None
 
     def vertex(self, vid: Any) -> Any:
-        made = self._access.vertex(vid)
-        return type(made)(vid, self.tags(vid) or {})
+        return Vertex(vid, self.tags)
 
 
 def _tag(context: Context, name: str) -> Any:

@@ -11,9 +11,8 @@ from servers.graph.engine.frame import Frame, Row, Rows, Run
 from servers.graph.engine.output import Output, build_output
 from servers.graph.engine.places import Places
 from servers.graph.engine.plan import Context, Plan, scope_of
-from servers.graph.engine.walk import has_aggregate, walk
+from servers.graph.engine.walk import has_aggregate
 from servers.graph.errors import NgqlSyntaxError, SemanticError
-from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.storage.schema import SchemaDef
 from servers.graph.values import Edge
@@ -72,7 +71,6 @@ def plan_go(statement: s.Go, context: Context) -> Plan:
     trip = _Trip(walker, _steps(statement, context), where, output, _sampler(statement, context))
     # Rows of a pipe or a variable are joined with what they lead to, whether or not they are read.
     trip.joined = source is not None
-    trip.props = _reads_props([*exprs, statement.where])
 
     def execute(run: Run) -> Rows:
         with store.read(run.deadline) as connection:
@@ -80,17 +78,6 @@ def plan_go(statement: s.Go, context: Context) -> Plan:
             return run.hold(trip.rows(access, places))
 
     return Plan("Traverse", output.names, execute, output.types)
-
-
-def _reads_props(exprs: list[Any]) -> bool:
-    """Whether an edge's stored properties matter, beyond its key."""
-    for part in walk(exprs):
-        match part:
-            case e.Ref(what="EDGE"):
-                return True
-            case e.Attr(left=e.Label(), name=name) if name not in ("_src", "_dst", "_rank", "_type"):
-                return True
-    return False
 
 
 def _steps(statement: s.Go, context: Context) -> tuple[int, int]:
@@ -117,7 +104,7 @@ def _sampler(statement: s.Go, context: Context) -> list[int] | None:
 
 
 class _Trip:
-    """A GO ready to run. `joined` rows repeat for each input row; `props` says that properties are read."""
+    """A GO ready to run. `joined` rows repeat for each input row."""
 
     def __init__(
         self,
@@ -129,7 +116,7 @@ class _Trip:
     ) -> None:
         self.walker, self.where, self.output, self.keep = walker, where, output, keep
         self.low, self.high = steps
-        self.joined = self.props = False
+        self.joined = False
 
     def rows(self, access: Access, places: Places) -> Rows:
         if self.high > access.run.caps.steps:
@@ -166,12 +153,11 @@ class _Trip:
     def _frames(self, access: Access, found: Iterable[Found], rows: list[Any]) -> Iterator[Frame]:
         frame = Frame(access.run)
         frame.tags = access
-        where, names = self.where, access.schema.edge_ids
+        where, names, decoders = self.where, access.schema.edge_ids, access.decoders
         for src, hop in found:
             frame.src, frame.dst = src, hop[2]
             kind, rank, dst, _ = hop
-            props = access.props(hop) if self.props else {}
-            frame.edge = Edge(src, dst, kind, names[abs(kind)].name, rank, props)
+            frame.edge = Edge(src, dst, kind, names[abs(kind)].name, rank, hop[3], decoders[abs(kind)])
             for row in rows:
                 frame.row = row
                 if where is None or where(frame) is True:

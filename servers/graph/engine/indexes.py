@@ -31,7 +31,7 @@ def plan_create_index(statement: d.CreateIndex, context: Context) -> Plan:
         if (statement.kind, statement.name) in schema.indexes:
             if statement.if_not_exists:
                 return []
-            raise ExecutionError("Existed!", code=-2002)
+            raise ExecutionError("Existed!")
         made = _index(statement, schema)
         changed = replace(
             schema, indexes={**schema.indexes, (made.kind, made.name): made}, next_id=made.id + 1
@@ -48,14 +48,14 @@ def _index(statement: d.CreateIndex, schema: Schema) -> IndexDef:
         raise ExecutionError(f"{statement.kind.title()}NotFound: {statement.kind.title()} not existed!")
     names = [name for name, _ in statement.fields]
     if len(set(names)) < len(names):
-        raise ExecutionError("Conflict!", code=-2008)
+        raise ExecutionError("Conflict!")
     for name, length in statement.fields:
         _check_field(definition, name, length)
     if any(
         [name for name, _ in item.fields] == names
         for item in schema.indexes_of(statement.kind, definition.name)
     ):
-        raise ExecutionError("Existed!", code=-2002)
+        raise ExecutionError("Existed!")
     fields = tuple(statement.fields)
     return IndexDef(
         statement.kind, statement.name, schema.next_id, definition.name, fields, statement.comment
@@ -68,11 +68,11 @@ def _check_field(definition: SchemaDef, name: str, length: int | None) -> None:
         where = "Tag" if definition.kind == "TAG" else "Edge"
         raise ExecutionError(f"{where}PropNotFound: {where} prop not existed!")
     if prop.type == "DURATION":
-        raise ExecutionError("Unsupported!", code=-2004)
+        raise ExecutionError("Unsupported!")
     if prop.type == "STRING" and length is None:
-        raise ExecutionError("Invalid param!", code=-2009)
+        raise ExecutionError("Invalid param!")
     if length is not None and (prop.type not in ("STRING", "FIXED_STRING") or length < 1):
-        raise ExecutionError("Invalid param!", code=-2009)
+        raise ExecutionError("Invalid param!")
 
 
 def plan_drop_index(statement: d.DropIndex, context: Context) -> Plan:

@@ -1,17 +1,17 @@
 """INSERT VERTEX and INSERT EDGE: whole batches, written in one transaction; the last row of a key wins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from servers.graph.engine.check import constant
 from servers.graph.engine.frame import Rows, Run
-from servers.graph.engine.places import fits, is_vid
+from servers.graph.engine.places import fits
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.props import Filler
 from servers.graph.errors import ExecutionError, SemanticError, StorageError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.storage.codec import encode
+from servers.graph.language.template import Filling
 from servers.graph.storage.schema import SchemaDef
 from servers.graph.storage.space import NO_TAG, SpaceStore
 
@@ -34,12 +34,11 @@ def value_of(expr: e.Expr, parameters: dict[str, Any]) -> Any:
 
 
 def plan_insert_vertices(statement: s.InsertVertices, context: Context) -> Plan:
-    store, parameters = context.store, context.parameters
-    fillers, width = [], 0
+    store, parts, width = context.store, list[tuple[int, Filler, int, int]](), 0
     for name, props in statement.tags:
         definition = _schema(context, "TAG", name)
         names = _names(definition, props)
-        fillers.append((definition.id, Filler(definition, names, evaluator(context)), width, len(names)))
+        parts.append((definition.id, Filler(definition, names, evaluator(context)), width, len(names)))
         width += len(names)
     if len({name for name, _ in statement.tags}) < len(statement.tags):
         raise SemanticError("Insert duplicate tags is not allowed")
@@ -48,24 +47,22 @@ def plan_insert_vertices(statement: s.InsertVertices, context: Context) -> Plan:
             raise SemanticError("Column count doesn't match value count.")
 
     def make() -> Bound:
-        rows: Bound = []
-        for key, exprs in statement.rows:
-            vid = _vid(key, store, parameters)
-            values = [value_of(expr, parameters) for expr in exprs]
-            rows += [
-                (vid, tag, encode(filler.fill(values[start : start + count])))
-                for tag, filler, start, count in fillers
-            ]
-            if not fillers:
-                rows.append((vid, NO_TAG, "[]"))
-        return rows
+        keys, *columns = columns_of([[key, *exprs] for key, exprs in statement.rows], statement, context)
+        check_vids(keys, store)
+        if not parts:
+            return [(vid, NO_TAG, "[]") for vid in keys]
+        return [
+            (vid, tag, text)
+            for tag, filler, start, count in parts
+            for vid, text in zip(keys, filler.texts(columns[start : start + count], len(keys)), strict=True)
+        ]
 
     verb = "INSERT OR IGNORE" if statement.if_not_exists else "INSERT OR REPLACE"
     return _writing("InsertVertices", store, f"{verb} INTO v VALUES (?, ?, ?)", make, statement.if_not_exists)
 
 
 def plan_insert_edges(statement: s.InsertEdges, context: Context) -> Plan:
-    store, parameters = context.store, context.parameters
+    store = context.store
     definition = _schema(context, "EDGE", statement.edge)
     names = _names(definition, statement.props)
     filler, number = Filler(definition, names, evaluator(context)), definition.id
@@ -74,20 +71,38 @@ def plan_insert_edges(statement: s.InsertEdges, context: Context) -> Plan:
             raise SemanticError("Column count doesn't match value count.")
 
     def make() -> Bound:
-        rows: Bound = []
-        for key, exprs in statement.rows:
-            src, dst = _vid(key.src, store, parameters), _vid(key.dst, store, parameters)
-            rank = value_of(key.rank, parameters) if key.rank else 0
-            if type(rank) is not int:
-                raise SemanticError("Rank should be an integer")
-            values = [value_of(expr, parameters) for expr in exprs]
-            rows.append((src, number, rank, dst, encode(filler.fill(values))))
-        return rows
+        items = [[key.src, key.dst, key.rank or e.Const(0), *exprs] for key, exprs in statement.rows]
+        srcs, dsts, ranks, *columns = columns_of(items, statement, context)
+        check_vids(srcs, store)
+        check_vids(dsts, store)
+        if set(map(type, ranks)) != {int}:
+            raise SemanticError("Rank should be an integer")
+        texts = filler.texts(columns, len(srcs))
+        return list(zip(srcs, [number] * len(srcs), ranks, dsts, texts, strict=True))
 
     verb = "INSERT OR IGNORE" if statement.if_not_exists else "INSERT OR REPLACE"
     return _writing(
         "InsertEdges", store, f"{verb} INTO e VALUES (?, ?, ?, ?, ?)", make, statement.if_not_exists
     )
+
+
+def columns_of(
+    rows: list[list[e.Expr]], statement: s.InsertVertices | s.InsertEdges, context: Context
+) -> list[Sequence[Any]]:
+    """The rows' values, column by column."""
+    parameters, block = context.parameters, statement.block
+    if block is None:
+        return list(zip(*[[value_of(expr, parameters) for expr in row] for row in rows], strict=True))
+    columns = [block.column(expr) for expr in rows[0]]
+    made = list[Sequence[Any]]()
+    for expr, column in zip(rows[0], columns, strict=True):
+        made.append(_evaluated(expr, block, parameters) if column is None else column)
+    return made
+
+
+def _evaluated(expr: e.Expr, block: Any, parameters: dict[str, Any]) -> list[Any]:
+    filling = Filling(expr)
+    return [value_of(filling.fill(block.row(at)), parameters) for at in range(block.count)]
 
 
 def _writing(name: str, store: SpaceStore, sql: str, make: Callable[[], Bound], keep_first: bool) -> Plan:
@@ -122,13 +137,12 @@ def _names(definition: SchemaDef, props: list[str] | None) -> list[str]:
     return props
 
 
-def _vid(expr: e.Expr, store: SpaceStore, parameters: dict[str, Any]) -> Any:
-    vid = value_of(expr, parameters)
-    if not is_vid(vid, store):
-        kind = "an integer" if store.vid_type == "INT64" else "a string"
-        raise ExecutionError(f"Vertex ID must be {kind}.")
-    if not fits(vid, store):
+def check_vids(vids: Sequence[Any], store: SpaceStore) -> None:
+    """Refuse ids of the wrong kind or too long. Raises `ExecutionError`, `StorageError`."""
+    integers = store.vid_type == "INT64"
+    if set(map(type, vids)) != {int if integers else str}:
+        raise ExecutionError(f"Vertex ID must be {'an integer' if integers else 'a string'}.")
+    if not integers and any(len(vid) > store.vid_length // 4 and not fits(vid, store) for vid in vids):
         raise StorageError(
             "The VID must be a 64-bit integer or a string fitting space vertex id length limit."
         )
-    return vid

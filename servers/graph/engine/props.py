@@ -1,11 +1,11 @@
 """Values that go into a tag or an edge: defaults, NULL, and the fit of value and type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from servers.graph import temporal as t
 from servers.graph.errors import ExecutionError, SemanticError, StorageError
-from servers.graph.storage.codec import from_stored
+from servers.graph.storage.codec import encode, from_stored
 from servers.graph.storage.schema import PropDef, SchemaDef
 from servers.graph.values import MAX_INT, MIN_INT, NULL, Date, DateTime, Duration, Empty, Null, Time
 
@@ -27,24 +27,27 @@ class Filler:
         self._fits = [(_fit_of(prop), prop) for prop in schema.props]
         self._index = {name: at for at, name in enumerate(names)}
         self._evaluate = evaluate
-        self._straight = list(names) == [prop.name for prop in schema.props] and all(
-            prop.position == at for at, prop in enumerate(schema.props)
-        )
         for prop in schema.props:
             if prop.name not in self._index and prop.default is None and not prop.nullable:
                 raise SemanticError(f"The property `{prop.name}' is not nullable and has no default value.")
 
-    def fill(self, values: list[Any]) -> list[Any]:
-        """Values in order of position. Raises `StorageError` for what does not fit."""
-        if self._straight:
-            return [fit(value, prop) for (fit, prop), value in zip(self._fits, values, strict=True)]
-        made: list[Any] = [NULL] * self._schema.next_position
+    def texts(self, columns: Sequence[Sequence[Any]], count: int) -> list[str]:
+        """Stored texts of `count` rows given column by column. Raises `StorageError`."""
+        made: list[Sequence[Any]] = [[NULL] * count for _ in range(self._schema.next_position)]
         for fit, prop in self._fits:
             at = self._index.get(prop.name)
-            made[prop.position] = (
-                fit(values[at], prop) if at is not None else default_of(prop, self._evaluate)
-            )
-        return made
+            if at is None:
+                made[prop.position] = [default_of(prop, self._evaluate) for _ in range(count)]
+            else:
+                made[prop.position] = _fit_column(fit, prop, columns[at])
+        return [encode(row) for row in zip(*made, strict=True)] if made else ["[]"] * count
+
+
+def _fit_column(fit: Callable[[Any, PropDef], Any], prop: PropDef, column: Sequence[Any]) -> Sequence[Any]:
+    kinds = set(map(type, column))
+    if (kinds == {str} and prop.type == "STRING") or (kinds == {int} and prop.type in ("INT", "INT64")):
+        return column
+    return [fit(value, prop) for value in column]
 
 
 def default_of(prop: PropDef, evaluate: Callable[[str], Any]) -> Any:

@@ -32,9 +32,9 @@ def plan_create_schema(statement: d.CreateSchema, context: Context) -> Plan:
         if statement.name in schema.of_kind(kind):
             if statement.if_not_exists:
                 return []
-            raise ExecutionError("Existed!", code=-2002)
+            raise ExecutionError("Existed!")
         if statement.name in schema.of_kind(other):
-            raise ExecutionError("Schema with same name exists", code=-2014)
+            raise ExecutionError("Schema with same name exists")
         made = draft.changed(id=schema.next_id)
         store.define(_with(schema, [*schema.definitions(), made], schema.next_id + 1), run.deadline)
         return []
@@ -66,7 +66,7 @@ def _default(prop: PropDef, expr: e.Expr, context: Context) -> tuple[str, Any]:
     try:
         value = fitted(prop, constant(expr, context.parameters))
     except QueryError:
-        raise ExecutionError("Invalid param!", code=-2009) from None
+        raise ExecutionError("Invalid param!") from None
     if any(isinstance(part, e.Call) and not part.arguments for part in walk(expr)):
         return "expression", expr.text()
     return "value", None if isinstance(value, Null) else to_stored(value)
@@ -112,7 +112,7 @@ def plan_alter_schema(statement: d.AlterSchema, context: Context) -> Plan:
             changed = _CHANGES[verb](changed, items, schema, context)
         changed = _with_options(changed, statement.options, context)
         if changed.ttl_col and schema.indexes_of(kind, found.name) and found.ttl_col != changed.ttl_col:
-            raise ExecutionError("Unsupported!", code=-2004)
+            raise ExecutionError("Unsupported!")
         rest = [item for item in schema.definitions() if item is not found]
         store.define(_with(schema, [*rest, changed], schema.next_id), run.deadline)
         return []
@@ -124,7 +124,7 @@ def _add(item: SchemaDef, props: list[d.Prop], _schema: Schema, context: Context
     made = list(item.props)
     for prop in props:
         if any(prop.name == known.name for known in made):
-            raise ExecutionError("Existed!", code=-2002)
+            raise ExecutionError("Existed!")
         made.append(_prop(prop, item.next_position + len(made) - len(item.props), context))
     return item.changed(props=tuple(made), next_position=item.next_position + len(props))
 
@@ -153,7 +153,7 @@ def _drop(item: SchemaDef, names: list[str], schema: Schema, _context: Context) 
 def _refuse_indexed(item: SchemaDef, name: str, schema: Schema) -> None:
     for index in schema.indexes_of(item.kind, item.name):
         if any(field == name for field, _ in index.fields):
-            raise ExecutionError("Related index exists, please drop index first", code=-2015)
+            raise ExecutionError("Related index exists, please drop index first")
 
 
 _CHANGES: dict[str, Any] = {"add": _add, "change": _change, "drop": _drop}
@@ -170,7 +170,7 @@ def plan_drop_schema(statement: d.DropSchema, context: Context) -> Plan:
                 return []
             raise ExecutionError(f"{kind.title()}NotFound: {kind.title()} not existed!")
         if schema.indexes_of(kind, found.name):
-            raise ExecutionError("Related index exists, please drop index first", code=-2015)
+            raise ExecutionError("Related index exists, please drop index first")
         rest = [item for item in schema.definitions() if item is not found]
         clean = f"DELETE FROM {'v WHERE tag' if kind == 'TAG' else 'e WHERE type'} = {found.id}"
         store.define(_with(schema, rest, schema.next_id), run.deadline, [clean])

@@ -53,7 +53,7 @@ SPACE_COLUMNS: list[str] = [
 def _info(context: Context, name: str) -> SpaceInfo:
     found = context.catalog.info(name)
     if found is None:
-        raise ExecutionError("SpaceNotFound: Space not existed!", code=-5)
+        raise ExecutionError("SpaceNotFound: Space not existed!")
     return found
 
 

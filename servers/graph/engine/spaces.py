@@ -70,7 +70,7 @@ def plan_create_space_as(statement: d.CreateSpaceAs, context: Context) -> Plan:
     def execute(run: Run) -> Rows:
         source = catalog.info(statement.source)
         if source is None:
-            raise ExecutionError("SpaceNotFound: Space not existed!", code=-5)
+            raise ExecutionError("SpaceNotFound: Space not existed!")
         if catalog.info(statement.name) and statement.if_not_exists:
             return []
         schema = catalog.store(statement.source).schema
@@ -98,7 +98,7 @@ def plan_clear_space(statement: d.ClearSpace, context: Context) -> Plan:
         if context.catalog.info(statement.name) is None:
             if statement.if_exists:
                 return []
-            raise ExecutionError("SpaceNotFound: Space not existed!", code=-5)
+            raise ExecutionError("SpaceNotFound: Space not existed!")
         with context.catalog.store(statement.name).write(run.deadline) as connection:
             connection.execute("DELETE FROM v")
             connection.execute("DELETE FROM e")

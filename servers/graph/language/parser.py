@@ -8,6 +8,7 @@ import marshal
 import os
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from lark.lexer import TerminalDef
 
 from servers.graph.errors import NgqlSyntaxError, QueryError, StatementEmpty
 from servers.graph.language import definitions as d
+from servers.graph.language import statements as s
 from servers.graph.language.build_patterns import Builder
+from servers.graph.language.bulk import Block, one_of_many
 from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, split_literals
 from servers.graph.language.statements import Statement
 from servers.graph.language.template import Template
@@ -47,10 +50,26 @@ class Parser:
         skeleton, literals = split
         if not Template.suits(literals):
             return self._run(text)
+        batch = one_of_many(skeleton)
+        if batch is not None:
+            statements = self._batch(*batch, literals)
+            if statements is not None:
+                return statements
         template = self._find(skeleton)
         if template is None:
             template = self._learn(skeleton, text, literals)
         return template.fill(literals) if isinstance(template, Template) else template
+
+    def _batch(self, skeleton: str, count: int, literals: list[str]) -> list[Statement] | None:
+        """One INSERT over a block of literals; None where the rows are not what they seem."""
+        width, rest = divmod(len(literals), count)
+        found = self._find(skeleton) or self._learn(skeleton, skeleton, [])
+        if rest or not isinstance(found, Template) or len(found.statements) != 1:
+            return None
+        first = found.statements[0]
+        if not isinstance(first, s.InsertVertices | s.InsertEdges):
+            return None
+        return [replace(first, block=Block(literals, width, count))]
 
     def _find(self, skeleton: str) -> Template | None:
         with self._lock:

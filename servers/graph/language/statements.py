@@ -267,6 +267,8 @@ class InsertVertices(Write):
     if_not_exists: bool
     tags: list[tuple[str, list[str] | None]]
     rows: list[tuple[Expr, list[Expr]]]
+    block: Any = None
+    """The literals of many rows shaped as the only one in `rows`, whose own are blanks."""
 
 
 @dataclass(slots=True)
@@ -275,6 +277,7 @@ class InsertEdges(Write):
     edge: str
     props: list[str] | None
     rows: list[tuple[EdgeKey, list[Expr]]]
+    block: Any = None
 
 
 @dataclass(slots=True)

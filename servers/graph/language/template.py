@@ -28,6 +28,16 @@ class Template:
         return not any(len(literal) > 18 and literal.isdigit() for literal in literals)
 
 
+class Filling:
+    """One expression of a template, to be filled many times."""
+
+    def __init__(self, node: Any) -> None:
+        self._node, self._fill = node, _filler(node)
+
+    def fill(self, values: list[Any]) -> Any:
+        return self._fill(values) if self._fill else self._node
+
+
 def read(literal: str) -> Any:
     """The value of a literal's text."""
     if literal[0] in "\"'":

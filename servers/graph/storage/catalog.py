@@ -86,7 +86,7 @@ class Catalog:
         with self._lock:
             info = self._spaces.get(name)
             if info is None:
-                raise ExecutionError("SpaceNotFound: Space not existed!", code=-5)
+                raise ExecutionError("SpaceNotFound: Space not existed!")
             self._file.execute("DELETE FROM space WHERE id = ?", (info.id,))
             self._spaces = {key: value for key, value in self._spaces.items() if key != name}
             store = self._open.pop(info.id, None)

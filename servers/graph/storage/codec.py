@@ -5,7 +5,7 @@ Temporal values are kept as integers that sort as they do, so that an index can 
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from servers.graph.storage.schema import PropDef, SchemaDef
@@ -51,8 +51,13 @@ def from_stored(prop: PropDef, value: Any) -> Any:
     return convert(value) if convert else value
 
 
-def encode(values: list[Any]) -> str:
+PLAIN = frozenset({str, int, float, bool})
+
+
+def encode(values: Sequence[Any]) -> str:
     """Stored text of values that are in order of position."""
+    if PLAIN.issuperset(map(type, values)):
+        return _dumps(values)
     return _dumps([to_stored(value) for value in values])
 
 

@@ -45,6 +45,12 @@ class SpaceStore:
         _prepare(self._writer, path)
         self.schema = _read_schema(self._writer)
         self.decoders = _decoders(self.schema)
+        self._note_fading()
+
+    def _note_fading(self) -> None:
+        """What TTL may end: such edges and vertices must be decoded to know whether they are there."""
+        self.fading_edges = frozenset(item.id for item in self.schema.edges.values() if item.ttl_col)
+        self.fading_tags = any(item.ttl_col for item in self.schema.tags.values())
 
     # ------------------------------------------------------------ reading
     @contextmanager
@@ -106,6 +112,7 @@ class SpaceStore:
                     connection.execute(statement)
                 _write_schema(connection, schema)
             self.schema, self.decoders = schema, _decoders(schema)
+            self._note_fading()
 
     def close(self) -> None:
         with self._lock:

@@ -70,7 +70,7 @@ class Walk:
             vertex = self.accept(target, edge.dst)
             if vertex is None:
                 continue
-            self.edges[link_at] = edge if forward else flipped(edge)
+            self.edges[link_at] = edge if forward else edge.flipped
             self.used.add(key)
             yield vertex
             self.used.discard(key)
@@ -84,7 +84,7 @@ class Walk:
         def here(vid: Any) -> Iterator[Vertex]:
             if len(trail) >= low:
                 vertex = self.accept(target, vid)
-                found = trail[:] if forward else [flipped(edge) for edge in reversed(trail)]
+                found = trail[:] if forward else [edge.flipped for edge in reversed(trail)]
                 if vertex is not None and (bound is None or bound == found):
                     self.edges[link_at] = found
                     inner = passed[:-1]
@@ -98,12 +98,11 @@ class Walk:
                 key = edge.key
                 if key in self.used:
                     continue
-                tags = self.access.tags(edge.dst)
-                if tags is None:
+                if not self.access.known(edge.dst):
                     continue
                 self.used.add(key)
                 trail.append(edge)
-                passed.append(Vertex(edge.dst, tags))
+                passed.append(self.access.vertex(edge.dst))
                 yield from here(edge.dst)
                 trail.pop()
                 passed.pop()
@@ -138,6 +137,8 @@ class Walk:
             other = self.nodes[twin]
             if other is not None and other.vid != vid:
                 return None
+        if not node.labels and not self._wanted[at]:
+            return self.access.vertex(vid) if self.access.known(vid) else None
         tags = self.access.tags(vid)
         if tags is None:
             return None
@@ -167,8 +168,3 @@ def _prop(tags: dict[str, dict[str, Any]], owner: str | None, name: str) -> Any:
     if owner is not None:
         return tags.get(owner, {}).get(name, EMPTY)
     return next((props[name] for props in tags.values() if name in props), EMPTY)
-
-
-def flipped(edge: Edge) -> Edge:
-    """The same edge, walked the other way."""
-    return Edge(edge.dst, edge.src, -edge.type, edge.name, edge.rank, edge.props)

@@ -1,0 +1,142 @@
+"""Speed of the graph server through the stock client, as multiples of an empty round trip in the same run.
+
+`python -m tests.bench.graph` prints the table that the graph server must keep to.
+"""
+
+import multiprocessing
+import random
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from nebula3.Config import Config
+from nebula3.gclient.net import ConnectionPool
+
+from servers.graph.health import alive
+from servers.graph.main import run
+from servers.graph.storage.space import TABLES
+from tests.conftest import settings_in
+from tools.settings import Settings
+
+VERTICES, EDGES, BATCH = 100_000, 500_000, 500
+CASES = [
+    ("FETCH", 2.0, 'FETCH PROP ON person "v{}" YIELD vertex AS v'),
+    ("GO 1 STEP", 3.0, 'GO FROM "v{}" OVER knows YIELD knows._dst AS d'),
+    ("GO 2 STEPS", 8.0, 'GO 2 STEPS FROM "v{}" OVER knows YIELD knows._dst AS d'),
+    (
+        "MATCH 2 hops",
+        15.0,
+        'MATCH (a)-[:knows]->(b)-[:knows]->(c) WHERE id(a) == "v{}" RETURN id(c) AS d, c.person.name AS n',
+    ),
+]
+
+
+def edges() -> list[tuple[str, str, int]]:
+    """A random graph, the same in every run."""
+    chance = random.Random(7)
+    return [
+        (f"v{chance.randrange(VERTICES)}", f"v{chance.randrange(VERTICES)}", chance.randrange(2000, 2025))
+        for _ in range(EDGES)
+    ]
+
+
+def load(ask: Callable[[str], Any], found: list[tuple[str, str, int]]) -> float:
+    """Rows a second of bulk INSERT EDGE."""
+    ask("CREATE SPACE bench (vid_type = FIXED_STRING(16)); USE bench")
+    ask("CREATE TAG person(name string, age int); CREATE EDGE knows(since int)")
+    for start in range(0, VERTICES, BATCH):
+        rows = ", ".join(f'"v{n}":("person {n}", {n % 90})' for n in range(start, start + BATCH))
+        ask(f"INSERT VERTEX person(name, age) VALUES {rows}")
+    texts = [
+        ", ".join(f'"{src}"->"{dst}":({since})' for src, dst, since in found[start : start + BATCH])
+        for start in range(0, EDGES, BATCH)
+    ]
+    began = time.perf_counter()
+    for text in texts:
+        ask(f"INSERT EDGE knows(since) VALUES {text}")
+    return EDGES / (time.perf_counter() - began)
+
+
+def raw_rate(folder: Path, found: list[tuple[str, str, int]]) -> float:
+    """Rows a second of the same batches straight into the same tables."""
+    file = sqlite3.connect(folder / "raw.db", isolation_level=None)
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = FULL")
+    file.executescript(TABLES)
+    began = time.perf_counter()
+    for start in range(0, EDGES, BATCH):
+        rows = [(src, 2, 0, dst, f"[{since}]") for src, dst, since in found[start : start + BATCH]]
+        file.execute("BEGIN IMMEDIATE")
+        file.executemany("INSERT OR REPLACE INTO e VALUES (?, ?, ?, ?, ?)", rows)
+        file.execute("COMMIT")
+    took = time.perf_counter() - began
+    file.close()
+    return EDGES / took
+
+
+def median_ms(ask: Callable[[str], Any], statement: str, count: int = 400) -> float:
+    chance, took = random.Random(11), list[float]()
+    for _ in range(count):
+        text = statement.format(chance.randrange(VERTICES))
+        began = time.perf_counter()
+        ask(text)
+        took.append(time.perf_counter() - began)
+    return statistics.median(took) * 1000
+
+
+def measure(settings: Settings, process: psutil.Process, folder: Path) -> bool:
+    """Print the table; whether every row keeps to its bound."""
+    pool = ConnectionPool()
+    pool.init([("127.0.0.1", settings.ports.nebula)], Config())
+    session = pool.get_session("root", "nebula")
+
+    def ask(text: str) -> Any:
+        result = session.execute(text)
+        assert result.is_succeeded(), result.error_msg()
+        return result
+
+    found = edges()
+    rate, raw = load(ask, found), raw_rate(folder, found)
+    good = report("INSERT EDGE", f"{rate:,.0f}/s of {raw:,.0f}/s", rate / raw, 0.25, at_least=True)
+    for name, bound, statement in CASES:
+        empty = median_ms(ask, "YIELD 1")
+        took = median_ms(ask, statement)
+        good &= report(name, f"{took:.3f} ms against {empty:.3f} ms", took / empty, bound)
+    memory = process.memory_info().rss / 2**20
+    good &= report("memory, MiB", "after all of the above", memory, 300.0)
+    pool.close()
+    return good
+
+
+def report(name: str, what: str, value: float, bound: float, *, at_least: bool = False) -> bool:
+    kept = value >= bound if at_least else value <= bound
+    sign = "≥" if at_least else "≤"
+    print(f"{name:14} {value:9.2f}  {sign} {bound:<7g} {'kept' if kept else 'MISSED':7} {what}", flush=True)
+    return kept
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = settings_in(folder)
+        server = multiprocessing.get_context("spawn").Process(target=run, args=(settings,), daemon=True)
+        server.start()
+        while not alive(("127.0.0.1", settings.ports.nebula)):
+            time.sleep(0.05)
+        process = psutil.Process(server.pid)
+        print(f"idle memory {process.memory_info().rss / 2**20:.0f} MiB")
+        try:
+            return 0 if measure(settings, process, folder) else 1
+        finally:
+            server.terminate()
+            server.join(10)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
