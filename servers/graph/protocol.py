@@ -10,6 +10,7 @@ from servers.graph import answer
 from servers.graph.administration import Administration, Jobs
 from servers.graph.compact import Table
 from servers.graph.engine.execute import Engine, Result
+from servers.graph.engine.explain import Node, nodes_of
 from servers.graph.engine.frame import Run
 from servers.graph.errors import QueryError
 from servers.graph.sessions import Query, Sessions
@@ -57,7 +58,7 @@ class Graph:
         stmt: bytes,
         parameterMap: dict[bytes, Any] | None,
     ) -> Any:
-        result = self._run(sessionId, stmt, parameterMap)
+        result, run = self._run(sessionId, stmt, parameterMap)
         response = t.ExecutionResponse(
             error_code=result.code, latency_in_us=result.latency, space_name=result.space.encode()
         )
@@ -65,6 +66,8 @@ class Graph:
             response.error_msg = result.message.encode("utf-8", "replace")
         elif result.columns:
             response.data = Table(result.columns, result.rows)
+        if result.plan is not None and result.plan.explained:
+            response.plan_desc = drawn(nodes_of(result.plan, run))
         return response
 
     def executeJson(self, sessionId: int, stmt: bytes) -> bytes:
@@ -76,7 +79,7 @@ class Graph:
         stmt: bytes,
         parameterMap: dict[bytes, Any] | None,
     ) -> bytes:
-        return answer.as_json(self._run(sessionId, stmt, parameterMap))
+        return answer.as_json(self._run(sessionId, stmt, parameterMap)[0])
 
     def _guarded(self, text: str, run: Run, **options: Any) -> Result:
         """A fault of the server is an answer too: the connection and the other sessions go on."""
@@ -86,16 +89,19 @@ class Graph:
             log.error("unexpected", exc_info=exc)
             return Result(code=ErrorCode.E_UNKNOWN, message=f"Internal error: {type(exc).__name__}")
 
-    def _run(self, number: int, stmt: bytes, given: dict[bytes, Any] | None) -> Result:
+    def _run(self, number: int, stmt: bytes, given: dict[bytes, Any] | None) -> tuple[Result, Run]:
+        run = self._engine.new_run({})
         try:
             session = self._sessions.get(number)
             text = stmt.decode()
             parameters = {_text(key): from_wire(value) for key, value in (given or {}).items()}
         except QueryError as exc:
-            return Result(code=exc.number, message=exc.message)
+            return Result(code=exc.number, message=exc.message), run
         except UnicodeDecodeError:
-            return Result(code=ErrorCode.E_SYNTAX_ERROR, message="SyntaxError: the statement is not UTF-8")
-        run = self._engine.new_run(parameters)
+            return Result(
+                code=ErrorCode.E_SYNTAX_ERROR, message="SyntaxError: the statement is not UTF-8"
+            ), run
+        run.parameters = parameters
         query = Query(next(self._sessions.numbers), text, time.time(), run)
         session.queries[query.number] = query
         try:
@@ -112,7 +118,30 @@ class Graph:
             del session.queries[query.number]
         session.updated = time.time_ns() // 1000
         result.space = session.space or ""
-        return result
+        return result, run
+
+
+def drawn(nodes: list[Node]) -> Any:
+    """Thrift's description of a plan."""
+    made = []
+    for node in nodes:
+        profiles = None
+        if node.rows is not None:
+            times = {"exec_duration_in_us": node.micros, "total_duration_in_us": node.micros}
+            profiles = [t.ProfilingStats(rows=node.rows, other_stats={}, **times)]
+        columns = t.Pair(key=b"colNames", value=str(node.columns).encode())
+        made.append(
+            t.PlanNodeDescription(
+                name=node.name.encode(),
+                id=node.id,
+                output_var=f"__{node.name}_{node.id}".encode(),
+                description=[columns],
+                profiles=profiles,
+                dependencies=node.depends,
+            )
+        )
+    index = {node.id: node.id for node in nodes}
+    return t.PlanDescription(plan_node_descs=made, node_index_map=index, format=b"row", optimize_time_in_us=0)
 
 
 def _text(data: bytes | str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from servers.graph.engine.frame import Run
 from servers.graph.storage.schema import SchemaDef
-from servers.graph.storage.space import SpaceStore
+from servers.graph.storage.space import NO_TAG, SpaceStore
 from servers.graph.values import Edge, Vertex
 
 Hop = tuple[int, int, Any, str]
@@ -18,7 +18,8 @@ IN_ALL = "SELECT -type, rank, src, props FROM e WHERE dst = ?"
 IN_ONE = "SELECT -type, rank, src, props FROM e WHERE dst = ? AND type = ?"
 
 
-EXISTS = "SELECT 1 FROM v WHERE vid = ?"
+REMEMBERED = 200_000
+"""Vertices that one query keeps at hand."""
 
 
 class Access:
@@ -30,32 +31,42 @@ class Access:
         self.decoders = store.decoders
         self._execute = connection.execute
         self._vertices: dict[Any, dict[str, dict[str, Any]]] = {}
-        self._seen: dict[Any, bool] = {}
+        self._rows: dict[Any, list[tuple[int, str]]] = {}
         self._ttl = store.fading_edges
         self._fading = store.fading_tags
 
     # ------------------------------------------------------------ vertices
+    def _stored(self, vid: Any) -> list[tuple[int, str]]:
+        """The vertex's rows; none when the space does not have it."""
+        found = self._rows.get(vid)
+        if found is None:
+            self.run.tick()
+            found = self._execute("SELECT tag, props FROM v WHERE vid = ?", (vid,)).fetchall()
+            if len(self._rows) < REMEMBERED:
+                self._rows[vid] = found
+        return found
+
     def tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
         """Properties by tag; None when the space has no such vertex."""
         if vid in self._vertices:
             return self._vertices[vid] or None
-        self.run.tick()
-        found = self._read_tags(vid)
-        if len(self._vertices) < 200_000:
+        stored = self._stored(vid)
+        found = self._decoded(stored) if stored else None
+        if len(self._vertices) < REMEMBERED:
             self._vertices[vid] = found or {}
         return found
 
-    def _read_tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
-        names, made, seen = self.schema.tag_ids, {}, False
-        for tag, text in self._execute("SELECT tag, props FROM v WHERE vid = ?", (vid,)):
+    def _decoded(self, stored: list[tuple[int, str]]) -> dict[str, dict[str, Any]] | None:
+        names, made, bare = self.schema.tag_ids, dict[str, dict[str, Any]](), False
+        for tag, text in stored:
             definition = names.get(tag)
             if definition is None:
-                seen = seen or tag == 0
+                bare = bare or tag == NO_TAG
                 continue
             props = self.decoders[tag](text)
             if props is not None:
                 made[definition.name] = props
-        return made if made or seen else None
+        return made if made or bare else None
 
     def vertex(self, vid: Any) -> Vertex:
         """The vertex, its tags read when they are looked at; without tags where an edge dangles."""
@@ -65,10 +76,7 @@ class Access:
         """Whether the space has the vertex."""
         if self._fading or vid in self._vertices:
             return self.tags(vid) is not None
-        if vid not in self._seen:
-            self.run.tick()
-            self._seen[vid] = self._execute(EXISTS, (vid,)).fetchone() is not None
-        return self._seen[vid]
+        return bool(self._stored(vid))
 
     # ------------------------------------------------------------ edges
     def hops(self, vid: Any, types: Iterable[int], *, out: bool, everything: bool) -> list[Hop]:

@@ -35,6 +35,7 @@ class Run:
     variables: dict[str, Rows] = field(default_factory=dict)
     input: Rows = field(default_factory=list)
     killed: bool = False
+    profile: dict[int, tuple[int, int]] = field(default_factory=dict)
     _ticks: int = 0
     _held: int = 0
 

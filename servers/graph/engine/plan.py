@@ -25,6 +25,7 @@ class Plan:
     types: list[str] = field(default_factory=list)
     inner: list["Plan"] = field(default_factory=list)
     writes: bool = False
+    explained: bool = False
 
 
 @dataclass(slots=True)

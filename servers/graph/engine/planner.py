@@ -5,6 +5,7 @@ from typing import Any
 
 from servers.graph.engine import (
     delete,
+    explain,
     fetch,
     go,
     indexes,
@@ -25,6 +26,7 @@ from servers.graph.language import definitions as d
 from servers.graph.language import statements as s
 
 PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
+    s.Explain: explain.plan_explain,
     s.YieldSentence: tables.plan_yield,
     s.GroupBy: tables.plan_group,
     s.OrderBy: tables.plan_order,
