@@ -8,6 +8,7 @@ from langgraph.graph import StateGraph
 
 from agents.chat import graph as chat
 from agents.context import Context
+from agents.data import graph as data
 from agents.research import graph as research
 from tools.errors import AgentNotFound
 
@@ -28,6 +29,7 @@ AGENTS = {
         Agent(
             "capibara6-research", "Investiga una pregunta por partes / research report", research.build_graph
         ),
+        Agent("capibara6-data", "Consulta tablas y grafo / answers from tables and graph", data.build_graph),
     )
 }
 

@@ -37,6 +37,20 @@ DOCUMENTS = [
     },
 ]
 MODELS = ["extractive", "phi4_fast"]
+TABLES = [
+    {
+        "name": "documents",
+        "kind": "table",
+        "columns": [
+            {"name": "id", "type": "text"},
+            {"name": "title", "type": "text"},
+            {"name": "language", "type": "text"},
+            {"name": "size", "type": "integer"},
+            {"name": "updated_at", "type": "timestamp with time zone"},
+        ],
+    },
+    {"name": "leads", "kind": "table", "columns": [{"name": "email", "type": "text"}]},
+]
 
 
 @dataclass
@@ -57,6 +71,7 @@ class Knobs:
     open_streams: int = 0
     model: str = "extractive"
     tables: dict[str, Any] = field(default_factory=dict)
+    tables_error: Capibara6Error | None = None
 
     def reset(self) -> None:
         open_streams = self.open_streams
@@ -129,6 +144,10 @@ def build_bridge(knobs: Knobs) -> FastAPI:
     async def sql(request: Request) -> Any:
         return _table(knobs, await knobs.note(request))
 
+    @app.get("/api/v1/postgres/tables")
+    async def tables() -> Any:
+        return {"tables": TABLES}
+
     @app.post("/api/v1/nebula/query")
     async def graph(request: Request) -> Any:
         return _table(knobs, await knobs.note(request))
@@ -163,6 +182,8 @@ def _deltas(knobs: Knobs, body: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _table(knobs: Knobs, body: dict[str, Any]) -> Any:
     """The answer set for a query in `knobs.tables`; anything else is the error a store would give."""
+    if knobs.tables_error is not None:
+        return JSONResponse(knobs.tables_error.envelope(), knobs.tables_error.status)
     if body["query"] in knobs.tables:
         return knobs.tables[body["query"]]
     exc = Capibara6Error(f"syntax error near {body['query'][:20]!r}", code="query_failed", source="bridge")

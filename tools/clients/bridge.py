@@ -60,6 +60,10 @@ class Bridge:
             "POST", "/api/v1/postgres/query", json={"query": query, "params": list(params)}
         )
 
+    async def tables(self) -> list[dict[str, Any]]:
+        """Tables that SQL may read: `{name, kind, columns: [{name, type}]}` each."""
+        return (await self.http.json("GET", "/api/v1/postgres/tables"))["tables"]
+
     async def query_graph(
         self, space: str, query: str, params: dict[str, Any] | None = None
     ) -> dict[str, Any]:
