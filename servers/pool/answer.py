@@ -14,7 +14,7 @@ from servers.pool.lane import LOADING, Ticket
 from servers.pool.order import Order
 from servers.pool.pool import Pool
 from servers.pool.relay import relay
-from servers.pool.route import choose
+from servers.pool.route_order import send_where_wanted
 from tools.errors import BadRequest, Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
 
 HANDED_OVER = (Unavailable, UpstreamFailed, UpstreamSilent)
@@ -26,8 +26,7 @@ async def answer(pool: Pool, exchange: Exchange, order: Order) -> None:
     """Serve `order` from its model, from another engine of it, or from a declared fallback."""
     pool.budget.earn()
     if order.model == "auto" and pool.catalog.auto:
-        route = choose(order.request.get("messages") or [], pool.catalog, pool.state())
-        order.model, order.why = route.model, [f"wanted {route.wanted}", *route.reasons]
+        send_where_wanted(pool, exchange, order)
     failure: Capibara6Error | None = None
     for spec, lane in _candidates(pool, order):
         if isinstance(lane, Capibara6Error):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from servers.pool.route_rules import Auto
 from tools.errors import ModelNotFound
 
 BUILT_IN = Path(__file__).with_name("models.toml")
@@ -31,6 +32,7 @@ class Spec(Frozen):
     description: str = ""
     domain: str = "general"
     level: int = Field(default=1, ge=0, le=3)
+    cost: float = Field(default=1.0, ge=0)
     kind: Literal["chat", "embedding"] = "chat"
     examples: dict[Literal["es", "en"], tuple[str, ...]] = {}
     fallbacks: tuple[str, ...] = ()
@@ -66,13 +68,6 @@ class Spec(Frozen):
         return self.backend == "vllm"
 
 
-class Auto(Frozen):
-    """Where `auto` goes when no signal speaks (`default`) and when nothing wanted can be served (`last`)."""
-
-    default: str
-    last: str
-
-
 class Catalog(Frozen):
     models: dict[str, Spec]
     auto: Auto | None = None
@@ -80,7 +75,7 @@ class Catalog(Frozen):
     @model_validator(mode="after")
     def _names_exist(self) -> "Catalog":
         named = [name for spec in self.models.values() for name in spec.fallbacks]
-        named += [self.auto.default, self.auto.last] if self.auto else []
+        named += self.auto.named if self.auto else []
         unknown = sorted({name for name in named if name not in self.models})
         if unknown:
             raise ValueError(f"the catalogue names models that it does not hold: {', '.join(unknown)}")

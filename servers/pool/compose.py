@@ -24,21 +24,21 @@ async def stream(
     pieces: AsyncIterator[Piece], *, model: str, chat: bool, usage: bool
 ) -> AsyncIterator[bytes]:
     """Chunks of a chat or text completion, then `[DONE]`; `usage` adds OpenAI's closing usage chunk."""
-    head = _head(
+    opening = head(
         model, "chat.completion.chunk" if chat else "text_completion", "chatcmpl" if chat else "cmpl"
     )
     if chat:
-        yield line({**head, "choices": [_choice({"delta": {"role": "assistant", "content": ""}}, None)]})
+        yield line({**opening, "choices": [choice({"delta": {"role": "assistant", "content": ""}}, None)]})
     last = Piece(finish="stop")
     async for piece in pieces:
         if piece.text or piece.tool_calls:
             part = {"delta": _delta(piece)} if chat else {"text": piece.text}
-            yield line({**head, "choices": [_choice(part, None)]})
+            yield line({**opening, "choices": [choice(part, None)]})
         if piece.finish:
             last = piece
-    yield line({**head, "choices": [_choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
+    yield line({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
     if usage:
-        yield line({**head, "choices": [], "usage": _usage(last)})
+        yield line({**opening, "choices": [], "usage": _usage(last)})
     yield DONE
 
 
@@ -52,21 +52,23 @@ async def whole(pieces: AsyncIterator[Piece], *, model: str, chat: bool) -> byte
         calls += piece.tool_calls or []
         if piece.finish:
             last = piece
-    head = _head(model, "chat.completion" if chat else "text_completion", "chatcmpl" if chat else "cmpl")
+    opening = head(model, "chat.completion" if chat else "text_completion", "chatcmpl" if chat else "cmpl")
     text = "".join(texts)
     message: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None}
     if calls:
         message["tool_calls"] = [_without_index(call) for call in calls]
     part = {"message": message} if chat else {"text": text}
-    return orjson.dumps({**head, "choices": [_choice(part, last.finish)], "usage": _usage(last)})
+    return orjson.dumps({**opening, "choices": [choice(part, last.finish)], "usage": _usage(last)})
 
 
-def _head(model: str, kind: str, prefix: str) -> dict[str, Any]:
+def head(model: str, kind: str, prefix: str) -> dict[str, Any]:
+    """The fields that open every answer and every chunk, with a fresh id."""
     number = f"{prefix}-{_run}{next(_numbers):x}"
     return {"id": number, "object": kind, "created": int(time.time()), "model": model}
 
 
-def _choice(part: dict[str, Any], finish: str | None) -> dict[str, Any]:
+def choice(part: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    """The one choice of an answer or a chunk."""
     return {"index": 0, **part, "logprobs": None, "finish_reason": finish}
 
 

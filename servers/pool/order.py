@@ -9,7 +9,8 @@ from servers.pool.sink import Sink
 
 @dataclass(slots=True)
 class Order:
-    """One request on its way. `why` says how the serving model was found; `ticket` is its present place."""
+    """One request on its way. `why` says how the serving model was found; `ticket` is its present place,
+    `preface` what a stream says before the engine speaks."""
 
     path: str
     request: dict[str, Any]
@@ -19,6 +20,7 @@ class Order:
     stream: bool
     why: list[str] = field(default_factory=list)
     ticket: Ticket | None = None
+    preface: bytes = b""
 
     def headers(self, model: str) -> list[tuple[bytes, bytes]]:
         ticket = self.ticket

@@ -85,6 +85,8 @@ async def _stream(
         if not exchange.answered:
             exchange.answered, began = True, time.monotonic()
             await exchange.stream(order.sink, order.headers(spec.id))
+            if order.preface:
+                await exchange.write(order.preface)
         patience.writing = True
         patience.renew(WRITE_S)
         await exchange.write(turn(chunk))

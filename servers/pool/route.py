@@ -1,46 +1,34 @@
 """Which model a question deserves, and which one serves it now. Pure: no clock, no network, no log."""
 
-import re
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from itertools import pairwise
 
+from servers.pool import route_talk as talk
 from servers.pool.catalog import Catalog, Spec
-from tools.schema import Route
+from servers.pool.route_reasons import of_reading, say, weighed
+from servers.pool.route_rules import Auto, Wish
+from servers.pool.route_score import KINDS, Verdict, score
+from servers.pool.route_signals import Reading, read
+from servers.pool.route_talk import Message, text_of
+from tools.schema import Language, Route
 
-CODE = re.compile(
-    r"```|^\s*(def|class|import|from|func|fn|public|const|let|var|SELECT|CREATE|#include)\b.*[(:;{]|"
-    r"\b\w+\.(py|js|ts|rs|go|java|cpp|sql|sh)\b|"
-    r"\b(Traceback|TypeError|NullPointer\w*|Segmentation fault)\b|[{;]\s*$",
-    re.MULTILINE,
-)
-CODING = re.compile(
-    r"\b(c[oó]digo fuente|funci[oó]n(es)? (en|de|que)|programa(r|ci[oó]n)?|script|depura\w*|refactor\w*|"
-    r"regex|compil\w+|bug|debug\w*|unit tests?|pruebas unitarias|algorithm|algoritmo|consulta sql|sql query|"
-    r"(a|the|this) (function|method|class) (that|which|in)|write code|endpoint|"
-    r"javascript|typescript|rust|golang|kotlin|bash|html|css|dockerfile)\b|"
-    r"\b(en|in|de|with|con) python\b|\bpython (script|function|code|class|program)\b|c\+\+|c#",
-    re.IGNORECASE,
-)
-EXPERT = re.compile(
-    r"\b(demuestra|demostrar|demostraci[oó]n|prove|proof|deduce|deriva|derive|optimi[zs]a\w*|optimi[sz]e\w*|"
-    r"razona|reason step|paso a paso|step by step|teorema|theorem|estrategia|strategy|trade-?offs?|"
-    r"pros y (los )?contras|pros and cons|dise[ñn]a|design|arquitectura|architecture|eval[uú]a|evaluate|"
-    r"restricci[oó]n(es)?|constraints?|equilibrio|equilibrium|hip[oó]tesis|hypothes[ie]s)\b",
-    re.IGNORECASE,
-)
-TECHNICAL = re.compile(
-    r"\b(explica|explain|compara|compare|diferencia|difference|c[oó]mo funciona|how does|por qu[eé]|why|"
-    r"informe|report|protocolo|protocol|servidor|server|base de datos|database|red(es)?|network|"
-    r"f[ií]sica|physics|qu[ií]mica|chemistry|motor|engine|configura\w*|install\w*|instala\w*)\b",
-    re.IGNORECASE,
-)
-SYMBOLS = re.compile(r"[=<>≤≥∑∫√^∀∃→]|\b\d+([.,]\d+)?\s?(%|km|kg|€|\$|ms|GB)")
-SPANISH = re.compile(
-    r"[ñ¿¡áéíóú]|\b(el|la|los|las|que|qu[eé]|un|una|por|para|c[oó]mo|es|y|con|del|hola|dime|cu[aá]l)\b", re.I
-)
-ENGLISH = re.compile(r"\b(the|is|are|what|how|of|and|to|in|please|why|which|hello|hi|with|an?)\b", re.I)
-PASSAGES = re.compile(r"<passages>.*</passages>", re.DOTALL)
+__all__ = ["State", "choose", "text_of"]
+
+CARRY, OWN = 1.0, 0.4
+"""What a message that points back inherits of the conversation's log-chances, halved a turn, and what its own
+few words count."""
+CHARS_A_TOKEN = 3.0
+ANSWER_TOKENS = 512
+# How well a model made for one kind serves a question of another.
+FIT: dict[str, dict[str, float]] = {
+    "general": {"general": 1.0, "technical": 0.97, "coding": 0.85, "expert": 0.98},
+    "technical": {"general": 0.7, "technical": 1.0, "coding": 0.75, "expert": 0.98},
+    "coding": {"general": 0.45, "technical": 0.65, "coding": 1.0, "expert": 0.92},
+    "expert": {"general": 0.35, "technical": 0.6, "coding": 0.6, "expert": 1.0},
+}
 
 
 @dataclass(frozen=True)
@@ -52,90 +40,158 @@ class State:
     load_s: Mapping[str, float] = field(default_factory=dict)
 
 
-def choose(messages: Sequence[Mapping[str, Any]], catalogue: Catalog, state: State) -> Route:
+@dataclass(frozen=True)
+class Served:
+    """The model that serves, and the reasons when it is not the one that is deserved."""
+
+    model: str
+    why: tuple[str, ...] = ()
+
+
+def choose(messages: Sequence[Message], catalogue: Catalog, state: State, wish: Wish | None = None) -> Route:
     """The decision for one conversation. Without an `[auto]` table the first chat model is the default."""
-    question = question_of(messages)
-    signals = read_signals(question, messages)
-    scores = {spec.id: _score(spec, signals) for spec in catalogue.models.values() if spec.kind == "chat"}
-    ranked = sorted(scores, key=lambda name: -scores[name])
-    default = catalogue.auto.default if catalogue.auto else ranked[0]
-    wanted = ranked[0] if scores[ranked[0]] > 0 else default
-    model, why = _served_by(wanted, ranked, catalogue, state)
-    margin = scores[wanted] - max((scores[name] for name in ranked if name != wanted), default=0.0)
+    wish = wish or Wish()
+    reading, verdict, followed = understand(messages)
+    chances = verdict.chances
+    ranked = _ranked(catalogue, chances)
+    auto = catalogue.auto or Auto(default=ranked[0], last=ranked[0])
+    made_for = {spec.domain for spec in catalogue.models.values() if spec.kind == "chat"}
+    wanted = ranked[0] if made_for & set(KINDS) else auto.default
+    served = _Choice(catalogue, state, wish, auto, reading.parts.language, talk.length_of(messages)).served(
+        wanted, ranked, chances, question=reading.parts.said_raw
+    )
     return Route(
         wanted=wanted,
-        model=model,
-        confidence=round(min(0.99, 0.5 + max(0.0, margin) / 2), 2),
-        reasons=[*_reasons(signals), *why],
-        signals=signals,
-        alternatives=[name for name in ranked if name not in (wanted, model)],
+        model=served.model,
+        confidence=round(chances[verdict.kind], 2),
+        reasons=[
+            *of_reading(reading, verdict, followed=followed, passages=talk.has_passages(messages)),
+            *served.why,
+        ],
+        signals=weighed(verdict, reading.signals),
+        alternatives=[name for name in ranked if name not in (wanted, served.model)],
     )
 
 
-def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
-    """The last user message as text, without retrieved passages."""
-    for message in reversed(messages):
-        if message.get("role") == "user":
-            return PASSAGES.sub("", text_of(message.get("content"))).strip()
-    return ""
+def understand(messages: Sequence[Message]) -> tuple[Reading, Verdict, bool]:
+    """What the last message shows, what it deserves, and whether it goes on with the conversation."""
+    asked = talk.questions_of(messages) or [""]
+    reading = read(asked[0])
+    if len(asked) == 1 or not talk.goes_on(asked[0]):
+        return reading, score(reading.signals), False
+    before = dict.fromkeys(KINDS, 0.0)
+    for turn, question in enumerate(asked[1:]):
+        for kind, chance in score(read(question).signals).chances.items():
+            before[kind] += CARRY * 0.5**turn * math.log(max(chance, 1e-3))
+    return reading, score({name: OWN * value for name, value in reading.signals.items()}, before), True
 
 
-def text_of(content: Any) -> str:
-    """The text of a message's content, be it a string or OpenAI's parts."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = (part.get("text") for part in content if isinstance(part, dict))
-    return "\n".join(part for part in parts if isinstance(part, str))
+class _Choice:
+    """One decision about who serves; everything it needs is given, nothing is asked."""
+
+    def __init__(
+        self, catalogue: Catalog, state: State, wish: Wish, auto: Auto, language: Language, chars: int
+    ) -> None:
+        self.catalogue, self.state, self.wish, self.auto = catalogue, state, wish, auto
+        self.language: Language = language
+        self.tokens = chars / CHARS_A_TOKEN + ANSWER_TOKENS
+        self.limit = wish.max_cost
+
+    def served(
+        self, wanted: str, ranked: list[str], chances: Mapping[str, float], *, question: str
+    ) -> Served:
+        if self.wish.model is not None:
+            name = self.catalogue.spec(self.wish.model).id
+            return self._present(name, ranked, [say("asked", self.language, model=name)])
+        pin = self._ruled(self.catalogue.models[wanted].domain, question)
+        if pin is not None:
+            return self._present(pin, ranked, [say("rule", self.language, model=pin)])
+        objection = self._objection(wanted)
+        if objection or wanted not in self.state.available:
+            return self._present(wanted, ranked, [objection] if objection else [])
+        return self._cheaper(wanted, ranked, chances)
+
+    def _ruled(self, domain: str, question: str) -> str | None:
+        """The model of the first pinning rule; ceilings of the rules that hold are kept on the way."""
+        pin: str | None = None
+        for rule in self.auto.rules:
+            if rule.holds(question, domain, self.wish.key):
+                if rule.max_cost is not None:
+                    self.limit = rule.max_cost if self.limit is None else min(self.limit, rule.max_cost)
+                pin = pin or rule.model
+        return pin
+
+    def _present(self, wanted: str, ranked: list[str], why: list[str]) -> Served:
+        """`wanted` if it can serve, else the first that can: declared fallbacks come first."""
+        if wanted in self.state.available and self._objection(wanted) is None:
+            return Served(wanted, tuple(why))
+        for name in self._order(wanted, ranked):
+            if name in self.state.available and self._objection(name) is None:
+                absent = wanted not in self.state.available
+                note = say("absent" if absent else "instead", self.language, wanted=wanted, model=name)
+                return Served(name, (*why, note))
+        return Served(wanted, (*why, say("nothing", self.language, wanted=wanted)))
+
+    def _order(self, wanted: str, ranked: list[str]) -> Iterator[str]:
+        yield from self.catalogue.models[wanted].fallbacks
+        yield from (name for name in ranked if self.catalogue.models[name].domain in KINDS)
+        yield self.auto.last
+        yield from ranked
+
+    def _objection(self, name: str) -> str | None:
+        """Why the caller or the text rules a model out; None when neither does."""
+        spec = self.catalogue.models[name]
+        if name in self.wish.exclude:
+            return say("excluded", self.language, wanted=name)
+        if self.limit is not None and spec.cost > self.limit:
+            return say("costly", self.language, wanted=name, limit=self.limit)
+        room = window(spec.args)
+        if room is not None and self.tokens > room:
+            return say("too_long", self.language, wanted=name)
+        return None
+
+    def _cheaper(self, wanted: str, ranked: list[str], chances: Mapping[str, float]) -> Served:
+        """A loaded model takes the place of `wanted` when the wait for that one outweighs what it gains."""
+        worth = {
+            name: quality(self.catalogue.models[name], chances) - self._wait(name) / self.auto.patience_s
+            for name in ranked
+            if name in self.state.available and self._objection(name) is None
+        }
+        previous = self.wish.previous
+        if previous in worth:
+            worth[previous] += self.auto.sticky
+        best = max(worth, key=lambda name: (worth[name], name == wanted))
+        if best == wanted or worth[best] - worth[wanted] < 0.02:
+            return Served(wanted)
+        if best == previous and self._wait(wanted) == 0:
+            return Served(best, (say("sticky", self.language, model=best),))
+        if best not in self.state.loaded or self._wait(wanted) == 0:
+            return Served(wanted)
+        return Served(best, (say("swap", self.language, model=best, wanted=wanted, wait=self._wait(wanted)),))
+
+    def _wait(self, name: str) -> float:
+        return 0.0 if name in self.state.loaded else self.state.load_s.get(name, 0.0)
 
 
-def read_signals(question: str, messages: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Weights in [0, 1]: what the question looks like."""
-    words = len(question.split())
-    spanish, english = len(SPANISH.findall(question)), len(ENGLISH.findall(question))
-    return {
-        "spanish": round(spanish / max(1, spanish + english), 2),
-        "code": min(1.0, 0.5 * len(CODE.findall(question))),
-        "coding": min(1.0, 0.6 * len(CODING.findall(question))),
-        "expert": min(1.0, 0.45 * len(EXPERT.findall(question)) + 0.1 * len(SYMBOLS.findall(question))),
-        "technical": min(1.0, 0.4 * len(TECHNICAL.findall(question))),
-        "length": round(min(1.0, words / 200), 2),
-        "context": float(any("<passages>" in text_of(message.get("content")) for message in messages)),
-    }
+def quality(spec: Spec, chances: Mapping[str, float]) -> float:
+    """How well a model is expected to serve a question of these chances, in [0, 1]."""
+    return sum(chance * FIT[kind].get(spec.domain, 0.0) for kind, chance in chances.items())
 
 
-def _score(spec: Spec, signals: Mapping[str, float]) -> float:
-    match spec.domain:
-        case "coding":
-            return max(signals["coding"], 0.7 * signals["code"] + 0.5 * signals["coding"])
-        case "expert":
-            return signals["expert"] * 0.9
-        case "technical":
-            return signals["technical"] * 0.8 + signals["length"] * 0.2
-        case "general":
-            return 0.25
-        case _:
-            return 0.0
+@lru_cache(maxsize=64)
+def window(args: tuple[str, ...]) -> int | None:
+    """Tokens that a model can hold, as its engine is told; None when nothing says."""
+    for flag, value in pairwise(args):
+        if flag == "--max-model-len" and value.isdigit():
+            return int(value)
+    return None
 
 
-def _served_by(wanted: str, ranked: list[str], catalogue: Catalog, state: State) -> tuple[str, list[str]]:
-    if wanted in state.available:
-        return wanted, []
-    last = [catalogue.auto.last] if catalogue.auto else []
-    for name in [*catalogue.models[wanted].fallbacks, *last, *ranked]:
-        if name in state.available:
-            return name, [f"{wanted} is not available: {name} serves it"]
-    return wanted, [f"{wanted} is not available and nothing can take its place"]
+def _ranked(catalogue: Catalog, chances: Mapping[str, float]) -> list[str]:
+    """Chat models, those made for the likeliest kind first; of equals the catalogue's first."""
+    chat = [spec for spec in catalogue.models.values() if spec.kind == "chat"]
+    return [spec.id for spec in sorted(chat, key=lambda spec: -_claim(spec, chances))]
 
 
-def _reasons(signals: Mapping[str, float]) -> list[str]:
-    words = {
-        "code": "contains code",
-        "coding": "asks for programming",
-        "expert": "needs reasoning",
-        "technical": "technical question",
-        "context": "answers from passages",
-    }
-    found = [text for name, text in words.items() if signals[name] >= 0.3]
-    return [*(found or ["general question"]), "in Spanish" if signals["spanish"] >= 0.5 else "in English"]
+def _claim(spec: Spec, chances: Mapping[str, float]) -> float:
+    return chances.get(spec.domain, -1.0)

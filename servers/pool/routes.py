@@ -9,7 +9,7 @@ from servers.pool.door import Exchange, Handler
 from servers.pool.ollama.routes import OllamaRoutes
 from servers.pool.order import Order
 from servers.pool.pool import Pool
-from servers.pool.route import choose
+from servers.pool.route_order import routed
 from servers.pool.sink import EVENTS
 from tools.errors import BadRequest, NotSupported
 
@@ -56,8 +56,7 @@ class Routes:
 
     async def route(self, exchange: Exchange) -> None:
         request = check.chat({"model": "auto", **check.parse(exchange.body)})
-        route = choose(request["messages"], self.open.catalog, self.open.state())
-        await exchange.json(route.model_dump())
+        await exchange.json(routed(self.open, exchange, request).model_dump())
 
     async def models(self, exchange: Exchange) -> None:
         await exchange.json({"object": "list", "data": report.models(self.open)})
