@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from servers.pool.cli import app as models
 from tools.errors import Capibara6Error
 from tools.settings import Settings, load_settings
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(models, name="models")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 

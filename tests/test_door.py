@@ -20,8 +20,7 @@ from servers.listen import guarded
 from servers.sse import respond
 from tests.conftest import settings_in
 from tools.clients.http import open_http
-from tools.errors import ModelNotFound, QueueFull, Unavailable, UpstreamFailed, from_envelope
-from tools.log import redact
+from tools.errors import ModelNotFound, QueueFull, Unavailable, UpstreamFailed
 from tools.settings import Limits, Settings
 
 LIMITS = Limits(body_bytes=64_000, header_bytes=4_096, header_s=0.5, body_s=0.5)
@@ -279,25 +278,3 @@ def test_no_spelling_of_a_path_opens_the_door_without_the_key(tmp_path: Path, pa
             "x-api-key:",
         ):
             assert raw(port, f"{head}{wrong}\r\n\r\n".encode()).startswith(b"HTTP/1.1 401")
-
-
-def test_an_error_crosses_http_and_keeps_its_class() -> None:
-    first = ModelNotFound("no such model", param="model", source="pool")
-    again = from_envelope(404, first.envelope(), source="api")
-    assert isinstance(again, ModelNotFound)
-    assert again.envelope() == first.envelope()
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "secret"),
-    [
-        ("api_key", "s3cret-1", "s3cret-1"),
-        ("dsn", "postgresql://u:s3cret-2@h/db", "s3cret-2"),
-        ("note", "connecting to redis://:s3cret-3@host:6379", "s3cret-3"),
-        ("headers", {"authorization": "Bearer s3cret-4"}, "s3cret-4"),
-        ("error", "Authorization: Bearer s3cret-5 refused", "s3cret-5"),
-        ("body", ['{"password": "s3cret-6"}'], "s3cret-6"),
-    ],
-)
-def test_no_secret_reaches_a_log_line(field: str, value: Any, secret: str) -> None:
-    assert secret not in json.dumps(redact(None, "", {"event": "x", field: value}))

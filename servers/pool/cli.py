@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from servers.pool.catalog import load_catalog
-from servers.pool.weights import pull as pull_weights
 from tools.clients.pool import Pool, open_pool
 from tools.errors import Capibara6Error
 from tools.settings import Settings, load_settings
@@ -55,6 +54,8 @@ def unload(name: Name) -> None:
 @app.command()
 def pull(name: Name) -> None:
     """Trae los pesos del hub, fijados a una revisión · fetch the weights, pinned to a revision."""
+    from servers.pool.weights import pull as pull_weights  # noqa: PLC0415  (the hub's client is slow to load)
+
     settings, console = load_settings(), Console()
     spanish = settings.language == "es"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

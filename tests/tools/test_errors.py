@@ -1,0 +1,10 @@
+"""The tree of errors survives the wire."""
+
+from tools.errors import ModelNotFound, from_envelope
+
+
+def test_an_error_crosses_http_and_keeps_its_class() -> None:
+    first = ModelNotFound("no such model", param="model", source="pool")
+    again = from_envelope(404, first.envelope(), source="api")
+    assert isinstance(again, ModelNotFound)
+    assert again.envelope() == first.envelope()
