@@ -4,14 +4,17 @@ Finding and reading is `flows/sources.py`; what is unchanged is decided by the b
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.concurrency.asyncio import concurrency
 from prefect.states import Completed
 from pydantic import Field
 
@@ -25,6 +28,7 @@ from tools.settings import Language, load_settings
 
 BATCH_BYTES = 1_000_000
 BATCHES_AT_ONCE = 2
+RUNS_AT_ONCE = 2
 ROWS_SHOWN = 1_000
 
 
@@ -77,7 +81,7 @@ async def ingest(
     language, sources = settings.language, sources or [str(settings.knowledge)]
     listing = await asyncio.to_thread(find, sources)
     log.info(say("found", language, count=len(listing.files), sources=", ".join(sources)))
-    async with open_bridge(settings) as bridge:
+    async with in_turn(collection), open_bridge(settings) as bridge:
         before = await versions(bridge, collection)
         failed = [(name, reason.say(language)) for name, reason in listing.problems]
         failed += await _write_all(bridge, listing.files, collection, batch_size, language)
@@ -92,6 +96,16 @@ async def ingest(
         raise NothingIngested(say("nothing", language, sources=", ".join(sources)), source="ingest")
     log.info(report.summary(language))
     return Completed(message=report.summary(language), data=report)
+
+
+@asynccontextmanager
+async def in_turn(collection: str) -> AsyncIterator[None]:
+    """At most `RUNS_AT_ONCE` runs write to a collection; the place of a run that died is free in a minute."""
+    name = f"ingest-{collection}"
+    async with get_client() as client:
+        await client.upsert_global_concurrency_limit_by_name(name, RUNS_AT_ONCE)
+    async with concurrency(name, lease_duration=60, raise_on_lease_renewal_failure=False):
+        yield
 
 
 @task(task_run_name="write {first}", cache_policy=NO_CACHE, **PATIENT)

@@ -1,5 +1,6 @@
 """One real Prefect server and worker for the session, and a small real bridge and API that speak the wire."""
 
+import asyncio
 import gc
 import os
 import subprocess
@@ -43,6 +44,9 @@ class Peer:
     away: int = 0
     refused: set[str] = field(default_factory=set)
     requests: list[int] = field(default_factory=list)
+    busy: int = 0
+    most_busy: int = 0
+    wait_s: float = 0.0
     writes: int = 0
 
     def put(self, collection: str, document: dict[str, Any]) -> bool:
@@ -78,6 +82,10 @@ class Peer:
         async def write(request: Request) -> dict[str, Any]:
             body = await request.json()
             self.requests.append(len(body["documents"]))
+            self.busy += 1
+            self.most_busy = max(self.most_busy, self.busy)
+            await asyncio.sleep(self.wait_s)
+            self.busy -= 1
             if self.away:
                 self.away -= 1
                 raise StoreUnavailable("postgres is away", source="postgres")

@@ -124,6 +124,21 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
 
+async def test_one_document_from_many_runs_at_once_exists_once(here: Settings, run, tmp_path: Path) -> None:
+    folder = tmp_path / "same"
+    folder.mkdir()
+    (folder / "page.md").write_text(PAGES["puente.md"], encoding="utf-8")
+    request = {"sources": [str(folder)], "collection": "of_many_flows"}
+    states = await asyncio.gather(*(run(ingest, **request) for _ in range(4)))
+    assert all(state.is_completed() for state in states)
+    with psycopg.connect(here.postgres_dsn) as connection:
+        found = connection.execute(
+            "SELECT count(*), count(DISTINCT id) FROM chunks WHERE collection = 'of_many_flows'"
+        ).fetchone()
+    assert found == (1, 1)
+    assert (await (await run(reconcile, collections=["of_many_flows"])).aresult()) == []
+
+
 def _listed(settings: Settings) -> int:
     url = f"{settings.bridge_url}/api/v1/documents?collection={COLLECTION}"
     body = json.loads(httpx.get(url, trust_env=False).text)
