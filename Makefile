@@ -19,8 +19,9 @@ test: $(VENV)/.dev ## set up and run the tests
 check: $(VENV)/.dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## ratios measured side by side; DATA=folder of evaluation sets
-	@for file in tests/bench/*.py; do echo "== $$file"; $(BIN)/python $$file $(if $(DATA),--data $(DATA)); done
+bench: $(VENV)/.dev ## ratios measured side by side; ONLY=name for one, DATA=folder of evaluation sets
+	@for file in tests/bench/$(or $(ONLY),*).py; do name=$$(basename $$file .py); echo "== $$name"; \
+		$(BIN)/python -m tests.bench.$$name $(if $(DATA),--data $(DATA)) || exit 1; done
 
 soak: $(VENV)/.dev ## the long randomised runs
 	@$(BIN)/python -m pytest -m soak --timeout=7200 -o addopts="-q --strict-markers --import-mode=importlib"

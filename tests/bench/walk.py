@@ -1,6 +1,6 @@
 """The platform as a user feels it: seconds to start, memory at rest, time of `capibara6 ask`.
 
-    python tests/bench/walk.py
+    python -m tests.bench.walk
 
 Starts the whole platform twice in a temporary home, then asks 20 questions through the command and 40 over
 HTTP. The HTTP time is also given as a ratio to an empty route of the same server, measured in turns.
@@ -8,7 +8,6 @@ HTTP. The HTTP time is also given as a ratio to an empty route of the same serve
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,11 +16,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-REPO = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(REPO))
-
-from tests.conftest import settings_in  # noqa: E402
-from tests.test_walk import ENGLISH, SPANISH, Platform, marked  # noqa: E402
+from tests.conftest import settings_in
+from tests.test_walk import ENGLISH, SPANISH, Platform, marked
 
 QUESTIONS = (SPANISH, ENGLISH)
 
