@@ -33,8 +33,8 @@ DEEDS = WRITES | frozenset(
     """.split()
 )
 SHOWN = frozenset("SPACES TAGS TAG EDGES EDGE STATS CREATE INDEXES".split())
-JOINS = frozenset({"UNION", "INTERSECT", "MINUS", "ALL", "DISTINCT", "EXPLAIN", "PROFILE"})
-STARTS = frozenset({"", ";", "|"})
+RUNS = frozenset({"EXPLAIN", "PROFILE"})
+JOINS = RUNS | {"UNION", "INTERSECT", "MINUS"}
 MAX_CHARS = 100_000
 
 
@@ -45,40 +45,54 @@ def check(query: str, *, write: bool) -> str:
     found = list(_tokens(query))
     if not found:
         raise BadRequest("the query is empty", param="query", source="nebula")
-    previous = ["", *(value for _, value in found)]
-    for place, (kind, value) in enumerate(found):
-        if kind == "word":
-            _check_word(
-                value.upper(), previous[place], previous[place - 1] if place else "", found, place, write
-            )
-        elif kind in ("string", "quoted", "number") and previous[place] in STARTS:
+    words = [value.upper() if kind == "word" else value for kind, value in found]
+    begins = _beginnings(words)
+    for place, (kind, _) in enumerate(found):
+        before = words[place - 1] if place else ""
+        if kind == "word" and before != ".":
+            _check_word(words, place, begins=begins[place], before=before, write=write)
+        elif kind in ("string", "quoted", "number") and begins[place]:
             raise BadRequest("a statement can not begin like this", param="query", source="nebula")
     return query
 
 
-def _check_word(
-    word: str, before: str, earlier: str, found: list[tuple[str, str]], place: int, write: bool
-) -> None:
-    if word == "USE" and before != ".":
+def _beginnings(words: list[str]) -> list[bool]:
+    """Where a statement may begin. `|` inside a list comprehension or a reduce() is no pipe."""
+    found: list[bool] = []
+    lists: list[bool] = []
+    for place, word in enumerate(words):
+        before = words[place - 1] if place else ";"
+        earlier = words[place - 2] if place > 1 else ";"
+        found.append(
+            before == ";"
+            or (before == "|" and not (lists and lists[-1]))
+            or (before in JOINS and word not in ("ALL", "DISTINCT", "FORMAT"))
+            or (before in ("ALL", "DISTINCT") and earlier in JOINS)
+            or (earlier == "=" and place > 3 and words[place - 3] == "FORMAT" and words[place - 4] in RUNS)
+        )
+        if word in ("[", "("):
+            lists.append(word == "[" or before == "REDUCE")
+        elif word in ("]", ")") and lists:
+            lists.pop()
+    return found
+
+
+def _check_word(words: list[str], place: int, *, begins: bool, before: str, write: bool) -> None:
+    word = words[place]
+    if word == "USE":
         raise Forbidden("choose the space with `space`, not with USE", param="query", source="nebula")
-    if write or before == ".":
+    if write:
         return
-    starts = before in STARTS or before.upper() in JOINS
-    if word in WRITES and not _is_shown(word, before, earlier):
+    shown = before == "SHOW" and word == "CREATE"
+    if word in WRITES and not shown:
         raise _refused(word)
-    if starts and word not in READS | JOINS and before.upper() not in {"ALL", "DISTINCT"}:
+    if begins and word not in READS | RUNS:
         raise _refused(word)
     if before in ("(", "=", "{") and word in DEEDS:
         raise _refused(word)
-    if word == "SHOW" and starts:
-        following = found[place + 1][1].upper() if place + 1 < len(found) else ""
-        if following not in SHOWN:
-            raise _refused(f"SHOW {following}"[:40])
-
-
-def _is_shown(word: str, before: str, earlier: str) -> bool:
-    """`SHOW CREATE TAG` only reads."""
-    return word == "CREATE" and before.upper() == "SHOW" and earlier in STARTS
+    following = words[place + 1] if place + 1 < len(words) else ""
+    if word == "SHOW" and following not in SHOWN:
+        raise _refused(f"SHOW {following}"[:40])
 
 
 def _refused(word: str) -> Forbidden:

@@ -22,6 +22,7 @@ from tools.errors import BadRequest, Forbidden, StorageFull, StoreUnavailable, T
 from tools.settings import Settings
 
 READER = "capibara6_reader"
+CURSOR = "question"
 TENANT_TABLES = ("collections", "documents", "chunks", "jobs")
 PRIVATE_TABLES = ("conversations", "leads")
 STATEMENT_MS = 5_000
@@ -114,8 +115,11 @@ class Postgres(Store):
                 await cursor.execute(statement, values, prepare=True)
             else:
                 # A server-side cursor takes one SELECT and gives rows in portions: a cap needs no rewriting.
-                cursor = psycopg.AsyncRawServerCursor(raw, name="question")
-                await cursor.execute(statement, values)
+                cursor = psycopg.AsyncRawServerCursor(raw, name=CURSOR)
+                try:
+                    await cursor.execute(statement, values)
+                except psycopg.Error as exc:
+                    raise self._error(exc, skip=len(f'DECLARE "{CURSOR}" CURSOR FOR ')) from exc
             async with cursor:
                 return await _collect(cursor, most)
 
@@ -153,13 +157,15 @@ class Postgres(Store):
             self.trip()
             raise self.unavailable("is not reachable") from exc
 
-    def _error(self, exc: psycopg.Error | None) -> Exception:  # noqa: PLR0911  (a table of states)
+    def _error(  # noqa: PLR0911  (a table of states)
+        self, exc: psycopg.Error | None, *, skip: int = 0
+    ) -> Exception:
         state = (exc.sqlstate if exc else None) or ""
         if not state or (state[:2] in ("08", "57") and state != "57014"):
             self.trip()
             return self.unavailable("is not reachable")
         position = exc.diag.statement_position if exc else None
-        where = f" at position {int(position) - 1}" if position else ""
+        where = f" at position {max(0, int(position) - 1 - skip)}" if position else ""
         said = f"the statement failed (SQLSTATE {state}{where})"
         if state == "57014":
             return TooLarge(

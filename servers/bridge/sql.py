@@ -99,7 +99,8 @@ def check(statement: str) -> str:
     }
     for node, _ in _walk(top):
         _check_node(node, names)
-    return statement.strip().rstrip(";")
+    start, length = statements[0].stmt_location or 0, statements[0].stmt_len or 0
+    return statement[start : start + length if length else None].strip().rstrip(";")
 
 
 def refused(reason: str) -> BadRequest:

@@ -129,7 +129,7 @@ if __name__ == "__main__":
     ]
     with tempfile.TemporaryDirectory(prefix="c6-") as home:
         own = settings_in(Path(home))
-        with open_stores(own, "postgres", "redis", "milvus"):
+        with open_stores(own, deadline_s=180.0):
             command = [sys.executable, "-m", "servers", "serve", "graph"]
             graph = subprocess.Popen(command, env=own.environment(), stderr=subprocess.DEVNULL)
             try:
