@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from tools.clients.http import open_http
 from tools.errors import Capibara6Error, UpstreamFailed
-from tools.settings import Alerts
+from tools.sections import Alerts
 
 SMTP_S = 15.0
 Sighting = tuple[float, str]  # seconds since 1970, status

@@ -140,3 +140,17 @@ class Alerts(Section):
     to: tuple[str, ...] = ()
     threshold: int = Field(default=2, ge=1)
     within_s: float = Field(default=3_600.0, gt=0)
+
+
+class Webhooks(Section):
+    """Which deployments `POST /webhook/{deployment}` may start; with a secret, bodies must be signed."""
+
+    secret: SecretStr | None = None
+    deployments: tuple[str, ...] = (
+        "ingest",
+        "health",
+        "lead_processing",
+        "conversation_logger",
+        "model_consensus",
+        "system_health_monitor",
+    )

@@ -21,7 +21,19 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from tools.sections import Agents, Alerts, Chat, Embedder, Graph, Hosts, Limits, Pool, Ports, Stores
+from tools.sections import (
+    Agents,
+    Alerts,
+    Chat,
+    Embedder,
+    Graph,
+    Hosts,
+    Limits,
+    Pool,
+    Ports,
+    Stores,
+    Webhooks,
+)
 
 Language = Literal["es", "en"]
 
@@ -53,6 +65,7 @@ class Settings(BaseSettings):
     chat: Chat = Chat()
     agents: Agents = Agents()
     alerts: Alerts = Alerts()
+    webhooks: Webhooks = Webhooks()
     knowledge: Path = Path("knowledge")
 
     vllm_url: str | None = Field(default=None, validation_alias=AliasChoices("vllm_url", "VLLM_URL"))

@@ -19,7 +19,7 @@ from flows.alerts import send_alert, settled, turned
 from flows.health import health
 from tests.conftest import free_ports
 from tests.serving import serving
-from tools.settings import Alerts
+from tools.sections import Alerts
 
 HOUR = 3_600.0
 
