@@ -26,6 +26,25 @@ _PATTERNS: dict[Kind, str] = {
     "procedure": r"\b(como|how (do|can|to|is|are|does))\b",
 }
 _KINDS: dict[Kind, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+_PLAIN = (
+    *("encuentr", "encontr", "situ", "ubic", "llam", "conoc", "consider", "utiliz", "usa", "ocurr", "suced"),
+    *(
+        "hizo",
+        "hace",
+        "hacen",
+        "dice",
+        "dijo",
+        "clase",
+        "forma",
+        "manera",
+        "modo",
+        "cosa",
+        "ejempl",
+        "principal",
+    ),
+    *("locat", "situat", "call", "known", "consider", "happen", "describ", "used", "using", "said", "made"),
+    *("example", "thing", "sort", "refer", "found", "give", "take"),
+)
 _MONTH = (
     r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|january|february|"
     r"march|april|june|july|august|september|october|november|december"
@@ -109,6 +128,11 @@ def _names(text: str) -> list[str]:
     found = _NAME.findall(text)
     found += [one or other for one, other in _QUOTED.findall(text)]
     return [word for name in found for word in words(name)] + [w for w in words(text) if w[0].isdigit()]
+
+
+def is_plain(word: str) -> bool:
+    """Whether a folded word is one of those that many questions use and few answers repeat."""
+    return word.startswith(_PLAIN)
 
 
 def _is_asking(word: str) -> bool:

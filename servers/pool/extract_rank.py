@@ -6,11 +6,11 @@ Worth is the idf-weighted share of the question that a unit covers, by itself or
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from servers.pool.extract_glossary import translations
-from servers.pool.extract_question import Question, holds_wanted
+from servers.pool.extract_question import Question, holds_wanted, is_plain
 from servers.pool.extract_units import Unit, units
 from tools.language import STOP, detect, stem, words
 from tools.passages import Passage
@@ -19,6 +19,7 @@ from tools.schema import Language
 FRAME, BEFORE, AFTER, PASSAGE = 0.4, 0.55, 0.3, 0.3
 WANTED, PAIRS, RANK = 0.27, 0.12, 0.10
 COGNATE = 0.7
+NAME, PLAIN = 1.5, 0.4
 
 Weights = dict[str, float]
 
@@ -46,11 +47,12 @@ class Read:
     units: list[Unit]
     bags: list[frozenset[str]]
     frames: list[frozenset[str]]
+    whole: frozenset[str]
 
 
 def rank(question: Question, passages: Sequence[Passage]) -> list[Scored]:
     """All units, the worthiest first."""
-    reads = [_read(passage) for passage in passages]
+    reads = _joined([_read(passage) for passage in passages])
     matches = [_match(word, question, reads) for word in question.words]
     weights = _weights(question, matches, reads)
     scored = [
@@ -68,7 +70,16 @@ def _read(passage: Passage) -> Read:
         found,
         [_bag(unit.text, language) for unit in found],
         [_bag(f"{passage.title.replace('_', ' ')} {unit.heading} {unit.lead}", language) for unit in found],
+        _bag(passage.text, language),
     )
+
+
+def _joined(reads: list[Read]) -> list[Read]:
+    """Passages of one title are parts of one text: what one says stands around the others too."""
+    shared: dict[str, frozenset[str]] = {}
+    for read in reads:
+        shared[read.passage.title] = shared.get(read.passage.title, frozenset()) | read.whole
+    return [replace(read, whole=shared[read.passage.title]) for read in reads]
 
 
 def _bag(text: str, language: Language) -> frozenset[str]:
@@ -82,7 +93,7 @@ def _match(word: str, question: Question, reads: Iterable[Read]) -> list[Weights
 
 def _stands(word: str, question: Question, read: Read) -> Weights:
     asked = stem(word, question.language)
-    vocabulary = frozenset().union(*read.bags, *read.frames)
+    vocabulary = read.whole.union(*read.frames)
     found = {term: COGNATE for term in vocabulary if _cognate(asked, term)}
     same = {asked, stem(word, read.language)}
     if read.language != question.language:
@@ -111,7 +122,9 @@ def _weights(question: Question, matches: list[list[Weights]], reads: list[Read]
             for bag in read.bags
         )
         rarity = math.log(1 + (total - seen + 5) / (seen + 2))
-        weights.append((0.4 + rarity) * (1.5 if word in question.names else 1.0))
+        weights.append(
+            (0.4 + rarity) * (NAME if word in question.names else PLAIN if is_plain(word) else 1.0)
+        )
     return weights
 
 
@@ -119,11 +132,10 @@ def _score(
     question: Question, place: int, read: Read, matches: list[list[Weights]], weights: list[float]
 ) -> Iterable[Scored]:
     stands = [per_passage[place] for per_passage in matches]
-    whole = frozenset().union(*read.bags)
     total = sum(weights) or 1.0
     for index, unit in enumerate(read.units):
         own = [_best(found, read.bags[index]) for found in stands]
-        near = [_near(found, read, index, whole) for found in stands]
+        near = [_near(found, read, index) for found in stands]
         held = [max(mine, other) for mine, other in zip(own, near, strict=True)]
         coverage = sum(weight * part for weight, part in zip(weights, held, strict=True)) / total
         worth = coverage + _signs(question, unit, read, index) + RANK / (1 + place)
@@ -138,14 +150,14 @@ def _score(
         )
 
 
-def _near(found: Weights, read: Read, index: int, whole: frozenset[str]) -> float:
+def _near(found: Weights, read: Read, index: int) -> float:
     before = read.bags[index - 1] if index else frozenset()
     after = read.bags[index + 1] if index + 1 < len(read.bags) else frozenset()
     return max(
         FRAME * _best(found, read.frames[index]),
         BEFORE * _best(found, before),
         AFTER * _best(found, after),
-        PASSAGE * _best(found, whole),
+        PASSAGE * _best(found, read.whole),
     )
 
 
