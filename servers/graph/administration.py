@@ -7,7 +7,7 @@ from servers.graph.engine.frame import Rows
 from servers.graph.errors import ExecutionError
 from servers.graph.sessions import Session, Sessions
 from servers.graph.temporal import datetime_of_micros
-from servers.graph.users import Users
+from servers.graph.users import GOD, Users
 
 VERSION = "3.8.0"
 
@@ -75,10 +75,16 @@ class Administration:
         return [[name, ""] for name in self._users.names()]
 
     def sessions(self, _name: Any) -> Rows:
-        return [self._row(session) for session in self._sessions.all()]
+        return [self._row(session) for session in self._visible()]
+
+    def _visible(self) -> list[Session]:
+        """A session's number opens it: only GOD sees those of others."""
+        if self._session.user.role == GOD:
+            return self._sessions.all()
+        return [self._session]
 
     def session(self, number: int) -> Rows:
-        found = [session for session in self._sessions.all() if session.id == number]
+        found = [session for session in self._visible() if session.id == number]
         if not found:
             raise ExecutionError("Session not existed!")
         return [self._row(found[0])]
@@ -102,7 +108,7 @@ class Administration:
         host, port = self._address
         now = time.time()
         made: Rows = []
-        for session in self._sessions.all():
+        for session in self._visible():
             for query in list(session.queries.values()):
                 started = datetime_of_micros(int(query.started * 1e6))
                 took = int((now - query.started) * 1e6)

@@ -30,7 +30,7 @@ class Access:
         self.schema = store.schema
         self.decoders = store.decoders
         self._execute = connection.execute
-        self._vertices: dict[Any, dict[str, dict[str, Any]]] = {}
+        self._vertices: dict[Any, dict[str, dict[str, Any]] | None] = {}
         self._rows: dict[Any, list[tuple[int, str]]] = {}
         self._ttl = store.fading_edges
         self._fading = store.fading_tags
@@ -49,11 +49,11 @@ class Access:
     def tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
         """Properties by tag; None when the space has no such vertex."""
         if vid in self._vertices:
-            return self._vertices[vid] or None
+            return self._vertices[vid]
         stored = self._stored(vid)
         found = self._decoded(stored) if stored else None
         if len(self._vertices) < REMEMBERED:
-            self._vertices[vid] = found or {}
+            self._vertices[vid] = found
         return found
 
     def _decoded(self, stored: list[tuple[int, str]]) -> dict[str, dict[str, Any]] | None:

@@ -8,7 +8,7 @@ from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.frame import Frame, Rows, Run
 from servers.graph.engine.output import build_output, distinct_rows, is_constant
 from servers.graph.engine.plan import Context, Plan, Shape, rows_of, scope_of
-from servers.graph.engine.scope import UNKNOWN
+from servers.graph.engine.scope import UNKNOWN, Scope
 from servers.graph.engine.walk import has_aggregate, rewrite, walk
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
@@ -50,12 +50,16 @@ def plan_group(statement: s.GroupBy, context: Context) -> Plan:
     keys = [rewrite(key, aliased) for key in statement.keys]
     exprs = [column.expr for column in statement.output.columns]
     source, shape = context.source(exprs, keys)
-    _check_group(keys, exprs)
+    _check_elements(keys, exprs)
     if shape is None:
         raise SemanticError("Only support input and variable in GroupBy sentence.")
+    scope = scope_of(context, source, shape)
+    for expr in [*keys, *exprs]:
+        _check_columns(expr, scope)
+    _check_group(keys, exprs)
     output = build_output(
         statement.output.columns,
-        scope_of(context, source, shape),
+        scope,
         distinct=statement.output.distinct,
         keys=keys,
     )
@@ -67,7 +71,13 @@ def plan_group(statement: s.GroupBy, context: Context) -> Plan:
     )
 
 
-def _check_group(keys: list[e.Expr], exprs: list[e.Expr]) -> None:
+def _check_columns(expr: e.Expr, scope: Scope) -> None:
+    for part in walk(expr):
+        if isinstance(part, e.Attr) and isinstance(part.left, e.Ref | e.Variable):
+            scope.leaf(part)
+
+
+def _check_elements(keys: list[e.Expr], exprs: list[e.Expr]) -> None:
     for key in keys:
         if has_aggregate(key) or is_constant(key) or isinstance(key, e.Label):
             raise SemanticError(f"Group `{key.text()}' invalid")
@@ -77,6 +87,9 @@ def _check_group(keys: list[e.Expr], exprs: list[e.Expr]) -> None:
                 raise SemanticError(f"Not supported expression `{part.text()}' for props deduction.")
             case e.Ref(what="$$" | "$^" | "EDGE" | "VERTEX"):
                 raise SemanticError("Only support input and variable in GroupBy sentence.")
+
+
+def _check_group(keys: list[e.Expr], exprs: list[e.Expr]) -> None:
     texts = {key.text() for key in keys}
     for expr in exprs:
         free = not has_aggregate(expr) and not is_constant(expr)

@@ -23,7 +23,7 @@ from servers.graph.language import definitions as d
 from servers.graph.language import statements as s
 from servers.graph.language.build_patterns import Builder
 from servers.graph.language.bulk import Block, one_of_many
-from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, split_literals
+from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, split_literals, tokens
 from servers.graph.language.statements import Statement
 from servers.graph.language.template import Template
 
@@ -113,13 +113,11 @@ def _refused(exc: UnexpectedInput, text: str) -> NgqlSyntaxError | StatementEmpt
     token = getattr(exc, "token", None)
     if isinstance(token, Token) and token.type != "$END":
         return NgqlSyntaxError(f"syntax error near `{text[token.start_pos : token.end_pos]}'")
-    history = getattr(exc, "token_history", None)
-    last = history[-1] if history else None
-    if isinstance(last, Token):
-        return NgqlSyntaxError(f"syntax error near `{text[last.start_pos : last.end_pos]}'")
-    if not text.strip(" \t\r\n;"):
+    last = next(reversed(list(tokens(text))), None)
+    if last is None:
         return StatementEmpty("Statement is empty")
-    return NgqlSyntaxError(f"syntax error near `{text.strip()[-1:]}'")
+    # Where the statement just ends, the cluster quotes its last word.
+    return NgqlSyntaxError(f"syntax error near `{text[last.start_pos : last.end_pos]}'")
 
 
 def _grammar() -> str:
