@@ -15,6 +15,7 @@ _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+(.*)$")
 _RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
+_FRONT = re.compile(r"\A\s*---\n.*?\n---\s*\n", re.DOTALL)
 # A full stop ends a sentence when a capital, a digit or an opening sign follows it…
 _END = re.compile(r"(?<=[.!?…])[\"'»”’)\]]*\s+(?=[\"'«“‘(\[¿¡—–-]*[A-ZÁÉÍÓÚÑÜ0-9])")
 # …and what stands before it is no abbreviation or initial.
@@ -39,7 +40,7 @@ def units(text: str) -> list[Unit]:
     """The units of a passage in reading order."""
     found: list[Unit] = []
     heading, lead = "", ""
-    for number, block in enumerate(_blocks(_COMMENT.sub(" ", text.replace("\ufeff", "")))):
+    for number, block in enumerate(_blocks(_COMMENT.sub(" ", _FRONT.sub("", text.replace("\ufeff", ""))))):
         title = _HEADING.match(block[0])
         if title:
             heading, lead = title[1], ""

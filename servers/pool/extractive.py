@@ -20,8 +20,8 @@ HELD = 0.31
 """Share of the question that the best unit must cover; below it the passages do not hold the answer."""
 HELD_ACROSS = 0.14
 """The same when question and passage are in different languages, where only names and cognates match."""
-NEXT, OTHER = 0.72, 0.85
-"""Worth of a further unit, relative to the best: in the best one's passage, and in another passage."""
+NEXT, OTHER, ENTRY = 0.72, 0.85, 0.93
+"""Worth of a further unit, relative to the best: in its passage, in another, in the same list or table."""
 MOST = 3
 MOST_SIBLINGS = 12
 
@@ -105,15 +105,22 @@ def _choose(question: Question, ranked: Sequence[Scored]) -> list[Scored]:
     for one in ranked[1:]:
         if len(chosen) == MOST or one.worth < NEXT * best.worth:
             break
-        same = one.place == best.place
-        adds = bool(one.terms - covered)
-        if fold(one.unit.text) in seen or not (same or (adds and one.worth >= OTHER * best.worth)):
+        if fold(one.unit.text) in seen or not _belongs(one, best, adds=bool(one.terms - covered)):
             continue
         chosen.append(one)
         covered |= one.terms
         seen.add(fold(one.unit.text))
     order = {one.place: at for at, one in reversed(list(enumerate(chosen)))}
     return sorted(chosen, key=lambda one: (order[one.place], one.index))
+
+
+def _belongs(one: Scored, best: Scored, *, adds: bool) -> bool:
+    """A neighbour in the best passage belongs; an entry of a list, or another passage, must earn it."""
+    if one.place == best.place and "sentence" in (one.unit.kind, best.unit.kind):
+        return True
+    return one.worth >= (ENTRY if one.place == best.place else OTHER) * best.worth and (
+        adds or one.place == best.place
+    )
 
 
 def _write(question: Question, chosen: Sequence[Scored]) -> str:

@@ -287,3 +287,11 @@ async def test_langgraph_client_works_unchanged(api, knobs) -> None:
         await client.store.put_item(["sdk"], "k", {"v": 1})
         assert (await client.store.get_item(["sdk"], "k"))["value"] == {"v": 1}
         assert (await client.assistants.search())[0]["assistant_id"] == "capibara6"
+
+
+async def test_command_needs_a_run_that_waits(http) -> None:
+    name = await thread(http)
+    body = {"agent_id": "capibara6", "command": {"resume": {"confirm": True}}}
+    refused = await http.post(f"/threads/{name}/runs/wait", json=body)
+    assert refused.status_code == 409
+    assert "waits" in refused.json()["error"]["message"]

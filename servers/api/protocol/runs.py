@@ -118,8 +118,18 @@ async def _start(desk: Desk, asked: RunRequest, thread_id: str | None) -> RunRow
         if asked.if_not_exists == "create":
             await desk.threads.create(thread_id, {}, exists="do_nothing")
         await desk.threads.get(thread_id)
+    if asked.command is not None:
+        row.order = {**await _waiting(desk, row.thread_id), **row.order}
     await desk.runs.start(row, asked.strategy)
     return row
+
+
+async def _waiting(desk: Desk, thread_id: str) -> dict[str, Any]:
+    """What the run that waits for a person was given: its resumption keeps the same grants."""
+    rows = await desk.runs.ledger.runs(thread_id=thread_id, limit=1)
+    if not rows or rows[0].status != "interrupted":
+        raise Conflict("no run of this thread waits for a command", param="command", source="api")
+    return {"wishes": rows[0].order.get("wishes", {})}
 
 
 def _ending(row: RunRow, values: dict[str, Any]) -> JSONResponse:

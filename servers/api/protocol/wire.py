@@ -91,9 +91,10 @@ class RunRequest(Lenient):
                 raise NotSupported(f"{name} is not supported", param=name, source="api")
         if (self.input is None) == (self.command is None):
             raise BadRequest("a run takes an input or a command", param="input", source="api")
-        order: dict[str, Any] = {"wishes": _plain(self.config.configurable.wishes())}
+        order: dict[str, Any] = {}
         if self.input is not None:
             order["messages"] = self.input.plain(limits)
+            order["wishes"] = _plain(self.config.configurable.wishes())
         if self.command is not None:
             order["command"] = self.command.resume
         run_id = new_id()
