@@ -27,6 +27,10 @@ class Embedder(Protocol):
     dimensions: int
     languages: tuple[str, ...]
 
+    async def load(self) -> None:
+        """Be ready to embed; the first call may take a second, the others nothing."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> np.ndarray:
         """float32, len(texts) x dimensions, each row of length 1. Raises UpstreamFailed."""
         ...
@@ -51,6 +55,8 @@ class MiniLM:
         return await asyncio.to_thread(self._encode, list(texts))
 
     async def load(self) -> None:
+        if self.session is not None:
+            return
         async with self.loading:
             if self.session is None:
                 self.tokenizer, self.table, self.session = await asyncio.to_thread(_open, self.folder)
@@ -82,6 +88,9 @@ class OpenAI:
     def __init__(self, http: Http, *, model: str, dimensions: int, languages: tuple[str, ...]) -> None:
         self.http = http
         self.name, self.dimensions, self.languages = model, dimensions, languages
+
+    async def load(self) -> None:
+        """Nothing: the model is the service's business."""
 
     async def embed(self, texts: Sequence[str]) -> np.ndarray:
         rows: list[list[float]] = []

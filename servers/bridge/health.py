@@ -42,7 +42,9 @@ class Health:
         return {"status": status, "stores": states}
 
     async def watch(self) -> None:
-        """Look again and again; repair when what repair needs is there."""
+        """Load the embedder, then look again and again; repair when what repair needs is there."""
+        await self.look()
+        await self.stores.embedder.load()
         while True:
             await self.look()
             if all(item["status"] == "connected" for item in self.state.values()):

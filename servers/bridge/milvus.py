@@ -69,6 +69,7 @@ class Milvus(Store):
         limit: int,
         filter: str = "",
         fields: list[str] | None = None,
+        deadline_s: float | None = None,
     ) -> list[dict[str, Any]]:
         """Nearest passages by cosine: `{id, distance, entity}` each."""
         work = self.client.search(
@@ -80,10 +81,17 @@ class Milvus(Store):
             output_fields=SHOWN if fields is None else fields,
             search_params={"params": {"nprobe": 32}},
         )
-        return list((await self.call(work))[0])
+        return list((await self.call(work, deadline_s=deadline_s))[0])
 
     async def text(
-        self, name: str, tokens: str, *, limit: int, filter: str = "", fields: list[str] | None = None
+        self,
+        name: str,
+        tokens: str,
+        *,
+        limit: int,
+        filter: str = "",
+        fields: list[str] | None = None,
+        deadline_s: float | None = None,
     ) -> list[dict[str, Any]]:
         """Best passages by BM25; the sign of `distance` differs between versions, its size does not."""
         if not tokens:
@@ -96,7 +104,7 @@ class Milvus(Store):
             filter=filter,
             output_fields=SHOWN if fields is None else fields,
         )
-        return list((await self.call(work))[0])
+        return list((await self.call(work, deadline_s=deadline_s))[0])
 
     async def get(self, name: str, ids: Sequence[str], *, fields: list[str]) -> dict[str, dict[str, Any]]:
         """Rows by id; a missing id is missing in the answer."""

@@ -1,0 +1,194 @@
+"""Stores that die, lie or hang: the bridge degrades, says so, and recovers by itself."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from servers.bridge.stores import Stores, open_stores
+from tools.errors import StoreUnavailable
+from tools.schema import Document, SearchRequest
+from tools.settings import Settings
+
+POOL = Document(id="pool", title="Pool", text="The pool keeps at most three models loaded at once.")
+
+
+class Proxy:
+    """A TCP proxy before one store that can be cut, blackholed or slowed."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.target = target
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+        self.port = 0
+        self.links: set[asyncio.Task[None]] = set()
+        self.server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Refuse new connections and break the open ones."""
+        assert self.server is not None
+        self.server.close()
+        for link in list(self.links):
+            link.cancel()
+        await asyncio.gather(*self.links, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.links.add(task)
+        try:
+            there, back = await asyncio.open_connection(*self.target)
+            try:
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(self._pump(reader, back))
+                    pumps.create_task(self._pump(there, writer))
+            finally:
+                back.close()
+        except* (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            self.links.discard(task)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            await self.flowing.wait()
+            with contextlib.suppress(OSError):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+
+@asynccontextmanager
+async def proxied(settings: Settings, name: str) -> AsyncIterator[tuple[Proxy, Stores]]:
+    """The bridge's stores with a proxy before Milvus or Redis, and one document ingested."""
+    proxy = Proxy(("127.0.0.1", getattr(settings.ports, name)))
+    await proxy.start()
+    ports = settings.ports.model_copy(update={name: proxy.port})
+    async with open_stores(settings.model_copy(update={"ports": ports})) as stores:
+        await stores.ingest.upsert("default", "faults", [POOL])
+        try:
+            yield proxy, stores
+        finally:
+            proxy.flowing.set()
+            await proxy.stop()
+
+
+def ask(query: str) -> SearchRequest:
+    return SearchRequest(query=query, collection="faults")
+
+
+async def recovered(stores: Stores, query: str) -> bool:
+    for number in range(100):
+        answer = await stores.search.run("default", ask(f"{query} {number}"))
+        if not answer.degraded:
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def test_without_milvus_the_words_are_still_found(graph: Settings) -> None:
+    async with proxied(graph, "milvus") as (proxy, stores):
+        await proxy.stop()
+        answer = await stores.search.run("default", ask("three models loaded"))
+        assert [hit.document_id for hit in answer.results] == ["pool"]
+        assert {"milvus", "dense"} <= set(answer.degraded)
+        await proxy.start()
+        assert await recovered(stores, "models loaded again")
+
+
+async def test_a_hanging_milvus_costs_one_leg_deadline(graph: Settings) -> None:
+    async with proxied(graph, "milvus") as (proxy, stores):
+        proxy.flowing.clear()
+        answer = await stores.search.run("default", ask("models loaded while hanging"))
+        assert "dense" in answer.degraded
+        assert answer.took_ms < 4_000
+        proxy.flowing.set()
+        assert await recovered(stores, "models after hanging")
+
+
+async def test_without_redis_the_answers_are_the_same(graph: Settings) -> None:
+    async with proxied(graph, "redis") as (proxy, stores):
+        with_cache = await stores.search.run("default", ask("how many models"))
+        await proxy.stop()
+        without = await stores.search.run("default", ask("how many models"))
+        assert without.results == with_cache.results
+        assert without.degraded == []
+        with pytest.raises(StoreUnavailable) as caught:
+            await stores.redis.get("anything")
+        assert (caught.value.source, caught.value.retry_after) == ("redis", 1)
+        await proxy.start()
+        await asyncio.sleep(1.1)
+        assert await stores.redis.get("anything") is None
+
+
+async def test_a_hanging_redis_is_passed_by(graph: Settings) -> None:
+    async with proxied(graph, "redis") as (proxy, stores):
+        proxy.flowing.clear()
+        answer = await stores.search.run("default", ask("a question while redis hangs"))
+        assert [hit.document_id for hit in answer.results] == ["pool"]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [b"", b"\x80\x04\x95", b"null", b"[]", b'{"lc": 1, "type": "constructor", "id": ["os", "system"]}',
+     b'{"results": [{"id": 1}]}', b"{", b"\xff" * 100, b'{"results": "x"}'],
+)  # fmt: skip
+async def test_a_foreign_value_in_the_cache_is_ignored(graph: Settings, planted: bytes) -> None:
+    async with open_stores(graph) as stores:
+        await stores.ingest.upsert("default", "faults", [POOL])
+        request = ask("what is planted in the cache")
+        key = stores.search.cache.key("default", request, stores.embedder.name)
+        await stores.redis.set(key, planted)
+        answer = await stores.search.run("default", request)
+        assert (answer.cached, [hit.document_id for hit in answer.results]) == (False, ["pool"])
+        await stores.redis.delete(key)
+
+
+async def test_without_postgres_the_search_goes_on_and_the_rest_is_503(graph: Settings) -> None:
+    async with open_stores(graph) as stores:
+        await stores.ingest.upsert("default", "faults", [POOL])
+        alive = await stores.search.run("default", ask("three models"))
+        assert alive.results
+    absent = graph.model_copy(update={"ports": graph.ports.model_copy(update={"postgres": 1})})
+    async with open_stores(absent) as stores:
+        answer = await stores.search.run("default", ask("three models"))
+        assert [hit.document_id for hit in answer.results] == ["pool"]
+        assert "postgres" in answer.degraded
+        with pytest.raises(StoreUnavailable) as caught:
+            await stores.postgres.query("SELECT 1", [], tenant="default", max_rows=1)
+        assert caught.value.source == "postgres"
+
+
+async def test_nothing_alive_is_503(settings: Settings) -> None:
+    async with open_stores(settings) as stores:
+        with pytest.raises(StoreUnavailable):
+            await stores.search.run("default", ask("anything"))
+        states = [
+            await store.check() for store in (stores.milvus, stores.redis, stores.postgres, stores.nebula)
+        ]
+        assert {state["status"] for state in states} == {"unreachable"}
+
+
+async def test_documents_written_while_the_graph_was_away_are_linked_when_it_is_back(graph: Settings) -> None:
+    absent = graph.model_copy(update={"ports": graph.ports.model_copy(update={"nebula": 1})})
+    leland = Document(id="leland", title="Leland", text="Maximum Overdrive was shot there.")
+    movie = Document(id="movie", title="Maximum Overdrive", text="Directed by Stephen King.")
+    async with open_stores(absent) as stores:
+        report = await stores.ingest.upsert("default", "away", [leland, movie])
+        assert report.accepted == 2
+    async with open_stores(graph) as stores:
+        assert {row.id for row in await stores.library.unfinished()} >= {"leland", "movie"}
+        await stores.ingest.repair()
+        assert not {row.id for row in await stores.library.unfinished()} & {"leland", "movie"}
+        request = SearchRequest(
+            query="Who directed the film shot in Leland?", collection="away", explain=True
+        )
+        answer = await stores.search.run("default", request)
+        assert {hit.document_id: hit.legs["graph"].get("path") for hit in answer.results}["movie"]
