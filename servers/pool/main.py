@@ -1,5 +1,6 @@
 """Wires the pool: settings → catalogue, engines, door → one ASGI app."""
 
+import gc
 import time
 from typing import Any
 
@@ -9,6 +10,8 @@ from servers.pool.pool import open_pool
 from servers.pool.routes import Routes
 from tools.log import configure, get_logger
 from tools.settings import Settings
+
+COLLECT = (20_000, 20, 50)
 
 log = get_logger("pool")
 
@@ -40,4 +43,8 @@ def build_app(settings: Settings) -> PoolDoor:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM; blocking."""
     configure("pool", level=settings.log_level)
-    listen(build_app(settings), settings=settings, port=settings.ports.pool)
+    app = build_app(settings)
+    # What is loaded now stays: looking through it again and again would cost a fifth of every request.
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
+    listen(app, settings=settings, port=settings.ports.pool)

@@ -95,8 +95,16 @@ def new_nonce() -> str:
 
 
 def find(mark: str, *, group: int | None = None) -> list[int]:
-    """Living processes whose mark contains `mark`, or that are in process group `group`."""
-    return [pid for pid in _pids() if (group is not None and _group(pid) == group) or mark in _mark(pid)]
+    """Living processes that carry `mark`, and all of their process groups and of `group`.
+
+    Both are needed: a process that renames itself may overwrite its environment, and one may leave its group.
+    """
+    living = {pid: found for pid in _pids() if (found := _group(pid)) is not None}
+    marked = {pid for pid in living if mark in _mark(pid)}
+    groups = {living[pid] for pid in marked} | {group}
+    # A marked process in our own group is a child of somebody else's making: its group is not ours to end.
+    groups.discard(os.getpgrp())
+    return [pid for pid, found in living.items() if found in groups or pid in marked]
 
 
 def children(pid: int) -> list[int]:

@@ -6,8 +6,10 @@ Bytes go through as they are. One session serves all engines; connections are ke
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 
 import aiohttp
+from yarl import URL
 
 from servers.pool.reply import Reply
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed
@@ -28,7 +30,7 @@ async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
         connector=connector,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+        headers={"content-type": "application/json", "accept-encoding": "identity"},
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         read_bufsize=2**18,
     ) as session:
@@ -42,11 +44,9 @@ async def ask(
 
     Raises Unavailable when it can not be reached and UpstreamFailed when it breaks off.
     """
-    headers = {"content-type": "application/json", "accept-encoding": "identity"}
-    if key is not None:
-        headers["authorization"] = f"Bearer {key}"
+    headers = None if key is None else {"authorization": f"Bearer {key}"}
     try:
-        response = await session.post(url, data=body, headers=headers, allow_redirects=False)
+        response = await session.post(_parsed(url), data=body, headers=headers, allow_redirects=False)
     except (aiohttp.ClientError, OSError) as exc:
         raise translated(exc) from exc
     try:
@@ -69,10 +69,18 @@ def translated(exc: BaseException) -> Capibara6Error:
     return UpstreamFailed("the engine broke the connection", source="engine", code=BROKE)
 
 
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The whole body. A reply without a length may not grow without bound."""
+    length = response.content_length
     try:
-        if (response.content_length or 0) <= WHOLE_BYTES:
+        if length is not None and length <= WHOLE_BYTES:
+            return await response.read()
+        if length is None:
             whole = bytearray()
             async for part in response.content.iter_any():
                 whole += part

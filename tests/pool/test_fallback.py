@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.pool.child import Engine
-from tests.pool.world import free_port, model
+from tests.pool.world import free_port, make_settings, model, serving, write_catalog
 
 
 @asynccontextmanager
@@ -134,3 +134,18 @@ async def test_auto_routes_to_what_is_here_and_says_so(open_client):
             "coder": False, "extractive": True, "auto": True,
         }  # fmt: skip
         assert "make vllm" in json.dumps(listed) or "models pull" in json.dumps(listed)
+
+
+async def test_ollama_takes_over_a_model_whose_own_engine_can_not_start(open_client, journal, tmp_path):
+    """The other Ollama here is a second pool: it speaks that wire."""
+    home = tmp_path / "other"
+    home.mkdir()
+    catalog = write_catalog(home / "models.toml", {"phi3:mini": model(journal)})
+    other = make_settings(home / "home", catalog)
+    broken = model(journal, knobs={"fail_load": 1}, ollama="phi3:mini")
+    missing = {"backend": "vllm", "weights": "none", "ollama": "phi3:mini"}
+    async with serving(other) as (url, _), open_client({"a": broken, "b": missing}, ollama_url=url) as client:
+        for name in "ab":
+            status, said = await client.chat(name)
+            assert (status, said["model"]) == (200, name)
+        assert (await client.get("/v1/models/b"))[1]["backend"] == "ollama"
