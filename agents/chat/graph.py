@@ -1,11 +1,11 @@
-"""The chat agent as a flowchart: understand → (route ∥ retrieve) → answer ⇄ act → check → speak."""
+"""The chat agent as a flowchart: understand → (route ∥ retrieve) → answer ⇄ act → check → condense."""
 
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
 from agents import steps
-from agents.chat import nodes
+from agents.chat import nodes, recollection
 from agents.chat.state import State
 from agents.context import Context
 
@@ -15,24 +15,38 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_node("understand", nodes.understand)
     graph.add_node("route", steps.route)
     graph.add_node("retrieve", nodes.retrieve)
+    graph.add_node("recall", recollection.recall)
+    graph.add_node("note", recollection.note)
+    graph.add_node("condense", recollection.condense)
     graph.add_node("answer", nodes.answer, defer=True)
     graph.add_node("act", nodes.act)
     graph.add_node("check", steps.check)
     graph.add_node("speak", steps.speak)
     graph.add_edge(START, "understand")
-    graph.add_conditional_edges("understand", _needs, ["route", "retrieve"])
+    graph.add_conditional_edges("understand", _needs, ["route", "retrieve", "recall", "note"])
     graph.add_edge("route", "answer")
     graph.add_edge("retrieve", "answer")
+    graph.add_edge("recall", "answer")
+    graph.add_edge("note", "check")
     graph.add_conditional_edges("answer", _wants_tools, {True: "act", False: "check"})
     graph.add_edge("act", "answer")
-    graph.add_conditional_edges("check", steps.wants_voice, {True: "speak", False: END})
-    graph.add_edge("speak", END)
+    graph.add_conditional_edges("check", steps.wants_voice, {True: "speak", False: "condense"})
+    graph.add_edge("speak", "condense")
+    graph.add_edge("condense", END)
     return graph
 
 
 def _needs(state: State) -> list[str]:
-    """Small talk needs a model and no knowledge; a question needs both, looked for at the same time."""
-    return ["route"] if state["intent"] == "talk" else ["route", "retrieve"]
+    """What a message needs before it can be answered; two things are looked for at the same time."""
+    match state["intent"]:
+        case "talk":
+            return ["route"]
+        case "remember":
+            return ["note"]
+        case "recall":
+            return ["route", "recall"]
+        case "question":
+            return ["route", "retrieve"]
 
 
 def _wants_tools(state: State) -> bool:

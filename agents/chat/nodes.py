@@ -2,11 +2,13 @@
 
 from langgraph.runtime import Runtime
 
+from agents.budget import CHARS_PER_TOKEN, learn, newest
 from agents.chat import prompts
 from agents.chat.state import State
 from agents.clock import clocked
 from agents.context import Context
 from agents.events import Progress
+from agents.facts import asks_to_recall, matter, to_remember
 from agents.model import Call, can_call_tools
 from agents.policy import Taint
 from agents.speaking import Speech, speak_up
@@ -29,6 +31,10 @@ async def understand(state: State, runtime: Runtime[Context]) -> Update:
     language = runtime.context.wishes.language or detect(question)
     if prompts.is_talk(question):
         return {"intent": "talk", "language": language, "query": ""}
+    if to_remember(question):
+        return {"intent": "remember", "language": language, "query": ""}
+    if asks_to_recall(question):
+        return {"intent": "recall", "language": language, "query": matter(question)}
     return {"intent": "question", "language": language, "query": _alone(question, before(state))}
 
 
@@ -56,7 +62,8 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
     if state["step"] == 0:
         path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
         runtime.stream_writer(Progress(stage="path", detail=path))
-    speech = Speech(_prompt(state), sources_of(state), model=state["route"]["model"], tools=offered)
+    prompt = _prompt(state, context.bounds.context_tokens)
+    speech = Speech(prompt, sources_of(state), model=state["route"]["model"], tools=offered)
     said = await speak_up(speech, runtime)
     usage = {key: state["usage"].get(key, 0) + value for key, value in said.usage.items()}
     if said.calls and offered:
@@ -71,8 +78,14 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
     if not said.text.strip():
         raise UpstreamFailed(f"{said.model} gave an empty answer", source="pool", code="empty_answer")
     final = said.text.strip()
-    timings = {"model_first": said.first_ms}
-    return {"answer": final, "calls": [], "model": said.model, "usage": usage, "timings": timings}
+    return {
+        "answer": final,
+        "calls": [],
+        "model": said.model,
+        "usage": usage,
+        "ratio": learn(prompt, said.usage.get("prompt_tokens", 0)),
+        "timings": {"model_first": said.first_ms},
+    }
 
 
 @clocked("act")
@@ -115,15 +128,18 @@ def _taint(touched: list[str], context: Context) -> Taint:
     return taint
 
 
-def _prompt(state: State) -> list[Message]:
+def _prompt(state: State, budget: int) -> list[Message]:
+    """System, what fits of the conversation, the question with its passages, and the tools' answers."""
     language, question = state["language"], question_of(state)
     talk = state["intent"] == "talk"
-    system = (prompts.TALK if talk else prompts.SYSTEM)[language]
-    instructions = state["instructions"]
+    head = [(prompts.TALK if talk else prompts.SYSTEM)[language], state["instructions"]]
+    if state.get("summary"):
+        head.append(f"{prompts.EARLIER[language]}:\n{state['summary']}")
     last = question if talk else prompts.asked(question, _first(state), language)
+    recent = [*state["messages"][state.get("summarized", 0) :], *state["asked"][:-1]]
     return [
-        {"role": "system", "content": f"{system}\n\n{instructions}" if instructions else system},
-        *before(state),
+        {"role": "system", "content": "\n\n".join(part for part in head if part)},
+        *newest(recent, budget, state.get("ratio", CHARS_PER_TOKEN)),
         {"role": "user", "content": last},
         *state["scratch"],
     ]

@@ -22,6 +22,17 @@ TALK: dict[Language, str] = {
     "es": "Eres capibara6, un asistente amable. Responde en español, con brevedad.",
     "en": "You are capibara6, a kind assistant. Answer in English, briefly.",
 }
+SUMMARY: dict[Language, str] = {
+    "es": "Resume en español, en menos de 150 palabras, lo que importa para continuar esta conversación.",
+    "en": "Summarise in English, in under 150 words, what matters of this conversation to go on with it.",
+}
+EARLIER: dict[Language, str] = {"es": "Antes en esta conversación", "en": "Earlier in this conversation"}
+NOTED: dict[Language, str] = {"es": "De acuerdo, lo recordaré.", "en": "All right, I will remember it."}
+NOWHERE: dict[Language, str] = {
+    "es": "No puedo recordarlo: esta conversación no tiene usuario ni hilo.",
+    "en": "I can not remember it: this conversation has neither a user nor a thread.",
+}
+YOU_SAID: dict[Language, str] = {"es": "Lo que has dicho", "en": "What you said"}
 _QUESTION: dict[Language, str] = {"es": "Pregunta", "en": "Question"}
 
 

@@ -1,4 +1,4 @@
-"""What the chat graph keeps beside the turn: what kind of message came and the query that stands for it."""
+"""What the chat graph keeps beside the turn: what kind of message came, and what became of older ones."""
 
 from typing import Literal
 
@@ -6,5 +6,13 @@ from agents.turn import Turn
 
 
 class State(Turn):
-    intent: Literal["talk", "question"]
+    """`summary` stands for the first `summarized` messages; `ratio` is the model's characters per token.
+
+    These three last from turn to turn.
+    """
+
+    intent: Literal["talk", "question", "remember", "recall"]
     query: str
+    summary: str
+    summarized: int
+    ratio: float

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from pydantic import SecretStr
 
-from agents import past
+from agents import budget, facts, past
+from agents.context import Wishes
 from agents.memory import open_memory
 from agents.runtime import Order, compile_agents, run
 
@@ -37,3 +40,85 @@ async def test_threads_and_facts_are_kept_on_a_postgresql_server(on_server, cont
         kept = await memory.facts.aget(("usuarios", "ana"), "color")
         assert kept is not None
         assert kept.value == {"text": "verde"}
+
+
+def said(text: str, thread: str | None = None) -> Order:
+    return Order("capibara6", [{"role": "user", "content": text}], thread_id=thread)
+
+
+def of(context, user):
+    return replace(context, wishes=Wishes(user=user))
+
+
+async def test_fact_is_remembered_across_threads_and_only_for_its_user(ready, context, knobs) -> None:
+    ana, eva = of(context, "ana@x.org"), of(context, "eva")
+    noted = await run(ready, said("Recuerda que mi color favorito es el verde", "a"), context=ana)
+    assert noted.answer.answer == "De acuerdo, lo recordaré."
+    assert "/v1/chat/completions" not in knobs.asked
+    question = "¿Qué he dicho sobre mi color favorito?"
+    told = (await run(ready, said(question, "b"), context=ana)).answer
+    assert "verde" in told.answer
+    assert told.citations[0].title == "Lo que has dicho"
+    assert "/api/v1/rag/hybrid-search" not in knobs.asked
+    assert "verde" not in (await run(ready, said(question, "c"), context=eva)).answer.answer
+
+
+async def test_earlier_messages_of_the_thread_are_recalled_too(ready, context) -> None:
+    await run(ready, said("Mi gato se llama Bruno y vive en Bilbao", "a"), context=context)
+    told = (await run(ready, said("What did I say about Bruno?", "a"), context=context)).answer
+    assert "Bilbao" in told.answer
+
+
+async def test_nothing_is_remembered_without_user_and_thread(ready, context) -> None:
+    told = (await run(ready, said("Remember that I like tea"), context=context)).answer
+    assert "can not remember" in told.answer
+
+
+async def test_long_thread_is_summarised_and_its_prompt_stays_within_budget(ready, context, knobs) -> None:
+    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 300}))
+    for number in range(9):
+        text = f"¿En qué puerto escucha la API? Es la vez número {number}. " + "Repito la pregunta. " * 6
+        await run(ready, said(text, "a"), context=context)
+    messages = knobs.asked["/v1/chat/completions"][-1]["messages"]
+    assert "Antes en esta conversación" in messages[0]["content"]
+    assert "vez número 0" in messages[0]["content"]
+    history = messages[1:-1]
+    assert budget.tokens(history, budget.CHARS_PER_TOKEN) <= 300
+    assert history == [] or history[0]["role"] == "user"
+
+
+async def test_model_that_can_writes_the_summary(ready, context, knobs) -> None:
+    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 100}))
+    knobs.model = "phi4_fast"
+
+    def mind(body):
+        system = body["messages"][0]["content"]
+        return [{"content": "RESUMEN de puertos." if "Resume" in system else "El puerto 5000 [1]."}]
+
+    knobs.mind = mind
+    for number in range(6):
+        await run(ready, said(f"¿En qué puerto escucha la API? {number} " * 5, "a"), context=context)
+    systems = [asked["messages"][0]["content"] for asked in knobs.asked["/v1/chat/completions"]]
+    assert any("RESUMEN de puertos." in system for system in systems)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("Recuerda que me gusta el té", "me gusta el té"),
+        ("por favor, apunta: comprar pan", "comprar pan"),
+        ("Remember that I live in Leeds.", "I live in Leeds."),
+        ("¿Recuerdas qué dije?", None),
+        ("Recuerda", None),
+        ("¿Qué puerto hay que recordar?", None),
+    ],
+)
+def test_only_plain_words_ask_to_remember(text, fact) -> None:
+    assert facts.to_remember(text) == fact
+
+
+def test_tokens_are_counted_as_the_model_counted_them() -> None:
+    prompt = [{"role": "user", "content": "a" * 400}]
+    assert budget.learn(prompt, 100) == 4.0
+    assert budget.learn(prompt, 0) == budget.CHARS_PER_TOKEN
+    assert budget.learn(prompt, 1) == 8.0
