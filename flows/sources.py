@@ -3,7 +3,10 @@
 It names what it could not list or read and goes on; it writes nowhere.
 """
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +20,10 @@ from tools.settings import Language
 
 TEXT = frozenset({".md", ".markdown", ".txt", ".text", ".rst"})
 MARKDOWN = frozenset({".md", ".markdown"})
+PACKED = frozenset({".html", ".htm", ".pdf", ".docx", ".csv"})
 MAX_BYTES = 4 * 2**20
+MAX_PACKED_BYTES = 32 * 2**20
+UNPACK_S = 90.0
 
 
 class Unreadable(Exception):
@@ -64,14 +70,11 @@ def find(sources: Sequence[str]) -> Listing:
 
 def read(found: Found) -> Document:
     """Read one file. Raises `Unreadable`."""
-    if found.size > MAX_BYTES:
-        raise Unreadable("too_large", size=found.size, limit=MAX_BYTES)
-    try:
-        data = found.path.read_bytes()
-    except OSError as exc:
-        raise Unreadable("unreadable", detail=exc.strerror or str(exc)) from exc
-    text = decode(data)
-    head, body = front_matter(text) if found.path.suffix.lower() in MARKDOWN else ({}, text)
+    suffix = found.path.suffix.lower()
+    limit = MAX_PACKED_BYTES if suffix in PACKED else MAX_BYTES
+    if found.size > limit:
+        raise Unreadable("too_large", size=found.size, limit=limit)
+    head, body = unpack(found.path) if suffix in PACKED else _plain(found.path, suffix)
     if not body.strip():
         raise Unreadable("empty")
     language = head.get("language")
@@ -82,6 +85,20 @@ def read(found: Found) -> Document:
         source=found.id,
         language=language if language in ("es", "en") else None,
     )
+
+
+def unpack(path: Path) -> tuple[dict[str, Any], str]:
+    """Text of a file that needs a parser, which runs where a hostile file can hurt nobody."""
+    command = [sys.executable, "-m", "flows.unpack", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=UNPACK_S, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise Unreadable("malformed", detail=f"> {UNPACK_S:.0f} s") from exc
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise Unreadable("malformed", detail=said[0][:200] if said else f"signal {-done.returncode}")
+    unpacked = json.loads(done.stdout)
+    return {"title": unpacked["title"]}, unpacked["text"]
 
 
 def decode(data: bytes) -> str:
@@ -115,6 +132,14 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
 def heading(text: str) -> str:
     """The first Markdown heading, or nothing."""
     return next((line.lstrip("#").strip() for line in text.splitlines() if line.startswith("#")), "")
+
+
+def _plain(path: Path, suffix: str) -> tuple[dict[str, Any], str]:
+    try:
+        text = decode(path.read_bytes())
+    except OSError as exc:
+        raise Unreadable("unreadable", detail=exc.strerror or str(exc)) from exc
+    return front_matter(text) if suffix in MARKDOWN else ({}, text)
 
 
 def _expand(source: Path, listing: Listing) -> Iterator[tuple[str, Path, bool]]:
@@ -151,7 +176,7 @@ def _glob(pattern: Path, listing: Listing) -> Iterator[tuple[str, Path, bool]]:
 
 
 def _add(listing: Listing, seen: dict[str, Path], item_id: str, path: Path, *, named: bool) -> None:
-    if path.suffix.lower() not in TEXT:
+    if path.suffix.lower() not in TEXT | PACKED:
         if named:
             listing.problems.append((item_id, Unreadable("unsupported")))
         else:
