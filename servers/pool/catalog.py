@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from servers.pool.consensus_rules import Consensus
 from servers.pool.route_rules import Auto
 from tools.errors import ModelNotFound
 
 BUILT_IN = Path(__file__).with_name("models.toml")
-VIRTUAL = ("auto",)
+VIRTUAL = ("auto", "consensus")
 
 Backend = Literal["vllm", "openai", "ollama", "extractive"]
 
@@ -71,11 +72,13 @@ class Spec(Frozen):
 class Catalog(Frozen):
     models: dict[str, Spec]
     auto: Auto | None = None
+    consensus: Consensus | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Catalog":
         named = [name for spec in self.models.values() for name in spec.fallbacks]
         named += self.auto.named if self.auto else []
+        named += self.consensus.named if self.consensus else []
         unknown = sorted({name for name in named if name not in self.models})
         if unknown:
             raise ValueError(f"the catalogue names models that it does not hold: {', '.join(unknown)}")

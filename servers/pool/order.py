@@ -27,12 +27,12 @@ class Order:
         waited, loaded = (ticket.waited_s, ticket.load_s) if ticket else (0.0, 0.0)
         return [
             (b"x-capibara6-model", model.encode()),
-            (b"x-capibara6-route", _plain("; ".join(self.why)) if self.why else b"asked for"),
+            (b"x-capibara6-route", plain("; ".join(self.why)) if self.why else b"asked for"),
             (b"x-capibara6-queue-ms", b"%d" % (waited * 1000)),
             (b"x-capibara6-load-ms", b"%d" % (loaded * 1000)),
         ]
 
 
-def _plain(text: str) -> bytes:
+def plain(text: str) -> bytes:
     """A header value: Latin-1, one line."""
     return text.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")

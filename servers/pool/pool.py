@@ -10,6 +10,7 @@ import aiohttp
 from servers.pool import process, wire
 from servers.pool.breaker import Budget
 from servers.pool.catalog import Catalog, Spec, load_catalog
+from servers.pool.consensus_tally import Tally
 from servers.pool.events import Events
 from servers.pool.lane import Lane, Phase, Ticket
 from servers.pool.memory import Memory, predict
@@ -38,6 +39,7 @@ class Pool:
         self.scheduler = Scheduler(self._lanes(), settings.pool, self)
         self.nursery.scheduler = self.scheduler
         self.remotes = self._remotes()
+        self.consensus = Tally()
         self.since = int(time.time())
         self.ticked = time.monotonic()
         self._keys: dict[str, str] = {}

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from servers.pool import process
-from servers.pool.catalog import Spec
+from servers.pool.catalog import VIRTUAL, Spec
 from servers.pool.lane import LOADING, Lane, Phase
 from servers.pool.meter import BOUNDS_S, Count
 from servers.pool.pool import Pool, lane_name
@@ -20,7 +20,7 @@ STOP_S = 30.0
 def models(pool: Pool) -> list[dict[str, Any]]:
     """What `/v1/models` lists: the catalogue, and `auto` when it has one."""
     described = [model(pool, spec) for spec in pool.catalog.models.values()]
-    return described + ([auto(pool)] if pool.catalog.auto else [])
+    return described + [virtual(pool, name) for name in VIRTUAL if virtual_is_there(pool, name)]
 
 
 def model(pool: Pool, spec: Spec) -> dict[str, Any]:
@@ -37,17 +37,27 @@ def model(pool: Pool, spec: Spec) -> dict[str, Any]:
     }
 
 
-def auto(pool: Pool) -> dict[str, Any]:
-    """The virtual model that chooses."""
-    about = "Elige el modelo que cada pregunta merece"
+ABOUT = {
+    "auto": "Elige el modelo que cada pregunta merece",
+    "consensus": "Pregunta a varios modelos y da una sola respuesta mejor",
+}
+
+
+def virtual_is_there(pool: Pool, name: str) -> bool:
+    """Whether the catalogue has the virtual model."""
+    return getattr(pool.catalog, name, None) is not None
+
+
+def virtual(pool: Pool, name: str) -> dict[str, Any]:
+    """A model that is a way of choosing or asking others."""
     said = {
         "domain": "virtual",
-        "description": about,
+        "description": ABOUT[name],
         "status": "available",
         "available": True,
         "reason": None,
     }
-    return {**_head(pool, "auto"), **said, "backend": None}
+    return {**_head(pool, name), **said, "backend": None}
 
 
 def health(pool: Pool) -> dict[str, Any]:
@@ -77,6 +87,7 @@ def stats(pool: Pool) -> dict[str, Any]:
         "repeats": pool.meter.repeats,
         "fallbacks": pool.meter.fallbacks,
         "memory_free": pool.memory.free(),
+        "consensus": pool.consensus.shown(),
         "models": {spec.id: _row(pool, spec, now) for spec in pool.catalog.models.values()},
         "events": list(pool.events.kept),
     }

@@ -4,7 +4,9 @@ import time
 from typing import Any
 
 from servers.pool import check, report
+from servers.pool import consensus_door as consensus
 from servers.pool.answer import answer
+from servers.pool.catalog import VIRTUAL
 from servers.pool.door import Exchange, Handler
 from servers.pool.ollama.routes import OllamaRoutes
 from servers.pool.order import Order
@@ -46,7 +48,11 @@ class Routes:
         return self.pool
 
     async def chat(self, exchange: Exchange) -> None:
-        await self._answer(exchange, check.chat(check.parse(exchange.body)))
+        request = check.chat(check.parse(exchange.body))
+        if request["model"] == consensus.NAME and self.open.catalog.consensus:
+            await consensus.serve(self.open, exchange, request)
+            return
+        await self._answer(exchange, request)
 
     async def completions(self, exchange: Exchange) -> None:
         await self._answer(exchange, check.completion(check.parse(exchange.body)))
@@ -56,15 +62,17 @@ class Routes:
 
     async def route(self, exchange: Exchange) -> None:
         request = check.chat({"model": "auto", **check.parse(exchange.body)})
-        await exchange.json(routed(self.open, exchange, request).model_dump())
+        panel = consensus.panel_for(self.open, request)
+        route = routed(self.open, exchange, request).model_dump()
+        await exchange.json({**route, "consensus": consensus.summary(panel)})
 
     async def models(self, exchange: Exchange) -> None:
         await exchange.json({"object": "list", "data": report.models(self.open)})
 
     async def model(self, exchange: Exchange) -> None:
         pool = self.open
-        if exchange.name == "auto" and pool.catalog.auto:
-            await exchange.json(report.auto(pool))
+        if exchange.name in VIRTUAL and report.virtual_is_there(pool, exchange.name):
+            await exchange.json(report.virtual(pool, exchange.name))
             return
         await exchange.json(report.model(pool, pool.catalog.spec(exchange.name)))
 
