@@ -1,0 +1,26 @@
+"""The agent that the README shows is run here, so that it can not lie."""
+
+import re
+from pathlib import Path
+
+from agents.events import Retrieved, Token
+from agents.registry import Agent
+from agents.runtime import Order, Ready, stream
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+async def test_the_agent_of_the_readme_answers(context, monkeypatch) -> None:
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL))
+    assert len(code.splitlines()) <= 28
+    module: dict = {"__name__": "agents.quote.graph"}
+    exec(compile(code, "README.md", "exec", dont_inherit=True), module)
+    agent = Agent("capibara6-quote", "Quotes", module["build_graph"])
+    monkeypatch.setitem(__import__("agents.registry").registry.AGENTS, agent.name, agent)
+    graph = agent.build().compile()
+    order = Order(agent.name, [{"role": "user", "content": "¿En qué puerto escucha la API?"}])
+    ready = {agent.name: Ready(agent, graph, graph)}
+    events = [event async for event in stream(ready, order, context=context)]
+    assert {Retrieved, Token} <= {type(event) for event in events}
+    assert "5000" in events[-1].answer.answer
+    assert events[-1].answer.citations[0].document_id == "puertos"
