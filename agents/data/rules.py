@@ -21,7 +21,9 @@ _FIGURES = {
 }
 _QUOTED = re.compile(r"\"([^\"]{1,80})\"|«([^»]{1,80})»|“([^”]{1,80})”")
 _NUMERIC = ("int", "numeric", "real", "double", "float", "decimal")
+_INNER = re.compile(r"hash|tenant|state|version|token|physical|in_graph")
 _MOST = 20
+_MOST_COLUMNS = 7
 # Names of tables and columns are English; what a Spanish speaker calls the usual ones.
 _CALLED = {
     "idioma": "language",
@@ -63,7 +65,7 @@ def _select(folded: str, asked: list[str], table: dict[str, Any]) -> str:
         if figure:
             return f"SELECT {function}({figure}) AS {function} FROM {name}{where}"
     if _LIST.search(folded):
-        return f"SELECT * FROM {name}{where}{_newest(table)} LIMIT {_limit(asked)}"
+        return f"SELECT {_readable(table)} FROM {name}{where}{_newest(table)} LIMIT {_limit(asked)}"
     return ""
 
 
@@ -85,6 +87,14 @@ def _numeric(asked: list[str], table: dict[str, Any]) -> str | None:
     numbers = [one for one in table["columns"] if any(kind in _type(one) for kind in _NUMERIC)]
     named = [one for one in numbers if any(_alike(word, one["name"]) for word in asked)]
     return _quote((named or numbers)[0]["name"]) if named or len(numbers) == 1 else None
+
+
+def _readable(table: dict[str, Any]) -> str:
+    """The columns that say something to a person; all of them when none does."""
+    names = [
+        one["name"] for one in table["columns"] if not _INNER.search(one["name"]) and "json" not in _type(one)
+    ]
+    return ", ".join(_quote(name) for name in names[:_MOST_COLUMNS]) or "*"
 
 
 def _newest(table: dict[str, Any]) -> str:

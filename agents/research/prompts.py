@@ -43,7 +43,14 @@ def take_apart(question: str) -> list[str]:
     """The questions that a compound question is made of; itself when it is simple."""
     parts = [part.strip(" ,.") for part in _PARTS.split(question)]
     whole = [part for part in parts if len(terms(part, detect(part))) >= 1]
-    return whole[:MOST_QUESTIONS] if len(whole) > 1 else [question.strip()]
+    return [_asked(part) for part in whole[:MOST_QUESTIONS]] if len(whole) > 1 else [question.strip()]
+
+
+def _asked(part: str) -> str:
+    """A part of a question as a question of its own."""
+    bare = part.strip(" ¿?")
+    opened = "¿" if detect(part) == "es" else ""
+    return f"{opened}{bare[:1].upper()}{bare[1:]}?"
 
 
 def read_plan(text: str) -> list[str]:

@@ -96,9 +96,9 @@ async def test_cells_are_harmless_and_a_dead_store_is_a_typed_error(ready, conte
         ("What is the average size of the documents?", "SELECT avg(size) AS avg FROM documents"),
         (
             "Muestra los últimos 3 documentos",
-            "SELECT * FROM documents ORDER BY updated_at DESC LIMIT 3",
+            "SELECT id, title, language, size, updated_at FROM documents ORDER BY updated_at DESC LIMIT 3",
         ),
-        ("List the leads", "SELECT * FROM leads LIMIT 20"),
+        ("List the leads", "SELECT email FROM leads LIMIT 20"),
         (
             "¿Cuántos contactos hay con «a' OR 1=1»?",
             "SELECT count(*) AS n FROM leads WHERE lower(email) = 'a'' or 1=1'",

@@ -80,7 +80,8 @@ async def open_http(
 ) -> AsyncIterator[Http]:
     """An `Http` for one service; connections live as long as the block."""
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    # Servers close idle connections after 5 s: leaving earlier means never meeting one that is closing.
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=2.0)
     # trust_env: a proxy set for the internet must not sit between two services of ours.
     async with httpx.AsyncClient(
         base_url=base_url,
