@@ -20,6 +20,9 @@ from servers.door import refuse
 from tools.errors import BadRequest, Draining
 from tools.settings import Limits, Settings
 
+ABORT = "capibara6.abort"
+"""ASGI extension: breaks the connection at once, for clients that take nothing."""
+
 
 class Guarded(HttpToolsProtocol):
     """Closes slow and oversized senders: slowloris in all its forms."""
@@ -38,6 +41,7 @@ class Guarded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[typeddict-item]
         self.seen = 0
         self._arm(self.limits.header_s)
 

@@ -44,6 +44,9 @@ class Child:
             f"{self.name} ended with code {code} while loading: {said}", param="model", source="engine"
         )
 
+    async def healthy(self, session: aiohttp.ClientSession) -> bool:
+        return await self._get(session, "/health") is not None
+
     async def foreign(self, session: aiohttp.ClientSession) -> bool:
         """True when something answers at our address although our process is gone."""
         return not self.process.alive and await self._get(session, "/health") is not None

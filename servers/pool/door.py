@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import orjson
 
 from servers.door import REQUEST_ID, Headers, allowed, linger, read_body
+from servers.listen import ABORT
 from servers.pool.sink import Sink
 from tools.errors import Capibara6Error, NotFound, TooLarge, Unauthorized
 from tools.log import get_logger
@@ -31,7 +32,19 @@ class Exchange:
     """One request and its answer. `answered` once a byte of a model's answer was sent."""
 
     __slots__ = (
-        *("_ended", "_receive", "_send", "_sink", "_task", "_watcher", "answered", "arrived", "body"),
+        *(
+            "_ended",
+            "_receive",
+            "_scope",
+            "_send",
+            "_sink",
+            "_task",
+            "_watcher",
+            "aborted",
+            "answered",
+            "arrived",
+            "body",
+        ),
         *("headers", "left", "method", "name", "path", "request_id", "route", "status"),
     )
 
@@ -43,14 +56,23 @@ class Exchange:
         self.route = "unmatched"
         self.body = b""
         self.status = 0
-        self.left = self.answered = self._ended = False
+        self.left = self.answered = self.aborted = self._ended = False
         self.arrived = time.monotonic()
         given = self.headers.get(b"x-request-id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
-        self._receive, self._send = receive, send
+        self._scope, self._receive, self._send = scope, receive, send
         self._sink: Sink | None = None
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
+
+    async def abort(self) -> None:
+        """Break the connection of a client that takes nothing: nothing more can be said to it."""
+        self._ended = self.aborted = True
+        abort = self._scope.get("extensions", {}).get(ABORT)
+        if abort is not None:
+            abort()
+            # The server learns of it in its next turn, and then expects no end of the answer.
+            await asyncio.sleep(0)
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""
@@ -81,6 +103,8 @@ class Exchange:
 
     async def fail(self, exc: Capibara6Error) -> None:
         """The error as status and envelope, or as the last event of a stream that has begun."""
+        if self.aborted:
+            return
         if self._sink is not None:
             await self.end(self._sink.error(exc))
             return

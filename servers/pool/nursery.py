@@ -22,7 +22,7 @@ from tools.log import get_logger
 from tools.settings import Settings
 
 PORTS_TRIED = 3
-SEEN_S = 0.25
+SEEN_S = 0.1
 RETURN_S = 15.0
 """How long memory may take to come back after an engine's death before nobody waits for it any more."""
 
@@ -62,14 +62,19 @@ class Nursery:
     def wake(self, name: str, generation: int) -> None:
         self._order(name, generation, self._wake(name, generation))
 
-    async def see_end(self, name: str) -> None:
-        """After a broken connection: if the engine is ending, see it end before the client hears of it.
+    async def doubt(self, name: str, generation: int) -> None:
+        """An engine failed a request: before the client hears of it, know whether the engine is well.
 
-        A process closes its sockets some milliseconds before it is gone.
+        A process closes its sockets some milliseconds before it is gone, and vLLM's front goes on answering
+        errors when the engine behind it is dead; either way the next request must find a new one.
         """
         child = self.children.get(name)
-        if child is not None:
-            await asyncio.wait({child.process.exit}, timeout=SEEN_S)
+        if child is None or child.generation != generation or not child.serving:
+            return
+        await asyncio.wait({child.process.exit}, timeout=SEEN_S)
+        if child.serving and child.process.alive and not await child.healthy(self.session):
+            cause = UpstreamFailed(f"the engine of {name} is not healthy any more", source="engine")
+            self.reports.died(name, generation, cause, time.monotonic())
 
     async def close(self) -> None:
         """End every engine; nothing is reported any more."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from servers.pool.ask import ask
+from servers.pool.ask import Refused, ask
 from servers.pool.catalog import Spec
 from servers.pool.door import JSON, Exchange
 from servers.pool.lane import Ticket
@@ -14,11 +14,8 @@ from servers.pool.patience import Patience
 from servers.pool.pool import Pool
 from servers.pool.reply import Reply
 from servers.pool.sse import Reader
-from servers.pool.wire import BROKE
-from tools.errors import Cancelled, UpstreamFailed, UpstreamSilent
+from tools.errors import Cancelled, Unavailable, UpstreamFailed, UpstreamSilent
 
-WRITE_S = 60.0
-"""A client that takes nothing for so long has left."""
 WHOLE = 5
 """An answer in one piece may take so many times the patience for a first token."""
 
@@ -36,12 +33,13 @@ async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket
             else:
                 await _stream(pool, exchange, order, spec, reply, reader, patience)
         pool.scheduler.spoke(ticket)
-    except UpstreamFailed as exc:
-        if exc.code == BROKE:
-            await pool.nursery.see_end(spec.id)
+    except (UpstreamFailed, Unavailable) as exc:
+        if not isinstance(exc, Refused):
+            await pool.nursery.doubt(ticket.lane, ticket.generation)
         raise
     except TimeoutError as exc:
         if patience.writing:
+            await exchange.abort()
             raise Cancelled("the client takes nothing", source="pool") from exc
         if not reader.events:
             pool.scheduler.silent(ticket, time.monotonic())
@@ -61,12 +59,7 @@ async def _whole(pool: Pool, exchange: Exchange, order: Order, spec: Spec, reply
         raise UpstreamFailed("the engine sent something that is not an object", source="engine")
     if reply.status < 300:
         _refuse_abort(said)
-        usage = said.get("usage") or {}
-        now = time.monotonic()
-        pool.meter.of(spec.id).answered(
-            prompt=usage.get("prompt_tokens") or 0, completion=usage.get("completion_tokens") or 0,
-            seconds=now - exchange.arrived, at=now,
-        )  # fmt: skip
+        _count(pool, spec, said.get("usage"), began=exchange.arrived)
         body = order.sink.whole(said, body)
     exchange.answered = True
     await exchange.whole(reply.status, body, [JSON, *order.headers(spec.id)])
@@ -88,7 +81,6 @@ async def _stream(
             if order.preface:
                 await exchange.write(order.preface)
         patience.writing = True
-        patience.renew(WRITE_S)
         await exchange.write(turn(chunk))
         patience.writing = False
         patience.renew(between_s)
@@ -96,11 +88,20 @@ async def _stream(
             break
     reader.close()
     await exchange.end(order.sink.last())
-    now, usage = time.monotonic(), reader.usage or {}
+    _count(pool, spec, reader.usage or {"completion_tokens": reader.events}, began=began)
+
+
+def _count(pool: Pool, spec: Spec, usage: Any, *, began: float) -> None:
+    """Note what was served; `usage` is what the engine says, which may be anything."""
+    told = usage if isinstance(usage, dict) else {}
+    read, written = told.get("prompt_tokens"), told.get("completion_tokens")
+    now = time.monotonic()
     pool.meter.of(spec.id).answered(
-        prompt=usage.get("prompt_tokens") or 0, completion=usage.get("completion_tokens") or reader.events,
-        seconds=now - began, at=now,
-    )  # fmt: skip
+        prompt=read if isinstance(read, int) else 0,
+        completion=written if isinstance(written, int) else 0,
+        seconds=now - began,
+        at=now,
+    )
 
 
 def _refuse_abort(said: dict[str, Any]) -> None:

@@ -103,10 +103,12 @@ class Engine:
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                self.journal("cancelled")
                 raise ConnectionResetError
             work.result()
             self.journal("end")
+        except ConnectionError:
+            self.journal("cancelled")
+            raise
         finally:
             self.active -= 1
             work.cancel()

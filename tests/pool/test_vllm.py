@@ -157,6 +157,7 @@ async def test_a_fourth_model_evicts_an_idle_one_that_is_reloaded_when_asked_aga
 
 async def test_killing_the_engine_mid_stream_is_an_error_event_and_the_next_request_reloads(server):
     async with aiohttp.ClientSession() as session:
+        assert (await ask(session, server, "phi4_fast"))[0] == 200
         stream = asyncio.ensure_future(ask(session, server, "phi4_fast", stream=True, **LONG))
         await asyncio.sleep(0.6)
         pid = (await stats(session, server))["models"]["phi4_fast"]["pid"]
