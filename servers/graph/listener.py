@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from nebula3.fbthrift.protocol.THeaderProtocol import THeaderProtocol
@@ -52,11 +53,9 @@ class Listener:
         """Stop accepting, let requests under way end within the drain time, then close all connections."""
         self._stopping.set()
         # A shut socket wakes accept(), closing alone does not.
-        for action in (lambda: self._socket.shutdown(socket.SHUT_RDWR), self._socket.close):
-            try:
-                action()
-            except OSError:
-                log.debug("listener was closed already")
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
         with self._lock:
             connections = list(self._open.values())
         for peer, _ in connections:
@@ -75,7 +74,8 @@ class Listener:
             while not self._stopping.is_set():
                 self._processor.process(protocol, protocol, None)
         except (TException, TApplicationException, OSError, EOFError):
-            log.debug("connection ended", peer=number)
+            # The peer left, or spoke something else: either way this connection is over.
+            return
         except Exception as exc:  # noqa: BLE001 - a client's bytes must not end the server
             log.warning("connection refused", error=repr(exc))
         finally:
@@ -87,7 +87,5 @@ class Listener:
 
 def _hush(peer: socket.socket) -> None:
     """No more requests from this peer; the answer under way may still leave."""
-    try:
+    with suppress(OSError):
         peer.shutdown(socket.SHUT_RD)
-    except OSError:
-        log.debug("peer was gone already")

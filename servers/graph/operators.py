@@ -7,6 +7,7 @@ from typing import Any
 import regex
 
 from servers.graph import temporal as t
+from servers.graph.errors import MemoryExceeded
 from servers.graph.values import (
     BAD_TYPE,
     DIV_BY_ZERO,
@@ -28,6 +29,8 @@ from servers.graph.values import (
 
 NUMBER = (int, float)
 EPSILON = 1e-8
+LONGEST = 4 * 2**20
+"""Characters of a text or items of a list that an expression may make."""
 REGEX_S = 2.0
 """A single match may take this long: a pattern can need exponential time."""
 
@@ -78,18 +81,25 @@ def add(left: Any, right: Any) -> Any:
     if is_number(left) and is_number(right):
         return float(left + right)
     if type(left) is list:
-        return left + right if type(right) is list else [*left, right]
+        return bounded(left + right if type(right) is list else [*left, right])
     if type(right) is list:
-        return [left, *right]
+        return bounded([left, *right])
     if type(left) is str or type(right) is str:
         return _joined(left, right)
     return _moved(left, right)
 
 
+def bounded(value: Any) -> Any:
+    """A text or a list, unless it is longer than one value may be. Raises `MemoryExceeded`."""
+    if len(value) > LONGEST:
+        raise MemoryExceeded(f"a value of {len(value)} items is more than {LONGEST}")
+    return value
+
+
 def _joined(left: Any, right: Any) -> Any:
     other = right if type(left) is str else left
     if isinstance(other, str | bool | int | float | Date | Time | DateTime | Duration):
-        return concat_text(left) + concat_text(right)
+        return bounded(concat_text(left) + concat_text(right))
     return BAD_TYPE
 
 

@@ -212,6 +212,7 @@ def _comprehension(node: e.Comprehension, scope: Scope) -> Evaluate:
             frame.locals[name] = item
             if where is None or where(frame) is True:
                 made.append(result(frame) if result else item)
+                frame.run.grow(len(made), made[-1])
         return made
 
     return run
@@ -227,11 +228,11 @@ def _reduce(node: e.Reduce, scope: Scope) -> Evaluate:
         if isinstance(found, Null):
             return found
         value = initial(frame)
-        for at, item in enumerate(found):
+        for item in found:
             frame.run.tick()
             frame.locals[total], frame.locals[name] = value, item
             value = result(frame)
-            if not at & 63 and isinstance(value, str | list):
+            if isinstance(value, str | list):
                 frame.run.weigh(len(value) * 8)
         return value
 

@@ -41,7 +41,7 @@ class Output:
             columns = self.columns
             for frame in frames:
                 made.append([column(frame) for column in columns])
-                run.grow(len(made))
+                run.grow(len(made), made[-1])
         return run.hold(distinct_rows(made) if self.distinct else made)
 
 
@@ -74,7 +74,7 @@ class Groups:
                 plain = [column(frame) if column else None for column in self.plain]
                 found = groups[key] = (plain, [], frame.row)
             found[1].append([item.argument(frame) if item.argument else ONE for item in self.aggregates])
-            run.grow(count)
+            run.grow(count, found[1][-1])
         if not groups and not self.keys:
             frame = Frame(run, [])
             groups[()] = ([_on_nothing(column, frame) for column in self.plain], [], None)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from servers.graph.errors import ExecutionError
-from servers.graph.operators import concat_text
+from servers.graph.operators import LONGEST, bounded, concat_text
 from servers.graph.values import (
     BAD_DATA,
     BAD_TYPE,
@@ -27,8 +27,6 @@ from servers.graph.values import (
     Time,
 )
 
-LONGEST = 16 * 2**20
-"""Characters that one function may make."""
 INTEGER_TEXT = re.compile(r"\s*[+-]?\d+\s*$")
 
 
@@ -109,13 +107,15 @@ def split(value: str, separator: Any) -> Any:
 def concat(*values: Any) -> Any:
     if any(isinstance(value, Null | Empty) for value in values):
         return NULL
-    return "".join(map(concat_text, values))
+    return bounded("".join(map(concat_text, values)))
 
 
 def concat_ws(separator: Any, *values: Any) -> Any:
     if type(separator) is not str:
         return NULL
-    return separator.join(concat_text(value) for value in values if not isinstance(value, Null | Empty))
+    return bounded(
+        separator.join(concat_text(value) for value in values if not isinstance(value, Null | Empty))
+    )
 
 
 def to_string(value: Any) -> Any:

@@ -41,8 +41,7 @@ class SpaceStore:
         self.vid_type, self.vid_length = vid_type, vid_length
         self._lock = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
-        self._writer = _open(path)
-        _prepare(self._writer, path)
+        self._writer = _prepared(path)
         self.schema = _read_schema(self._writer)
         self.decoders = _decoders(self.schema)
         self._note_fading()
@@ -130,7 +129,17 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _prepared(path: Path) -> sqlite3.Connection:
+    """The writing connection of a file that can be trusted. Raises `SpaceDamaged`."""
+    try:
+        connection = _open(path)
+        _check(connection, path)
+    except sqlite3.DatabaseError as exc:
+        raise SpaceDamaged(f"{path.name} is damaged and was refused: {exc}") from exc
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
     try:
         marked = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -143,9 +152,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(TABLES)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
-    except sqlite3.DatabaseError as exc:
+    except (sqlite3.DatabaseError, SpaceDamaged):
         connection.close()
-        raise SpaceDamaged(f"{path.name} is damaged and was refused: {exc}") from exc
+        raise
 
 
 def _limit(connection: sqlite3.Connection, deadline: float) -> None:
