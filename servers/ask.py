@@ -15,7 +15,6 @@ from tools.errors import EmptyQuestion
 from tools.language import detect
 from tools.schema import Answer, SpeechRequest
 from tools.settings import Language, Settings
-from tools.texts import reason
 
 
 async def ask(
@@ -73,8 +72,7 @@ def show(answer: Answer, console: Console, language: Language) -> None:
         console.print(f"  \\[{citation.n}] {escape(citation.title)} · [dim]{escape(citation.source)}[/]")
         console.print(Padding(f"[dim italic]{escape(shorten(citation.text))}[/]", (0, 0, 0, 6)))
     who = say("answered_by", language, agent=answer.agent, model=answer.model)
-    reasons = [reason(text, language) for text in answer.route.reasons] if answer.route else []
-    why = f", {say('because', language, why='; '.join(reasons))}" if reasons else ""
+    why = f", {say('because', language, why='; '.join(answer.route.reasons))}" if answer.route else ""
     times = " · ".join(f"{stage} {ms:.0f} ms" for stage, ms in answer.timings_ms.items())
     console.print(f"\n[dim]{escape(who + why)}\n{times}[/]")
 

@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tools.schema import Language
 from tools.sections import (
     Agents,
     Alerts,
@@ -34,8 +35,6 @@ from tools.sections import (
     Stores,
     Webhooks,
 )
-
-Language = Literal["es", "en"]
 
 
 class Settings(BaseSettings):

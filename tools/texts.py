@@ -3,7 +3,6 @@
 Programs read the English message in the error envelope; this file is for the UI and the command line.
 """
 
-import re
 from typing import Final
 
 from tools.schema import Language
@@ -134,29 +133,3 @@ def sentence(code: str, language: Language, detail: str = "") -> str:
     """The sentence for `code`; an unknown code gets the general one. `detail` follows in parentheses."""
     text = SENTENCES.get(code, SENTENCES[UNKNOWN])[language]
     return f"{text} ({detail})" if detail else text
-
-
-_REASONS: Final = (
-    ("contains code", "contiene código"),
-    ("asks for programming", "pide programar"),
-    ("needs reasoning", "requiere razonar"),
-    ("technical question", "pregunta técnica"),
-    ("general question", "pregunta general"),
-    ("answers from passages", "se responde con pasajes"),
-    ("in Spanish", "en español"),
-    ("in English", "en inglés"),
-    (r"(\S+) is not available: (\S+) serves it", r"\1 no está disponible y responde \2"),
-    (r"(\S+) is not available and nothing can take its place", r"\1 no está disponible y nadie lo sustituye"),
-    (r"(\S+) is not available", r"\1 no está disponible"),
-    (r"wanted (\S+)", r"modelo ideal: \1"),
-)
-
-
-def reason(text: str, language: Language) -> str:
-    """A routing reason as a person reads it; one that this table does not know stays in English."""
-    if language == "en":
-        return text
-    for english, spanish in _REASONS:
-        if found := re.fullmatch(english, text):
-            return found.expand(spanish)
-    return text

@@ -12,7 +12,6 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tools.schema import Answer, Citation, Language
-from tools.texts import reason
 from ui.words import say
 
 QUOTE_CHARS = 1_200
@@ -117,7 +116,7 @@ def _how(answer: Answer, language: Language) -> str:
     total = answer.timings_ms.get("total", sum(answer.timings_ms.values()))
     rows: dict[str, Any] = {"model": answer.model, "agent": answer.agent}
     if answer.route:
-        rows["why"] = "; ".join(reason(text, language) for text in answer.route.reasons)
+        rows["why"] = "; ".join(answer.route.reasons)
         if answer.route.wanted != answer.model:
             rows["wanted"] = answer.route.wanted
     if answer.degraded:

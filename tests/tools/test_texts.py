@@ -1,7 +1,7 @@
 import pytest
 
 from tools import errors
-from tools.texts import SENTENCES, UNKNOWN, reason, sentence
+from tools.texts import SENTENCES, UNKNOWN, sentence
 
 
 def codes(kind=errors.Capibara6Error):
@@ -21,11 +21,3 @@ def test_sentences_are_whole_and_differ_by_language(code):
 
 def test_an_unknown_code_gets_the_general_sentence_and_its_detail():
     assert sentence("brand_new", "es", "detalle") == f"{SENTENCES[UNKNOWN]['es']} (detalle)"
-
-
-def test_routing_reasons_are_read_in_spanish_and_an_unknown_one_stays():
-    served = "mistral_balanced is not available: extractive serves it"
-    assert reason(served, "es") == "mistral_balanced no está disponible y responde extractive"
-    assert reason("technical question", "es") == "pregunta técnica"
-    assert reason(served, "en") == served
-    assert reason("brand new reason", "es") == "brand new reason"
