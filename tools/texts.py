@@ -1,4 +1,4 @@
-"""What a person reads: a sentence per error code in Spanish and English, and routing reasons in Spanish.
+"""What a person reads when something fails: one sentence per error code, in Spanish and English.
 
 Programs read the English message in the error envelope; this file is for the UI and the command line.
 """
