@@ -9,7 +9,7 @@ from servers.bridge.rank import walk
 
 EXPANSIONS = 20
 SEEDS = 20
-SHARPNESS = 4
+SHARPNESS = 6
 NAMED = 3.0
 BACK = 0.5
 HUB = 30
@@ -78,7 +78,7 @@ def _links(
     paths: dict[str, tuple[str, str]] = {}
     for passage, name in sorted(around.mentions):
         degree = max(1, around.degree.get(name, 1))
-        weight = 1 / math.log2(1 + degree) / max(1, len(titled.get(name, ())))
+        weight = min(1.0, HUB / degree) / math.log2(1 + degree) / max(1, len(titled.get(name, ())))
         for target in titled.get(name, ()):
             if target == passage:
                 continue

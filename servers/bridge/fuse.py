@@ -9,13 +9,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Weights:
-    """The share of the dense leg, by whether the embedder knows the question's and the passage's language."""
+    """The share of the dense leg, by whether the embedder knows the question's and the passage's language.
+
+    `crossed`: it knows only the passage's; `foreign`: only the question's. `graph` is how much the walk may
+    move. `missing` times a leg's worst cosine stands for a passage that only the text leg found.
+    """
 
     both: float = 0.5
     neither: float = 0.2
-    crossed: float = 0.7
+    crossed: float = 0.45
+    foreign: float = 0.6
     multilingual: float = 0.8
-    graph: float = 0.6
+    graph: float = 0.7
+    missing: float = 0.8
     cosine_low: float = 0.15
     cosine_high: float = 0.75
 
@@ -29,7 +35,7 @@ def share(question: str, passage: str, known: tuple[str, ...], weights: Weights 
         return weights.both if question == passage else weights.multilingual
     if question == passage:
         return weights.neither
-    return weights.crossed
+    return weights.foreign if question in known else weights.crossed
 
 
 def scaled(scores: Mapping[str, float]) -> dict[str, float]:
@@ -39,12 +45,16 @@ def scaled(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def fuse(
-    dense: Mapping[str, float], text: Mapping[str, float], shares: Mapping[str, float]
+    dense: Mapping[str, float],
+    text: Mapping[str, float],
+    shares: Mapping[str, float],
+    weights: Weights = DEFAULT,
 ) -> dict[str, float]:
     """Convex sum of both legs for each candidate; `shares` holds the dense share of each."""
     near, worded = scaled(dense), scaled(text)
     found = dict.fromkeys([*near, *worded])
-    return {key: shares[key] * near.get(key, 0.0) + (1 - shares[key]) * worded.get(key, 0.0) for key in found}
+    far = weights.missing * min(near.values(), default=0.0)
+    return {key: shares[key] * near.get(key, far) + (1 - shares[key]) * worded.get(key, 0.0) for key in found}
 
 
 def blend(

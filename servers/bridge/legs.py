@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from servers.bridge.crossing import crossed
 from servers.bridge.embed import Embedder
 from servers.bridge.expand import SEEDS, Expansion, Neighbourhood, expand
 from servers.bridge.fuse import Weights, fuse, share
@@ -36,7 +37,7 @@ class Question:
     @property
     def stems(self) -> list[str]:
         """What to look for: the words as each language of the collection would have indexed them."""
-        found = [stem for language in self.languages for stem in stems(self.text, language)]
+        found = [stem for held in self.languages for stem in crossed(self.text, self.language, held)]
         return list(dict.fromkeys(found))
 
 
@@ -64,7 +65,8 @@ def question(
     """Its language is detected; where nothing tells, it is the collection's own."""
     held: tuple[Language, ...] = tuple("es" if item == "es" else "en" for item in languages)
     asked = detect(query, default=held[0] if len(held) == 1 else "en")
-    return Question(query, asked, held or (asked,), filter, limit, tuple(legs or LEGS))
+    spoken = tuple(dict.fromkeys((asked, *held)))
+    return Question(query, asked, spoken, filter, limit, tuple(legs or LEGS))
 
 
 def base_scores(found: Found, asked: Question, known: tuple[str, ...], weights: Weights) -> dict[str, float]:
@@ -75,7 +77,7 @@ def base_scores(found: Found, asked: Question, known: tuple[str, ...], weights: 
         held = str(found.rows[key].get("language", "en"))
         both = share(asked.language, held, known, weights)
         shares[key] = 0.0 if dense is None else 1.0 if text is None else both
-    return fuse(dense or {}, text or {}, shares)
+    return fuse(dense or {}, text or {}, shares, weights)
 
 
 class Legs:
@@ -155,7 +157,7 @@ class Legs:
     async def _named(self, place: Place, asked: Question) -> tuple[Neighbourhood, dict[str, float]]:
         """The passages whose title the question names, and how much of the question each name is."""
         known = await self.titles.known(place, names_asked(asked.text, list(asked.languages)))
-        words = max(1, len(asked.stems))
+        words = max(1, len(stems(asked.text, asked.language)))
         named = {vertex(name): min(1.0, len(name.split()) / words) for name in known}
         space = space_name(place.tenant, place.collection)
         return await self.graph.titled(space, sorted(named), deadline_s=self.deadline_s), named

@@ -96,11 +96,12 @@ class Search:
         """How well the best passages answer at all: what makes a score mean the same for every question."""
         cosine = max(found.scores.get("dense", {}).values(), default=None)
         wanted = set(asked.stems)
+        size = max(1, len(set(stems(asked.text, asked.language))))
         covered = 0.0
         for key in best[:3]:
             row = found.rows[key]
             held = set(stems(f"{row['title']} {row['text']}", "es" if row["language"] == "es" else "en"))
-            covered = max(covered, len(wanted & held) / max(1, len(wanted)))
+            covered = max(covered, min(1.0, len(wanted & held) / size))
         return confidence(cosine, covered, weights)
 
 

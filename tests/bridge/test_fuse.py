@@ -24,7 +24,8 @@ def test_the_sign_of_bm25_does_not_matter(text: dict) -> None:
 
 def test_the_dense_share_follows_the_languages() -> None:
     english = ("en",)
-    assert share("es", "es", english) < share("en", "en", english) < share("es", "en", english)
+    assert share("es", "es", english) < share("es", "en", english) < share("en", "en", english)
+    assert share("en", "en", english) < share("en", "es", english)
     assert share("es", "es", ("en", "es")) == share("en", "en", english)
 
 
