@@ -192,6 +192,8 @@ class Session:
             last.status, last.reason = "failed", f"{exc.code}: {exc.message}"
             if last.text:
                 raise
+        if last.status == "answered" and not last.text:
+            last.status, last.reason = "failed", "it answered nothing"
         yield Answered(last)
         if last.text:
             yield self._end(closer, texts, last.finish)

@@ -1,0 +1,140 @@
+"""The router on labelled prompts beside baselines: always the same, a keyword list, the nearest example.
+
+`tune` fitted the weights; `heldout` was written before the fit, `blind` after the word lists were closed.
+Accuracy travels between machines, microseconds do not. `python tests/bench/routing.py [--no-embedder]`
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from servers.pool.catalog import load_catalog
+from servers.pool.route import State, choose
+from servers.pool.route_score import KINDS
+from tests.pool.prompts import SPLITS, prompts
+from tools.language import fold
+
+Row = dict[str, Any]
+KEYWORDS = {
+    "coding": "codigo code funcion function python java script sql clase class bug error program".split(),
+    "expert": "demuestra prove optimiza optimise estrategia strategy disena design analiza plan".split(),
+    "technical": "explica explain como funciona how does diferencia difference servidor server".split(),
+}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--no-embedder", action="store_true")
+    arguments.add_argument("--data", help="not needed here")
+    rows = {split: prompts(split) for split in SPLITS}
+    most = Counter(row["want"] for row in rows["tune"]).most_common(1)[0][0]
+    judges: dict[str, Callable[[Sequence[Row]], list[str]]] = {
+        "always the same": lambda given: [most] * len(given),
+        "keyword list": lambda given: [keyword(row["text"]) for row in given],
+    }
+    if not arguments.parse_args().no_embedder:
+        judges["nearest example"] = nearest()
+    judges["router"] = router()
+    print(f"{'':16}" + "".join(f"{split:>22}" for split in SPLITS))
+    print(f"{'prompts':16}" + "".join(f"{_size(rows[split]):>22}" for split in SPLITS))
+    for name, judge in judges.items():
+        found = {split: judge(rows[split]) for split in SPLITS}
+        print(f"{name:16}" + "".join(f"{_shares(rows[split], found[split]):>22}" for split in SPLITS))
+    print("(all · es · en · traps, per cent right)")
+    for split in ("heldout", "blind"):
+        confusion(split, rows[split], judges["router"](rows[split]))
+    latency([row["text"] for split in SPLITS for row in rows[split]])
+
+
+def router() -> Callable[[Sequence[Row]], list[str]]:
+    """The whole decision, as the pool takes it."""
+    catalog = load_catalog()
+    state = State(frozenset(catalog.ids), frozenset(catalog.ids))
+    domain = {spec.id: spec.domain for spec in catalog.models.values()}
+
+    def judge(rows: Sequence[Row]) -> list[str]:
+        return [
+            domain[choose([{"role": "user", "content": row["text"]}], catalog, state).wanted] for row in rows
+        ]
+
+    return judge
+
+
+def keyword(text: str) -> str:
+    said = f" {fold(text)} "
+    counts = {kind: sum(f" {word}" in said for word in words) for kind, words in KEYWORDS.items()}
+    best = max(counts, key=counts.__getitem__)
+    return best if counts[best] else "general"
+
+
+def nearest() -> Callable[[Sequence[Row]], list[str]]:
+    """The kind of the catalogue's example whose offline embedding is nearest."""
+    from servers.bridge.embed import MiniLM
+
+    examples = [
+        (text, spec.domain)
+        for spec in load_catalog().models.values()
+        for texts in spec.examples.values()
+        for text in texts
+    ]
+    embedder = MiniLM(Path(tempfile.mkdtemp()))
+    anchors = asyncio.run(embedder.embed([text for text, _ in examples]))
+
+    def judge(rows: Sequence[Row]) -> list[str]:
+        fresh = MiniLM(embedder.folder)
+        likeness = asyncio.run(fresh.embed([row["text"] for row in rows])) @ anchors.T
+        return [examples[place][1] for place in likeness.argmax(axis=1)]
+
+    return judge
+
+
+def confusion(split: str, rows: Sequence[Row], found: Sequence[str]) -> None:
+    counts = Counter((row["want"], kind) for row, kind in zip(rows, found, strict=True))
+    print(f"\n{split}: rows deserve, columns were given")
+    print(f"{'':12}" + "".join(f"{kind:>11}" for kind in KINDS) + f"{'recall':>9}")
+    for want in KINDS:
+        total = sum(counts[want, kind] for kind in KINDS)
+        line = "".join(f"{counts[want, kind]:>11}" for kind in KINDS)
+        print(f"{want:12}{line}{counts[want, want] / total:>9.0%}")
+
+
+def latency(texts: Sequence[str]) -> None:
+    catalog = load_catalog()
+    state = State(frozenset(catalog.ids), frozenset(catalog.ids))
+    spent: list[float] = []
+    for text in texts:
+        began = time.process_time()
+        choose([{"role": "user", "content": text}], catalog, state)
+        spent.append((time.process_time() - began) * 1e3)
+    cuts = statistics.quantiles(spent, n=100)
+    print(
+        f"\nCPU ms a decision: p50 {cuts[49]:.2f}, p95 {cuts[94]:.2f}, p99 {cuts[98]:.2f} over {len(spent)}"
+    )
+
+
+def _size(rows: Sequence[Row]) -> str:
+    return f"{len(rows)}, {sum('trap' in row for row in rows) / len(rows):.0%} traps"
+
+
+def _shares(rows: Sequence[Row], found: Sequence[str]) -> str:
+    right = [(row, row["want"] == kind) for row, kind in zip(rows, found, strict=True)]
+    parts = (
+        [ok for _, ok in right],
+        [ok for row, ok in right if row["language"] == "es"],
+        [ok for row, ok in right if row["language"] == "en"],
+        [ok for row, ok in right if "trap" in row],
+    )
+    return " · ".join(f"{sum(part) / len(part) * 100:.0f}" for part in parts)
+
+
+if __name__ == "__main__":
+    main()
