@@ -16,7 +16,7 @@ from rich.table import Table
 from flows.server import become, server_command, worker_command
 from tools.clients.prefect import Run, open_prefect
 from tools.errors import BadRequest, Capibara6Error
-from tools.settings import load_settings
+from tools.settings import Settings, load_settings
 
 app = typer.Typer(
     name="capibara6 flows",
@@ -41,7 +41,9 @@ def server() -> None:
 @app.command()
 def worker() -> None:
     """Se convierte en el proceso que ejecuta los flujos. · Become the worker that runs flows."""
-    become(worker_command(), load_settings())
+    settings = load_settings()
+    asyncio.run(_until_up(settings))
+    become(worker_command(), settings)
 
 
 @app.command("deploy")
@@ -116,6 +118,16 @@ def schedule(
 
     _do(change())
     console.print(f"{name}: {'en pausa · paused' if pause else 'activo · active'}")
+
+
+async def _until_up(settings: Settings) -> None:
+    """Wait for Prefect's server: a worker that starts before it never hears of cancelled runs."""
+    async with open_prefect(settings) as prefect:
+        while True:
+            try:
+                return await prefect.health()
+            except Capibara6Error:
+                await asyncio.sleep(0.3)
 
 
 async def _overview() -> list[tuple[dict[str, Any], Run | None]]:

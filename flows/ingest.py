@@ -5,7 +5,7 @@ Finding and reading is `flows/sources.py`; what is unchanged is decided by the b
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.concurrency.asyncio import concurrency
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Completed
 from pydantic import Field
 
@@ -103,7 +104,8 @@ async def in_turn(collection: str) -> AsyncIterator[None]:
     """At most `RUNS_AT_ONCE` runs write to a collection; the place of a run that died is free in a minute."""
     name = f"ingest-{collection}"
     async with get_client() as client:
-        await client.upsert_global_concurrency_limit_by_name(name, RUNS_AT_ONCE)
+        with suppress(ObjectAlreadyExists):  # another run made it between the look and the write
+            await client.upsert_global_concurrency_limit_by_name(name, RUNS_AT_ONCE)
     async with concurrency(name, lease_duration=60, raise_on_lease_renewal_failure=False):
         yield
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.server import prefect_environment, server_command, worker_command
+from flows.deploy import deploy, read_manifest
+from flows.server import prefect_environment, server_command
 from tests.conftest import settings_in
 from tests.serving import serving
+from tools.clients.prefect import open_prefect
 from tools.errors import BadRequest, Capibara6Error, DocumentNotFound, StoreUnavailable
 from tools.settings import Settings
 
@@ -127,7 +130,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with (home / "log").open("wb") as log:
         processes = [
             subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-            for command in (server_command(), worker_command())
+            for command in (server_command(), [sys.executable, "-m", "flows", "worker"])
         ]
         try:
             _wait(settings, processes, home / "log")
@@ -137,6 +140,27 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             for process in reversed(processes):
                 process.terminate()
                 process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def deployed(prefect: Settings) -> Settings:
+    """The same settings with every deployment registered; schedules planned their runs and are paused."""
+
+    async def register() -> None:
+        await deploy(prefect)
+        async with open_prefect(prefect) as client:
+            planned = {"state": {"type": {"any_": ["SCHEDULED"]}}, "deployment_id": {"is_null_": False}}
+            for _ in range(200):
+                if await client.call("POST", "/flow_runs/count", json={"flow_runs": planned}):
+                    break
+                await asyncio.sleep(0.3)
+            else:
+                raise AssertionError("Prefect's scheduler plans no runs")
+            for entry in read_manifest():
+                await client.schedule(entry["name"], active=False)
+
+    asyncio.run(register())
+    return prefect
 
 
 @pytest.fixture

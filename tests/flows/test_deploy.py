@@ -17,12 +17,6 @@ from tools.errors import BadRequest, NotFound, Unavailable, UpstreamSilent
 from tools.settings import Settings
 
 
-@pytest.fixture
-async def deployed(prefect: Settings) -> Settings:
-    await deploy(prefect)
-    return prefect
-
-
 def flows(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **settings.environment(), "NO_COLOR": "1", "COLUMNS": "200"}
     command = [sys.executable, "-m", "flows", *words]
@@ -47,6 +41,7 @@ async def test_a_schedule_that_somebody_paused_stays_paused(deployed: Settings) 
         assert not any(item["active"] for item in (await prefect.deployment("health"))["schedules"])
         assert flows(deployed, "schedule", "health", "--resume").returncode == 0
         assert all(item["active"] for item in (await prefect.deployment("health"))["schedules"])
+        await prefect.schedule("health", active=False)
 
 
 async def test_a_deployment_runs_once_a_key_through_the_worker(

@@ -8,7 +8,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from flows.deploy import deploy
 from servers.api import hooks
 from servers.app import answer
 from tools.errors import Capibara6Error
@@ -32,10 +31,9 @@ def signed(secret: bytes, body: bytes) -> dict[str, str]:
     return {"x-capibara6-signature": "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()}
 
 
-async def test_a_webhook_starts_one_run_a_key_and_it_can_be_followed(prefect: Settings) -> None:
-    await deploy(prefect)
+async def test_a_webhook_starts_one_run_a_key_and_it_can_be_followed(deployed: Settings) -> None:
     request = {"json": {"services": [], "question": ""}, "headers": {"idempotency-key": "k"}}
-    async with build(prefect) as client:
+    async with build(deployed) as client:
         first = await client.post("/webhook/health", **request)
         again = await client.post("/webhook/health", **request)
         assert (first.status_code, first.json()["run_id"]) == (202, again.json()["run_id"])
@@ -53,9 +51,8 @@ async def test_a_webhook_starts_one_run_a_key_and_it_can_be_followed(prefect: Se
         ("/webhook/health", b"[" * 100_000, 400),
     ],
 )
-async def test_what_may_not_start_is_4xx(prefect: Settings, path: str, body: bytes, status: int) -> None:
-    await deploy(prefect)
-    async with build(prefect) as client:
+async def test_what_may_not_start_is_4xx(deployed: Settings, path: str, body: bytes, status: int) -> None:
+    async with build(deployed) as client:
         response = await client.post(path, content=body)
     assert response.status_code == status
     assert response.json()["error"]["message"]
