@@ -127,12 +127,12 @@ class Exchange:
         return self._sink is not None
 
     def watch(self) -> None:
-        """Begin to listen for the client's leaving; it cancels the work of this exchange."""
-        self._watcher = asyncio.ensure_future(self._listen())
+        """Listen for the client's leaving from now on; it cancels the work of this exchange."""
+        if self._watcher is None:
+            self._watcher = asyncio.ensure_future(self._listen())
 
-    def begin(self) -> asyncio.TimerHandle:
+    def begin(self) -> None:
         self._task = asyncio.current_task()
-        return asyncio.get_running_loop().call_later(WATCH_AFTER_S, self.watch)
 
     def finish(self) -> None:
         if self._watcher is not None:
@@ -173,6 +173,8 @@ class PoolDoor:
         self.routes = routes
         self.finished = finished
         self.lifespan = lifespan
+        self._active: set[Exchange] = set()
+        self._round: asyncio.TimerHandle | None = None
         self._ids = itertools.count()
         self._run = os.urandom(8).hex().encode()
 
@@ -214,12 +216,25 @@ class PoolDoor:
                 exchange.status = 499
                 return
             exchange.body = body
-        timer = exchange.begin()
+        exchange.begin()
+        self._active.add(exchange)
+        if self._round is None:
+            self._round = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
         try:
             await handler(exchange)
         finally:
-            timer.cancel()
+            self._active.discard(exchange)
             exchange.finish()
+
+    def _watch(self) -> None:
+        """One round for all: a timer a request would cost more than most requests are worth watching."""
+        self._round = None
+        due = time.monotonic() - WATCH_AFTER_S
+        for exchange in self._active:
+            if exchange.arrived <= due:
+                exchange.watch()
+        if self._active:
+            self._round = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
 
     def _by_prefix(self, exchange: Exchange) -> Handler:
         for (method, prefix, suffix), handler in self.routes.prefixed.items():
