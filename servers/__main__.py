@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from servers.pool.cli import app as models
+from servers.pool.route_cli import route
 from tools.errors import Capibara6Error
 from tools.settings import Settings, load_settings
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models, name="models")
+app.command("route")(route)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
