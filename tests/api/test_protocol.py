@@ -3,7 +3,10 @@ import json
 
 import pytest
 from langgraph_sdk import get_client
+from pydantic import SecretStr
 
+from servers.api.desk import open_desk
+from servers.api.rows import RunRow
 from tools.errors import ModelUnavailable
 
 PORT = "¿En qué puerto escucha la API?"
@@ -295,3 +298,30 @@ async def test_command_needs_a_run_that_waits(http) -> None:
     refused = await http.post(f"/threads/{name}/runs/wait", json=body)
     assert refused.status_code == 409
     assert "waits" in refused.json()["error"]["message"]
+
+
+async def test_silent_stream_beats_so_that_nobody_hangs_up(http, knobs, monkeypatch) -> None:
+    monkeypatch.setattr("servers.api.feed.HEARTBEAT_S", 0.05)
+    knobs.first_s = 0.4
+    name = await thread(http)
+    async with http.stream("POST", f"/threads/{name}/runs/stream", json=asking()) as response:
+        assert response.headers["x-accel-buffering"] == "no"
+        lines = [line async for line in response.aiter_lines()]
+    assert ": keep-alive" in lines
+    assert "event: end" in lines
+
+
+async def test_rows_and_runs_live_on_a_postgresql_server(stores, peers, knobs) -> None:
+    named = stores.stores.model_copy(update={"postgres_dsn": SecretStr(stores.postgres_dsn)})
+    async with open_desk(peers[0].model_copy(update={"stores": named})) as desk:
+        row = await desk.threads.create("en-pg", {"user": "ana"})
+        asked = {"messages": [{"role": "user", "content": PORT}]}
+        live = await desk.runs.start(RunRow(thread_id=row.thread_id, agent_id="capibara6", order=asked))
+        ended = await desk.runs.wait(live.row.run_id)
+        assert ended.status == "success"
+        assert ended.ending is not None
+        assert "5000" in ended.ending["answer"]["answer"]
+        assert (await desk.threads.get("en-pg")).status == "idle"
+        assert len((await desk.threads.values("en-pg"))["messages"]) == 2
+        await desk.threads.delete("en-pg")
+        assert await desk.threads.values("en-pg") == {}
