@@ -68,6 +68,17 @@ def _fold_one(node: e.Expr) -> e.Expr | None:
     return None
 
 
+def check_calls(node: e.Expr) -> None:
+    """Refuse calls of constants that no value can come of. Raises `SemanticError`."""
+    for part in walk(node):
+        if not isinstance(part, e.Call):
+            continue
+        values = [argument.value for argument in part.arguments if isinstance(argument, e.Const)]
+        function = find(part.name, len(values)) if len(values) == len(part.arguments) else None
+        if function and values and function.run(*values) is BAD_TYPE:
+            raise SemanticError(f"Type error `{part.text()}'")
+
+
 def _constant(node: e.Expr, value: Any) -> e.Expr:
     if value is OVERFLOW:
         raise SemanticError(f"result of {node.text()} cannot be represented as an integer")

@@ -99,7 +99,9 @@ def _sampler(statement: s.Go, context: Context) -> list[int] | None:
         raise SemanticError(f"`{expr.text()}' type must be LIST, but was {type(counts).__name__.upper()}")
     steps = statement.steps or s.Steps(1, 1)
     if len(counts) != steps.high:
-        raise SemanticError(f"`{expr.text()}' length must be equal to GO step size {steps.high}")
+        raise SemanticError(f"`{expr.text()}' length must be equal to GO step size {steps.high}.")
+    if min(counts) < 0:
+        raise SemanticError("Limit/Sample element must be nonnegative.")
     return counts
 
 

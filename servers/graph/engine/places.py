@@ -8,7 +8,7 @@ from servers.graph.engine.evaluate import compile_expr
 from servers.graph.engine.frame import Frame, Run
 from servers.graph.engine.plan import Context, Shape, rows_of, scope_of
 from servers.graph.engine.scope import UNKNOWN
-from servers.graph.errors import ExecutionError, SemanticError
+from servers.graph.errors import ExecutionError, NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.storage.space import SpaceStore
 from servers.graph.values import Empty, Null, type_name
@@ -26,6 +26,8 @@ class Places:
         self._column: Any = None
         if self.source is None:
             self._constants = [self._constant(expr, context) for expr in exprs]
+        elif len(exprs) > 1:
+            raise NgqlSyntaxError(f"syntax error near `{exprs[1].text()}'")
         else:
             self._compile(exprs, context, self.shape)
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from servers.graph.engine.check import checked_filter, fold
+from servers.graph.engine.check import check_calls, checked_filter, fold
 from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.frame import Frame, Rows, Run
 from servers.graph.engine.output import build_output, distinct_rows, is_constant
 from servers.graph.engine.plan import Context, Plan, Shape, rows_of, scope_of
 from servers.graph.engine.scope import UNKNOWN, Scope
 from servers.graph.engine.walk import has_aggregate, rewrite, walk
-from servers.graph.errors import SemanticError
+from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.operators import Reversed, order_key
@@ -32,6 +32,8 @@ def plan_yield(statement: s.YieldSentence, context: Context) -> Plan:
         source, shape = "$-", context.input
     scope = scope_of(context, source, shape)
     where = compile_expr(checked_filter(statement.where, scope), scope) if statement.where else None
+    for column in statement.output.columns:
+        check_calls(column.expr)
     output = build_output(statement.output.columns, scope, distinct=statement.output.distinct)
 
     def execute(run: Run) -> Rows:
@@ -171,7 +173,7 @@ def plan_pipe(statement: s.Pipe, context: Context) -> Plan:
 def plan_assignment(statement: s.Assignment, context: Context) -> Plan:
     inner, name = context.plan(statement.sentence, context), statement.name
     if name in context.parameters:
-        raise SemanticError(f"Variable definition conflicts with a parameter: `{name}'")
+        raise NgqlSyntaxError(f"Variable definition conflicts with a parameter near `${name}'")
     context.variables[name] = Shape(inner.columns, inner.types)
 
     def execute(run: Run) -> Rows:

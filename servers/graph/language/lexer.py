@@ -110,6 +110,9 @@ AHEAD = {
 }
 """Words that mean something only before a certain text."""
 
+CONTAINER = re.compile(r"(?:list(?=\[)|set(?=\{)|map(?=\{))", re.IGNORECASE)
+"""`list[…]`, `set{…}` and `map{…}` are the literals that follow."""
+
 LITERAL = re.compile(
     rf"({STRING}|`[^`]*`|\#[^\n]*|//[^\n]*|/\*.*?\*/|(?<![\w.$])(?:(?:{FLOAT})(?![\w.])|(?:\d+)(?![\w.])))",
     re.DOTALL,
@@ -149,7 +152,7 @@ def tokens(text: str) -> Iterator[Token]:
         if found.lastgroup == "slot":
             yield _made(SLOT_KINDS[found[0]], found, Slot(slots))
             slots += 1
-        elif found.lastgroup != "space":
+        elif found.lastgroup != "space" and not CONTAINER.match(text, start):
             token = _token(found, text, start)
             if token.type == "INTEGER" and token.value > MAX_INT and not text[:start].rstrip().endswith("-"):
                 raise NgqlSyntaxError(f"Out of range: near `{found[0]}'")

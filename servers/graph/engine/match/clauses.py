@@ -99,7 +99,7 @@ def _with(projector: "Projector", where: Evaluate | None) -> Stage:
 def _unwind(clause: s.UnwindClause, scope: MatchScope) -> Stage:
     if has_aggregate(clause.expr):
         raise SemanticError(
-            "Can't use aggregating expressions in unwind clause, near `" + clause.expr.text() + "'"
+            "Can't use aggregating expressions in unwind clause, `" + clause.expr.text() + "'"
         )
     evaluate = compile_expr(fold(clause.expr), scope)
     deduce(clause.expr, scope)
@@ -144,6 +144,8 @@ class Projector:
 
     def _factor(self, expr: e.Expr) -> Evaluate:
         name = expr.name if isinstance(expr, e.Label) else expr.text()
+        if isinstance(expr, e.Variable) and expr.name in self.scope.parameters:
+            return compile_expr(expr, self.scope)
         if name in self.output.names and isinstance(expr, e.Label):
             place = self.output.names.index(name)
             return lambda frame: frame.row[place]
@@ -206,7 +208,7 @@ def _count(expr: e.Expr | None, word: str, scope: Scope) -> int | None:
         raise SemanticError(f"SKIP/LIMIT should be of type integer, `{name}' is not allowed here")
     value = constant(fold(expr), scope.parameters)
     if type(value) is not int:
-        raise SemanticError(f"{word} should be of type integer, but was `{expr.text()}'")
+        raise SemanticError(f"{word} should be of type integer")
     if value < 0:
         raise SemanticError(f"{word} should not be negative")
     return value

@@ -25,8 +25,9 @@ class Matcher:
     """A prepared MATCH clause."""
 
     def __init__(self, clause: s.MatchClause, scope: MatchScope, context: Context, *, may_scan: bool) -> None:
-        self.optional = clause.optional
         self.before = len(scope.places)
+        # With nothing before it, there is no row to keep.
+        self.optional = clause.optional and self.before > 0
         self.patterns: list[tuple[Pattern, Start, list[Step]]] = []
         for path in clause.paths:
             known = scope.copy()
