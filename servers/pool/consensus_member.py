@@ -12,7 +12,6 @@ from servers.pool.lane import Ticket
 from servers.pool.patience import Patience
 from servers.pool.pool import Pool
 from servers.pool.sse import Reader
-from servers.pool.wire import BROKE
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
 
 PATH = "/v1/chat/completions"
@@ -97,9 +96,8 @@ class Members:
             reader.close()
         except TimeoutError as exc:
             raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
-        except UpstreamFailed as exc:
-            if exc.code == BROKE:
-                await self.pool.nursery.see_end(spec.id)
+        except UpstreamFailed:
+            await self.pool.nursery.doubt(ticket.lane, ticket.generation)
             raise
         finally:
             if reply is not None:

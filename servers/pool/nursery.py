@@ -16,6 +16,7 @@ from servers.pool.child import Child, free_port, new_key
 from servers.pool.lane import Phase
 from servers.pool.memory import Memory
 from servers.pool.presence import Presence
+from servers.pool.register import Register
 from servers.pool.scheduler import Scheduler
 from tools.errors import Capibara6Error, ModelUnavailable, UpstreamFailed
 from tools.log import get_logger
@@ -41,6 +42,7 @@ class Nursery:
         self.settings, self.catalog, self.presence = settings, catalog, presence
         self.session, self.memory = session, memory
         self.owner = f"{settings.run_dir}:{settings.ports.pool}"
+        self.register = Register(settings.run_dir / f"pool-{settings.ports.pool}.groups")
         self.children: dict[str, Child] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.scheduler: Scheduler | None = None
@@ -85,6 +87,8 @@ class Nursery:
         children = list(self.children.values())
         self.children.clear()
         await asyncio.gather(*(child.process.end(grace) for child in children))
+        for child in children:
+            self.register.remove(child.process.pid)
 
     def _order(self, name: str, generation: int, work: Coroutine[Any, Any, None]) -> None:
         earlier = self.tasks.get(name)
@@ -156,6 +160,7 @@ class Nursery:
             line, env=vllm.environment(spec, key), nonce=nonce, owner=self.owner,
             log=self.settings.log_dir / f"pool-{spec.id}.log",
         )  # fmt: skip
+        self.register.add(running.pid)
         return Child(spec.id, f"http://127.0.0.1:{port}", key, running, generation)
 
     async def _can_sleep(self, child: Child, level: int) -> bool:
@@ -190,6 +195,7 @@ class Nursery:
             return
         # Shielded: a child half ended must not be forgotten because the order was overtaken.
         await asyncio.shield(child.process.end(self.settings.pool.unload_grace_s))
+        self.register.remove(child.process.pid)
         if self.children.get(name) is child:
             del self.children[name]
 

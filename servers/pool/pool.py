@@ -161,7 +161,8 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
     catalog = load_catalog(settings.pool.catalog)
     async with wire.open_session() as session:
         pool = Pool(settings, catalog, session)
-        swept = await process.sweep(pool.nursery.owner)
+        owner = pool.nursery.owner
+        swept = await process.sweep(owner, pool.nursery.register.left_behind(owner))
         if swept:
             pool.events.note("swept", "", pids=swept)
         await asyncio.gather(pool.presence.look(), pool.memory.look())

@@ -112,16 +112,25 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
 
 
-async def sweep(owner: str, *, patience_s: float = 5.0) -> list[int]:
-    """End what an earlier pool of the same name left behind; returns the pids that were ended."""
+async def sweep(owner: str, groups: Sequence[int] = (), *, patience_s: float = 5.0) -> list[int]:
+    """End what an earlier pool of the same name left behind, by mark and group; the pids that were ended."""
     swept: set[int] = set()
     deadline = time.monotonic() + patience_s
-    while (orphans := await asyncio.to_thread(find, f"{owner}:")) and time.monotonic() < deadline:
+    while (orphans := await asyncio.to_thread(_left, owner, groups)) and time.monotonic() < deadline:
         for pid in orphans:
             kill(pid)
         swept.update(orphans)
         await asyncio.sleep(CONFIRM_S)
     return sorted(swept)
+
+
+def is_stranger(group: int, owner: str) -> bool:
+    """True when a living process leads this group that does not carry the mark of `owner`."""
+    return _group(group) is not None and f"{owner}:" not in _mark(group)
+
+
+def _left(owner: str, groups: Sequence[int]) -> set[int]:
+    return {*find(f"{owner}:"), *(pid for group in groups for pid in find("\0", group=group))}
 
 
 def kill(pid: int) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from servers.pool import process
+from servers.pool.register import Register
 from tests.pool.world import Server, make_settings, model, until, write_catalog
 
 
@@ -101,3 +102,30 @@ async def test_sigterm_while_a_model_loads_ends_the_load_too(tmp_path, journal):
         server.popen.send_signal(signal.SIGTERM)
         assert await server.exited() == 0
         assert server.engines() == []
+
+
+async def test_fault_17_an_engine_that_lost_its_mark_and_its_guard_is_found_by_its_group(tmp_path):
+    """vLLM renames its processes, which overwrites the environment that carries the mark."""
+    settings = make_settings(
+        tmp_path / "home", write_catalog(tmp_path / "m.toml", {"m": {"backend": "extractive"}})
+    )
+    register = Register(settings.run_dir / f"pool-{settings.ports.pool}.groups")
+    code = "import os,time; os.fork() or time.sleep(600); time.sleep(600)"
+    leader = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)  # noqa: ASYNC220
+    stranger = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)  # noqa: ASYNC220
+    await until(lambda: all(len(process.find("\0", group=each.pid)) == 2 for each in (leader, stranger)))
+    register.add(leader.pid)
+    register.add(stranger.pid)
+    leader.kill()
+    leader.wait()
+    server = Server(settings)
+    try:
+        async with aiohttp.ClientSession() as session:
+            await server.up(session)
+        assert process.find("\0", group=leader.pid) == []
+        assert len(process.find("\0", group=stranger.pid)) == 2, "a number in other hands is not touched"
+    finally:
+        os.killpg(stranger.pid, signal.SIGKILL)
+        stranger.wait()
+        server.popen.kill()
+        server.popen.wait()
