@@ -1,6 +1,7 @@
 """The socket: accepts connections, a thread each, frames bounded. It knows nothing of graphs."""
 
 import socket
+import sys
 import threading
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,8 @@ from nebula3.fbthrift.transport.TTransport import TBufferedTransport
 from tools.log import get_logger
 
 log = get_logger("graph")
+STACK = 32 * 2**20
+RECURSION = 12_000
 
 
 class Listener:
@@ -35,6 +38,9 @@ class Listener:
 
     def serve(self) -> None:
         """Accept until `stop`."""
+        # Room for expressions of the allowed depth; pages are only taken when touched.
+        threading.stack_size(STACK)
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
         while not self._stopping.is_set():
             try:
                 peer, _ = self._socket.accept()

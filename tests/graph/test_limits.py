@@ -68,7 +68,7 @@ def test_runaway_pattern_is_interrupted(bounded: ConnectionPool) -> None:
         ("YIELD [n IN range(1, 100000) | range(1, 100000)] AS l", "bytes"),
         ("UNWIND range(1, 900) AS n RETURN lpad('a', 4000000, 'b') AS s", "bytes"),
         ('YIELD reduce(s = "xxxxxxxx", n IN range(1, 40) | s + s)', "bytes"),
-        ("YIELD " + "NOT " * 5000 + "true", "too large"),
+        ("YIELD " + "NOT " * 5000 + "true", "exceeds the maximum depth"),
     ],
 )
 def test_bounds_refuse_what_is_too_much(bounded: ConnectionPool, statement: str, said: str) -> None:

@@ -8,7 +8,7 @@ import marshal
 import os
 import threading
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,19 @@ from lark.exceptions import VisitError
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
-from servers.graph.errors import NgqlSyntaxError, QueryError, StatementEmpty
+from servers.graph.errors import NgqlSyntaxError, QueryError, SemanticError, StatementEmpty
 from servers.graph.language import definitions as d
 from servers.graph.language import statements as s
 from servers.graph.language.build_patterns import Builder
 from servers.graph.language.bulk import Block, one_of_many
-from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, split_literals, tokens
+from servers.graph.language.expressions import Expr
+from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, Slot, split_literals, tokens
 from servers.graph.language.statements import Statement
 from servers.graph.language.template import Template
 
 CACHED = 1024
+DEEPEST = 512
+"""Levels of an expression, as in the cluster."""
 _BESIDE = Path(__file__).parent / "__pycache__" / "grammar.tables"
 LONGEST_CACHED = 16_384
 VALUE_TOKENS = "NAME STRING_VALUE DOUBLE_VALUE INTEGER VARIABLE IPV4 _PLPAR PREDICATE"
@@ -103,10 +106,27 @@ class Parser:
             if isinstance(exc.orig_exc, QueryError):
                 raise exc.orig_exc from exc
             raise
+        check_depth(statements)
         return statements
 
 
 _UNSHARED = (d.CreateSchema, d.AlterSchema, d.CreateSpace, d.CreateIndex)
+
+
+def check_depth(statements: list[Statement]) -> None:
+    """Refuse expressions nested too deeply to be walked. Raises `SemanticError`."""
+    stack: list[tuple[Any, int]] = [(item, 0) for item in statements]
+    while stack:
+        node, depth = stack.pop()
+        if depth > DEEPEST:
+            raise SemanticError(
+                "The above expression is not a valid expression, because its depth exceeds the maximum depth"
+            )
+        if isinstance(node, list | tuple):
+            stack += [(item, depth) for item in node]
+        elif is_dataclass(node) and not isinstance(node, Slot):
+            deeper = depth + isinstance(node, Expr)
+            stack += [(getattr(node, part.name), deeper) for part in fields(node)]
 
 
 def _refused(exc: UnexpectedInput, text: str) -> NgqlSyntaxError | StatementEmpty:
