@@ -32,8 +32,11 @@ class Library:
         return Place(tenant, collection, f"{collection}__{suffix}", versions(self.embedder, self.dimensions))
 
     async def collection(self, tenant: str, name: str) -> CollectionRow | None:
-        async with self.postgres.session() as session:
-            return await session.get(CollectionRow, (tenant, name))
+        columns: Any = CollectionRow
+        one = select(CollectionRow.__table__).where(columns.tenant == tenant, columns.name == name)  # type: ignore[attr-defined]
+        async with self.postgres.reading() as connection:
+            found = (await connection.execute(one)).mappings().one_or_none()
+        return CollectionRow(**found) if found else None
 
     async def collections(self, tenant: str) -> list[CollectionRow]:
         async with self.postgres.session() as session:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlmodel import SQLModel
 
 from servers.bridge import manifest
+from servers.bridge.rows import collect, grouped
 from servers.bridge.sql import check
 from servers.bridge.store import Store
 from tools.errors import BadRequest, Forbidden, StorageFull, StoreUnavailable, TooLarge, UpstreamFailed
@@ -26,7 +26,7 @@ CURSOR = "question"
 TENANT_TABLES = ("collections", "documents", "chunks", "jobs")
 PRIVATE_TABLES = ("conversations", "leads")
 STATEMENT_MS = 5_000
-ROWS, BYTES, FETCH = 1_000, 4 * 2**20, 200
+ROWS = 1_000
 DISK_FULL = ("53100", "53400", "58030")
 MIGRATION_LOCK = 6_006_001
 
@@ -49,6 +49,7 @@ class Postgres(Store):
         }
         self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, **options)
         self.readers: AsyncEngine = create_async_engine(url, pool_size=4, max_overflow=4, **options)
+        self.looks = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.prepared = False
         self.preparing = asyncio.Lock()
 
@@ -65,6 +66,16 @@ class Postgres(Store):
         with self.translated():
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for one quick look at our own tables: no transaction around it."""
+        if self.open:
+            raise self.unavailable("is not reachable")
+        await self.prepare()
+        with self.translated():
+            async with self.looks.connect() as connection:
+                yield connection
 
     async def prepare(self) -> None:
         """Create tables and the reader's role once, by whichever replica comes first."""
@@ -102,7 +113,7 @@ class Postgres(Store):
 
         async def work() -> list[dict[str, Any]]:
             async with self._reading(tenant) as connection:
-                return _grouped((await connection.execute(text(_TABLES))).all())
+                return grouped((await connection.execute(text(_TABLES))).all())
 
         return await self.call(work())
 
@@ -121,19 +132,14 @@ class Postgres(Store):
                 except psycopg.Error as exc:
                     raise self._error(exc, skip=len(f'DECLARE "{CURSOR}" CURSOR FOR ')) from exc
             async with cursor:
-                return await _collect(cursor, most)
+                return await collect(cursor, most)
 
     @asynccontextmanager
     async def _reading(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A READ ONLY transaction as the reader's role, within limits; ROLLBACK and DISCARD ALL after it."""
         async with self.readers.connect() as connection:
             try:
-                for setting in _LIMITS:
-                    await connection.execute(text(setting))
-                await connection.execute(
-                    text("SELECT set_config('capibara6.tenant', :tenant, true)"), {"tenant": tenant}
-                )
-                await connection.execute(text(f"SET LOCAL ROLE {READER}"))
+                await connection.execute(text(_ENTER), {"tenant": tenant})
                 yield connection
             except BaseException:
                 # Half-read results, cancelled backends, resource errors: a fresh connection is cheaper.
@@ -220,16 +226,22 @@ async def open_postgres(settings: Settings) -> AsyncIterator[Postgres]:
         await store.close()
 
 
-_LIMITS = (
-    "SET TRANSACTION READ ONLY",
-    f"SET LOCAL statement_timeout = {STATEMENT_MS}",
-    "SET LOCAL lock_timeout = 1000",
-    f"SET LOCAL idle_in_transaction_session_timeout = {STATEMENT_MS}",
-    "SET LOCAL work_mem = '16MB'",
-    "SET LOCAL hash_mem_multiplier = 1",
-    "SET LOCAL max_parallel_workers_per_gather = 0",
-    "SET LOCAL jit = off",
-    "SET LOCAL search_path = public",
+_LIMITS = {
+    "transaction_read_only": "on",
+    "statement_timeout": str(STATEMENT_MS),
+    "lock_timeout": "1000",
+    "idle_in_transaction_session_timeout": str(STATEMENT_MS),
+    "work_mem": "16MB",
+    "hash_mem_multiplier": "1",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "search_path": "public",
+}
+# One round trip for all of them, the role last: a reader may not raise its own limits.
+_ENTER = "SELECT {limits}, {tenant}, {role}".format(
+    tenant="set_config('capibara6.tenant', :tenant, true)",
+    role=f"set_config('role', '{READER}', true)",
+    limits=", ".join(f"set_config('{name}', '{value}', true)" for name, value in _LIMITS.items()),
 )
 
 _TABLES = """
@@ -248,51 +260,3 @@ async def _discard(connection: AsyncConnection) -> None:
     await raw.set_autocommit(True)
     await raw.execute("DISCARD ALL")
     await raw.set_autocommit(False)
-
-
-async def _collect(cursor: Any, most: int) -> dict[str, Any]:
-    described = cursor.description or ()
-    columns = [{"name": column.name, "type": column.type_display} for column in described]
-    rows: list[list[Any]] = []
-    size, truncated = 0, False
-    while not truncated:
-        portion = await cursor.fetchmany(min(FETCH, most + 1 - len(rows)))
-        if not portion:
-            break
-        for row in portion:
-            plain = [_plain(value) for value in row]
-            size += sum(len(str(value)) for value in plain)
-            truncated = len(rows) >= most or size > BYTES
-            if truncated:
-                break
-            rows.append(plain)
-    return {"columns": columns, "rows": rows, "row_count": len(rows), "truncated": truncated}
-
-
-def _plain(value: Any) -> Any:  # noqa: PLR0911  (one line a kind)
-    """What JSON can carry; the rest as PostgreSQL prints it."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if abs(value) < float("inf") else str(value)
-        case Decimal():
-            return float(value) if value.is_finite() else str(value)
-        case bytes() | bytearray() | memoryview():
-            return "\\x" + bytes(value).hex()
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case _ if hasattr(value, "isoformat"):
-            return value.isoformat()
-        case _:
-            return str(value)
-
-
-def _grouped(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {}
-    for name, kind, column, kind_of_column in rows:
-        entry = tables.setdefault(name, {"name": name, "kind": kind, "columns": []})
-        entry["columns"].append({"name": column, "type": kind_of_column})
-    return list(tables.values())

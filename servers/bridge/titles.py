@@ -37,8 +37,8 @@ class Titles:
                     columns.name.in_(wanted[start : start + 5_000]),
                 )
             )
-            async with self.postgres.session() as session:
-                found |= set(await session.scalars(query))
+            async with self.postgres.reading() as connection:
+                found |= set((await connection.scalars(query)).all())
         return found
 
     async def mentioned_by(

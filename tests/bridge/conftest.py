@@ -1,5 +1,6 @@
 """A real bridge over real stores: PostgreSQL, Valkey, Milvus Lite and the graph server, each a process."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,11 @@ def wait_until(ready: Any, *, seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def connected(client: httpx.Client, *names: str) -> bool:
     """True when the bridge reaches the named stores."""
     try:
@@ -54,6 +60,7 @@ ALL = ("milvus", "nebula", "postgres", "redis")
 @pytest.fixture(scope="session")
 def graph(stores: Settings) -> Iterator[Settings]:
     with serving(stores, "graph"):
+        wait_until(lambda: listening(stores.ports.nebula))
         yield stores
 
 

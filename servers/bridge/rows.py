@@ -1,0 +1,55 @@
+"""Rows of PostgreSQL as JSON, within bounds of rows and bytes."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+BYTES, FETCH = 4 * 2**20, 200
+
+
+async def collect(cursor: Any, most: int) -> dict[str, Any]:
+    described = cursor.description or ()
+    columns = [{"name": column.name, "type": column.type_display} for column in described]
+    rows: list[list[Any]] = []
+    size, truncated = 0, False
+    while not truncated:
+        portion = await cursor.fetchmany(min(FETCH, most + 1 - len(rows)))
+        if not portion:
+            break
+        for row in portion:
+            plain = [_plain(value) for value in row]
+            size += sum(len(str(value)) for value in plain)
+            truncated = len(rows) >= most or size > BYTES
+            if truncated:
+                break
+            rows.append(plain)
+    return {"columns": columns, "rows": rows, "row_count": len(rows), "truncated": truncated}
+
+
+def _plain(value: Any) -> Any:  # noqa: PLR0911  (one line a kind)
+    """What JSON can carry; the rest as PostgreSQL prints it."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if abs(value) < float("inf") else str(value)
+        case Decimal():
+            return float(value) if value.is_finite() else str(value)
+        case bytes() | bytearray() | memoryview():
+            return "\\x" + bytes(value).hex()
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case _ if hasattr(value, "isoformat"):
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def grouped(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {}
+    for name, kind, column, kind_of_column in rows:
+        entry = tables.setdefault(name, {"name": name, "kind": kind, "columns": []})
+        entry["columns"].append({"name": column, "type": kind_of_column})
+    return list(tables.values())
