@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+from servers.pool import nursery
 from servers.pool.lane import Phase
-from tests.pool.world import Client, model
+from tests.pool.world import Client, free_port, model
 
 
 async def test_fault_01_a_thousand_requests_for_one_unloaded_model_spawn_one_process(open_client, journal):
@@ -194,3 +195,24 @@ async def test_random_kills_and_requests_leave_nothing_behind(open_client, journ
         await settled(client)
         for name in "abc":
             assert (await client.chat(name))[0] in (200, 503)
+
+
+async def test_fault_20_a_port_that_somebody_else_took_is_given_up_for_another(
+    open_client, journal, monkeypatch
+):
+    stranger = await asyncio.start_server(answer_anything, "127.0.0.1", 0)
+    taken = stranger.sockets[0].getsockname()[1]
+    ports = iter([taken])
+    monkeypatch.setattr(nursery, "free_port", lambda: next(ports, None) or free_port())
+    async with stranger, open_client({"a": model(journal)}) as client:
+        status, said = await client.chat("a")
+        assert status == 200 and said["model"] == "a"
+        assert (await client.get("/stats"))[1]["models"]["a"]["port"] != taken
+
+
+async def answer_anything(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Another service that says yes to everything."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+    await writer.drain()
+    writer.close()
