@@ -10,6 +10,7 @@ from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.speech import SpeechClient, open_speech
 from tools.registry import Tool
+from tools.remote import Remotes
 from tools.schema import Language
 from tools.settings import Agents, Chat, Settings
 
@@ -19,6 +20,7 @@ class Clients:
     pool: Pool
     bridge: Bridge
     speech: SpeechClient
+    remotes: Remotes
 
 
 @dataclass(frozen=True)
@@ -73,4 +75,5 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             pool=await stack.enter_async_context(open_pool(settings)),
             bridge=await stack.enter_async_context(open_bridge(settings)),
             speech=await stack.enter_async_context(open_speech(settings)),
+            remotes=Remotes(settings.agents.mcp),
         )

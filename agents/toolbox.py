@@ -6,6 +6,7 @@ What the model can repair (a wrong argument, a refusal) is its answer; what it c
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,9 @@ from agents.policy import Taint, decide
 from agents.turn import Message
 from tools.errors import Capibara6Error
 from tools.registry import Bound, bind
+from tools.remote import Remote
+
+AnyTool = Bound | Remote
 
 CALL_S = 30.0
 MOST_CHARS = 12_000
@@ -39,16 +43,25 @@ class Made:
         return {"role": "tool", "tool_call_id": self.call.id, "content": text[:MOST_CHARS]}
 
 
-def toolbox(context: Context) -> dict[str, Bound]:
-    """Every tool there is, bound to the run's clients."""
-    return bind(dict(vars(context.clients)), context.tools)
+async def toolbox(context: Context, grants: frozenset[str]) -> dict[str, AnyTool]:
+    """Every tool of ours, bound to the run's clients, and the granted ones of MCP servers."""
+    ours = bind(dict(vars(context.clients)), context.tools)
+    return {**ours, **await context.clients.remotes.offered(grants)}
+
+
+def tainted(touched: list[str], tools: Mapping[str, AnyTool]) -> Taint:
+    """What a run that used these tools has read."""
+    taint = Taint()
+    for name in touched:
+        taint = taint.after(tools[name].tool) if name in tools else taint
+    return taint
 
 
 async def make(
     call: Call, *, step: int, grants: frozenset[str], taint: Taint, runtime: Runtime[Context]
 ) -> Made:
     """Make one call. A person is asked first where the policy says so, if the run has a thread to wait on."""
-    bound = toolbox(runtime.context).get(call.tool)
+    bound = (await toolbox(runtime.context, grants)).get(call.tool)
     tool = bound.tool if bound else None
     verdict = decide(call.tool, tool, grants=grants, taint=taint, confirmed=False)
     if verdict.kind == "ask" and runtime.context.thread_id is not None:
@@ -70,7 +83,7 @@ async def make(
     return made
 
 
-async def _call(bound: Bound, call: Call, step: int, runtime: Runtime[Context]) -> Made:
+async def _call(bound: AnyTool, call: Call, step: int, runtime: Runtime[Context]) -> Made:
     arguments = call.arguments or {}
     try:
         async with asyncio.timeout(CALL_S):

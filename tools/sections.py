@@ -115,6 +115,7 @@ class Agents(Section):
     """Bounds of every agent run, and what a caller may grant it.
 
     `seal` signs what threads remember (replicas need the same); None keeps a key in the data directory.
+    `mcp` names servers by URL; their tools are called `name__tool` and must be in `tools` to be granted.
     """
 
     seal: SecretStr | None = None
@@ -124,6 +125,7 @@ class Agents(Section):
     context_tokens: int = Field(default=6_000, ge=200)
     active_runs: int = Field(default=64, ge=1)
     waiting_runs: int = Field(default=256, ge=0)
+    mcp: dict[str, str] = {}
 
 
 class Alerts(Section):

@@ -10,15 +10,13 @@ from agents.context import Context
 from agents.events import Progress
 from agents.facts import asks_to_recall, matter, to_remember
 from agents.model import Call, can_call_tools
-from agents.policy import Taint
 from agents.speaking import Speech, speak_up
 from agents.steps import announce
-from agents.toolbox import Made, make, toolbox
+from agents.toolbox import Made, make, tainted, toolbox
 from agents.turn import Message, Update, before, question_of, sources_of, text_of
 from tools.errors import UpstreamFailed
 from tools.language import detect, terms
 from tools.passages import Passage, render
-from tools.registry import TOOLS
 from tools.schema import Citation, SearchResponse
 from tools.search import search_knowledge
 
@@ -57,8 +55,9 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
     """The model's answer, token by token, or the tools it wants to call first."""
     context = runtime.context
     grants = context.granted(DEFAULT_TOOLS)
-    tools = [bound.schema for name, bound in toolbox(context).items() if name in grants]
-    offered = tools if _can_use_tools(state, context) else []
+    able = _can_use_tools(state, context)
+    tools = await toolbox(context, grants) if able else {}
+    offered = [tool.schema for name, tool in tools.items() if name in grants]
     if state["step"] == 0:
         path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
         runtime.stream_writer(Progress(stage="path", detail=path))
@@ -93,8 +92,9 @@ async def act(state: State, runtime: Runtime[Context]) -> Update:
     """Make the calls that the model asked for, one after the other, within what was granted."""
     sources, scratch, touched = list(state["sources"]), list(state["scratch"]), list(state["touched"])
     grants = runtime.context.granted(DEFAULT_TOOLS)
+    tools = await toolbox(runtime.context, grants)
     for call in (Call(**fields) for fields in state["calls"]):
-        taint = _taint(touched, runtime.context)
+        taint = tainted(touched, tools)
         made = await make(call, step=state["step"], grants=grants, taint=taint, runtime=runtime)
         if made.ok:
             touched.append(call.tool)
@@ -119,13 +119,6 @@ def _passages(made: Made, sources: list[dict], runtime: Runtime[Context]) -> Mes
     sources += fresh
     text = render(Passage(one["n"], one["title"], one["text"]) for one in fresh)
     return {**made.message, "content": text}
-
-
-def _taint(touched: list[str], context: Context) -> Taint:
-    tools, taint = TOOLS if context.tools is None else context.tools, Taint()
-    for name in touched:
-        taint = taint.after(tools[name]) if name in tools else taint
-    return taint
 
 
 def _prompt(state: State, budget: int) -> list[Message]:

@@ -45,7 +45,7 @@ def rows_of(home):
         return {row["run_id"]: dict(row) for row in base.execute("SELECT * FROM runs")}
 
 
-@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.soak)])
 async def test_run_killed_at_a_boundary_is_finished_without_loss_or_repetition(story, stride) -> None:
     settings, code = await asyncio.to_thread(story, "whole", None)
     assert code == 0

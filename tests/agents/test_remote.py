@@ -1,0 +1,95 @@
+"""Tools of a real MCP server, offered to an agent under its own rules."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+from agents.context import Wishes
+from agents.events import Done, Interrupted, ToolFinished
+from agents.memory import open_memory
+from agents.runtime import Order, compile_agents, run, stream
+from tests.conftest import free_ports
+from tests.serving import serving
+from tools.errors import BadRequest
+from tools.remote import Remotes
+
+NAME = "weather__forecast"
+QUESTION = "¿En qué puerto escucha la pool?"
+ANSWER = [{"content": "La pool escucha en el puerto 8082 [1]."}]
+
+
+@pytest.fixture(scope="module")
+def weather():
+    """The URL of a running MCP server with two tools."""
+    server, asked = MCPServer("weather"), []
+
+    @server.tool()
+    async def forecast(city: str) -> dict[str, str]:
+        """Tomorrow's weather in a city."""
+        asked.append(city)
+        return {"city": city, "sky": "blue"}
+
+    @server.tool()
+    async def broken() -> str:
+        """Fail."""
+        raise ValueError("no sensors")
+
+    (port,) = free_ports(1)
+    with serving(server.streamable_http_app(), port):
+        yield f"http://127.0.0.1:{port}/mcp", asked
+
+
+@pytest.fixture
+def able(context, knobs, weather):
+    knobs.model = "phi4_fast"
+    bounds = context.bounds.model_copy(update={"tools": (NAME, "search_knowledge")})
+    clients = replace(context.clients, remotes=Remotes({"weather": weather[0]}))
+    return replace(context, clients=clients, bounds=bounds, wishes=Wishes(tools=(NAME,)))
+
+
+def calling(arguments):
+    function = {"name": NAME, "arguments": json.dumps(arguments)}
+    return [{"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}]
+
+
+async def test_server_offers_its_tools_and_answers(weather) -> None:
+    found = await Remotes({"weather": weather[0]}).offered(frozenset({NAME, "weather__broken"}))
+    assert set(found) == {NAME, "weather__broken"}
+    assert found[NAME].schema["function"]["parameters"]["required"] == ["city"]
+    assert await found[NAME].call({"city": "Bilbao"}) == {"city": "Bilbao", "sky": "blue"}
+    with pytest.raises(BadRequest):
+        await found["weather__broken"].call({})
+
+
+async def test_silent_server_offers_nothing() -> None:
+    (port,) = free_ports(1)
+    remotes = Remotes({"weather": f"http://127.0.0.1:{port}/mcp"})
+    assert await remotes.offered(frozenset({NAME})) == {}
+    assert await Remotes({"weather": "http://127.0.0.1:9/mcp"}).offered(frozenset({"other"})) == {}
+
+
+async def test_remote_tool_is_called_when_granted_and_confirmed(settings, able, knobs, weather) -> None:
+    weather[1].clear()
+    async with open_memory(settings) as memory:
+        ready = compile_agents(memory)
+        knobs.script = [calling({"city": "Bilbao"})]
+        first = Order("capibara6", [{"role": "user", "content": QUESTION}], thread_id="a", durable=True)
+        events = [event async for event in stream(ready, first, context=able)]
+        assert isinstance(events[-1], Interrupted)
+        assert weather[1] == []
+        knobs.script = [ANSWER]
+        again = Order("capibara6", thread_id="a", durable=True, command={"confirm": True})
+        events = [event async for event in stream(ready, again, context=able)]
+        assert isinstance(events[-1], Done)
+        assert next(event for event in events if isinstance(event, ToolFinished)).result["sky"] == "blue"
+        assert weather[1] == ["Bilbao"]
+
+
+async def test_remote_tool_that_was_not_granted_is_refused(ready, able, knobs, weather) -> None:
+    weather[1].clear()
+    knobs.script = [calling({"city": "Bilbao"}), ANSWER]
+    order = Order("capibara6", [{"role": "user", "content": QUESTION}])
+    await run(ready, order, context=replace(able, wishes=Wishes(tools=("search_knowledge",))))
+    assert weather[1] == []
