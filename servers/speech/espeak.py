@@ -1,12 +1,13 @@
 """espeak-ng through ctypes: the one file that touches the C library.
 
-The library keeps global state and is not re-entrant: whoever opens an `Espeak` uses it from one thread at a
-time (`servers/speech/speaker.py` owns that thread) and closes it before another is opened.
+The library keeps global state and is not re-entrant: a process has one `Espeak`, and its lock lets one voice
+speak at a time.
 """
 
 import ctypes
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
+from functools import cache
 
 import espeakng_loader
 
@@ -30,6 +31,7 @@ class Espeak:
     def __init__(self, library: ctypes.CDLL, sample_rate: int) -> None:
         self.library = library
         self.sample_rate = sample_rate
+        self._one_at_a_time = threading.Lock()
 
     @property
     def version(self) -> str:
@@ -40,7 +42,18 @@ class Espeak:
         self, text: str, *, voice: str, rate: int, pitch_range: int, stopped: Callable[[], bool]
     ) -> bytes:
         """Samples of `text`; `rate` in words a minute. Ends early, with what it has, once `stopped()`."""
-        self.choose(voice)
+        with self._one_at_a_time:
+            return self._speak(text, voice, rate, pitch_range, stopped)
+
+    def choose(self, voice: str) -> None:
+        """Make `voice` the current one. Raises `VoiceNotFound` when this library does not carry it."""
+        with self._one_at_a_time:
+            self._choose(voice)
+
+    def _speak(
+        self, text: str, voice: str, rate: int, pitch_range: int, stopped: Callable[[], bool]
+    ) -> bytes:
+        self._choose(voice)
         settings = {RATE: rate, VOLUME: HEADROOM_VOLUME, RANGE: pitch_range, WORD_GAP: 0}
         for parameter, value in settings.items():
             self.library.espeak_SetParameter(parameter, value, 0)
@@ -59,15 +72,17 @@ class Espeak:
             raise UpstreamFailed(f"espeak-ng failed with code {code}", source="speech")
         return bytes(sound)
 
-    def choose(self, voice: str) -> None:
-        """Make `voice` the current one. Raises `VoiceNotFound` when this library does not carry it."""
+    def _choose(self, voice: str) -> None:
         if self.library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise VoiceNotFound(f"espeak-ng has no voice {voice}", source="speech")
 
 
-@contextmanager
-def open_espeak() -> Iterator[Espeak]:
-    """Load the library of the wheel with its own data. Raises `Unavailable` when it can not start."""
+@cache
+def open_espeak() -> Espeak:
+    """Load the library of the wheel with its own data, once a process; it lives as long as the process.
+
+    Raises `Unavailable` when it can not start.
+    """
     try:
         library = ctypes.CDLL(espeakng_loader.get_library_path())
     except OSError as exc:
@@ -76,7 +91,4 @@ def open_espeak() -> Iterator[Espeak]:
     sample_rate = library.espeak_Initialize(SYNCHRONOUS, BUFFER_MS, data, DO_NOT_EXIT)
     if sample_rate <= 0:
         raise Unavailable("espeak-ng does not find its data", source="speech")
-    try:
-        yield Espeak(library, sample_rate)
-    finally:
-        library.espeak_Terminate()
+    return Espeak(library, sample_rate)

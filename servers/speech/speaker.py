@@ -60,7 +60,8 @@ class Speaker:
 @asynccontextmanager
 async def open_speaker(*, queue: int = QUEUE, deadline_s: float = DEADLINE_S) -> AsyncIterator[Speaker]:
     """A speaker whose voices were all found. Raises `Unavailable` or `VoiceNotFound` at start, not later."""
-    with open_espeak() as espeak, ThreadPoolExecutor(1, "espeak") as thread:
+    espeak = open_espeak()
+    with ThreadPoolExecutor(1, "espeak") as thread:
         for voice in VOICES:
             espeak.choose(voice.espeak)
         yield Speaker(espeak, thread, queue=queue, deadline_s=deadline_s)
