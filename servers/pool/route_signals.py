@@ -41,7 +41,8 @@ GROUPS = {
 # "cómo hago", "cómo paso": the person means to do it, not to have it told.
 FIRST_PERSON = re.compile(
     r"\bcomo (?:se |me |le |lo |la |los |las )?(?!modelo|estudio|proceso|metodo|lenguaj|ejemplo|"
-    r"servicio|uso )[a-z]{3,}o\b|\bhow (?:do|can|should|could|would) (?:i|we)\b|\bhow (?:to|2)\b"
+    r"servicio|uso )[a-z]{3,}o\b|\bhow (?:do|can|should|could|would) (?:i|we)(?! (?:know|say|tell|"
+    r"ask)\b)\b|\bhow (?:to|2)\b"
 )
 PROVING = re.compile(
     r"^\W*(?:demuestr|prove\b|prueba (?:que|el|la)\b|show (?:that|why)\b|deriv[ae]\b|deduce|justif|"
@@ -106,19 +107,19 @@ class Reading(NamedTuple):
     words: dict[str, list[str]]
 
 
-def read(question: str) -> Reading:
-    """All signals of one question."""
+def read(question: str, *, known: Lexicon | None = None) -> Reading:
+    """All signals of one question. `known` stands in for the whole lexicon, in training."""
+    known = known or lexicon()
     parts = take_apart(question)
     tokens = TOKEN.findall(parts.said)[:MOST_TOKENS]
     asked = TOKEN.findall(parts.ask)
-    words = lexicon().find(tokens)
-    signals = {**_of_words(words, asked), **_of_shape(parts, tokens), **_of_code(parts, words)}
+    words = known.find(tokens)
+    signals = {**_of_words(words, known.find(asked)), **_of_shape(parts, tokens), **_of_code(parts, words)}
     signals |= _crossed(signals)
     return Reading(parts, {name: round(value, 3) for name, value in signals.items() if value}, words)
 
 
-def _of_words(words: dict[str, list[str]], asked: list[str]) -> dict[str, float]:
-    in_ask = lexicon().find(asked)
+def _of_words(words: dict[str, list[str]], in_ask: dict[str, list[str]]) -> dict[str, float]:
     signals: dict[str, float] = {}
     for name, found in words.items():
         signals[name] = math.log1p(len(set(found)))
@@ -146,6 +147,7 @@ def _of_shape(parts: Parts, tokens: list[str]) -> dict[str, float]:
         "numbers": math.log1p(numbers),
         "numbers>=3": float(numbers >= 3),
         "math": math.log1p(math_signs),
+        "learned": math.log1p(len(text.LEARNED.findall(parts.said))),
         "question": float("?" in parts.said),
         "clauses": math.log1p(parts.said.count(",") + 2 * parts.said.count(";")),
         "greeted": float(parts.greeted),
@@ -173,6 +175,7 @@ def _of_code(parts: Parts, words: dict[str, list[str]]) -> dict[str, float]:
         "code.file": math.log1p(len(text.FILE.findall(raw))),
         "code.named": math.log1p(named),
         "code.bare": float(parts.bare),
+        "code.signs": min(1.5, 10 * len(text.SIGN.findall(raw)) / (len(raw) + 20)),
         "chore.comment": float(chore),
         "chore.quoted": float(bool(words["language_chore"]) and bool(text.QUOTED.search(raw))),
     }
@@ -217,6 +220,9 @@ def _crossed(signals: dict[str, float]) -> dict[str, float]:
         "x.chore+code": min(2.0, chore * some_code),
         "x.chore-code": chore if signals["code.pasted"] == 0 else 0.0,
         "x.math-code": signals["math"] if signals["code"] + signals["code_ask"] == 0 else 0.0,
+        "x.numbers-code": signals["numbers"] * no_code,
+        "x.numbers-topic": signals["numbers"] * no_code * float(technical == 0),
+        "x.learned+short": signals["learned"] * (signals["words<=2"] + signals["words<=5"]),
         "x.topicless": float(code + technical + reason + signals["math"] + everyday == 0),
         "x.unserious": float(code + technical + reason + signals["math"] == 0),
     }

@@ -23,7 +23,7 @@ CODE_LINE = re.compile(
     r"package)\s+\w+.*[({:;]?\s*$(?<=[({:;)}])"
     r"|(?:public|private|protected|static|final|const|let|var|export|import|from|using|#include|"
     r"@\w+)\b.*[({;>=\"'\w)]\s*$"
-    r"|(?:if|elif|else|for|while|switch|try|except|catch|finally|with|return|yield|raise|throw)\b.*[:{;]\s*$"
+    r"|(?:if|elif|else|for|while|switch|try|except|catch|finally|with|return|yield|raise|throw)\b.*[:{;}]\s*$"
     r"|(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|WITH)\s+.*\b(?:FROM|INTO|SET|TABLE|AS|VIEW|INDEX)\b.*"
     r"|<\??/?[a-zA-Z][^>]*>.*|[\w.\[\]]+\s*(?:[+*/-]?=|:=)\s*\S.*|.*[{};]\s*$|[)}\]]+[;,]?\s*$"
     r"|\w+(?:\.\w+)*\(.*\)\s*;?$|//.*|/\*.*|#\s.*|\$\s.*|--\s.*"
@@ -82,6 +82,15 @@ MATH = re.compile(
     r"\b\d*[a-z]\s*[+*/−-]\s*\d*[a-z]\b|"
     r"\b\d*[xyn]\s*[=<>]\s*\S|\bO\(\s*[n1l]|\bd[xy]/d[xtn]|\\(?:frac|int|sum|sqrt|lim)\b|\by''|"
     r"\[\[\s*-?\d|\b(?:sin|cos|tan|log|ln|exp|lim|sqrt)\s?\(|\be\^|\bi\^i|\b\d+\s*!|\bT\(n"
+)
+SIGN = re.compile(r"[{}\[\]();=<>|&$\\]|::|\w\.\w|_\w")
+# Endings that the sciences of both languages took from Greek and Latin.
+LEARNED = re.compile(
+    r"\b\w{3,}(?:[aeio]sis|apsis|aps[ei]s?|itis|[ao]log(?:ia|y|ies|ico|ica|ical)|metr(?:ia|y|ico)|"
+    r"graf(?:ia|o)|graphy|dinamica|dynamics|"
+    r"lisis|lysis|troph\w*|trof\w*|genesis|geno|genic|scop(?:io|e|ia|y)|nomia|nomy|statica?|statics|"
+    r"cracia|ivity|ividad|icidad|icity|"
+    r"ectom\w+|emia|aemia|oides?|oids?|ismos?|mechanics|mecanica)\b"
 )
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:[.,]\d+)*(?:\s?(?:%|€|\$|£))?(?![\w])|[$€£]\s?\d")
 GREETING = re.compile(

@@ -4,16 +4,21 @@ Multinomial logistic regression with an L2 penalty; deterministic. The pool neve
 """
 
 import json
+import random
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from servers.pool.route_score import KINDS, WEIGHTS
-from servers.pool.route_signals import read
+from servers.pool.route_signals import GROUPS, LEXICON, Lexicon, lexicon, read
 
 Signals = dict[str, float]
+FORGOTTEN, READINGS = 0.35, 6
+"""Each prompt is also read with a part of the topical words forgotten: unseen prompts use unknown words."""
+TOPICAL = ("code", "artifact", "code_ask", *GROUPS["technical"], *GROUPS["reason"], *GROUPS["everyday"])
 PENALTY = 0.005
 STEPS = 500
 
@@ -45,10 +50,20 @@ def _descend(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
     return w
 
 
+def forgetful(seed: int) -> Lexicon:
+    """The lexicon without a random part of its topical words."""
+    luck, lists = random.Random(seed), tomllib.loads(LEXICON.read_text(encoding="utf-8"))
+    for name in TOPICAL:
+        lists[name] = " ".join(word for word in lists[name].split() if luck.random() >= FORGOTTEN)
+    return Lexicon(lists)
+
+
 def main(file: str) -> None:
     """Read labelled prompts, fit, and write the weights beside this file."""
     rows = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
-    weights = fit([read(row["text"]).signals for row in rows], [row["want"] for row in rows])
+    known = [lexicon(), *(forgetful(seed) for seed in range(READINGS))]
+    examples = [read(row["text"], known=words).signals for words in known for row in rows]
+    weights = fit(examples, [row["want"] for row in rows] * len(known))
     lines = (
         f"{json.dumps(name, ensure_ascii=False)}:{json.dumps(row, separators=(',', ':'))}"
         for name, row in weights.items()

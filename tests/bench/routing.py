@@ -1,6 +1,6 @@
 """The router on labelled prompts beside baselines: always the same, a keyword list, the nearest example.
 
-`tune` fitted the weights; `heldout` was written before the fit, `blind` after the word lists were closed.
+`tune` fitted the weights; what `heldout` and `blind` are is told in `tests/pool/prompts.py`.
 Accuracy travels between machines, microseconds do not. `python tests/bench/routing.py [--no-embedder]`
 """
 

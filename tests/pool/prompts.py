@@ -1,4 +1,8 @@
-"""Labelled prompts: `tune` fitted the weights, `heldout` was written before it, `blind` after the lists."""
+"""Labelled prompts: `tune` fits the weights, `heldout` was written before the word lists, `blind` after them.
+
+Only a first look is blind. Then the router had 84 % of blind's first hundred (52 % traps) and 78 % of the
+next eighty (70 % traps), some 86 % at two traps in five; the lists have grown by what that showed.
+"""
 
 import json
 from pathlib import Path

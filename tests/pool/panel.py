@@ -1,0 +1,88 @@
+"""A pool whose models are one chorus, and a client that asks it for consensus."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.pool.chorus import Chorus, Script, chorus
+from tests.pool.world import make_settings, serving, until, write_catalog
+
+QUESTION = [{"role": "user", "content": "¿Cuánto es la raíz de 1764?"}]
+LEVELS = {
+    "small": (1, 1.0, "general"),
+    "middle": (2, 2.0, "technical"),
+    "coder": (2, 2.0, "coding"),
+    "big": (3, 6.0, "expert"),
+}
+
+
+class Ask:
+    """A client of one pool whose models are one chorus."""
+
+    def __init__(self, http: aiohttp.ClientSession, base: str, engine: Chorus, app: Any) -> None:
+        self.http, self.base, self.engine, self.app = http, base, engine, app
+
+    async def whole(self, strategy: str | None = None, **options: Any) -> tuple[int, dict[str, Any], Any]:
+        body = {"model": "consensus", "messages": QUESTION, "consensus": _options(strategy, options)}
+        async with self.http.post(f"{self.base}/v1/chat/completions", json=body) as response:
+            return response.status, await response.json(), response.headers
+
+    async def events(self, strategy: str | None = None, **options: Any) -> list[dict[str, Any]]:
+        body = {
+            "model": "consensus",
+            "messages": QUESTION,
+            "stream": True,
+            "consensus": _options(strategy, options),
+        }
+        found: list[dict[str, Any]] = []
+        async with self.http.post(f"{self.base}/v1/chat/completions", json=body) as response:
+            assert response.status == 200
+            async for line in response.content:
+                if line.startswith(b"data: {"):
+                    found.append(json.loads(line[6:]))
+        return found
+
+
+def _options(strategy: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    return options if strategy is None else {"strategy": strategy, **options}
+
+
+def text(answer: dict[str, Any]) -> str:
+    return answer["choices"][0]["message"]["content"]
+
+
+def streamed(events: list[dict[str, Any]]) -> str:
+    return "".join(event["choices"][0]["delta"].get("content", "") for event in events)
+
+
+@asynccontextmanager
+async def open_panel(home: Path, script: Script, **table: Any) -> AsyncIterator[Ask]:
+    """A pool whose models are one chorus; `table` is the catalogue's consensus table."""
+    async with chorus(script) as (engine, url):
+        models = {
+            name: {
+                "backend": "openai",
+                "urls": [url],
+                "attempts": 1,
+                "level": level,
+                "cost": cost,
+                "domain": domain,
+            }
+            for name, (level, cost, domain) in LEVELS.items()
+            if name in script
+        }
+        catalog = write_catalog(home / "models.toml", models)
+        lines = ["[consensus]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        catalog.write_text("\n".join(lines) + "\n" + catalog.read_text())
+        async with (
+            serving(make_settings(home / "home", catalog)) as (base, app),
+            aiohttp.ClientSession() as http,
+        ):
+            yield Ask(http, base, engine, app)
+            await until(lambda: engine.running == 0)
+            lanes = app.routes.pool.scheduler.lanes.values()
+            await until(lambda: not any(lane.in_flight for lane in lanes))
