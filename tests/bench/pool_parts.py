@@ -1,6 +1,7 @@
 """The parts that `pool.py` measures: a cheap engine, and proxies as plain as they can be. Run as programs.
 
-`python pool_parts.py engine --port P --name N --nonce X` · `python pool_parts.py raw|starlette PORT ENGINE_URL`
+`python pool_parts.py engine --port P --name N --nonce X`
+`python pool_parts.py raw|starlette PORT ENGINE_URL`
 """
 
 import asyncio
@@ -13,8 +14,8 @@ BODY = (
     b'"completion_tokens":1,"total_tokens":4}}'
 )
 CHUNK = (
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
-    b'"delta":{"content":"hola "},"logprobs":null,"finish_reason":null}]}\n\n'
+    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":['
+    b'{"index":0,"delta":{"content":"hola "},"logprobs":null,"finish_reason":null}]}\n\n'
 )
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
     len(BODY),

@@ -1,0 +1,95 @@
+"""The scheduler alone, with time as an argument: walks that look for a history which breaks an invariant."""
+
+import os
+import random
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.pool.machine import GIB, Machine
+
+STEPS = 300
+names = st.sampled_from(Machine.MODELS)
+
+
+class Walk(RuleBasedStateMachine):
+    """Hypothesis looks for the shortest history that breaks an invariant of `Machine`."""
+
+    @initialize(
+        memory=st.sampled_from((None, GIB, 2 * GIB, 5 * GIB)),
+        sleeps=st.booleans(),
+        pinned=st.sampled_from(("", "a")),
+    )
+    def begin(self, memory, sleeps, pinned):
+        self.machine = Machine(memory=memory, sleeps=sleeps, pinned=pinned)
+
+    @rule(name=names)
+    def request(self, name):
+        self.machine.request(name)
+
+    @precondition(lambda self: self.machine.tickets)
+    @rule(data=st.data())
+    def leave(self, data):
+        self.machine.leave(data.draw(st.sampled_from(self.machine.tickets)))
+
+    @precondition(lambda self: self.machine.world.orders)
+    @rule(data=st.data(), well=st.booleans())
+    def report(self, data, well):
+        self.machine.report(data.draw(st.sampled_from(sorted(self.machine.world.orders))), well=well)
+
+    @rule(name=names, verb=st.sampled_from(("load", "unload")))
+    def ask(self, name, verb):
+        getattr(self.machine.scheduler, verb)(name, self.machine.now)
+
+    @rule(name=st.sampled_from(Machine.MODELS[:-1]))
+    def die(self, name):
+        self.machine.die(name)
+
+    @rule(seconds=st.sampled_from((0.0, 0.1, 1.0, 5.0, 12.0)))
+    def tick(self, seconds):
+        self.machine.tick(seconds)
+        self.machine.check_bounds()
+
+    @invariant()
+    def holds(self):
+        if hasattr(self, "machine"):
+            self.machine.check()
+
+    def teardown(self):
+        if hasattr(self, "machine"):
+            self.machine.settle_down()
+
+
+Walk.TestCase.settings = settings(
+    max_examples=400,
+    stateful_step_count=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+TestWalk = Walk.TestCase
+
+
+def walk(seed: int) -> None:
+    source = random.Random(seed)
+    memory = source.choice((None, None, 2 * GIB, GIB, 5 * GIB))
+    machine = Machine(memory=memory, sleeps=source.random() < 0.3, pinned=source.choice(("", "", "a")))
+    try:
+        machine.drive(source, STEPS)
+    except AssertionError as exc:
+        raise AssertionError(f"seed {seed}: {exc}") from exc
+
+
+def test_a_hundred_thousand_random_steps_break_no_invariant():
+    first = int.from_bytes(os.urandom(4))
+    for seed in range(first, first + 100_000 // STEPS):
+        walk(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_million_random_steps_break_no_invariant():
+    first = int.from_bytes(os.urandom(4))
+    for seed in range(first, first + 1_000_000 // STEPS):
+        walk(seed)
