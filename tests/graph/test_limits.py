@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,27 @@ from tools.settings import Graph, Settings
 RUNAWAY = "YIELD reduce(a = 0, n IN range(1, 900000) | reduce(b = a, m IN range(1, 900000) | b + m))"
 
 
-@pytest.fixture
-def bounded(home: Settings) -> Iterator[ConnectionPool]:
+@contextmanager
+def bounded_by(home: Settings, deadline_s: float) -> Iterator[ConnectionPool]:
     """A server with small bounds and a read-only user."""
     users = home.home.absolute() / "graph" / "users.json"
     add_user(users, "root", "nebula", "GOD")
     add_user(users, "reader", "look", GUEST)
-    limits = Graph(deadline_s=0.5, max_rows=2000, max_steps=5, max_sessions=70, max_query_bytes=2**21)
+    limits = Graph(deadline_s=deadline_s, max_rows=2000, max_steps=5, max_sessions=70, max_query_bytes=2**21)
     with serving(home.model_copy(update={"graph": limits})) as address, connected(address) as pool:
+        yield pool
+
+
+@pytest.fixture
+def bounded(home: Settings) -> Iterator[ConnectionPool]:
+    with bounded_by(home, 60.0) as pool:
+        yield pool
+
+
+@pytest.fixture
+def hurried(home: Settings) -> Iterator[ConnectionPool]:
+    """Deadlines so short that only endless queries are sure to meet them."""
+    with bounded_by(home, 0.5) as pool:
         yield pool
 
 
@@ -34,10 +48,10 @@ def fill(session: Any) -> None:
     assert session.execute(f"INSERT VERTEX t(a) VALUES {rows}").is_succeeded()
 
 
-def test_runaway_query_is_interrupted_and_others_go_on(bounded: ConnectionPool) -> None:
+def test_runaway_query_is_interrupted_and_others_go_on(hurried: ConnectionPool) -> None:
     with (
-        bounded.session_context("root", "nebula") as busy,
-        bounded.session_context("root", "nebula") as other,
+        hurried.session_context("root", "nebula") as busy,
+        hurried.session_context("root", "nebula") as other,
     ):
         answers: list[Any] = []
         thread = threading.Thread(target=lambda: answers.append(busy.execute(RUNAWAY)))

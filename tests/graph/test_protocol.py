@@ -1,15 +1,21 @@
 """The stock client against the server: pools, sessions, parameters, JSON."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
 from nebula3.Config import SessionPoolConfig
 from nebula3.Exception import AuthFailedException
+from nebula3.fbthrift.protocol.TCompactProtocol import TCompactProtocolFactory
+from nebula3.fbthrift.util.Serializer import serialize
 from nebula3.gclient.net import ConnectionPool
 from nebula3.gclient.net.SessionPool import SessionPool
 
+from servers.graph import compact
+from servers.graph import values as v
 from servers.graph.health import alive
+from servers.graph.wire import dataset
 from tests.graph.conftest import Ask, table
 
 
@@ -68,3 +74,32 @@ def test_a_signed_out_session_is_over(pool: ConnectionPool) -> None:
 def test_health_speaks_the_protocol(address: tuple[str, int]) -> None:
     assert alive(address)
     assert not alive((address[0], 9), 0.2)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 64, b"\xff" * 64, b"\x7f\xff\xff\xff" + b"\x0f\xff" + b"x" * 40],
+)
+def test_strangers_bytes_end_only_their_own_connection(
+    address: tuple[str, int], ask: Ask, sent: bytes
+) -> None:
+    with socket.create_connection(address, timeout=5) as stranger:
+        stranger.sendall(sent)
+        stranger.shutdown(socket.SHUT_WR)
+        while stranger.recv(1024):
+            pass
+    assert table(ask("YIELD 1")) == [["1"]]
+
+
+def test_fast_bytes_are_those_of_the_generated_code() -> None:
+    person = v.Vertex("a", {"t": {"x": 1, "y": v.NULL}})
+    known, bare = v.Edge("a", "b", -3, "e", 7, {"k": 1.5}), v.Edge("a", "b", 3, "e", -7)
+    numbers = [1, -5, 2**63 - 1, -(2**63), 1.5, True, False]
+    texts = ["", "ñ" * 100, v.NULL, v.BAD_TYPE, v.EMPTY]
+    containers = [[], [1, "a", [2]], list(range(20)), {}, {"a": 1}, v.NSet([1, 2])]
+    graph = [person, known, bare, v.Path([person, v.Vertex("b")], [known]), v.Path([person], [])]
+    moments = [v.Date(2020, 1, 2), v.Time(1, 2, 3, 4), v.DateTime(2020, 1, 2), v.Duration(1, 2, 3)]
+    row = [*numbers, *texts, *containers, *graph, *moments]
+    rows = [[value] for value in row] + [row]
+    written = serialize(TCompactProtocolFactory(), dataset(["a", "b"], rows))
+    assert compact.table(["a", "b"], rows) == written

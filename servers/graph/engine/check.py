@@ -7,7 +7,7 @@ from servers.graph.engine.frame import Caps, Frame, Run
 from servers.graph.engine.scope import UNKNOWN, Scope
 from servers.graph.engine.walk import is_aggregate, rewrite, walk
 from servers.graph.errors import NgqlSyntaxError, SemanticError
-from servers.graph.functions import find
+from servers.graph.functions.table import find
 from servers.graph.language import expressions as e
 from servers.graph.operators import BINARY, UNARY
 from servers.graph.values import (

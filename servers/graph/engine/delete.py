@@ -7,10 +7,10 @@ from servers.graph.engine.frame import Rows, Run
 from servers.graph.engine.places import Places
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.errors import SemanticError
-from servers.graph.language import statements as s
+from servers.graph.language import writing as w
 
 
-def plan_delete_vertices(statement: s.DeleteVertices, context: Context) -> Plan:
+def plan_delete_vertices(statement: w.DeleteVertices, context: Context) -> Plan:
     store, places = context.store, Places(statement.vids, context)
     with_edge = statement.with_edge
 
@@ -26,7 +26,7 @@ def plan_delete_vertices(statement: s.DeleteVertices, context: Context) -> Plan:
     return Plan("DeleteVertices", [], execute, writes=True)
 
 
-def plan_delete_edges(statement: s.DeleteEdges, context: Context) -> Plan:
+def plan_delete_edges(statement: w.DeleteEdges, context: Context) -> Plan:
     store = context.store
     definition = store.schema.edges.get(statement.edge)
     if definition is None:
@@ -42,7 +42,7 @@ def plan_delete_edges(statement: s.DeleteEdges, context: Context) -> Plan:
     return Plan("DeleteEdges", [], execute, writes=True)
 
 
-def plan_delete_tags(statement: s.DeleteTags, context: Context) -> Plan:
+def plan_delete_tags(statement: w.DeleteTags, context: Context) -> Plan:
     store, places = context.store, Places(statement.vids, context)
     numbers: list[int] = []
     for name in statement.tags if statement.tags is not None else list(store.schema.tags):

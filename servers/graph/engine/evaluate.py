@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from servers.graph.compare import equal
 from servers.graph.engine.attributes import attribute, item_of
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.scope import Scope
 from servers.graph.errors import SemanticError
-from servers.graph.functions import find
 from servers.graph.functions.strings import cast
+from servers.graph.functions.table import find
 from servers.graph.language import expressions as e
-from servers.graph.operators import BINARY, UNARY, both, either, equal, exclusive, truth
+from servers.graph.operators import BINARY, UNARY, both, either, exclusive, truth
 from servers.graph.values import (
     BAD_TYPE,
     NULL,

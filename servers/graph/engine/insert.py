@@ -11,6 +11,7 @@ from servers.graph.engine.props import Filler
 from servers.graph.errors import ExecutionError, SemanticError, StorageError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
+from servers.graph.language import writing as w
 from servers.graph.language.template import Filling
 from servers.graph.storage.schema import SchemaDef
 from servers.graph.storage.space import NO_TAG, SpaceStore
@@ -33,7 +34,7 @@ def value_of(expr: e.Expr, parameters: dict[str, Any]) -> Any:
     return expr.value if type(expr) is e.Const else constant(expr, parameters)
 
 
-def plan_insert_vertices(statement: s.InsertVertices, context: Context) -> Plan:
+def plan_insert_vertices(statement: w.InsertVertices, context: Context) -> Plan:
     store, parts, width = context.store, list[tuple[int, Filler, int, int]](), 0
     for name, props in statement.tags:
         definition = _schema(context, "TAG", name)
@@ -61,7 +62,7 @@ def plan_insert_vertices(statement: s.InsertVertices, context: Context) -> Plan:
     return _writing("InsertVertices", store, f"{verb} INTO v VALUES (?, ?, ?)", make, statement.if_not_exists)
 
 
-def plan_insert_edges(statement: s.InsertEdges, context: Context) -> Plan:
+def plan_insert_edges(statement: w.InsertEdges, context: Context) -> Plan:
     store = context.store
     definition = _schema(context, "EDGE", statement.edge)
     names = _names(definition, statement.props)
@@ -87,7 +88,7 @@ def plan_insert_edges(statement: s.InsertEdges, context: Context) -> Plan:
 
 
 def columns_of(
-    rows: list[list[e.Expr]], statement: s.InsertVertices | s.InsertEdges, context: Context
+    rows: list[list[e.Expr]], statement: w.InsertVertices | w.InsertEdges, context: Context
 ) -> list[Sequence[Any]]:
     """The rows' values, column by column."""
     parameters, block = context.parameters, statement.block

@@ -24,6 +24,7 @@ from servers.graph.engine.plan import Context, Plan
 from servers.graph.errors import Unsupported
 from servers.graph.language import definitions as d
 from servers.graph.language import statements as s
+from servers.graph.language import writing as w
 
 PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     s.Explain: explain.plan_explain,
@@ -41,13 +42,13 @@ PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     s.Match: plan_match,
     s.FindPath: paths.plan_path,
     s.Subgraph: subgraph.plan_subgraph,
-    s.UpdateVertex: update.plan_update_vertex,
-    s.UpdateEdge: update.plan_update_edge,
-    s.InsertVertices: insert.plan_insert_vertices,
-    s.InsertEdges: insert.plan_insert_edges,
-    s.DeleteVertices: delete.plan_delete_vertices,
-    s.DeleteEdges: delete.plan_delete_edges,
-    s.DeleteTags: delete.plan_delete_tags,
+    w.UpdateVertex: update.plan_update_vertex,
+    w.UpdateEdge: update.plan_update_edge,
+    w.InsertVertices: insert.plan_insert_vertices,
+    w.InsertEdges: insert.plan_insert_edges,
+    w.DeleteVertices: delete.plan_delete_vertices,
+    w.DeleteEdges: delete.plan_delete_edges,
+    w.DeleteTags: delete.plan_delete_tags,
     d.Use: spaces.plan_use,
     d.CreateSpace: spaces.plan_create_space,
     d.CreateSpaceAs: spaces.plan_create_space_as,

@@ -13,7 +13,7 @@ from servers.graph.engine.walk import has_aggregate, rewrite, walk
 from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.operators import Reversed, order_key
+from servers.graph.order import Reversed, order_key
 from servers.graph.values import row_identity
 
 

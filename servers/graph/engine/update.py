@@ -19,7 +19,7 @@ from servers.graph.engine.scope import Leaf, Scope
 from servers.graph.engine.walk import walk
 from servers.graph.errors import SemanticError, StorageError
 from servers.graph.language import expressions as e
-from servers.graph.language import statements as s
+from servers.graph.language import writing as w
 from servers.graph.storage.codec import encode
 from servers.graph.storage.schema import SchemaDef
 from servers.graph.values import NULL, UNKNOWN_PROP
@@ -63,7 +63,7 @@ class UpdateScope(Scope):
         return property_type(self.definition, name) if name else super().special_type(node)
 
 
-def _refuse_wrong(statement: s.UpdateVertex | s.UpdateEdge, definition: SchemaDef) -> None:
+def _refuse_wrong(statement: w.UpdateVertex | w.UpdateEdge, definition: SchemaDef) -> None:
     """Refuse expressions that read another element. Raises `SemanticError`."""
     exprs = [assign.expr for assign in statement.assigns]
     exprs += [statement.when] if statement.when else []
@@ -78,7 +78,7 @@ class Change:
     """A prepared change of one tag or edge: WHEN, SET, YIELD."""
 
     def __init__(
-        self, statement: s.UpdateVertex | s.UpdateEdge, definition: SchemaDef, context: Context
+        self, statement: w.UpdateVertex | w.UpdateEdge, definition: SchemaDef, context: Context
     ) -> None:
         self.definition, self.insertable = definition, statement.insertable
         scope = UpdateScope(definition, context.parameters)
@@ -141,7 +141,7 @@ class Change:
         return self.output.names if self.output else []
 
 
-def plan_update_vertex(statement: s.UpdateVertex, context: Context) -> Plan:
+def plan_update_vertex(statement: w.UpdateVertex, context: Context) -> Plan:
     store, name = context.store, statement.tag or ""
     definition = store.schema.tags.get(name)
     if definition is None:
@@ -164,7 +164,7 @@ def plan_update_vertex(statement: s.UpdateVertex, context: Context) -> Plan:
     return Plan("UpdateVertex", change.columns, execute, writes=True)
 
 
-def plan_update_edge(statement: s.UpdateEdge, context: Context) -> Plan:
+def plan_update_edge(statement: w.UpdateEdge, context: Context) -> Plan:
     store = context.store
     definition = store.schema.edges.get(statement.edge)
     if definition is None:

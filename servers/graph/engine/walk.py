@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from servers.graph.functions import AGGREGATES
+from servers.graph.functions.table import AGGREGATES
 from servers.graph.language import expressions as e
 
 _FIELDS: dict[type, tuple[str, ...]] = {}

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from servers.graph.operators import add, is_number, order_key
+from servers.graph.arithmetic import add, is_number
+from servers.graph.order import order_key
 from servers.graph.values import BAD_TYPE, NULL, Empty, NSet, Null, identity
 
 

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from servers.graph.arithmetic import LONGEST, bounded, concat_text
 from servers.graph.errors import ExecutionError
-from servers.graph.operators import LONGEST, bounded, concat_text
 from servers.graph.values import (
     BAD_DATA,
     BAD_TYPE,

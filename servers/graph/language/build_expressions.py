@@ -5,7 +5,7 @@ from typing import Any
 from lark import Token, Transformer, v_args
 
 from servers.graph.errors import NgqlSyntaxError
-from servers.graph.functions import known
+from servers.graph.functions.table import known
 from servers.graph.language import expressions as e
 from servers.graph.language.lexer import MAX_INT, Slot
 from servers.graph.values import MIN_INT, NULL

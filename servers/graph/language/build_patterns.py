@@ -7,6 +7,7 @@ from lark import Token
 from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
+from servers.graph.language import writing as w
 from servers.graph.language.build_definitions import keep, of
 from servers.graph.language.build_expressions import inline
 from servers.graph.language.build_statements import Statements, _named
@@ -154,29 +155,29 @@ class Builder(Statements):
     def insert_vertex(self, *parts: Any) -> s.Statement:
         named = _named(parts)
         rows = [part for part in parts if isinstance(part, tuple) and isinstance(part[0], e.Expr)]
-        return s.InsertVertices(named.get("if_not_exists", False), named.get("tags", []), rows)
+        return w.InsertVertices(named.get("if_not_exists", False), named.get("tags", []), rows)
 
     def insert_edge(self, *parts: Any) -> s.Statement:
         kept = keep(parts)
         name = next(part for part in kept if isinstance(part, str))
         props = next((part for part in kept if isinstance(part, list)), None)
         rows = [part for part in kept if isinstance(part, tuple) and isinstance(part[0], s.EdgeKey)]
-        return s.InsertEdges(_named(parts).get("if_not_exists", False), name, props, rows)
+        return w.InsertEdges(_named(parts).get("if_not_exists", False), name, props, rows)
 
-    def assign(self, name: str, expr: e.Expr) -> s.Assign:
-        return s.Assign(name, expr)
+    def assign(self, name: str, expr: e.Expr) -> w.Assign:
+        return w.Assign(name, expr)
 
-    def assign_of(self, owner: str, *parts: Any) -> s.Assign:
+    def assign_of(self, owner: str, *parts: Any) -> w.Assign:
         name, expr = keep(parts)
-        return s.Assign(name, expr, owner)
+        return w.Assign(name, expr, owner)
 
-    def assigns(self, *assigns: Any) -> list[s.Assign]:
+    def assigns(self, *assigns: Any) -> list[w.Assign]:
         return keep(assigns)
 
     def update_vertex(self, word: Token, *parts: Any) -> s.Statement:
         tag, vid, assigns = keep(parts)[:3]
         when = _named(parts).get("when")
-        return s.UpdateVertex(word.type == "UPSERT", tag, vid, assigns, when, of(parts, s.Yield))
+        return w.UpdateVertex(word.type == "UPSERT", tag, vid, assigns, when, of(parts, s.Yield))
 
     def update_vertex_old(self, word: Token, *parts: Any) -> s.Statement:
         vid, assigns = keep(parts)[:2]
@@ -187,34 +188,34 @@ class Builder(Statements):
         owners = {assign.owner or "" for assign in assigns}
         if len(owners) > 1:
             raise SemanticError(f"Multi schema name: {','.join(sorted(owners))}")
-        return s.UpdateVertex(word.type == "UPSERT", owner, vid, assigns, when, of(parts, s.Yield))
+        return w.UpdateVertex(word.type == "UPSERT", owner, vid, assigns, when, of(parts, s.Yield))
 
     def update_edge(self, word: Token, *parts: Any) -> s.Statement:
         edge, key, assigns = keep(parts)[:3]
         when = _named(parts).get("when")
-        return s.UpdateEdge(word.type == "UPSERT", edge, key, assigns, when, of(parts, s.Yield))
+        return w.UpdateEdge(word.type == "UPSERT", edge, key, assigns, when, of(parts, s.Yield))
 
     def update_edge_old(self, word: Token, *parts: Any) -> s.Statement:
         key, edge, assigns = keep(parts)[:3]
         when = _named(parts).get("when")
-        return s.UpdateEdge(word.type == "UPSERT", edge, key, assigns, when, of(parts, s.Yield))
+        return w.UpdateEdge(word.type == "UPSERT", edge, key, assigns, when, of(parts, s.Yield))
 
     def delete_vertex(self, *parts: Any) -> s.Statement:
-        return s.DeleteVertices(keep(parts)[0], False)
+        return w.DeleteVertices(keep(parts)[0], False)
 
     def delete_vertex_with_edge(self, *parts: Any) -> s.Statement:
-        return s.DeleteVertices(keep(parts)[0], True)
+        return w.DeleteVertices(keep(parts)[0], True)
 
     def delete_edge(self, *parts: Any) -> s.Statement:
         edge, keys = keep(parts)
-        return s.DeleteEdges(edge, keys)
+        return w.DeleteEdges(edge, keys)
 
     def delete_all_tags(self, *parts: Any) -> s.Statement:
-        return s.DeleteTags(None, keep(parts)[0])
+        return w.DeleteTags(None, keep(parts)[0])
 
     def delete_some_tags(self, *parts: Any) -> s.Statement:
         tags, vids = keep(parts)
-        return s.DeleteTags(tags, vids)
+        return w.DeleteTags(tags, vids)
 
 
 def _shortest(parts: Any, kind: str) -> s.PathPattern:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from servers.graph.language.expressions import Expr
-from servers.graph.language.statements import Statement, Write
+from servers.graph.language.statements import Statement
+from servers.graph.language.writing import Write
 
 
 @dataclass(slots=True)

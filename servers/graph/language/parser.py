@@ -20,7 +20,7 @@ from lark.lexer import TerminalDef
 
 from servers.graph.errors import NgqlSyntaxError, QueryError, SemanticError, StatementEmpty
 from servers.graph.language import definitions as d
-from servers.graph.language import statements as s
+from servers.graph.language import writing as w
 from servers.graph.language.build_patterns import Builder
 from servers.graph.language.bulk import Block, one_of_many
 from servers.graph.language.expressions import Expr
@@ -70,7 +70,7 @@ class Parser:
         if rest or not isinstance(found, Template) or len(found.statements) != 1:
             return None
         first = found.statements[0]
-        if not isinstance(first, s.InsertVertices | s.InsertEdges):
+        if not isinstance(first, w.InsertVertices | w.InsertEdges):
             return None
         return [replace(first, block=Block(literals, width, count))]
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from servers.graph.compare import equal
 from servers.graph.engine.access import Access, Hop
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.match.pattern import Link, Node, Pattern
-from servers.graph.operators import equal
 from servers.graph.values import EMPTY, NULL, Edge, Path, Vertex
 
 Step = tuple[int, int, int]
