@@ -29,6 +29,7 @@ class Milvus(Store):
     def __init__(self, uri: str, token: str, *, deadline_s: float) -> None:
         super().__init__(uri.partition("://")[2] or uri, deadline_s=deadline_s)
         self.uri, self.token = uri, token
+        self.lite = False
         self._client: AsyncMilvusClient | None = None
 
     @property
@@ -42,9 +43,16 @@ class Milvus(Store):
             await self._client.close()
 
     async def version(self) -> str:
-        """Milvus Lite has no version call; listing collections proves that it answers."""
+        """What the server says; Milvus Lite has no version call, so listing proves that it answers."""
+        if not self.lite:
+            try:
+                return str(await self.client.get_server_version())
+            except grpc.aio.AioRpcError as exc:
+                if exc.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                    raise
+                self.lite = True
         await self.client.list_collections()
-        return "2.5"
+        return "lite"
 
     async def names(self) -> list[str]:
         return await self.call(self.client.list_collections())
