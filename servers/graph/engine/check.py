@@ -42,6 +42,7 @@ SAMPLES: dict[str, Any] = {
     "EDGE": Edge("a", "b", 1, "e", 0),
     "PATH": Path([Vertex("a")], []),
 }
+NULL_NAME = "NULL"
 LOGIC = frozenset({"AND", "OR", "XOR"})
 ARITHMETIC = frozenset("+-*/%")
 _CONSTANT_SCOPE = Scope()
@@ -118,11 +119,22 @@ def _binary(node: e.Binary, scope: Scope) -> str:
     if node.op not in ARITHMETIC:
         return _relation(node, left, right)
     if not (_certain(left) and _certain(right)):
+        if not _possible(node.op, left, right):
+            raise _refuse(node, node.op, left, right)
         return UNKNOWN
     value = BINARY[node.op](SAMPLES[left], SAMPLES[right])
     if value is BAD_TYPE:
         raise _refuse(node, node.op, left, right)
     return type_name(value)
+
+
+def _possible(op: str, left: str, right: str) -> bool:
+    """Whether some type of the unknown operands would do."""
+    if NULL_NAME in (left, right) or UNKNOWN == left == right:
+        return True
+    lefts = [SAMPLES[left]] if _certain(left) else list(SAMPLES.values())
+    rights = [SAMPLES[right]] if _certain(right) else list(SAMPLES.values())
+    return any(BINARY[op](one, other) is not BAD_TYPE for one in lefts for other in rights)
 
 
 def _relation(node: e.Binary, left: str, right: str) -> str:

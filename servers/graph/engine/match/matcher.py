@@ -15,10 +15,10 @@ from servers.graph.engine.match.walker import Step, Walk, order_from
 from servers.graph.engine.plan import Context
 from servers.graph.engine.scope import Leaf
 from servers.graph.engine.walk import rewrite
-from servers.graph.errors import SemanticError
+from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values import NULL
+from servers.graph.values import NULL, Empty, Null
 
 
 class Matcher:
@@ -49,7 +49,7 @@ class Matcher:
             found = False
             for made in self._match(access, frame, [*row, *padding], 0):
                 frame.row = made
-                if self.where is None or self.where(frame) is True:
+                if self.where is None or holds(self.where(frame)):
                     found = True
                     yield made
             if self.optional and not found:
@@ -69,6 +69,13 @@ class Matcher:
         for _ in walk.matches(start.node, start.find(access, walk.frame)):
             access.run.tick()
             yield from self._match(access, frame, bind(pattern, walk, row), at + 1)
+
+
+def holds(value: Any) -> bool:
+    """Whether a WHERE keeps the row. Raises `ExecutionError` for what is no truth."""
+    if isinstance(value, bool | Null | Empty):
+        return value is True
+    raise ExecutionError("Wrong type result, the type should be NULL, EMPTY, BOOL")
 
 
 def frame_for(frame: Frame, row: Row) -> Frame:

@@ -3,11 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from servers.graph.engine.check import constant, fold
 from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.match.scope import EDGE, EDGES, NODE, PATH, VALUE, MatchScope
+from servers.graph.engine.output import is_constant
 from servers.graph.engine.plan import Context
+from servers.graph.engine.walk import walk
 from servers.graph.errors import SemanticError
+from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
+from servers.graph.values import BAD_TYPE
 
 FAR = 1_000_000
 """The upper bound of `*`: a walk that repeats no edge ends long before."""
@@ -72,11 +77,7 @@ def _node(
     for name in labels:
         if name not in context.schema.tags:
             raise SemanticError(f"`{name}': Unknown tag")
-    props: list[tuple[str | None, str, Evaluate]] = []
-    first = labels[0] if labels else None
-    for owner, literal in [*node.labels, (first, node.props)]:
-        for key, value in literal.entries if literal else []:
-            props.append((owner, key, compile_expr(value, before)))
+    props = _node_props(node, labels, before)
     made = Node(node, labels, props)
     name = node.alias
     if name is None:
@@ -90,6 +91,33 @@ def _node(
     elif scope.kinds[name] != NODE:
         raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     return made
+
+
+def wanted(value: e.Expr) -> e.Expr:
+    """A property's value, folded. Raises `SemanticError` for a constant that is none."""
+    folded = fold(value)
+    if is_constant(folded) and not _parameters(folded) and constant(folded) is BAD_TYPE:
+        raise SemanticError(f"Type error `{value.text()}'")
+    return folded
+
+
+def _parameters(value: e.Expr) -> bool:
+    return any(isinstance(part, e.Variable) for part in walk(value))
+
+
+def _node_props(
+    node: s.NodePattern, labels: list[str], before: MatchScope
+) -> list[tuple[str | None, str, Evaluate]]:
+    """(tag, property, wanted value) of the maps in a node's pattern."""
+    if node.props is not None and node.props.entries and not labels:
+        text = ",".join(f"{key}:{value.text()}" for key, value in node.props.entries)
+        raise SemanticError(f"`{text}': No tag found for property.")
+    first = labels[0] if labels else None
+    return [
+        (owner, key, compile_expr(wanted(value), before))
+        for owner, literal in [*node.labels, (first, node.props)]
+        for key, value in (literal.entries if literal else [])
+    ]
 
 
 def _twins(path: s.PathPattern, nodes: list[Node]) -> None:
@@ -109,7 +137,8 @@ def _link(
         if name not in edges:
             raise SemanticError(f"`{name}': Unknown edge type")
         types.append(edges[name].id)
-    props = [(key, compile_expr(value, before)) for key, value in edge.props.entries] if edge.props else []
+    entries = edge.props.entries if edge.props else []
+    props = [(key, compile_expr(wanted(value), before)) for key, value in entries]
     low, high = _bounds(edge.hops)
     everything = not types
     made = Link(types or [item.id for item in edges.values()], everything, edge.direction, props, low, high)

@@ -68,7 +68,8 @@ def _at_node(at: int, node: Node, parts: list[e.Expr], before: MatchScope, conte
     by_id = _by_id(node.pattern.alias, parts, before)
     if by_id is not None:
         return Start(at, 1, by_id)
-    for label in node.labels:
+    # An index knows one tag: with several, the cluster has no start here either.
+    for label in node.labels if len(node.labels) == 1 else []:
         definition = context.schema.tags[label]
         indexes = context.schema.indexes_of("TAG", label)
         if indexes:
