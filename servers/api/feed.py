@@ -6,38 +6,48 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from servers.api.live import Numbered
 from servers.sse import HEADERS, HEARTBEAT_S
 
 
-def feed(
-    events: AsyncGenerator[Numbered, None],
-    *,
-    run_id: str,
-    left: Callable[[], Awaitable[object]] | None = None,
-) -> StreamingResponse:
-    """`metadata`, then each event under its name, then `end`; `left` is for a reader who goes early."""
-    headers = {**HEADERS, "content-location": f"/runs/{run_id}", "x-run-id": run_id}
-    return StreamingResponse(_lines(events, run_id, left), media_type="text/event-stream", headers=headers)
+class Feed(StreamingResponse):
+    """`metadata`, then each event under its name, then `end`. `left` is for a reader who goes before it.
 
+    The reader may be gone before the first line is asked for, so the response itself watches, not its lines.
+    """
 
-async def _lines(
-    events: AsyncGenerator[Numbered, None], run_id: str, left: Callable[[], Awaitable[object]] | None
-) -> AsyncGenerator[bytes, None]:
-    ended = False
-    try:
+    def __init__(
+        self,
+        events: AsyncGenerator[Numbered, None],
+        *,
+        run_id: str,
+        left: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        headers = {**HEADERS, "content-location": f"/runs/{run_id}", "x-run-id": run_id}
+        super().__init__(self._lines(events, run_id), media_type="text/event-stream", headers=headers)
+        self.left = left
+        self.ended = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.left is not None and not self.ended:
+                await asyncio.shield(asyncio.ensure_future(self.left()))
+
+    async def _lines(
+        self, events: AsyncGenerator[Numbered, None], run_id: str
+    ) -> AsyncGenerator[bytes, None]:
         yield _line("metadata", {"run_id": run_id})
         async with aclosing(_beating(events)) as beats:
             async for numbered in beats:
                 yield (
                     _line(numbered[1]["event"], numbered[1], numbered[0]) if numbered else b": keep-alive\n\n"
                 )
-        ended = True
+        self.ended = True
         yield _line("end", None)
-    finally:
-        if left is not None and not ended:
-            await asyncio.shield(asyncio.ensure_future(left()))
 
 
 async def _beating(events: AsyncGenerator[Numbered, None]) -> AsyncGenerator[Numbered | None, None]:

@@ -1,5 +1,6 @@
 """OpenAI's chat wire as this API takes it; a request that says nonsense is refused here, by field."""
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,15 @@ MOST_MESSAGES = 1_000
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
 Text = Annotated[str, Field(max_length=2_000_000)]
+
+
+def plain_json(value: Any) -> Any:
+    """`value` when every store and every reader can take it: finite numbers, whole characters, no NUL."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text.encode()
+    if "\\u0000" in text:
+        raise ValueError("text may not hold NUL")
+    return value
 
 
 class Lenient(BaseModel):

@@ -2,11 +2,7 @@ import asyncio
 import json
 
 import pytest
-from langgraph_sdk import get_client
-from pydantic import SecretStr
 
-from servers.api.desk import open_desk
-from servers.api.rows import RunRow
 from tools.errors import ModelUnavailable
 
 PORT = "¿En qué puerto escucha la API?"
@@ -240,58 +236,6 @@ async def test_nonsense_is_refused_in_the_error_shape(http, path, body, status) 
     assert response.json()["error"]["code"]
 
 
-async def test_items_are_kept_found_and_deleted(http) -> None:
-    item = {"namespace": ["usuarios", "ana"], "key": "color", "value": {"text": "verde"}}
-    assert (await http.put("/store/items", json=item)).status_code == 204
-    found = await http.get("/store/items", params={"namespace": "usuarios.ana", "key": "color"})
-    assert found.json()["value"] == {"text": "verde"}
-    body = {"namespace_prefix": ["usuarios"], "filter": {"text": "verde"}}
-    assert len((await http.post("/store/items/search", json=body)).json()["items"]) == 1
-    spaces = (await http.post("/store/namespaces", json={"prefix": ["usuarios"]})).json()
-    assert spaces == {"namespaces": [["usuarios", "ana"]]}
-    await http.request("DELETE", "/store/items", json={"namespace": ["usuarios", "ana"], "key": "color"})
-    gone = await http.get("/store/items", params={"namespace": "usuarios.ana", "key": "color"})
-    assert gone.status_code == 404
-
-
-async def test_agents_own_books_are_closed_to_clients(http) -> None:
-    item = {"namespace": ["_effects"], "key": "x", "value": {}}
-    assert (await http.put("/store/items", json=item)).status_code == 403
-
-
-async def test_agents_describe_themselves(http) -> None:
-    agents = (await http.post("/agents/search", json={})).json()
-    assert agents[0]["agent_id"] == "capibara6"
-    schemas = (await http.get("/agents/capibara6/schemas")).json()
-    assert "question" in schemas["input_schema"]["properties"]
-    assert "answer" in schemas["output_schema"]["properties"]
-    assert "messages" in schemas["state_schema"]["properties"]
-    assert (await http.get("/agents/nobody")).json()["error"]["code"] == "agent_not_found"
-
-
-async def test_langgraph_client_works_unchanged(api, knobs) -> None:
-    async with get_client(url=api) as client:
-        made = await client.threads.create(metadata={"via": "sdk"})
-        name = made["thread_id"]
-        values = await client.runs.wait(name, "capibara6", input={"question": PORT})
-        assert "5000" in values["answer"]
-        parts = [
-            part.event
-            async for part in client.runs.stream(name, "capibara6", input={"question": "¿y la pool?"})
-        ]
-        assert "done" in parts
-        knobs.token_s = 0.3
-        run = await client.runs.create(name, "capibara6", input={"question": PORT})
-        await started(knobs)
-        await client.runs.cancel(name, run["run_id"], wait=True)
-        assert (await client.runs.get(name, run["run_id"]))["status"] == "cancelled"
-        state = await client.threads.get_state(name)
-        assert len(state["values"]["messages"]) == 4
-        await client.store.put_item(["sdk"], "k", {"v": 1})
-        assert (await client.store.get_item(["sdk"], "k"))["value"] == {"v": 1}
-        assert (await client.assistants.search())[0]["assistant_id"] == "capibara6"
-
-
 async def test_command_needs_a_run_that_waits(http) -> None:
     name = await thread(http)
     body = {"agent_id": "capibara6", "command": {"resume": {"confirm": True}}}
@@ -309,19 +253,3 @@ async def test_silent_stream_beats_so_that_nobody_hangs_up(http, knobs, monkeypa
         lines = [line async for line in response.aiter_lines()]
     assert ": keep-alive" in lines
     assert "event: end" in lines
-
-
-async def test_rows_and_runs_live_on_a_postgresql_server(stores, peers, knobs) -> None:
-    named = stores.stores.model_copy(update={"postgres_dsn": SecretStr(stores.postgres_dsn)})
-    async with open_desk(peers[0].model_copy(update={"stores": named})) as desk:
-        row = await desk.threads.create("en-pg", {"user": "ana"})
-        asked = {"messages": [{"role": "user", "content": PORT}]}
-        live = await desk.runs.start(RunRow(thread_id=row.thread_id, agent_id="capibara6", order=asked))
-        ended = await desk.runs.wait(live.row.run_id)
-        assert ended.status == "success"
-        assert ended.ending is not None
-        assert "5000" in ended.ending["answer"]["answer"]
-        assert (await desk.threads.get("en-pg")).status == "idle"
-        assert len((await desk.threads.values("en-pg"))["messages"]) == 2
-        await desk.threads.delete("en-pg")
-        assert await desk.threads.values("en-pg") == {}

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from servers.api.at import AtDesk
 from servers.api.protocol.wire import Offset, Page
-from servers.api.wire import Lenient
+from servers.api.wire import Lenient, plain_json
 from tools.errors import Forbidden, NotFound
 
 router = APIRouter(prefix="/store", tags=["store"])
@@ -19,7 +19,7 @@ Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]
 class Item(Lenient):
     namespace: Namespace
     key: Key
-    value: dict[str, JsonValue]
+    value: Annotated[dict[str, JsonValue], AfterValidator(plain_json)]
 
 
 class Place(Lenient):
@@ -29,7 +29,7 @@ class Place(Lenient):
 
 class ItemSearch(Lenient):
     namespace_prefix: Annotated[list[Label], Field(max_length=8)] = Field(default=[])
-    filter: dict[str, str | int | float | bool | None] | None = None
+    filter: Annotated[dict[str, str | int | float | bool | None] | None, AfterValidator(plain_json)] = None
     limit: Page = 10
     offset: Offset = 0
 

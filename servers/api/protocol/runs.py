@@ -1,5 +1,6 @@
 """Runs over HTTP: on a thread or without one; in the background, awaited or streamed; rejoined; cancelled."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -8,7 +9,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from agents.registry import find_agent
 from servers.api.at import AtDesk
 from servers.api.desk import Desk
-from servers.api.feed import feed
+from servers.api.feed import Feed
 from servers.api.protocol.wire import RunRequest, show_run
 from servers.api.rows import RunRow
 from tools.errors import Conflict, from_envelope
@@ -29,7 +30,7 @@ async def create(asked: RunRequest, desk: AtDesk, thread_id: str | None = None) 
 @router.post("/threads/{thread_id}/runs/wait")
 async def wait(asked: RunRequest, desk: AtDesk, thread_id: str | None = None) -> JSONResponse:
     """Run and answer with how it ended; a caller that leaves ends the run unless it asked otherwise."""
-    row = await _start(desk, asked, thread_id)
+    row = await _start_attached(desk, asked, thread_id)
     ended = False
     try:
         row = await desk.runs.wait(row.run_id)
@@ -44,9 +45,9 @@ async def wait(asked: RunRequest, desk: AtDesk, thread_id: str | None = None) ->
 @router.post("/threads/{thread_id}/runs/stream")
 async def stream(asked: RunRequest, desk: AtDesk, thread_id: str | None = None) -> StreamingResponse:
     """Run and tell its events; a reader that leaves ends the run unless it asked otherwise."""
-    row = await _start(desk, asked, thread_id)
+    row = await _start_attached(desk, asked, thread_id)
     left = (lambda: desk.runs.cancel(row.run_id)) if asked.on_disconnect == "cancel" else None
-    return feed(desk.runs.follow(row.run_id), run_id=row.run_id, left=left)
+    return Feed(desk.runs.follow(row.run_id), run_id=row.run_id, left=left)
 
 
 @router.get("/threads/{thread_id}/runs")
@@ -84,7 +85,7 @@ async def rejoin(
 ) -> StreamingResponse:
     """The run's events after the last one seen, from the past and as they come."""
     await desk.runs.ledger.run(run_id, thread_id=thread_id)
-    return feed(desk.runs.follow(run_id, last_event_id), run_id=run_id)
+    return Feed(desk.runs.follow(run_id, last_event_id), run_id=run_id)
 
 
 @router.post("/runs/{run_id}/cancel")
@@ -109,6 +110,18 @@ async def delete(run_id: str, desk: AtDesk, thread_id: str | None = None) -> Res
         raise Conflict("the run has not ended; cancel it first", param="run_id", source="api")
     await desk.runs.ledger.delete(run_id)
     return Response(status_code=204)
+
+
+async def _start_attached(desk: Desk, asked: RunRequest, thread_id: str | None) -> RunRow:
+    """Start a run whose caller stays; one who is gone before it is accepted leaves nothing running."""
+    starting = asyncio.ensure_future(_start(desk, asked, thread_id))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting})
+        if asked.on_disconnect == "cancel" and not starting.cancelled() and starting.exception() is None:
+            desk.runs.stop(starting.result().run_id)
+        raise
 
 
 async def _start(desk: Desk, asked: RunRequest, thread_id: str | None) -> RunRow:

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, JsonValue
+from pydantic import AfterValidator, AliasChoices, Field, JsonValue
 
 from agents.context import Wishes
 from servers.api.rows import RunRow, ThreadRow, new_id
 from servers.api.runs import Strategy
-from servers.api.wire import ChatMessage, Lenient, Metadata, ThreadId, check_question
+from servers.api.wire import ChatMessage, Lenient, Metadata, ThreadId, check_question, plain_json
 from tools.errors import BadRequest, NotSupported
 from tools.settings import Limits
 
-Info = Annotated[dict[str, JsonValue], Field(max_length=64)]
+Info = Annotated[dict[str, JsonValue], Field(max_length=64), AfterValidator(plain_json)]
 Page = Annotated[int, Field(ge=1, le=1_000)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -55,7 +55,7 @@ class RunInput(Lenient):
 
 
 class RunCommand(Lenient):
-    resume: JsonValue
+    resume: Annotated[JsonValue, AfterValidator(plain_json)]
 
 
 class Config(Lenient):
