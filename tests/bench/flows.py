@@ -4,6 +4,7 @@
 direct calls alternate on fresh collections of the same new documents; medians and ratios are printed.
 """
 
+import argparse
 import asyncio
 import os
 import random
@@ -114,7 +115,10 @@ async def compare(settings: Settings, home: Path, count: int) -> None:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("documents", type=int, nargs="?", default=2_000)
+    arguments.add_argument("--data", help="not needed here")
+    count = arguments.parse_args().documents
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         home = Path(folder)
         settings = settings_in(home / "home")
