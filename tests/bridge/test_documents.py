@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from servers.bridge.names import name_of
 from tests.bridge.conftest import Shelf
 
 POOL = "The pool keeps at most three models loaded at once. It unloads one after 300 seconds."
@@ -130,7 +131,7 @@ def test_a_title_that_comes_later_is_linked_too(shelf: Shelf) -> None:
     (chunk,) = shelf.sql("SELECT id FROM chunks WHERE document_id = 'leland' AND collection = $1", shelf.name)
     shown = "properties($$).name AS n, properties($$).mentioned AS m"
     rows = shelf.ngql(f'GO FROM "{chunk[0]}" OVER mentions YIELD {shown}')
-    assert rows == [["maximum overdriv", 1]]
+    assert rows == [[name_of("Maximum Overdrive", "en"), 1]]
 
 
 def test_a_filter_narrows_and_can_not_widen(shelf: Shelf) -> None:

@@ -145,10 +145,10 @@ async def test_a_foreign_value_in_the_cache_is_ignored(graph: Settings, planted:
         await stores.ingest.upsert("default", "faults", [POOL])
         request = ask("what is planted in the cache")
         key = stores.search.cache.key("default", request, stores.embedder.name)
-        await stores.redis.set(key, planted)
+        await stores.redis.connection.set(key, planted)
         answer = await stores.search.run("default", request)
         assert (answer.cached, [hit.document_id for hit in answer.results]) == (False, ["pool"])
-        await stores.redis.delete(key)
+        await stores.redis.connection.delete(key)
 
 
 async def test_without_postgres_the_search_goes_on_and_the_rest_is_503(graph: Settings) -> None:
