@@ -15,6 +15,7 @@ import orjson
 
 from servers.door import REQUEST_ID, Headers, allowed, linger, read_body
 from servers.listen import ABORT
+from servers.pool.patience import Patience
 from servers.pool.sink import Sink
 from tools.errors import Capibara6Error, NotFound, TooLarge, Unauthorized
 from tools.log import get_logger
@@ -45,7 +46,7 @@ class Exchange:
             "arrived",
             "body",
         ),
-        *("headers", "left", "method", "name", "path", "request_id", "route", "status"),
+        *("headers", "left", "method", "name", "path", "patience", "request_id", "route", "status"),
     )
 
     def __init__(self, scope: Any, receive: Any, send: Any, request_id: bytes) -> None:
@@ -56,6 +57,7 @@ class Exchange:
         self.route = "unmatched"
         self.body = b""
         self.status = 0
+        self.patience: Patience | None = None
         self.left = self.answered = self.aborted = self._ended = False
         self.arrived = time.monotonic()
         given = self.headers.get(b"x-request-id")
@@ -137,7 +139,7 @@ class Exchange:
     def finish(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
-        self._task = None
+        self._task = self.patience = None
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -227,12 +229,14 @@ class PoolDoor:
             exchange.finish()
 
     def _watch(self) -> None:
-        """One round for all: a timer a request would cost more than most requests are worth watching."""
+        """One round for all: timers of their own would cost most requests more than they are worth."""
         self._round = None
         due = time.monotonic() - WATCH_AFTER_S
         for exchange in self._active:
             if exchange.arrived <= due:
                 exchange.watch()
+            if exchange.patience is not None:
+                exchange.patience.look()
         if self._active:
             self._round = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
 

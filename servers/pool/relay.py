@@ -24,7 +24,7 @@ async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket
     """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
     reader, first_s = Reader(), pool.settings.pool.first_token_s
     reply: Reply | None = None
-    patience = Patience(first_s if order.stream else first_s * WHOLE)
+    patience = exchange.patience = Patience(first_s if order.stream else first_s * WHOLE, polled=True)
     try:
         with patience:
             reply = await ask(pool, spec, ticket, order.path, order.request, order.body)
