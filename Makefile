@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 export UV_LINK_MODE ?= copy
 
 # Quality over evaluation sets needs them; everything else measures on what it makes itself.
@@ -18,7 +19,7 @@ up: $(VENV)/.base ## set up, start everything, ingest the sample knowledge, answ
 	@$(BIN)/capibara6 up
 
 test: $(VENV)/.dev ## set up and run the tests
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 check: $(VENV)/.dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
