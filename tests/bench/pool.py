@@ -131,7 +131,7 @@ async def answering(session: aiohttp.ClientSession, proxy: Proxy) -> None:
 
 async def measure(session: aiohttp.ClientSession, proxy: Proxy, found: dict) -> None:
     for connections, requests in CONNECTIONS.items():
-        before, times = proxy.cpu(), []
+        times: list[float] = []
 
         async def worker(count: int, times: list[float] = times) -> None:
             for _ in range(count):
@@ -141,6 +141,10 @@ async def measure(session: aiohttp.ClientSession, proxy: Proxy, found: dict) -> 
                 times.append(time.perf_counter() - began)
 
         each = max(1, requests // connections // SLOW.get(proxy.name, 1))
+        # Connections that were closed between two turns are opened before anything is counted.
+        await asyncio.gather(*(worker(1) for _ in range(connections)))
+        times.clear()
+        before = proxy.cpu()
         await asyncio.gather(*(worker(each) for _ in range(connections)))
         found[proxy.name, connections].append((proxy.cpu() - before) / len(times) * 1e6)
         if connections == 1:
