@@ -12,6 +12,8 @@ from tools.errors import Capibara6Error
 from tools.schema import SearchRequest, SearchResponse
 
 TTL_S = 3_600
+OPERATION_S = 0.1
+"""A cache slower than this costs more than it saves."""
 VERSION = 1
 
 
@@ -32,13 +34,15 @@ class Cache:
 
     async def get(self, key: str) -> SearchResponse | None:
         try:
-            held = await self.redis.get(key)
+            held = await self.redis.get(key, deadline_s=OPERATION_S)
             return SearchResponse.model_validate_json(held) if held else None
         except (Capibara6Error, ValidationError):
             return None
 
     async def put(self, key: str, response: SearchResponse) -> None:
         try:
-            await self.redis.set(key, response.model_dump_json().encode(), ttl_s=TTL_S)
+            await self.redis.set(
+                key, response.model_dump_json().encode(), ttl_s=TTL_S, deadline_s=OPERATION_S
+            )
         except Capibara6Error:
             return

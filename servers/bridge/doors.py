@@ -32,7 +32,7 @@ async def milvus_collections(stores: Open, tenant: Tenant) -> dict[str, Any]:
 @router.post("/nebula/query", tags=["nebula"])
 async def nebula_query(body: NebulaQuery, stores: Open, tenant: Tenant) -> dict[str, Any]:
     started = time.monotonic()
-    columns, rows = await raw.query_graph(stores, tenant, body, write=True)
+    columns, rows = await raw.query_graph(stores, tenant, body)
     return {"columns": columns, "rows": rows, "latency_ms": round((time.monotonic() - started) * 1_000, 2)}
 
 

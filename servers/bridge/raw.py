@@ -62,10 +62,8 @@ async def collections(stores: Stores, tenant: str) -> list[dict[str, Any]]:
     ]
 
 
-async def query_graph(
-    stores: Stores, tenant: str, body: NebulaQuery, *, write: bool
-) -> tuple[list[str], list[list[Any]]]:
-    query = ngql.check(body.query, write=write)
+async def query_graph(stores: Stores, tenant: str, body: NebulaQuery) -> tuple[list[str], list[list[Any]]]:
+    query = ngql.check(body.query, write=False)
     columns, rows = await stores.nebula.execute(
         space_name(tenant, body.space), query, body.params, deadline_s=stores.nebula.deadline_s * 3
     )

@@ -14,7 +14,7 @@ from servers.bridge.store import Store
 from tools.errors import StorageFull, TooLarge, UpstreamFailed
 from tools.settings import Settings
 
-OPERATION_S = 0.1
+CONNECT_S = 0.5
 KEY_BYTES = 512
 VALUE_BYTES = 1_000_000
 NAMESPACE = "capibara6"
@@ -29,15 +29,17 @@ class Redis(Store):
         super().__init__(host, deadline_s=deadline_s)
         self.connection = connection
 
-    async def get(self, key: str) -> bytes | None:
-        held: Any = await self.call(self.connection.get(key), deadline_s=OPERATION_S)
+    async def get(self, key: str, *, deadline_s: float | None = None) -> bytes | None:
+        held: Any = await self.call(self.connection.get(key), deadline_s=deadline_s)
         return held
 
-    async def set(self, key: str, value: bytes, *, ttl_s: int | None = None) -> None:
-        await self.call(self.connection.set(key, value, ex=ttl_s), deadline_s=OPERATION_S)
+    async def set(
+        self, key: str, value: bytes, *, ttl_s: int | None = None, deadline_s: float | None = None
+    ) -> None:
+        await self.call(self.connection.set(key, value, ex=ttl_s), deadline_s=deadline_s)
 
     async def delete(self, key: str) -> bool:
-        return bool(await self.call(self.connection.delete(key), deadline_s=OPERATION_S))
+        return bool(await self.call(self.connection.delete(key)))
 
     async def version(self) -> str:
         facts: Any = await self.connection.info("server")
@@ -77,7 +79,7 @@ def checked_value(value: str) -> bytes:
 async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
     """A client that connects on first use."""
     connection = client.Redis.from_url(
-        settings.redis_url, socket_connect_timeout=OPERATION_S, max_connections=64, protocol=2
+        settings.redis_url, socket_connect_timeout=CONNECT_S, max_connections=64, protocol=2
     )
     parts = urlsplit(settings.redis_url)
     try:

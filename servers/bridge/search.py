@@ -15,7 +15,7 @@ from servers.bridge.library import Library
 from servers.bridge.manifest import CollectionRow
 from servers.bridge.plan import Place
 from servers.bridge.text import stems
-from tools.errors import CollectionNotFound, StoreUnavailable
+from tools.errors import CollectionNotFound, NotSupported, StoreUnavailable
 from tools.schema import Hit, SearchRequest, SearchResponse
 
 CANDIDATES = 60
@@ -32,6 +32,8 @@ class Search:
 
     async def run(self, tenant: str, request: SearchRequest) -> SearchResponse:
         started = time.monotonic()
+        if request.rerank:
+            raise NotSupported("no reranking model is configured", param="rerank", source="bridge")
         expression = compiled(request.filter)
         place = self.library.place(tenant, request.collection)
         key = self.cache.key(tenant, request, self.legs.embedder.name)

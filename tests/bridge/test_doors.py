@@ -148,6 +148,16 @@ def test_nebula_binds_parameters_and_keeps_sessions_in_their_space(shelf: Shelf)
     assert moved.status_code == 403
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["DROP SPACE other", 'YIELD 1 | DELETE VERTEX "x"', '$a = INSERT VERTEX t(n) VALUES "x":(1); YIELD 1'],
+)
+def test_nebula_query_never_writes(shelf: Shelf, query: str) -> None:
+    shelf.put(pool="The pool keeps three models loaded.")
+    refused = shelf.client.post("/api/v1/nebula/query", json={"space": shelf.name, "query": query})
+    assert refused.status_code == 403, refused.text
+
+
 def test_nebula_insert_quotes_what_it_is_given(shelf: Shelf) -> None:
     shelf.put(pool="The pool keeps three models loaded.")
     text = 'a "quoted" \\ value\nñ'
@@ -184,3 +194,10 @@ def test_health_tells_host_version_and_latency(bridge: httpx.Client) -> None:
     states = bridge.get("/health/detailed").json()
     assert all({"status", "host", "version", "latency_ms"} <= set(item) for item in states.values())
     assert bridge.get("/health").json()["status"] == "ok"
+
+
+def test_a_stage_that_is_not_there_is_refused_and_not_skipped(shelf: Shelf) -> None:
+    shelf.put(pool="The pool keeps three models loaded.")
+    wanted = {"query": "models", "collection": shelf.name, "rerank": True}
+    refused = shelf.client.post("/api/v1/rag/hybrid-search", json=wanted)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (501, "rerank")
