@@ -13,17 +13,11 @@ from typing import Any
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from tools.errors import Capibara6Error
+from tools.errors import StateRefused
 from tools.settings import Settings
 
 SIGNATURE_BYTES = 32
 MOST_BYTES = 32 * 2**20
-
-
-class StateRefused(Capibara6Error):
-    """A remembered value is not what this platform wrote; the run that needs it fails closed."""
-
-    code = "state_refused"
 
 
 class Sealed(SerializerProtocol):

@@ -23,7 +23,7 @@ from flows.retry import PATIENT
 from flows.sources import Found, Listing, Unreadable, find, read
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
-from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, NotFound, TooLarge
+from tools.errors import BadRequest, CollectionNotFound, MassDelete, NotFound, NothingIngested, TooLarge
 from tools.schema import CollectionName, Document
 from tools.settings import Language, load_settings
 
@@ -31,18 +31,6 @@ BATCH_BYTES = 1_000_000
 BATCHES_AT_ONCE = 2
 RUNS_AT_ONCE = 2
 ROWS_SHOWN = 1_000
-
-
-class NothingIngested(Capibara6Error):
-    """No source gave a document: the run fails, so that somebody looks."""
-
-    status, code = 422, "nothing_ingested"
-
-
-class MassDelete(Capibara6Error):
-    """Too many documents left the source at once; they are kept until somebody confirms."""
-
-    status, code = 409, "mass_delete"
 
 
 @dataclass

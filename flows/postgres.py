@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from tools.errors import Capibara6Error, NotSupported, StoreUnavailable
+from tools.errors import NotSupported, ProgramFailed, StoreUnavailable
 from tools.settings import Settings
 
 VARIABLES = {
@@ -26,12 +26,6 @@ VARIABLES = {
     "dbname": "PGDATABASE",
     "sslmode": "PGSSLMODE",
 }
-
-
-class ToolFailed(Capibara6Error):
-    """One of PostgreSQL's programs ended with an error, which is what it said last."""
-
-    code = "tool_failed"
 
 
 async def dump(settings: Settings, file: Path) -> None:
@@ -84,7 +78,7 @@ async def _tool(settings: Settings, name: str, *words: str) -> None:
     said, _ = await child.communicate()
     if child.returncode != 0:
         last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise ToolFailed(f"{name}: {last[0]}", source="postgres")
+        raise ProgramFailed(f"{name}: {last[0]}", source="postgres")
 
 
 def _program(name: str) -> str:

@@ -1,16 +1,17 @@
 """One tree of errors; each class carries the HTTP status, type and code that the doors show.
 
-Capibara6Error
+Capibara6Error 500 ── StateRefused
 ├── BadRequest 400 ── EmptyQuestion
 ├── Unauthorized 401 · Forbidden 403
 ├── NotFound 404 ── ModelNotFound · AgentNotFound · DocumentNotFound · CollectionNotFound · VoiceNotFound
-├── Conflict 409
+│                   NothingIngested
+├── Conflict 409 ── MassDelete
 ├── TooLarge 413
 ├── QueueFull 429 · RateLimited 429
 ├── Cancelled 499
 ├── NotSupported 501
-├── UpstreamFailed 502
-├── Unavailable 503 ── ModelUnavailable · StoreUnavailable · Draining
+├── UpstreamFailed 502 ── ProgramFailed
+├── Unavailable 503 ── ModelUnavailable · EngineGone · StoreUnavailable · Draining
 ├── UpstreamSilent 504
 └── StorageFull 507
 
@@ -101,8 +102,20 @@ class VoiceNotFound(NotFound):
     code = "voice_not_found"
 
 
+class NothingIngested(NotFound):
+    """No source gave a document: the run fails, so that somebody looks."""
+
+    code = "nothing_ingested"
+
+
 class Conflict(Capibara6Error):
     status, type, code = 409, "conflict_error", "conflict"
+
+
+class MassDelete(Conflict):
+    """Too many documents left the source at once; they are kept until somebody confirms."""
+
+    code = "mass_delete"
 
 
 class TooLarge(Capibara6Error):
@@ -129,12 +142,24 @@ class UpstreamFailed(Capibara6Error):
     status, type, code = 502, "upstream_error", "upstream_failed"
 
 
+class ProgramFailed(UpstreamFailed):
+    """A program that was run ended with an error, which is what it said last."""
+
+    code = "program_failed"
+
+
 class Unavailable(Capibara6Error):
     status, type, code = 503, "unavailable_error", "unavailable"
 
 
 class ModelUnavailable(Unavailable):
     code = "model_unavailable"
+
+
+class EngineGone(Unavailable):
+    """An engine of ours accepts no connection: it is ending or has just died."""
+
+    code = "engine_gone"
 
 
 class StoreUnavailable(Unavailable):
@@ -151,6 +176,12 @@ class UpstreamSilent(Capibara6Error):
 
 class StorageFull(Capibara6Error):
     status, type, code = 507, "storage_error", "storage_full"
+
+
+class StateRefused(Capibara6Error):
+    """A remembered value is not what this platform wrote; the run that needs it fails closed."""
+
+    code = "state_refused"
 
 
 def from_envelope(status: int, body: Any, *, source: str, retry_after: int | None = None) -> Capibara6Error:

@@ -118,6 +118,26 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "El servicio tardó demasiado en responder. Vuelve a intentarlo.",
         "en": "The service took too long to answer. Try again.",
     },
+    "state_refused": {
+        "es": "Lo recordado de esta conversación no es de fiar y no se usa. Empieza una nueva.",
+        "en": "What was remembered of this conversation can not be trusted and is not used. Start a new one.",
+    },
+    "nothing_ingested": {
+        "es": "Ninguna fuente dio documentos: revisa las rutas.",
+        "en": "No source gave a document: check the paths.",
+    },
+    "mass_delete": {
+        "es": "Han desaparecido demasiados documentos a la vez: se conservan hasta que alguien lo confirme.",
+        "en": "Too many documents are gone at once: they are kept until somebody confirms.",
+    },
+    "program_failed": {
+        "es": "Un programa auxiliar terminó con un error.",
+        "en": "A helper program ended with an error.",
+    },
+    "engine_gone": {
+        "es": "El modelo se está cerrando o acaba de caer. Vuelve a intentarlo.",
+        "en": "The model is closing or has just died. Try again.",
+    },
     "storage_full": {
         "es": "No queda espacio en el disco: libera un poco para seguir guardando datos.",
         "en": "The disk is full: free some space to go on storing data.",

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from servers.pool.ask import Refused
 from servers.pool.catalog import Spec
 from servers.pool.door import Exchange
 from servers.pool.lane import LOADING, Ticket
@@ -15,7 +14,7 @@ from servers.pool.order import Order
 from servers.pool.pool import Pool
 from servers.pool.relay import relay
 from servers.pool.route_order import send_where_wanted
-from tools.errors import BadRequest, Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.errors import BadRequest, Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 
 HANDED_OVER = (Unavailable, UpstreamFailed, UpstreamSilent)
 PATIENT_S = 30.0
@@ -75,7 +74,7 @@ async def _serve(pool: Pool, exchange: Exchange, order: Order, spec: Spec, lane:
         try:
             await relay(pool, exchange, order, spec, ticket)
             return
-        except Refused:
+        except EngineGone:
             # Our own engine accepts no connection: it has just died, and the next place comes with a new one.
             if not again:
                 raise

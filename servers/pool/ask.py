@@ -18,17 +18,11 @@ from servers.pool.pool import Pool
 from servers.pool.presence import tag
 from servers.pool.replica import Replica
 from servers.pool.reply import Reply
-from tools.errors import Capibara6Error, RateLimited, Unavailable, UpstreamFailed
+from tools.errors import Capibara6Error, EngineGone, RateLimited, Unavailable, UpstreamFailed
 
 PAUSE_S = (0.05, 0.2)
 HONOURED_S = 1
 """An engine's `Retry-After` of at most this is waited for; a longer one is the client's to wait."""
-
-
-class Refused(Unavailable):
-    """An engine of ours accepts no connection: it is ending or has just died."""
-
-    code = "engine_gone"
 
 
 async def ask(
@@ -88,13 +82,13 @@ async def _own(
     """Ask an engine that the pool has started."""
     child = pool.nursery.children.get(spec.id)
     if child is None or child.generation != ticket.generation:
-        raise Refused(f"the engine of {spec.id} has just ended", source="engine", retry_after=1)
+        raise EngineGone(f"the engine of {spec.id} has just ended", source="engine", retry_after=1)
     stream = bool(request.get("stream"))
     try:
         sent = _addressed(request, body, spec.id)
         return await wire.ask(pool.session, child.url + path, sent, key=child.key, stream=stream)
     except Unavailable as exc:
-        raise Refused(exc.message, source="engine", retry_after=1) from exc
+        raise EngineGone(exc.message, source="engine", retry_after=1) from exc
 
 
 def _weigh(replica: Replica, reply: Reply) -> None:

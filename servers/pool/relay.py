@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from servers.pool.ask import Refused, ask
+from servers.pool.ask import ask
 from servers.pool.catalog import Spec
 from servers.pool.door import JSON, Exchange
 from servers.pool.lane import Ticket
@@ -14,7 +14,7 @@ from servers.pool.patience import Patience
 from servers.pool.pool import Pool
 from servers.pool.reply import Reply
 from servers.pool.sse import Reader
-from tools.errors import Cancelled, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.errors import Cancelled, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 
 WHOLE = 5
 """An answer in one piece may take so many times the patience for a first token."""
@@ -34,7 +34,7 @@ async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket
                 await _stream(pool, exchange, order, spec, reply, reader, patience)
         pool.scheduler.spoke(ticket)
     except (UpstreamFailed, Unavailable) as exc:
-        if not isinstance(exc, Refused):
+        if not isinstance(exc, EngineGone):
             await pool.nursery.doubt(ticket.lane, ticket.generation)
         raise
     except TimeoutError as exc:

