@@ -27,7 +27,6 @@ from tools.settings import Settings
 
 MARK = "CAPIBARA6_INSTANCE"
 STARTS = 3
-STOP_S = 12
 _PR_SET_PDEATHSIG = 1
 
 
@@ -90,7 +89,7 @@ def open_supervisor(settings: Settings, services: Sequence[Service]) -> Iterator
         try:
             yield Supervisor(process, socket, settings.log_dir)
         finally:
-            _stop(process, len(services))
+            _stop(process, patience(settings) + 10 * len(services))
             sweep(settings.home)
             socket.unlink(missing_ok=True)
 
@@ -119,7 +118,7 @@ def render(settings: Settings, services: Sequence[Service], socket: Path) -> str
             "startsecs": "2",
             "startretries": str(STARTS),
             "stopsignal": service.stop_signal,
-            "stopwaitsecs": str(STOP_S),
+            "stopwaitsecs": str(patience(settings)),
             "stopasgroup": "true",
             "killasgroup": "true",
             "redirect_stderr": "true",
@@ -131,6 +130,11 @@ def render(settings: Settings, services: Sequence[Service], socket: Path) -> str
     for section in config.sections():
         lines += [f"[{section}]", *(f"{key} = {value}" for key, value in config[section].items()), ""]
     return "\n".join(lines)
+
+
+def patience(settings: Settings) -> int:
+    """Seconds a service has to stop: answers in progress may end, and the pool may end its engines."""
+    return int(settings.limits.drain_s + settings.pool.unload_grace_s) + 2
 
 
 def sweep(home: Path) -> list[int]:
@@ -188,10 +192,10 @@ def _start(settings: Settings, config: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _stop(process: subprocess.Popen[bytes], count: int) -> None:
+def _stop(process: subprocess.Popen[bytes], seconds: int) -> None:
     process.terminate()
     try:
-        process.wait(STOP_S * 2 + count)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
