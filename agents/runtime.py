@@ -135,10 +135,15 @@ def _input(order: Order, *, going_on: bool) -> Any:
 
 
 async def _before(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[Any]:
-    """The steps that come before the deadline; then the run is over, whatever it was doing."""
+    """The steps that come before the deadline; then the run is over, whatever it was doing.
+
+    `asyncio.timeout`, because 3.11's `wait_for` loses a cancellation that meets the arrival of a step.
+    """
     while True:
         try:
-            yield await asyncio.wait_for(anext(steps), deadline - time.monotonic())
+            async with asyncio.timeout(deadline - time.monotonic()):
+                step = await anext(steps)
+            yield step
         except StopAsyncIteration:
             return
         except TimeoutError as exc:

@@ -22,7 +22,6 @@ from tools.log import get_logger
 from tools.settings import Agents
 
 Strategy = Literal["reject", "enqueue", "interrupt"]
-INSIST_S = 0.3
 MOST_ATTEMPTS = 3
 
 log = get_logger("runs")
@@ -111,11 +110,8 @@ class Runs:
     def stop(self, run_id: str) -> None:
         """Tell the run to end, without waiting until it has."""
         live = self.live.get(run_id)
-        if live is None or live.work is None or live.work.done():
-            return
-        live.work.cancel()
-        # A cancellation that meets the start of a node can be lost there: it is said until it is heard.
-        asyncio.get_running_loop().call_later(INSIST_S, self.stop, run_id)
+        if live is not None and live.work is not None:
+            live.work.cancel()
 
     async def resume(self) -> None:
         """Take up, in order, what a killed process had accepted and not finished."""
