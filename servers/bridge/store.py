@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ RETRY_S = 1.0
 T = TypeVar("T")
 
 
-class Store:
+class Store(ABC):
     """One store as the bridge sees it. Subclasses translate their client's errors inside `translated`."""
 
     source = "store"
@@ -53,9 +54,9 @@ class Store:
         """Turns the client's errors into `tools.errors`."""
         yield
 
+    @abstractmethod
     async def version(self) -> str:
         """One cheap round trip; what the server says it is."""
-        raise NotImplementedError
 
     async def check(self) -> dict[str, Any]:
         """`{status, host, version, latency_ms}`; never raises for a dead store."""

@@ -1,5 +1,6 @@
 """Trees of expressions. Each node can say itself as Nebula does: it names a column without an alias."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,12 @@ from servers.graph.values import text_of_constant
 
 
 @dataclass(slots=True)
-class Expr:
+class Expr(ABC):
     """A node of an expression."""
 
+    @abstractmethod
     def text(self) -> str:
-        raise NotImplementedError
+        """The node as Nebula writes it."""
 
 
 @dataclass(slots=True)
