@@ -58,13 +58,23 @@ class Door:
         given = headers.get(b"x-request-id", b"")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        started, status = time.monotonic(), 499
+        started, status, counted = time.monotonic(), 499, False
+
+        def count() -> None:
+            nonlocal counted
+            if not counted:
+                counted = True
+                route = getattr(scope.get("route"), "path", "unmatched")
+                self.requests.labels(scope["method"], route, str(status)).inc()
+                self.seconds.labels(route).observe(time.monotonic() - started)
 
         async def reply(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
+            elif not message.get("more_body", False):
+                count()  # before its last byte: who reads the answer and then /metrics finds it counted
             await send(message)
 
         try:
@@ -75,9 +85,7 @@ class Door:
                 raise
             await refuse(reply, Capibara6Error("internal error; see the service's log", source=self.name))
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
-            self.requests.labels(scope["method"], route, str(status)).inc()
-            self.seconds.labels(route).observe(time.monotonic() - started)
+            count()
             structlog.contextvars.unbind_contextvars("request_id")
 
     async def _enter(self, scope: Any, headers: Headers, receive: Any, reply: Any) -> None:
