@@ -2,7 +2,7 @@
 
 from langgraph.runtime import Runtime
 
-from agents.budget import CHARS_PER_TOKEN, learn, newest
+from agents.budget import CHARS_PER_TOKEN, learn, measure, newest
 from agents.chat import prompts
 from agents.chat.state import State
 from agents.clock import clocked
@@ -61,7 +61,7 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
     if state["step"] == 0:
         path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
         runtime.stream_writer(Progress(stage="path", detail=path))
-    prompt = _prompt(state, context.bounds.context_tokens)
+    prompt = _prompt(state, await _recent(state, context))
     speech = Speech(prompt, sources_of(state), model=state["route"]["model"], tools=offered)
     said = await speak_up(speech, runtime)
     usage = {key: state["usage"].get(key, 0) + value for key, value in said.usage.items()}
@@ -121,7 +121,20 @@ def _passages(made: Made, sources: list[dict], runtime: Runtime[Context]) -> Mes
     return {**made.message, "content": text}
 
 
-def _prompt(state: State, budget: int) -> list[Message]:
+async def _recent(state: State, context: Context) -> list[Message]:
+    """What fits of the conversation, its newest messages."""
+    recent = [*state["messages"][state.get("summarized", 0) :], *state["asked"][:-1]]
+    sizes = await measure(
+        recent,
+        most=context.bounds.context_tokens,
+        model=state["route"]["model"],
+        ratio=state.get("ratio", CHARS_PER_TOKEN),
+        pool=context.clients.pool,
+    )
+    return newest(recent, sizes, context.bounds.context_tokens)
+
+
+def _prompt(state: State, recent: list[Message]) -> list[Message]:
     """System, what fits of the conversation, the question with its passages, and the tools' answers."""
     language, question = state["language"], question_of(state)
     talk = state["intent"] == "talk"
@@ -129,10 +142,9 @@ def _prompt(state: State, budget: int) -> list[Message]:
     if state.get("summary"):
         head.append(f"{prompts.EARLIER[language]}:\n{state['summary']}")
     last = question if talk else prompts.asked(question, _first(state), language)
-    recent = [*state["messages"][state.get("summarized", 0) :], *state["asked"][:-1]]
     return [
         {"role": "system", "content": "\n\n".join(part for part in head if part)},
-        *newest(recent, budget, state.get("ratio", CHARS_PER_TOKEN)),
+        *recent,
         {"role": "user", "content": last},
         *state["scratch"],
     ]

@@ -2,7 +2,7 @@
 
 from langgraph.runtime import Runtime
 
-from agents.budget import CHARS_PER_TOKEN, plain_summary, tokens
+from agents.budget import CHARS_PER_TOKEN, measure, plain_summary
 from agents.chat import prompts
 from agents.chat.state import State
 from agents.clock import clocked
@@ -48,9 +48,9 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
 @clocked("condense")
 async def condense(state: State, runtime: Runtime[Context]) -> Update:
     """When the conversation outgrows its budget, its older messages become a summary."""
-    done, ratio = state.get("summarized", 0), state.get("ratio", CHARS_PER_TOKEN)
-    recent = state["messages"][done:]
-    if tokens(recent, ratio) <= runtime.context.bounds.context_tokens:
+    done, context, most = state.get("summarized", 0), runtime.context, runtime.context.bounds.context_tokens
+    recent, ratio, pool = state["messages"][done:], state.get("ratio", CHARS_PER_TOKEN), context.clients.pool
+    if sum(await measure(recent, most=most, model=state["model"], ratio=ratio, pool=pool)) <= most:
         return {}
     old = recent[: -2 * KEPT_TURNS] or recent[:-2]
     if not old:
@@ -62,7 +62,7 @@ async def condense(state: State, runtime: Runtime[Context]) -> Update:
             {"role": "system", "content": prompts.SUMMARY[state["language"]]},
             {"role": "user", "content": f"{summary}\n{talk}".strip()},
         ]
-        summary = (await hear(runtime.context.clients.pool, asked, model=model)).text.strip() or summary
+        summary = (await hear(pool, asked, model=model)).text.strip() or summary
     else:
         summary = plain_summary(summary, old)
     runtime.stream_writer(Progress(stage="condensed", detail={"messages": done + len(old)}))

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from servers.pool import check, report
+from servers.pool import check, report, tokens
 from servers.pool import consensus_door as consensus
 from servers.pool.answer import answer
 from servers.pool.catalog import VIRTUAL
@@ -28,6 +28,7 @@ class Routes:
             ("POST", "/v1/completions"): self.completions,
             ("POST", "/v1/embeddings"): self.embeddings,
             ("POST", "/v1/route"): self.route,
+            ("POST", "/tokenize"): self.tokenize,
             ("GET", "/v1/models"): self.models,
             ("GET", "/health"): self.health,
             ("GET", "/health/ready"): self.health,
@@ -65,6 +66,9 @@ class Routes:
         panel = consensus.panel_for(self.open, request)
         route = routed(self.open, exchange, request).model_dump()
         await exchange.json({**route, "consensus": consensus.summary(panel)})
+
+    async def tokenize(self, exchange: Exchange) -> None:
+        await exchange.json(await tokens.count(self.open, check.parse(exchange.body)))
 
     async def models(self, exchange: Exchange) -> None:
         await exchange.json({"object": "list", "data": report.models(self.open)})

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from servers.pool.extractive import answer
-from tools.errors import Capibara6Error, ModelNotFound
+from tools.errors import Capibara6Error, ModelNotFound, NotSupported
 from tools.language import detect, terms
 
 DOCUMENTS = [
@@ -72,6 +72,7 @@ class Knobs:
     model: str = "extractive"
     tables: dict[str, Any] = field(default_factory=dict)
     tables_error: Capibara6Error | None = None
+    tokens: Callable[[str], int] | None = None
 
     def reset(self) -> None:
         open_streams = self.open_streams
@@ -96,6 +97,14 @@ def build_pool(knobs: Knobs) -> FastAPI:
             "confidence": 0.8,
             "reasons": ["short question"],
         }
+
+    @app.post("/tokenize")
+    async def tokenize(request: Request) -> Any:
+        body = await knobs.note(request)
+        if knobs.tokens is None:
+            exc = NotSupported("the tokenizer is not here", param="model", source="pool")
+            return JSONResponse(exc.envelope(), exc.status)
+        return {"counts": [knobs.tokens(message["content"]) for message in body["messages"]]}
 
     @app.get("/v1/models")
     async def models() -> Any:

@@ -83,7 +83,7 @@ async def test_long_thread_is_summarised_and_its_prompt_stays_within_budget(read
     assert "Antes en esta conversación" in messages[0]["content"]
     assert "vez número 0" in messages[0]["content"]
     history = messages[1:-1]
-    assert budget.tokens(history, budget.CHARS_PER_TOKEN) <= 300
+    assert sum(budget.estimate(history, budget.CHARS_PER_TOKEN)) <= 300
     assert history == [] or history[0]["role"] == "user"
 
 
@@ -115,6 +115,27 @@ async def test_model_that_can_writes_the_summary(ready, context, knobs) -> None:
 )
 def test_only_plain_words_ask_to_remember(text, fact) -> None:
     assert facts.to_remember(text) == fact
+
+
+async def test_a_conversation_is_measured_by_the_tokenizer_of_the_model_that_answers(
+    ready, context, knobs
+) -> None:
+    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 300}))
+    knobs.tokens = lambda text: 1
+    for number in range(9):
+        text = f"¿En qué puerto escucha la API? Es la vez número {number}. " + "Repito la pregunta. " * 6
+        await run(ready, said(text, "a"), context=context)
+    assert knobs.asked["/tokenize"][-1]["model"] == "extractive"
+    messages = knobs.asked["/v1/chat/completions"][-1]["messages"]
+    assert len(messages) == 18 and "vez número 0" in messages[1]["content"]
+
+
+def test_newest_messages_are_kept_and_begin_with_the_users() -> None:
+    talk = [{"role": role, "content": "x"} for role in ("user", "assistant") * 3]
+    assert budget.newest(talk, [5] * 6, 30) == talk
+    assert budget.newest(talk, [5] * 6, 19) == talk[4:]
+    assert budget.newest(talk, [5, 5, 5, 5, 50, 5], 30) == []
+    assert budget.newest([], [], 30) == []
 
 
 def test_tokens_are_counted_as_the_model_counted_them() -> None:

@@ -38,6 +38,11 @@ class Pool:
         if not finished:
             raise UpstreamFailed("the model's answer was cut off", source="pool")
 
+    async def count_tokens(self, messages: Sequence[Message], *, model: str) -> list[int]:
+        """Tokens of each message, counted by the model's tokenizer. Raises NotSupported without it."""
+        request = {"model": model, "messages": list(messages)}
+        return (await self.http.json("POST", "/tokenize", json=request))["counts"]
+
     async def models(self) -> list[dict[str, Any]]:
         """The catalogue: `{id, domain, description, status, available, reason?}` each."""
         return (await self.http.json("GET", "/v1/models"))["data"]
