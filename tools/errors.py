@@ -4,8 +4,8 @@ Capibara6Error 500 ── StateRefused
 ├── BadRequest 400 ── EmptyQuestion
 ├── Unauthorized 401 · Forbidden 403
 ├── NotFound 404 ── ModelNotFound · AgentNotFound · DocumentNotFound · CollectionNotFound · VoiceNotFound
-│                   NothingIngested
-├── Conflict 409 ── MassDelete
+│                   ChunkNotFound · NothingIngested
+├── Conflict 409 ── MassDelete · DocumentChanged
 ├── TooLarge 413
 ├── QueueFull 429 · RateLimited 429
 ├── Cancelled 499
@@ -98,6 +98,10 @@ class CollectionNotFound(NotFound):
     code = "collection_not_found"
 
 
+class ChunkNotFound(NotFound):
+    code = "chunk_not_found"
+
+
 class VoiceNotFound(NotFound):
     code = "voice_not_found"
 
@@ -116,6 +120,12 @@ class MassDelete(Conflict):
     """Too many documents left the source at once; they are kept until somebody confirms."""
 
     code = "mass_delete"
+
+
+class DocumentChanged(Conflict):
+    """What was read of a document is not what it says now."""
+
+    code = "document_changed"
 
 
 class TooLarge(Capibara6Error):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Language = Literal["es", "en"]
 Leg = Literal["dense", "text", "graph"]
 Identifier = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 CollectionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -49,6 +50,32 @@ class IngestReport(BaseModel):
     failed: list[FailedDocument] = []
     job_id: str | None = None
     collection_version: int = 0
+
+
+class ExtractedEntity(Wire):
+    """Something that a passage speaks of; `kind` as the extractor calls it ("person", "place")."""
+
+    name: Name
+    kind: Name | None = None
+    chunk_id: Identifier
+
+
+class ExtractedRelation(Wire):
+    """A statement of a passage: `subject` — `relation` → `object`."""
+
+    subject: Name
+    relation: Name
+    object: Name
+    chunk_id: Identifier
+
+
+class Extraction(Wire):
+    """What an extractor found in one document, as it was when it had `content_hash`."""
+
+    extractor: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$")
+    content_hash: str = Field(min_length=1, max_length=64)
+    entities: list[ExtractedEntity] = Field(default=[], max_length=5_000)
+    relations: list[ExtractedRelation] = Field(default=[], max_length=5_000)
 
 
 class SearchRequest(Wire):

@@ -66,6 +66,14 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "Esa colección todavía no existe: ingiere documentos primero (capibara6 ingest).",
         "en": "That collection does not exist yet: ingest documents first (capibara6 ingest).",
     },
+    "chunk_not_found": {
+        "es": "Ese pasaje ya no es parte del documento.",
+        "en": "That passage is no longer part of the document.",
+    },
+    "document_changed": {
+        "es": "El documento cambió mientras tanto. Vuelve a leerlo e inténtalo otra vez.",
+        "en": "The document changed meanwhile. Read it again and try once more.",
+    },
     "voice_not_found": {
         "es": "Esa voz no está instalada.",
         "en": "That voice is not installed.",

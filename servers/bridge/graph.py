@@ -1,7 +1,8 @@
 """The knowledge graph of a collection in NebulaGraph: passages, names, and the edges between them.
 
 `about`: a passage's title is this name. `mentions`: its text holds another document's title. `names`: it
-speaks of a capitalised or quoted thing. It owns schema and statements; which passages win is `expand`'s.
+speaks of a capitalised or quoted thing. `related`: a passage says so of two things (`extraction`). It owns
+schema and statements; which passages win is `expand`'s.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ SCHEMA = (
     "CREATE EDGE IF NOT EXISTS about()",
     "CREATE EDGE IF NOT EXISTS mentions()",
     "CREATE EDGE IF NOT EXISTS names(weight double)",
+    "CREATE EDGE IF NOT EXISTS related(relation string, chunk string, extractor string)",
     "CREATE EDGE IF NOT EXISTS part_of()",
     "CREATE EDGE IF NOT EXISTS next()",
 )
@@ -70,7 +72,7 @@ class Graph:
         for statement in statements(passages, mentions):
             await self.nebula.execute(space, statement, deadline_s=WRITE_S)
         found = {name for item in passages for name in (item.name, *item.mentions) if name}
-        await self._count(space, sorted(found | {name for _, name in mentions}))
+        await self.count(space, sorted(found | {name for _, name in mentions}))
 
     async def delete(
         self,
@@ -92,7 +94,7 @@ class Graph:
             await self._execute(space, f"DELETE VERTEX {_list(part)} WITH EDGE")
         for chunk, name in far:
             await self._execute(space, f"DELETE EDGE mentions {quoted(chunk)}->{quoted(name)}")
-        await self._sweep(space, sorted({row[0] for row in near} | set(retired)))
+        await self.sweep(space, sorted({row[0] for row in near} | set(retired)))
 
     async def around(
         self, space: str, passages: Sequence[str], named: Sequence[str], *, deadline_s: float
@@ -144,7 +146,7 @@ class Graph:
             _note(found, name, degree, label)
             found.about.add((chunk, name))
 
-    async def _count(self, space: str, names: Sequence[str]) -> None:
+    async def count(self, space: str, names: Sequence[str]) -> None:
         """Keep on each name how many passages mention it: a search need not walk a hub to know it is one."""
         ids = {vertex(name): name for name in names}
         for part in _parts(list(ids), BATCH):
@@ -157,10 +159,11 @@ class Graph:
             values = [f"{quoted(key)}:({quoted(ids[key])}, {counted.get(key, 0)})" for key in part]
             await self._execute(space, f"INSERT VERTEX entity(name, mentioned) VALUES {', '.join(values)}")
 
-    async def _sweep(self, space: str, names: Sequence[str]) -> None:
+    async def sweep(self, space: str, names: Sequence[str]) -> None:
+        """Remove of `names` (vertex ids) those that no edge reaches any more."""
         for part in _parts(names, BATCH):
             rows = await self._rows(
-                space, part, "about, mentions, names REVERSELY", "DISTINCT dst(edge) AS e"
+                space, part, "about, mentions, names, related REVERSELY", "DISTINCT dst(edge) AS e"
             )
             orphans = sorted(set(part) - {row[0] for row in rows})
             if orphans:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from servers.bridge.embed import Embedder
+from servers.bridge.extraction import Extractions
 from servers.bridge.graph import Graph, Passage, space_name
 from servers.bridge.library import Library
 from servers.bridge.manifest import DELETING, DONE, DocumentRow
@@ -35,6 +36,7 @@ class Ingest:
     ) -> None:
         self.library, self.titles = library, titles
         self.milvus, self.graph, self.embedder = milvus, graph, embedder
+        self.extractions = Extractions(library, titles, graph)
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.made: set[str] = set()
 
@@ -83,7 +85,7 @@ class Ingest:
                 await self._delete_again(place, row.id)
             else:
                 await self._again(place, row)
-        return len(rows)
+        return len(rows) + await self.extractions.repair()
 
     async def _delete_again(self, place: Place, document_id: str) -> None:
         async with self.library.locked(place, [document_id]):
@@ -171,6 +173,9 @@ class Ingest:
         for item in plans:
             mentions = await self.titles.mentioned_by(place, item.rows, item.language, item.name)
             passages += _passages(item, mentions)
+        await self.extractions.drop(
+            place, {item.document.id: (item.content_hash, {row.id for row in item.rows}) for item in plans}
+        )
         new = sorted({item.name for item in plans if item.name and item.name != item.old_name})
         mentions_back = await self.titles.mentioning(place, new)
         await self.graph.write(space_name(place.tenant, place.collection), passages, mentions_back)
@@ -179,6 +184,7 @@ class Ingest:
         self, place: Place, chunks: Sequence[str], documents: Sequence[str], names: Sequence[str]
     ) -> None:
         """Remove passages and documents, and of `names` those that are nobody's title now."""
+        await self.extractions.drop(place, {key: ("", set()) for key in documents})
         given = {name for name in names if name}
         retired = sorted(given - await self.titles.known(place, given))
         space = space_name(place.tenant, place.collection)

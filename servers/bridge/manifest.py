@@ -82,6 +82,22 @@ class ChunkRow(SQLModel, table=True):
     state: str = PENDING
 
 
+class ExtractionRow(SQLModel, table=True):
+    """What one extractor found in a document of this `content_hash`; `pending` is not all in the graph."""
+
+    __tablename__: ClassVar[str] = "extractions"  # type: ignore[misc]
+
+    tenant: str = Field(primary_key=True, max_length=64)
+    collection: str = Field(primary_key=True, max_length=63)
+    document_id: str = Field(primary_key=True, max_length=256)
+    extractor: str = Field(primary_key=True, max_length=128)
+    content_hash: str
+    state: str = Field(default=PENDING, index=True)
+    entities: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    relations: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    updated_at: datetime | None = Field(default=None, sa_column=_now())
+
+
 class JobRow(SQLModel, table=True):
     """One ingestion: how far it is and what failed."""
 

@@ -6,7 +6,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from servers.bridge.stores import Stores
 from servers.bridge.wire import DocumentView, EmbeddingRequest, JobView
-from tools.schema import CollectionName, IngestReport, IngestRequest, SearchRequest, SearchResponse
+from tools.schema import (
+    CollectionName,
+    Extraction,
+    IngestReport,
+    IngestRequest,
+    SearchRequest,
+    SearchResponse,
+)
 
 router = APIRouter(prefix="/api/v1")
 
@@ -57,7 +64,8 @@ async def documents(
 ) -> dict[str, Any]:
     place = stores.library.place(tenant, collection)
     rows, total = await stores.library.documents(place, limit=limit, offset=offset)
-    views = [DocumentView(**row.model_dump(), metadata=row.meta) for row in rows]
+    ran = await stores.ingest.extractions.ran(place, rows)
+    views = [DocumentView(**row.model_dump(), metadata=row.meta, extractors=ran[row.id]) for row in rows]
     return {"documents": [view.model_dump(exclude_none=True) for view in views], "total": total}
 
 
@@ -65,12 +73,22 @@ async def documents(
 async def document(
     document_id: str, stores: Open, tenant: Tenant, collection: InCollection = "capibara6"
 ) -> DocumentView:
-    row, chunks = await stores.library.document(stores.library.place(tenant, collection), document_id)
+    place = stores.library.place(tenant, collection)
+    row, chunks = await stores.library.document(place, document_id)
+    ran = await stores.ingest.extractions.ran(place, [row])
     passages = [
         {"id": chunk.id, "position": chunk.position, "heading": chunk.heading, "text": chunk.text}
         for chunk in chunks
     ]
-    return DocumentView(**row.model_dump(), metadata=row.meta, passages=passages)
+    return DocumentView(**row.model_dump(), metadata=row.meta, extractors=ran[row.id], passages=passages)
+
+
+@router.put("/documents/{document_id:path}/graph", tags=["documents"])
+async def put_graph(
+    document_id: str, body: Extraction, stores: Open, tenant: Tenant, collection: InCollection = "capibara6"
+) -> dict[str, Any]:
+    place = stores.library.place(tenant, collection)
+    return await stores.ingest.extractions.put(place, document_id, body)
 
 
 @router.delete("/documents/{document_id:path}", tags=["documents"])

@@ -107,6 +107,8 @@ class DocumentView(BaseModel):
     chunks: int
     metadata: dict[str, Any] = Field(default_factory=dict)
     updated_at: datetime | None = None
+    content_hash: str = ""
+    extractors: list[str] = Field(default_factory=list)
     passages: list[dict[str, Any]] | None = None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tools.clients.http import Http, open_http
-from tools.schema import Document, IngestReport, IngestRequest, SearchRequest, SearchResponse
+from tools.schema import Document, Extraction, IngestReport, IngestRequest, SearchRequest, SearchResponse
 from tools.settings import Settings
 
 PAGE = 1_000
@@ -42,13 +42,21 @@ class Bridge:
                 return found
 
     async def document(self, document_id: str, *, collection: str) -> dict[str, Any]:
-        """One document with its `passages`: `{id, position, heading, text}` each."""
+        """One document with `content_hash`, `extractors` and `passages`: `{id, position, heading, text}`."""
         path = f"/api/v1/documents/{quote(document_id)}"
         return await self.http.json("GET", path, params={"collection": collection})
 
     async def delete(self, document_id: str, *, collection: str) -> None:
         path = f"/api/v1/documents/{quote(document_id)}"
         await self.http.json("DELETE", path, params={"collection": collection})
+
+    async def put_graph(self, document_id: str, extraction: Extraction, *, collection: str) -> dict[str, Any]:
+        """Replace what this extractor found in a document: `{entities, relations, changed, …}` counted.
+
+        Raises DocumentChanged when its text is another by now, DocumentNotFound, ChunkNotFound."""
+        path = f"/api/v1/documents/{quote(document_id)}/graph"
+        body = extraction.model_dump(exclude_none=True)
+        return await self.http.json("PUT", path, params={"collection": collection}, json=body, timeout=120.0)
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Unit-length vectors, one a text."""
