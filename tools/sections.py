@@ -3,10 +3,11 @@
 Where they are read from is `tools/settings.py`.
 """
 
+import ipaddress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class Section(BaseModel):
@@ -46,6 +47,7 @@ class Stores(Section):
     nebula_user: str = "root"
     nebula_password: SecretStr = SecretStr("nebula")
     prefect_api_url: str | None = None
+    prefect_database_url: SecretStr | None = None
     deadline_s: float = Field(default=2.0, gt=0)
 
 
@@ -70,6 +72,19 @@ class Embedder(Section):
     dimensions: int = Field(default=384, ge=2, le=8192)
     url: str | None = None
     languages: tuple[str, ...] = ("en",)
+
+
+class Search(Section):
+    """Hybrid search. `similar`: how near (cosine) a question must be to take another's answer; 1 is never.
+
+    `reranker` is a model of the pool that scores passages, or the one behind `rerank_url` (`/v1/rerank`).
+    """
+
+    similar: float = Field(default=0.97, ge=0.9, le=1)
+    reranker: str | None = None
+    rerank_url: str | None = None
+    rerank_s: float = Field(default=8.0, gt=0)
+    rerank_passages: int = Field(default=20, ge=2, le=100)
 
 
 class Limits(Section):
@@ -156,3 +171,32 @@ class Webhooks(Section):
         "model_consensus",
         "system_health_monitor",
     )
+
+
+class Fetch(Section):
+    """Bounds of fetching web pages; `allow` opens networks inside (10.1.0.0/16). Bytes and seconds."""
+
+    allow: tuple[str, ...] = ()
+    max_bytes: int = Field(default=32 * 2**20, ge=1_024)
+    seconds: float = Field(default=60.0, gt=0)
+
+    @field_validator("allow")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ipaddress.ip_network(text)) for text in value)
+
+
+class S3(Section):
+    """An S3-compatible store that `ingest` may read with `s3://bucket/prefix`; None means there is none."""
+
+    endpoint: str | None = None
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
+    region: str | None = None
+
+
+class Flows(Section):
+    """Heavy maps of flows: how many at once, and the cluster they run on (Dask's or Ray's address)."""
+
+    workers: int = Field(default=2, ge=1, le=1_000)
+    cluster: str | None = None

@@ -23,15 +23,19 @@ from pydantic_settings import (
 
 from tools.schema import Language
 from tools.sections import (
+    S3,
     Agents,
     Alerts,
     Chat,
     Embedder,
+    Fetch,
+    Flows,
     Graph,
     Hosts,
     Limits,
     Pool,
     Ports,
+    Search,
     Stores,
     Webhooks,
 )
@@ -59,12 +63,17 @@ class Settings(BaseSettings):
     stores: Stores = Stores()
     graph: Graph = Graph()
     embedder: Embedder = Embedder()
+    search: Search = Search()
     limits: Limits = Limits()
     pool: Pool = Pool()
     chat: Chat = Chat()
     agents: Agents = Agents()
     alerts: Alerts = Alerts()
     webhooks: Webhooks = Webhooks()
+    fetch: Fetch = Fetch()
+    s3: S3 = S3()
+    flows: Flows = Flows()
+    task_runner: Literal["threads", "dask", "ray"] = "threads"
     knowledge: Path = Path("knowledge")
 
     vllm_url: str | None = Field(default=None, validation_alias=AliasChoices("vllm_url", "VLLM_URL"))

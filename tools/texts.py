@@ -58,6 +58,10 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "No hay ningún agente con ese nombre.",
         "en": "There is no agent with that name.",
     },
+    "reranker_not_configured": {
+        "es": "No hay un modelo que reordene resultados: ponlo en CAPIBARA6_SEARCH__RERANKER.",
+        "en": "No model reorders results here: name one in CAPIBARA6_SEARCH__RERANKER.",
+    },
     "document_not_found": {
         "es": "Ese documento no está en la base de conocimiento.",
         "en": "That document is not in the knowledge base.",
@@ -141,6 +145,14 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
     "program_failed": {
         "es": "Un programa auxiliar terminó con un error.",
         "en": "A helper program ended with an error.",
+    },
+    "bad_address": {
+        "es": "Eso no es una dirección web que se pueda leer.",
+        "en": "That is not a web address that can be read.",
+    },
+    "internal_address": {
+        "es": "Esa dirección lleva a una red interna y no se abre (CAPIBARA6_FETCH__ALLOW).",
+        "en": "That address leads to an internal network and is not opened (CAPIBARA6_FETCH__ALLOW).",
     },
     "engine_gone": {
         "es": "El modelo se está cerrando o acaba de caer. Vuelve a intentarlo.",

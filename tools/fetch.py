@@ -1,0 +1,185 @@
+"""Fetches a web page for us and never reaches what only this machine or its network may reach.
+
+An address is resolved once, judged, and connected to as judged; every redirect is a new address. It knows no
+cookies, keys or proxies, asks for plain bytes and stops at the size and the time it was given.
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from tools.errors import BadRequest, Forbidden, TooLarge, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.sections import Fetch
+
+REDIRECTS = 5
+PORTS = {"http": 80, "https": 443}
+WEB = ipaddress.ip_network("2000::/3")
+CLOSED = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "2002::/16")
+)
+NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a URL leads: `target` is its path and query; `host` has no brackets."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def authority(self) -> str:
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == PORTS[self.scheme] else f"{name}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was fetched; `url` is where it was found in the end."""
+
+    url: str
+    content_type: str
+    body: bytes
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Every address of a name. Raises `Unavailable` when it has none."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        raise Unavailable(f"{host} has no address", source="fetch") from exc
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+async def fetch(url: str, *, rules: Fetch, resolve: Resolve = resolve) -> Page:
+    """The page at a URL, followed over redirects.
+
+    Raises `BadRequest` (not a web address), `Forbidden` (it leads inside), `TooLarge`, `UpstreamSilent`
+    (`rules.seconds` for all hops together), `Unavailable`, `UpstreamFailed`.
+    """
+    # trust_env: a proxy would resolve the name again, and differently.
+    client = httpx.AsyncClient(trust_env=False, timeout=rules.seconds, follow_redirects=False)
+    try:
+        async with asyncio.timeout(rules.seconds), client:
+            for _ in range(REDIRECTS + 1):
+                place = parse(url)
+                address = choose(await resolve(place.host, place.port), place.host, rules)
+                page, onwards = await _hop(client, place, address, rules.max_bytes)
+                if page is not None:
+                    return page
+                url = urljoin(place.url, onwards)
+    except TimeoutError as exc:
+        raise UpstreamSilent(f"{url} took more than {rules.seconds:g} s", source="fetch") from exc
+    except httpx.TimeoutException as exc:
+        raise UpstreamSilent(f"{url} did not answer in time", source="fetch") from exc
+    except httpx.ConnectError as exc:
+        raise Unavailable(f"{url} is not reachable", source="fetch") from exc
+    except httpx.HTTPError as exc:
+        raise UpstreamFailed(f"{url} broke the connection", source="fetch") from exc
+    raise UpstreamFailed(f"{url}: more than {REDIRECTS} redirects", source="fetch")
+
+
+def parse(url: str) -> Place:
+    """The parts of a web address that means the same to every parser. Pure. Raises `BadRequest`."""
+    if not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
+        raise _not_web("it holds characters that an address may not have")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as exc:
+        raise _not_web(str(exc)) from exc
+    if parts.scheme not in PORTS:
+        raise _not_web("only http and https")
+    if "@" in parts.netloc:
+        raise _not_web("it may not name a user")
+    if not host or "%" in host or port == 0:
+        raise _not_web("it names no host")
+    if all(NUMERIC.fullmatch(label) for label in host.split(".")) and not _is_address(host):
+        raise _not_web("an address in numbers is written as four decimals")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Place(parts.scheme, host, port or PORTS[parts.scheme], target)
+
+
+def choose(addresses: Sequence[str], host: str, rules: Fetch) -> str:
+    """The address to connect to. Pure. Raises `Forbidden` when one of them leads inside."""
+    for text in addresses:
+        if not admitted(ipaddress.ip_address(text.partition("%")[0]), rules):
+            raise Forbidden(f"{host} leads to an internal address", source="fetch", code="internal_address")
+    if not addresses:
+        raise Unavailable(f"{host} has no address", source="fetch")
+    return addresses[0]
+
+
+def admitted(address: Address, rules: Fetch) -> bool:
+    """Whether it is on the open internet, or in a network that operators have opened. Pure."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if any(address in ipaddress.ip_network(network) for network in rules.allow):
+        return True
+    if address.is_multicast or not address.is_global or any(address in network for network in CLOSED):
+        return False
+    return address.version == 4 or address in WEB
+
+
+async def _hop(client: httpx.AsyncClient, place: Place, address: str, most: int) -> tuple[Page | None, str]:
+    """One request to the address that was judged: the page, or where it sends us."""
+    pinned = f"[{address}]" if ":" in address else address
+    request = client.build_request(
+        "GET",
+        f"{place.scheme}://{pinned}:{place.port}{place.target}",
+        headers={"host": place.authority, "accept-encoding": "identity", "user-agent": "capibara6"},
+        extensions={"sni_hostname": place.host},
+    )
+    response = await client.send(request, stream=True)
+    try:
+        if response.has_redirect_location:
+            return None, response.headers["location"]
+        if not response.is_success:
+            raise UpstreamFailed(f"{place.url} answered {response.status_code}", source="fetch")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise UpstreamFailed(f"{place.url} is packed, which was not asked for", source="fetch")
+        body = await _body(response, most, place.url)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return Page(place.url, kind, body), ""
+    finally:
+        client.cookies.clear()
+        await response.aclose()
+
+
+async def _body(response: httpx.Response, most: int, url: str) -> bytes:
+    declared = response.headers.get("content-length", "0")
+    body = bytearray()
+    if not declared.isdigit() or int(declared) <= most:
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > most:
+                break
+        else:
+            return bytes(body)
+    raise TooLarge(f"{url} has more than {most} bytes", source="fetch")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return str(ipaddress.IPv4Address(host)) == host
+    except ValueError:
+        return False
+
+
+def _not_web(why: str) -> BadRequest:
+    return BadRequest(f"this is not a web address: {why}", param="url", source="fetch", code="bad_address")
