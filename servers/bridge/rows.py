@@ -1,10 +1,35 @@
 """Rows of PostgreSQL as JSON, within bounds of rows and bytes."""
 
+import json
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from psycopg.adapt import Loader
+from psycopg.types.json import set_json_loads
+
 BYTES, FETCH = 4 * 2**20, 200
+TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
+
+
+class Printed(Loader):
+    """A time as PostgreSQL prints it: Python has no infinity, no year 20000 and none before 1."""
+
+    def load(self, data: Any) -> str:
+        shown = bytes(data).decode()
+        if ":" not in shown or shown[0] not in "0123456789" or shown[4:5] != "-":
+            return shown
+        shown = shown.replace(" ", "T", 1)
+        return f"{shown}:00" if shown[-3] in "+-" else shown
+
+
+def as_printed(connection: Any, _: Any) -> None:
+    """Prepare a new connection (a SQLAlchemy `connect` event) to give what Python can not hold as text."""
+    raw = connection.driver_connection
+    for name in TIMES:
+        raw.adapters.register_loader(name, Printed)
+    set_json_loads(_json, context=raw)
 
 
 async def collect(cursor: Any, most: int) -> dict[str, Any]:
@@ -34,7 +59,8 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911  (one line a kind)
         case float():
             return value if abs(value) < float("inf") else str(value)
         case Decimal():
-            return float(value) if value.is_finite() else str(value)
+            number = float(value)
+            return number if math.isfinite(number) else str(value)
         case bytes() | bytearray() | memoryview():
             return "\\x" + bytes(value).hex()
         case list() | tuple():
@@ -45,6 +71,13 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911  (one line a kind)
             return value.isoformat()
         case _:
             return str(value)
+
+
+def _json(data: Any) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return bytes(data).decode()
 
 
 def grouped(rows: Sequence[Any]) -> list[dict[str, Any]]:
