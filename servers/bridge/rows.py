@@ -10,6 +10,7 @@ from psycopg.adapt import Loader
 from psycopg.types.json import set_json_loads
 
 BYTES, FETCH = 4 * 2**20, 200
+DEEPEST = 50
 TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
 
 
@@ -51,26 +52,36 @@ async def collect(cursor: Any, most: int) -> dict[str, Any]:
     return {"columns": columns, "rows": rows, "row_count": len(rows), "truncated": truncated}
 
 
-def _plain(value: Any) -> Any:  # noqa: PLR0911  (one line a kind)
+def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  (one line a kind)
     """What JSON can carry; the rest as PostgreSQL prints it."""
     match value:
         case None | bool() | int() | str():
             return value
         case float():
-            return value if abs(value) < float("inf") else str(value)
+            return value if math.isfinite(value) else str(value)
         case Decimal():
             number = float(value)
             return number if math.isfinite(number) else str(value)
         case bytes() | bytearray() | memoryview():
             return "\\x" + bytes(value).hex()
+        case list() | tuple() | dict() if depth >= DEEPEST:
+            return _folded(value)
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_plain(item, depth + 1) for item in value]
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): _plain(item, depth + 1) for key, item in value.items()}
         case _ if hasattr(value, "isoformat"):
             return value.isoformat()
         case _:
             return str(value)
+
+
+def _folded(value: Any) -> str:
+    """Text in place of what is nested deeper than the programs that read our answers bear."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "…"
 
 
 def _json(data: Any) -> Any:
