@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from tools.errors import BadRequest
 
 FIELDS = frozenset({"id", "document_id", "language", "title", "source", "heading", "text", "metadata"})
-WORDS = frozenset({"and", "or", "not", "in", "like", "true", "false"})
+WORDS = frozenset({"and", "or", "not", "in", "like", "true", "false", "exists"})
 FUNCTIONS = frozenset({"json_contains", "json_contains_all", "json_contains_any", "array_length"})
 TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-    |(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+    |(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
     |(?P<name>[A-Za-z_]\w*)
     |(?P<sign>==|!=|<=|>=|&&|\|\||\*\*|[<>()\[\],+\-*/%!]))""",
     re.VERBOSE,
 )
-MAX_TOKENS = 200
+MAX_CHARS = 10_000
+MAX_TOKENS = 1_000
 MAX_DEPTH = 20
 PAIRS = {")": "(", "]": "["}
 
@@ -27,8 +28,8 @@ def compiled(expression: str | None) -> str:
     """The expression when it is safe, "" when there is none. Raises BadRequest `invalid_filter`."""
     if expression is None or not expression.strip():
         return ""
-    found = list(_tokens(expression))
-    if len(found) > MAX_TOKENS:
+    found = list(_tokens(expression)) if len(expression) <= MAX_CHARS else []
+    if not 0 < len(found) <= MAX_TOKENS:
         raise _invalid("the filter is too long")
     _check_balance(found)
     for place, (kind, value) in enumerate(found):

@@ -1,49 +1,39 @@
 """Milvus filters: what is harmless passes as it is, the rest never reaches the store."""
 
+from pathlib import Path
+
 import pytest
 
-from servers.bridge.filters import compiled
+from servers.bridge.filters import compiled, scoped
 from tools.errors import BadRequest
 
-GOOD = [
-    'language == "es"',
-    "language == 'es'",
-    'document_id in ["a", "b"]',
-    'document_id not in ["a"]',
-    'metadata["year"] > 2000 and metadata["year"] <= 2020',
-    '(language == "es" or language == "en") and title like "Mod%"',
-    'metadata["a"]["b"] == true',
-    'json_contains(metadata["tags"], "x")',
-    'title == "a \\"quoted\\" ñ title"',
-    'title == ") or (1 == 1"',
-    'metadata["n"] + 1 > 3',
-    'metadata["x"] == -1.5e3',
-    'source != "" && language == "en"',
-]
-BAD = [
-    'language == "es") or (1 == 1',
-    '(language == "es"',
-    ")(",
-    'tenant == "other"',
-    'TENANT == "other"',
-    '1 == 1 or tenant != ""',
-    'tokens like "%secret%"',
-    "dense == 1",
-    "text_match(text, 'x')",
-    'language == "es"; drop',
-    "language == 'es' # x",
-    'language == "es',
-    'eval("x")',
-    "{x} == 1",
-    "language == `es`",
-    "$meta == 1",
+
+def corpus(name: str) -> list[str]:
+    """One expression a line."""
+    return (Path(__file__).parent / "corpora" / f"filters_{name}.txt").read_text("utf-8").splitlines()
+
+
+GOOD = [*corpus("benign"), "id in [" + ", ".join(f'"d{n}:0"' for n in range(200)) + "]"]
+SHAPES = [
     "\x00",
+    'language == "es\x00"\x00',
+    'language == "es\nen"',
     "(" * 100 + ")" * 100,
-    "id in [" + ", ".join('"a"' for _ in range(500)) + "]",
-    "random_sample(0.1)",
-    'metadata["a"] == (1]',
-    '"es" == language) and (tenant == "b"',
+    "[" * 21 + "]" * 21,
+    "not " * 2_000 + "true",
+    "id in [" + ", ".join('"a"' for _ in range(5_000)) + "]",
+    'language == "' + "x" * 1_000_000 + '"',
+    " and ".join(['language == "es"'] * 60_000),
+    "1" * 20_000,
+    "\ud800",
+    'language == "es" \u2028 x',
 ]
+BAD = [*corpus("attacks"), *SHAPES]
+
+
+def test_the_corpora_are_as_large_as_promised() -> None:
+    assert len(set(BAD)) + len(set(GOOD)) >= 120
+    assert len(set(BAD)) >= 60
 
 
 @pytest.mark.parametrize("expression", GOOD)
@@ -51,7 +41,7 @@ def test_harmless_filter_passes_unchanged(expression: str) -> None:
     assert compiled(expression) == expression
 
 
-@pytest.mark.parametrize("expression", BAD)
+@pytest.mark.parametrize("expression", BAD, ids=lambda expression: ascii(expression[:60]))
 def test_harmful_filter_is_refused(expression: str) -> None:
     with pytest.raises(BadRequest) as caught:
         compiled(expression)
@@ -60,3 +50,8 @@ def test_harmful_filter_is_refused(expression: str) -> None:
 
 def test_no_filter_is_no_filter() -> None:
     assert compiled(None) == compiled("  ") == ""
+
+
+@pytest.mark.parametrize("expression", GOOD[:10])
+def test_a_tenants_rows_are_chosen_around_the_filter_and_not_by_it(expression: str) -> None:
+    assert scoped("a", compiled(expression)) == f'tenant == "a" and ({expression})'
