@@ -65,9 +65,10 @@ class Graph(Section):
 
 
 class Embedder(Section):
-    """`minilm` runs in the bridge without torch; `openai` asks `url` (the pool, by default) for vectors."""
+    """`minilm` runs in the bridge without torch; `openai` asks `url` (the pool, by default) for vectors;
+    `sentence-transformers` runs any of its models in the bridge once that package is installed."""
 
-    backend: Literal["minilm", "openai"] = "minilm"
+    backend: Literal["minilm", "openai", "sentence-transformers"] = "minilm"
     model: str = "all-MiniLM-L6-v2"
     dimensions: int = Field(default=384, ge=2, le=8192)
     url: str | None = None
@@ -97,6 +98,18 @@ class Limits(Section):
     drain_s: float = Field(default=30.0, ge=0)
     question_chars: int = Field(default=32_000, ge=1)
     connections: int = Field(default=2_000, ge=1)
+
+
+class Access(Section):
+    """What each key of the bridge may ask for, in each replica; a key may have limits of its own.
+
+    `cache_s` is how long a revoked key may still be good. The platform's own key has no limits.
+    """
+
+    requests_per_minute: int = Field(default=6_000, ge=1)
+    concurrency: int = Field(default=64, ge=1)
+    body_bytes: int | None = Field(default=None, ge=1024)
+    cache_s: float = Field(default=10.0, ge=0, le=300)
 
 
 class Pool(Section):

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from tools.schema import Language
 from tools.sections import (
     S3,
+    Access,
     Agents,
     Alerts,
     Chat,
@@ -63,8 +64,10 @@ class Settings(BaseSettings):
     stores: Stores = Stores()
     graph: Graph = Graph()
     embedder: Embedder = Embedder()
+    embedders: dict[str, Embedder] = {}
     search: Search = Search()
     limits: Limits = Limits()
+    access: Access = Access()
     pool: Pool = Pool()
     chat: Chat = Chat()
     agents: Agents = Agents()

@@ -122,8 +122,8 @@ class ConversationRow(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "conversations"  # type: ignore[misc]
 
+    tenant: str = Field(primary_key=True, max_length=64)
     id: str = Field(primary_key=True, max_length=64)
-    tenant: str = Field(max_length=64, index=True)
     title: str = ""
     messages: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
@@ -135,8 +135,8 @@ class LeadRow(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "leads"  # type: ignore[misc]
 
+    tenant: str = Field(primary_key=True, max_length=64)
     id: str = Field(primary_key=True, max_length=64)
-    tenant: str = Field(max_length=64, index=True)
     name: str = ""
     email: str = ""
     message: str = ""

@@ -5,6 +5,7 @@ Every segment counts: after `;`, `|`, UNION, in parentheses, in an assignment, b
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tools.errors import BadRequest, Forbidden
 
@@ -32,7 +33,16 @@ DEEDS = WRITES | frozenset(
     RENAME DIVIDE REMOVE FLUSH COMPACT
     """.split()
 )
+# What the write scope may do to its own space; spaces, users, jobs and hosts are the platform's.
+CHANGES = {
+    **dict.fromkeys(("INSERT", "UPDATE", "UPSERT"), ("VERTEX", "EDGE")),
+    **dict.fromkeys(("CREATE", "ALTER", "REBUILD"), ("TAG", "EDGE")),
+    "DELETE": ("VERTEX", "EDGE", "TAG"),
+    "DROP": ("TAG", "EDGE", "("),  # ALTER TAG t DROP (a)
+}
 SHOWN = frozenset("SPACES TAGS TAG EDGES EDGE STATS CREATE INDEXES".split())
+# Verbs that also read what is not data: configurations, users, jobs.
+SEEN = {"GET": ("SUBGRAPH",), **dict.fromkeys(("DESC", "DESCRIBE"), ("TAG", "EDGE", "SPACE"))}
 RUNS = frozenset({"EXPLAIN", "PROFILE"})
 JOINS = RUNS | {"UNION", "INTERSECT", "MINUS"}
 MAX_CHARS = 100_000
@@ -54,6 +64,23 @@ def check(query: str, *, write: bool) -> str:
         elif kind in ("string", "quoted", "number") and begins[place]:
             raise BadRequest("a statement can not begin like this", param="query", source="nebula")
     return query
+
+
+def shape(query: str) -> str:
+    """The query's words without its literals, for logs; an unfinished string ends it."""
+    said: list[str] = []
+    try:
+        said.extend("?" if kind in ("string", "number") else value for kind, value in _tokens(query))
+    except BadRequest:
+        said.append("…")
+    return " ".join(said)
+
+
+def asks_for_spaces(query: str) -> bool:
+    """Whether it names or lists spaces, which are everybody's."""
+    words = [value.upper() if kind == "word" else "" for kind, value in _tokens(query)]
+    verbs = ("SHOW", "DESC", "DESCRIBE", "CREATE")
+    return any(word in ("SPACE", "SPACES") and before in verbs for before, word in pairwise(words))
 
 
 def _beginnings(words: list[str]) -> list[bool]:
@@ -81,21 +108,25 @@ def _check_word(words: list[str], place: int, *, begins: bool, before: str, writ
     word = words[place]
     if word == "USE":
         raise Forbidden("choose the space with `space`, not with USE", param="query", source="nebula")
-    if write:
-        return
-    shown = before == "SHOW" and word == "CREATE"
-    if word in WRITES and not shown:
-        raise _refused(word)
-    if begins and word not in READS | RUNS:
-        raise _refused(word)
-    if before in ("(", "=", "{") and word in DEEDS:
-        raise _refused(word)
     following = words[place + 1] if place + 1 < len(words) else ""
+    shown = before == "SHOW" and word == "CREATE"
+    if word in WRITES and not shown and not (write and following in CHANGES[word]):
+        raise _refused(word, following, write=write)
+    if begins and word not in READS | RUNS | CHANGES.keys():
+        raise _refused(word, following, write=write)
+    # A vertex, a map's key or an attribute may be called like a deed; a deed names what it is done to.
+    if before in ("(", "=", "{") and word in DEEDS - WRITES and (following[:1].isalpha() or word == "INGEST"):
+        raise _refused(word, following, write=write)
     if word == "SHOW" and following not in SHOWN:
-        raise _refused(f"SHOW {following}"[:40])
+        raise _refused(word, following, write=write)
+    if (begins or before in ("(", "=", "{")) and following not in SEEN.get(word, (following,)):
+        raise _refused(word, following, write=write)
 
 
-def _refused(word: str) -> Forbidden:
+def _refused(word: str, following: str, *, write: bool) -> Forbidden:
+    if write or word == "SHOW":
+        said = f"{word} {following}"[:40]
+        return Forbidden(f"{said} is not done through this door", param="query", source="nebula")
     return Forbidden(
         f"{word} needs a key with the write scope", param="query", source="nebula", code="write_not_allowed"
     )

@@ -8,26 +8,25 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlmodel import SQLModel
 
-from servers.bridge import manifest
-from servers.bridge.rows import collect, grouped
+from servers.bridge.explain import without_costs
+from servers.bridge.migrate import upgrade
+from servers.bridge.roles import ENTER, STATEMENT_MS, entering, grants
+from servers.bridge.rows import as_printed, collect, grouped
 from servers.bridge.sql import check
 from servers.bridge.store import Store
+from servers.bridge.tenants import DEFAULT
 from tools.errors import BadRequest, Forbidden, StorageFull, StoreUnavailable, TooLarge, UpstreamFailed
 from tools.settings import Settings
 
-READER = "capibara6_reader"
 CURSOR = "question"
-TENANT_TABLES = ("collections", "documents", "chunks", "jobs")
-PRIVATE_TABLES = ("conversations", "leads")
-STATEMENT_MS = 5_000
 ROWS = 1_000
-DISK_FULL = ("53100", "53400", "58030")
+DISK_FULL = ("53100", "58030")
+SPILLED = "53400"
 MIGRATION_LOCK = 6_006_001
 
 
@@ -49,6 +48,7 @@ class Postgres(Store):
         }
         self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, **options)
         self.readers: AsyncEngine = create_async_engine(url, pool_size=4, max_overflow=4, **options)
+        event.listen(self.readers.sync_engine, "connect", as_printed)
         self.looks = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.prepared = False
         self.preparing = asyncio.Lock()
@@ -78,7 +78,7 @@ class Postgres(Store):
                 yield connection
 
     async def prepare(self) -> None:
-        """Create tables and the reader's role once, by whichever replica comes first."""
+        """Bring the tables and the roles up to date once, by whichever replica comes first."""
         if self.prepared:
             return
         async with self.preparing:
@@ -87,7 +87,7 @@ class Postgres(Store):
             with self.translated():
                 async with self.engine.begin() as connection:
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-                    await connection.run_sync(SQLModel.metadata.create_all)
+                    await connection.run_sync(upgrade)
                     for statement in grants():
                         await connection.execute(text(statement))
             self.prepared = True
@@ -101,10 +101,11 @@ class Postgres(Store):
         self, statement: str, params: Sequence[Any], *, tenant: str, max_rows: int
     ) -> dict[str, Any]:
         """`{columns, rows, row_count, truncated}` of one checked SELECT; always rolled back."""
-        allowed = await asyncio.to_thread(check, statement)
+        allowed, explained = await asyncio.to_thread(_allowed, statement, tenant)
         await self.prepare()
         return await self.call(
-            self._read(allowed, params, tenant, min(max_rows, ROWS)), deadline_s=STATEMENT_MS / 1_000 + 2
+            self._read(allowed, params, tenant, min(max_rows, ROWS), explained=explained),
+            deadline_s=STATEMENT_MS / 1_000 + 2,
         )
 
     async def tables(self, *, tenant: str) -> list[dict[str, Any]]:
@@ -117,11 +118,13 @@ class Postgres(Store):
 
         return await self.call(work())
 
-    async def _read(self, statement: str, params: Sequence[Any], tenant: str, most: int) -> dict[str, Any]:
+    async def _read(
+        self, statement: str, params: Sequence[Any], tenant: str, most: int, *, explained: bool
+    ) -> dict[str, Any]:
         async with self._reading(tenant) as connection:
             raw: Any = (await connection.get_raw_connection()).driver_connection
             values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
-            if statement.lstrip("( \n\t\r").lower().startswith("explain"):
+            if explained:
                 cursor: Any = psycopg.AsyncRawCursor(raw)
                 await cursor.execute(statement, values, prepare=True)
             else:
@@ -139,7 +142,7 @@ class Postgres(Store):
         """A READ ONLY transaction as the reader's role, within limits; ROLLBACK and DISCARD ALL after it."""
         async with self.readers.connect() as connection:
             try:
-                await connection.execute(text(_ENTER), {"tenant": tenant})
+                await connection.execute(text(ENTER), entering(tenant))
                 yield connection
             except BaseException:
                 # Half-read results, cancelled backends, resource errors: a fresh connection is cheaper.
@@ -157,6 +160,8 @@ class Postgres(Store):
             raise self._error(exc.orig if isinstance(exc.orig, psycopg.Error) else None) from exc
         except psycopg.Error as exc:
             raise self._error(exc) from exc
+        except UnicodeError as exc:
+            raise BadRequest("a text is not Unicode", source="postgres", code="invalid_value") from exc
         except PoolTimeout as exc:
             raise StoreUnavailable("postgres is busy", source="postgres", retry_after=1) from exc
         except OSError as exc:
@@ -167,6 +172,8 @@ class Postgres(Store):
         self, exc: psycopg.Error | None, *, skip: int = 0
     ) -> Exception:
         state = (exc.sqlstate if exc else None) or ""
+        if not state and isinstance(exc, psycopg.DataError | psycopg.ProgrammingError):
+            return BadRequest("a value can not be sent to postgres", source="postgres", code="invalid_value")
         if not state or (state[:2] in ("08", "57") and state != "57014"):
             self.trip()
             return self.unavailable("is not reachable")
@@ -177,6 +184,8 @@ class Postgres(Store):
             return TooLarge(
                 f"the statement took longer than {STATEMENT_MS} ms", source="postgres", param="query"
             )
+        if state == SPILLED:
+            return TooLarge("the statement needs too much temporary space", source="postgres", param="query")
         if state in DISK_FULL:
             return StorageFull(said, source="postgres")
         if state == "42501":
@@ -188,35 +197,9 @@ class Postgres(Store):
         return UpstreamFailed(said, source="postgres")
 
 
-def grants() -> list[str]:
-    """Statements that make the least-privilege role; safe to run again, by several replicas."""
-    made = f"""DO $$ BEGIN
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN
-            CREATE ROLE {READER} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
-        END IF; END $$"""
-    statements = [
-        made,
-        f"GRANT {READER} TO CURRENT_USER",
-        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-        f"GRANT USAGE ON SCHEMA public TO {READER}",
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {READER}",
-        *(f"REVOKE ALL ON {table} FROM {READER}" for table in PRIVATE_TABLES),
-    ]
-    for table in TENANT_TABLES:
-        rule = "tenant = current_setting('capibara6.tenant', true)"
-        statements += [
-            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-            f"DROP POLICY IF EXISTS own_tenant ON {table}",
-            f"CREATE POLICY own_tenant ON {table} FOR SELECT TO {READER} USING ({rule})",
-        ]
-    return statements
-
-
 @asynccontextmanager
 async def open_postgres(settings: Settings) -> AsyncIterator[Postgres]:
     """Engines that connect on first use."""
-    assert manifest.DocumentRow.__tablename__ == "documents"
     parts = conninfo_to_dict(settings.postgres_dsn)
     host = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
     store = Postgres(settings.postgres_dsn, host, deadline_s=settings.stores.deadline_s)
@@ -226,23 +209,13 @@ async def open_postgres(settings: Settings) -> AsyncIterator[Postgres]:
         await store.close()
 
 
-_LIMITS = {
-    "transaction_read_only": "on",
-    "statement_timeout": str(STATEMENT_MS),
-    "lock_timeout": "1000",
-    "idle_in_transaction_session_timeout": str(STATEMENT_MS),
-    "work_mem": "16MB",
-    "hash_mem_multiplier": "1",
-    "max_parallel_workers_per_gather": "0",
-    "jit": "off",
-    "search_path": "public",
-}
-# One round trip for all of them, the role last: a reader may not raise its own limits.
-_ENTER = "SELECT {limits}, {tenant}, {role}".format(
-    tenant="set_config('capibara6.tenant', :tenant, true)",
-    role=f"set_config('role', '{READER}', true)",
-    limits=", ".join(f"set_config('{name}', '{value}', true)" for name, value in _LIMITS.items()),
-)
+def _allowed(statement: str, tenant: str) -> tuple[str, bool]:
+    """What may run, and whether it is an EXPLAIN. Estimates count every tenant's rows: the deployment's own
+    tenant alone is shown them."""
+    checked = check(statement)
+    explained = checked.lstrip().lower().startswith("explain")
+    return without_costs(checked) if explained and tenant != DEFAULT else checked, explained
+
 
 _TABLES = """
     SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'table' END,
