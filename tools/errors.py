@@ -11,7 +11,8 @@ Capibara6Error 500 ── StateRefused
 ├── Cancelled 499
 ├── NotSupported 501
 ├── UpstreamFailed 502 ── ProgramFailed
-├── Unavailable 503 ── ModelUnavailable · EngineGone · StoreUnavailable · Draining
+├── Unavailable 503 ── ModelUnavailable · EngineGone · EmbedderMissing
+│                     StoreUnavailable · Draining
 ├── UpstreamSilent 504
 └── StorageFull 507
 
@@ -170,6 +171,12 @@ class EngineGone(Unavailable):
     """An engine of ours accepts no connection: it is ending or has just died."""
 
     code = "engine_gone"
+
+
+class EmbedderMissing(Unavailable):
+    """A collection's embedder is not in settings any more, or what it runs on is not installed."""
+
+    code = "embedder_missing"
 
 
 class StoreUnavailable(Unavailable):

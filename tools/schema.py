@@ -105,6 +105,7 @@ class SearchResponse(BaseModel):
     results: list[Hit]
     degraded: list[str] = []
     cached: bool = False
+    cache: Literal["exact", "semantic"] | None = None
     took_ms: float = 0.0
     collection_version: int = 0
 

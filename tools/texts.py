@@ -62,6 +62,10 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "No hay un modelo que reordene resultados: ponlo en CAPIBARA6_SEARCH__RERANKER.",
         "en": "No model reorders results here: name one in CAPIBARA6_SEARCH__RERANKER.",
     },
+    "embedder_missing": {
+        "es": "El modelo de embeddings de esa colección no está configurado o no está instalado.",
+        "en": "The embedding model of that collection is not configured or not installed.",
+    },
     "document_not_found": {
         "es": "Ese documento no está en la base de conocimiento.",
         "en": "That document is not in the knowledge base.",

@@ -1,9 +1,10 @@
-"""Texts to unit vectors: MiniLM in this process, or any OpenAI-compatible `/v1/embeddings`."""
+"""Texts to unit vectors: MiniLM in this process, or any OpenAI-compatible `/v1/embeddings`.
+
+Which of them a collection has is `embedders`' business.
+"""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +13,9 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from servers.bridge.minilm import ensure_graph, weights_folder, word_table
-from tools.clients.http import Http, open_http
+from servers.bridge.vectors import checked
+from tools.clients.http import Http
 from tools.errors import UpstreamFailed
-from tools.settings import Settings
 
 BATCH_TOKENS = 2_048
 MAX_TOKENS = 256
@@ -99,39 +100,6 @@ class OpenAI:
             body = await self.http.json("POST", "/v1/embeddings", json=request)
             rows += _vectors(body)
         return checked(rows, count=len(texts), dimensions=self.dimensions)
-
-
-def checked(rows: Sequence[Sequence[float]], *, count: int, dimensions: int) -> np.ndarray:
-    """Rows as unit vectors. Raises UpstreamFailed on a short batch, a wrong size, NaN or a zero vector."""
-    if len(rows) != count:
-        raise UpstreamFailed(f"the embedder gave {len(rows)} vectors for {count} texts", source="embedder")
-    if any(len(row) != dimensions for row in rows):
-        raise UpstreamFailed(f"the embedder gave vectors that have not {dimensions} sizes", source="embedder")
-    vectors = np.asarray(rows, dtype=np.float32).reshape(count, dimensions)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or (lengths == 0).any():
-        raise UpstreamFailed("the embedder gave a vector without direction", source="embedder")
-    return vectors / lengths
-
-
-@asynccontextmanager
-async def open_embedder(settings: Settings) -> AsyncIterator[Embedder]:
-    """The embedder that settings name; nothing is loaded or asked before the first text."""
-    chosen = settings.embedder
-    if chosen.backend == "minilm":
-        yield MiniLM(settings.home.absolute() / "models")
-        return
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    base = (chosen.url or settings.pool_url).rstrip("/").removesuffix("/v1")
-    async with open_http(base, "embedder", api_key=key, timeout=60.0) as http:
-        yield OpenAI(
-            http, model=chosen.model, dimensions=chosen.dimensions, languages=tuple(chosen.languages)
-        )
-
-
-def count_tokens(text: str) -> int:
-    """A cheap, slightly high estimate of word pieces: splitting must not wait for a tokenizer."""
-    return math.ceil(len(text.split()) * 1.35)
 
 
 def _open(folder: Path) -> tuple[Tokenizer, np.ndarray, onnxruntime.InferenceSession]:

@@ -44,7 +44,10 @@ class Health:
     async def watch(self) -> None:
         """Load the embedder, then look again and again; repair when what repair needs is there."""
         await self.look()
-        await self.stores.embedder.load()
+        try:
+            await self.stores.embedder.load()
+        except Capibara6Error as exc:
+            log.warning("embedder_away", reason=exc.message)
         while True:
             await self.look()
             if all(item["status"] == "connected" for item in self.state.values()):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from servers.bridge.embed import Embedder
+from servers.bridge.embedders import Embedders
 from servers.bridge.extraction import Extractions
 from servers.bridge.graph import Graph, Passage, space_name
 from servers.bridge.library import Library
@@ -32,10 +32,10 @@ class Ingest:
     """The only writer of documents. Raises StoreUnavailable when a store that it needs is down."""
 
     def __init__(
-        self, library: Library, titles: Titles, milvus: Milvus, graph: Graph, embedder: Embedder
+        self, library: Library, titles: Titles, milvus: Milvus, graph: Graph, embedders: Embedders
     ) -> None:
         self.library, self.titles = library, titles
-        self.milvus, self.graph, self.embedder = milvus, graph, embedder
+        self.milvus, self.graph, self.embedders = milvus, graph, embedders
         self.extractions = Extractions(library, titles, graph)
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.made: set[str] = set()
@@ -49,7 +49,7 @@ class Ingest:
         progress: Progress | None = None,
     ) -> IngestReport:
         """Write what changed. A document that cannot be read is reported, the others are written."""
-        place = self.library.place(tenant, collection)
+        place = await self.library.where(tenant, collection)
         readable, report = _readable(documents)
         await self._ensure(place)
         for start in range(0, len(readable), BATCH):
@@ -63,8 +63,8 @@ class Ingest:
 
     async def delete(self, tenant: str, collection: str, document_id: str) -> int:
         """Remove every trace of a document; the new collection version. Raises DocumentNotFound."""
-        place = self.library.place(tenant, collection)
-        async with self.library.locked(place, [document_id]):
+        where = self.library.place(tenant, collection)
+        async with self.library.locked(where, [document_id]) as place:
             chunks, name, version = await self.library.mark_deleting(place, document_id)
             await self._ensure(place)
             await self.milvus.delete(place.physical, chunks)
@@ -87,8 +87,8 @@ class Ingest:
                 await self._again(place, row)
         return len(rows) + await self.extractions.repair()
 
-    async def _delete_again(self, place: Place, document_id: str) -> None:
-        async with self.library.locked(place, [document_id]):
+    async def _delete_again(self, where: Place, document_id: str) -> None:
+        async with self.library.locked(where, [document_id]) as place:
             documents, chunks = await self.library.held(place, [document_id])
             if document_id not in documents or documents[document_id].state != DELETING:
                 return
@@ -98,9 +98,9 @@ class Ingest:
             await self._unlink(place, ids, [document_id], [documents[document_id].name])
             await self.library.forget(place, document_id)
 
-    async def _again(self, place: Place, row: DocumentRow) -> None:
+    async def _again(self, where: Place, row: DocumentRow) -> None:
         """Finish one document from what the manifest says was to be written."""
-        async with self.library.locked(place, [row.id]):
+        async with self.library.locked(where, [row.id]) as place:
             documents, chunks = await self.library.held(place, [row.id])
             held = documents.get(row.id)
             if held is None or (held.state == DONE and held.in_graph):
@@ -112,12 +112,13 @@ class Ingest:
         if place.physical in self.made:
             return
         await self.library.ensure(place)
-        await self.milvus.ensure(place.physical, dimensions=self.embedder.dimensions)
+        dimensions = self.embedders.get(place.embedder).dimensions
+        await self.milvus.ensure(place.physical, dimensions=dimensions)
         self.made.add(place.physical)
 
-    async def _batch(self, place: Place, documents: Sequence[Document], report: IngestReport) -> None:
+    async def _batch(self, where: Place, documents: Sequence[Document], report: IngestReport) -> None:
         ids = [document.id for document in documents]
-        async with self.library.locked(place, ids):
+        async with self.library.locked(where, ids) as place:
             held, chunks = await self.library.held(place, ids)
             changed = [item for item in documents if not unchanged(item, held.get(item.id), place)]
             report.unchanged += len(documents) - len(changed)
@@ -153,7 +154,7 @@ class Ingest:
         }
         missing = [key for key in write if key not in known]
         if missing:
-            made = await self.embedder.embed([write[key] for key in missing])
+            made = await self.embedders.get(place.embedder).embed([write[key] for key in missing])
             known |= dict(zip(missing, made, strict=True))
         return known
 

@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from servers.bridge.crossing import crossed
-from servers.bridge.embed import Embedder
+from servers.bridge.embedders import Embedders
 from servers.bridge.expand import SEEDS, Expansion, Neighbourhood, expand
 from servers.bridge.fuse import Weights, fuse, share
 from servers.bridge.graph import Graph, space_name
@@ -16,10 +18,22 @@ from servers.bridge.names import names_asked, vertex
 from servers.bridge.plan import Place
 from servers.bridge.text import detect, stems
 from servers.bridge.titles import Titles
-from tools.errors import Capibara6Error, CollectionNotFound, StoreUnavailable
+from tools.errors import (
+    Capibara6Error,
+    CollectionNotFound,
+    EmbedderMissing,
+    StoreUnavailable,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamSilent,
+)
+from tools.log import get_logger
 from tools.schema import Language
 
 LEG_S = 1.2
+AWAY = (Unavailable, UpstreamFailed, UpstreamSilent, CollectionNotFound)
+"""What makes a leg absent; anything else is the caller's mistake or ours."""
+log = get_logger("legs")
 LEGS = ("dense", "text", "graph")
 
 
@@ -49,6 +63,7 @@ class Found:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     expansion: Expansion = field(default_factory=Expansion)
+    vector: np.ndarray | None = None
 
     def add(self, leg: str, hits: Sequence[dict[str, Any]]) -> None:
         self.scores[leg] = {hit["id"]: abs(float(hit["distance"])) for hit in hits}
@@ -89,11 +104,11 @@ class Legs:
         titles: Titles,
         milvus: Milvus,
         graph: Graph,
-        embedder: Embedder,
+        embedders: Embedders,
         weights: Weights,
     ) -> None:
         self.library, self.titles = library, titles
-        self.milvus, self.graph, self.embedder = milvus, graph, embedder
+        self.milvus, self.graph, self.embedders = milvus, graph, embedders
         self.weights = weights
         self.deadline_s = LEG_S
 
@@ -102,13 +117,27 @@ class Legs:
         """What Milvus may take of a leg: the rest is for doing without it."""
         return self.deadline_s * 0.6
 
-    async def run(self, place: Place, asked: Question) -> Found:
-        found = Found()
-        if "dense" in asked.legs:
-            await self.embedder.load()
+    def known(self, place: Place) -> tuple[str, ...]:
+        """The languages that the collection's embedder knows; none when it is not here."""
+        try:
+            return self.embedders.get(place.embedder).languages
+        except EmbedderMissing:
+            return ()
+
+    async def vector(self, place: Place, text: str) -> np.ndarray:
+        """The question as the collection's embedder sees it. Raises what embedders raise."""
+        embedder = self.embedders.get(place.embedder)
+        await embedder.load()
+        return (await embedder.embed([text]))[0]
+
+    async def run(self, place: Place, asked: Question, vector: np.ndarray | None = None) -> Found:
+        """What each leg found; a vector that is given need not be made again."""
+        found = Found(vector=vector)
+        if "dense" in asked.legs and vector is None:
+            await self._ready(place)
         work: dict[str, Awaitable[Any]] = {}
         if "dense" in asked.legs:
-            work["dense"] = self._dense(place, asked)
+            work["dense"] = self._dense(place, asked, found)
         if "text" in asked.legs:
             work["text"] = self._text(place, asked, found)
         if "graph" in asked.legs:
@@ -130,8 +159,17 @@ class Legs:
             raise failures[0]
         return found
 
-    async def _dense(self, place: Place, asked: Question) -> list[dict[str, Any]]:
-        vector = (await self.embedder.embed([asked.text]))[0].tolist()
+    async def _ready(self, place: Place) -> None:
+        """Loading may take a second once: no leg's deadline pays for it, nor for its failure here."""
+        try:
+            await self.embedders.get(place.embedder).load()
+        except AWAY as exc:
+            log.warning("embedder_away", reason=exc.message)
+
+    async def _dense(self, place: Place, asked: Question, found: Found) -> list[dict[str, Any]]:
+        if found.vector is None:
+            found.vector = await self.vector(place, asked.text)
+        vector = found.vector.tolist()
         return await self.milvus.dense(
             place.physical, vector, limit=asked.limit, filter=asked.filter, deadline_s=self.store_s
         )
@@ -166,7 +204,7 @@ class Legs:
         self, place: Place, asked: Question, found: Found, named: tuple[Neighbourhood, dict[str, float]]
     ) -> None:
         """The graph leg: what is linked to the seeds, and the rows of passages that only it found."""
-        seeds = base_scores(found, asked, self.embedder.languages, self.weights)
+        seeds = base_scores(found, asked, self.known(place), self.weights)
         best = sorted(seeds, key=lambda key: (-seeds[key], key))[:SEEDS]
         starts = list(dict.fromkeys([*best, *sorted(key for key, _ in named[0].about)[:SEEDS]]))
         space = space_name(place.tenant, place.collection)
@@ -194,5 +232,5 @@ class Legs:
                 return await work
         except TimeoutError:
             return StoreUnavailable("the leg did not answer in time", retry_after=1)
-        except (StoreUnavailable, CollectionNotFound) as exc:
+        except AWAY as exc:
             return exc

@@ -29,7 +29,13 @@ class Library:
         """Where a new collection goes: known without asking anybody."""
         key = f"{tenant}\x1f{self.embedder}\x1f{self.dimensions}"
         suffix = hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
-        return Place(tenant, collection, f"{collection}__{suffix}", versions(self.embedder, self.dimensions))
+        made = versions(self.embedder, self.dimensions)
+        return Place(tenant, collection, f"{collection}__{suffix}", made, self.embedder)
+
+    async def where(self, tenant: str, collection: str) -> Place:
+        """Where a collection is now, with the embedder that it has; where it would go when there is none."""
+        row = await self.collection(tenant, collection)
+        return place_of(row) if row else self.place(tenant, collection)
 
     async def collection(self, tenant: str, name: str) -> CollectionRow | None:
         columns: Any = CollectionRow
@@ -43,29 +49,33 @@ class Library:
             found = await session.scalars(select(CollectionRow).where(_is(CollectionRow.tenant, tenant)))
             return list(found)
 
-    async def ensure(self, place: Place) -> None:
-        """The collection's row, made when it is missing."""
+    async def ensure(self, place: Place, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
+        """The collection's row, made when it is missing; True when this call made it."""
         values = {
             "tenant": place.tenant,
             "name": place.collection,
             "physical": place.physical,
-            "embedder": self.embedder,
-            "dimensions": self.dimensions,
-            "languages": [],
+            "embedder": place.embedder or self.embedder,
+            "dimensions": dimensions or self.dimensions,
+            "languages": sorted(languages),
             "version": 0,
         }
         async with self.postgres.session() as session:
-            await session.execute(insert(CollectionRow).values(values).on_conflict_do_nothing())
+            made: Any = await session.execute(insert(CollectionRow).values(values).on_conflict_do_nothing())
+            return made.rowcount == 1
 
     @asynccontextmanager
-    async def locked(self, place: Place, ids: Sequence[str]) -> AsyncIterator[None]:
-        """Nobody else writes these documents within the block; one order for all, so no ring of waits."""
-        keys = sorted({_lock_key(place, item) for item in ids})
+    async def locked(self, place: Place, ids: Sequence[str]) -> AsyncIterator[Place]:
+        """Nobody else writes these documents within the block, nor moves the collection from where it is.
+
+        One order for all, so no ring of waits. Gives the place as it is under the lock."""
+        keys = sorted({lock_key(place, item) for item in ids})
         async with self.postgres.session() as session:
             await session.execute(text("SET LOCAL lock_timeout = '60s'"))
+            await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(place)})
             for key in keys:
                 await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
-            yield
+            yield await self.where(place.tenant, place.collection)
 
     async def held(
         self, place: Place, ids: Sequence[str]
@@ -250,7 +260,12 @@ def _values(row: ChunkRow, state: str) -> dict[str, Any]:
     return {**row.model_dump(), "state": state}
 
 
-def _lock_key(place: Place, document_id: str) -> int:
+def place_of(row: CollectionRow) -> Place:
+    return Place(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
+
+
+def lock_key(place: Place, document_id: str = "") -> int:
+    """The advisory lock of a document; without one, of the collection."""
     name = f"{place.tenant}\x1f{place.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 

@@ -24,6 +24,7 @@ class Place:
     collection: str
     physical: str
     versions: str
+    embedder: str = ""
 
 
 @dataclass(frozen=True)

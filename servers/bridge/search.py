@@ -5,62 +5,67 @@ A leg that fails is named in `degraded` and the rest answers.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
 
 from servers.bridge.cache import Cache
 from servers.bridge.filters import compiled
-from servers.bridge.fuse import Weights, blend, confidence
-from servers.bridge.legs import Found, Legs, Question, base_scores, question
-from servers.bridge.library import Library
+from servers.bridge.hits import hits
+from servers.bridge.legs import AWAY, Found, Legs, question
+from servers.bridge.library import Library, place_of
 from servers.bridge.manifest import CollectionRow
+from servers.bridge.near import Near
 from servers.bridge.plan import Place
-from servers.bridge.text import stems
-from tools.errors import CollectionNotFound, NotSupported, StoreUnavailable
+from servers.bridge.rerank import Reranker
+from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, StoreUnavailable
+from tools.log import get_logger
 from tools.schema import Hit, SearchRequest, SearchResponse
 
 CANDIDATES = 60
-SHOWN_FIELDS = ("heading", "language")
+log = get_logger("search")
 
 
 class Search:
     """Answers hybrid searches. Raises StoreUnavailable when no leg is alive, CollectionNotFound."""
 
-    def __init__(self, library: Library, legs: Legs, cache: Cache, *, empty: str) -> None:
-        self.library, self.legs, self.cache = library, legs, cache
+    def __init__(
+        self, library: Library, legs: Legs, cache: Cache, near: Near, reranker: Reranker | None, *, empty: str
+    ) -> None:
+        self.library, self.legs, self.cache, self.near = library, legs, cache, near
+        self.reranker = reranker
         self.empty = empty
-        self.known: dict[tuple[str, str], list[str]] = {}
+        self.known: dict[tuple[str, str], CollectionRow] = {}
 
     async def run(self, tenant: str, request: SearchRequest) -> SearchResponse:
         started = time.monotonic()
-        if request.rerank:
-            raise NotSupported("no reranking model is configured", param="rerank", source="bridge")
+        if request.rerank and self.reranker is None:
+            raise BadRequest(
+                "no reranking model is configured", param="rerank", code="reranker_not_configured"
+            )
         expression = compiled(request.filter)
         place = self.library.place(tenant, request.collection)
-        key = self.cache.key(tenant, request, self.legs.embedder.name)
+        key = self.cache.key(tenant, request, self._models(request))
         row, held = await asyncio.gather(self._collection(place), self.cache.get(key))
-        version = row.version if isinstance(row, CollectionRow) else 0
-        if held is not None and isinstance(row, CollectionRow) and held.collection_version == version:
-            return held.model_copy(update={"cached": True, "took_ms": _ms(started)})
         if row is None:
             return self._nothing(request, started)
-        asked = question(
-            request.query,
-            languages=self.known.get((tenant, request.collection), ["en", "es"]),
-            filter=expression,
-            limit=max(CANDIDATES, request.top_k * 2),
-            legs=request.legs,
-        )
-        found = await self.legs.run(place, asked)
         if isinstance(row, StoreUnavailable):
-            found.fail("postgres")
-        response = SearchResponse(
-            results=self._hits(found, asked, request),
-            degraded=found.degraded,
-            took_ms=_ms(started),
-            collection_version=version,
-        )
-        if not found.degraded:
+            last = self.known.get((tenant, request.collection))
+            response = await self._fresh(place_of(last) if last else place, request, expression, last)
+            return response.model_copy(update={"took_ms": _ms(started)})
+        if held is not None and held.collection_version == row.version:
+            return _again(held, "exact", started)
+        place = place_of(row)
+        kind = self.near.kind(tenant, request, f"{place.embedder} {self._models(request)}", row.version)
+        vector, held = await self._similar(place, kind, request)
+        if held is not None and held.collection_version == row.version:
+            return _again(held, "semantic", started)
+        response, vector = await self._found(place, request, expression, row, vector)
+        response = response.model_copy(update={"took_ms": _ms(started)})
+        if not response.degraded:
             await self.cache.put(key, response)
+            if vector is not None:
+                await self.near.remember(kind, request.query, vector)
         return response
 
     async def _collection(self, place: Place) -> CollectionRow | StoreUnavailable | None:
@@ -70,7 +75,7 @@ class Search:
         except StoreUnavailable as exc:
             return exc
         if row is not None:
-            self.known[place.tenant, place.collection] = list(row.languages)
+            self.known[place.tenant, place.collection] = row
         return row
 
     def _nothing(self, request: SearchRequest, started: float) -> SearchResponse:
@@ -81,60 +86,83 @@ class Search:
             )
         return SearchResponse(results=[], took_ms=_ms(started))
 
-    def _hits(self, found: Found, asked: Question, request: SearchRequest) -> list[Hit]:
-        """The best passages of all legs, best first, ties by id."""
-        weights = self.legs.weights
-        base = base_scores(found, asked, self.legs.embedder.languages, weights)
-        scores = blend(base, found.scores.get("graph", {}), weights)
-        best = sorted((key for key in scores if key in found.rows), key=lambda key: (-scores[key], key))
-        sure = self._confidence(found, asked, best, weights)
-        ranks = {leg: _ranks(values) for leg, values in found.scores.items()}
-        return [
-            _hit(key, found, min(1.0, scores[key] * sure), ranks, explain=request.explain)
-            for key in best[: request.top_k]
-        ]
+    async def _fresh(
+        self, place: Place, request: SearchRequest, expression: str, last: CollectionRow | None
+    ) -> SearchResponse:
+        """Without PostgreSQL nobody knows the version: nothing is kept, nothing kept is given."""
+        response, _ = await self._found(place, request, expression, last, None)
+        return response.model_copy(update={"degraded": [*response.degraded, "postgres"]})
 
-    def _confidence(self, found: Found, asked: Question, best: list[str], weights: Weights) -> float:
-        """How well the best passages answer at all: what makes a score mean the same for every question."""
-        cosine = max(found.scores.get("dense", {}).values(), default=None)
-        wanted = set(asked.stems)
-        size = max(1, len(set(stems(asked.text, asked.language))))
-        covered = 0.0
-        for key in best[:3]:
-            row = found.rows[key]
-            held = set(stems(f"{row['title']} {row['text']}", "es" if row["language"] == "es" else "en"))
-            covered = max(covered, min(1.0, len(wanted & held) / size))
-        return confidence(cosine, covered, weights)
+    async def _found(
+        self,
+        place: Place,
+        request: SearchRequest,
+        expression: str,
+        row: CollectionRow | None,
+        vector: np.ndarray | None,
+    ) -> tuple[SearchResponse, np.ndarray | None]:
+        """The answer of the legs, reranked when that is asked for, and the question's vector."""
+        asked = question(
+            request.query,
+            languages=(row.languages if row else None) or ["en", "es"],
+            filter=expression,
+            limit=max(CANDIDATES, request.top_k * 2),
+            legs=request.legs,
+        )
+        found = await self.legs.run(place, asked, vector)
+        most = request.top_k
+        if request.rerank and self.reranker is not None:
+            most = max(most, self.reranker.passages)
+        best = hits(
+            found, asked, self.legs.known(place), self.legs.weights, most=most, explain=request.explain
+        )
+        if request.rerank:
+            best = await self._reranked(request.query, best, found)
+        response = SearchResponse(
+            results=best[: request.top_k],
+            degraded=found.degraded,
+            collection_version=row.version if row else 0,
+        )
+        return response, found.vector
+
+    async def _reranked(self, query: str, best: list[Hit], found: Found) -> list[Hit]:
+        """In the model's order; as they were, and told so, when it fails or is late."""
+        assert self.reranker is not None
+        try:
+            return await self.reranker.order(query, best)
+        except Capibara6Error as exc:
+            log.warning("rerank_failed", reason=exc.message)
+            found.fail("rerank")
+            return best
+
+    async def _similar(
+        self, place: Place, kind: str, request: SearchRequest
+    ) -> tuple[np.ndarray | None, SearchResponse | None]:
+        """The question's vector where one was needed, and the kept answer of the same question."""
+        asked = await self.near.asked(kind)
+        if not asked:
+            return None, None
+        try:
+            async with asyncio.timeout(self.legs.deadline_s):
+                vector = await self.legs.vector(place, request.query)
+        except (TimeoutError, *AWAY):
+            return None, None
+        known = self.legs.known(place)
+        same = await asyncio.to_thread(self.near.choose, request.query, vector, asked, known)
+        if same is None:
+            return vector, None
+        twin = request.model_copy(update={"query": same})
+        key = self.cache.key(place.tenant, twin, self._models(request))
+        return vector, await self.cache.get(key)
+
+    def _models(self, request: SearchRequest) -> str:
+        """The models that an answer depends on, beyond those that the collection's version stands for."""
+        reranker = self.reranker.model if request.rerank and self.reranker is not None else ""
+        return f"{self.legs.embedders.default.name} {reranker}".strip()
 
 
-def _hit(
-    key: str, found: Found, score: float, ranks: Mapping[str, Mapping[str, int]], *, explain: bool
-) -> Hit:
-    row = found.rows[key]
-    legs: dict[str, dict] = {
-        leg: {"rank": ranks[leg][key], "score": round(found.scores[leg][key], 6)}
-        for leg in ranks
-        if key in ranks[leg]
-    }
-    source, label = found.expansion.paths.get(key, ("", ""))
-    if explain and "graph" in legs and source in found.rows:
-        legs["graph"]["path"] = [found.rows[source]["title"], label, row["title"]]
-        legs["graph"]["words"] = f"«{found.rows[source]['title']}» — {label} → «{row['title']}»"
-    extra = {name: row[name] for name in SHOWN_FIELDS if row.get(name)}
-    return Hit(
-        id=key,
-        document_id=row["document_id"],
-        title=row["title"],
-        source=row["source"],
-        text=row["text"],
-        score=score,
-        legs=legs,
-        metadata={**extra, **(row.get("metadata") or {})},
-    )
-
-
-def _ranks(scores: Mapping[str, float]) -> dict[str, int]:
-    return {key: rank for rank, key in enumerate(sorted(scores, key=lambda key: (-scores[key], key)), 1)}
+def _again(held: SearchResponse, how: Literal["exact", "semantic"], started: float) -> SearchResponse:
+    return held.model_copy(update={"cached": True, "cache": how, "took_ms": _ms(started)})
 
 
 def _ms(started: float) -> float:

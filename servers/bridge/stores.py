@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from servers.bridge.cache import Cache
-from servers.bridge.embed import Embedder, open_embedder
+from servers.bridge.embed import Embedder
+from servers.bridge.embedders import Embedders, open_embedders
 from servers.bridge.fuse import Weights
 from servers.bridge.graph import Graph
 from servers.bridge.ingest import Ingest
@@ -13,9 +14,11 @@ from servers.bridge.jobs import Jobs
 from servers.bridge.legs import Legs
 from servers.bridge.library import Library
 from servers.bridge.milvus import Milvus, open_milvus
+from servers.bridge.near import Near
 from servers.bridge.nebula import Nebula, open_nebula
 from servers.bridge.postgres import Postgres, open_postgres
 from servers.bridge.redis import Redis, open_redis
+from servers.bridge.rerank import open_reranker
 from servers.bridge.search import Search
 from servers.bridge.titles import Titles
 from tools.settings import Settings
@@ -30,6 +33,7 @@ class Stores:
     postgres: Postgres
     redis: Redis
     embedder: Embedder
+    embedders: Embedders
     library: Library
     ingest: Ingest
     search: Search
@@ -43,13 +47,22 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         redis = await stack.enter_async_context(open_redis(settings))
         milvus = await stack.enter_async_context(open_milvus(settings))
         nebula = await stack.enter_async_context(open_nebula(settings))
-        embedder = await stack.enter_async_context(open_embedder(settings))
+        embedders = await stack.enter_async_context(open_embedders(settings))
+        reranker = await stack.enter_async_context(open_reranker(settings))
+        embedder = embedders.default
         library = Library(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
         graph = Graph(nebula)
         titles = Titles(postgres)
-        ingest = Ingest(library, titles, milvus, graph, embedder)
-        legs = Legs(library, titles, milvus, graph, embedder, Weights())
-        search = Search(library, legs, Cache(redis), empty=settings.chat.collection)
+        ingest = Ingest(library, titles, milvus, graph, embedders)
+        legs = Legs(library, titles, milvus, graph, embedders, Weights())
+        search = Search(
+            library,
+            legs,
+            Cache(redis),
+            Near(redis, similar=settings.search.similar),
+            reranker,
+            empty=settings.chat.collection,
+        )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)
-        yield Stores(milvus, nebula, postgres, redis, embedder, library, ingest, search, jobs)
+        yield Stores(milvus, nebula, postgres, redis, embedder, embedders, library, ingest, search, jobs)
