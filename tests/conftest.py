@@ -1,25 +1,21 @@
 """Fixtures that every folder of tests shares: settings on free ports in a temporary home, running stores."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from servers.stores import open_stores
+from tests.ports import free_ports
 from tools.settings import Ports, Settings
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; held together while choosing, so that they differ."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+def pytest_configure(config: pytest.Config) -> None:
+    """The usual run tries the same cases everywhere; the soak tries new ones each time."""
+    hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+    hypothesis.settings.register_profile("wide", deadline=None, print_blob=True)
+    hypothesis.settings.load_profile("wide" if config.getoption("markexpr") == "soak" else "steady")
 
 
 def settings_in(home: Path, **changes: object) -> Settings:

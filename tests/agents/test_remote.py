@@ -10,7 +10,7 @@ from agents.context import Wishes
 from agents.events import Done, Interrupted, ToolFinished
 from agents.memory import open_memory
 from agents.runtime import Order, compile_agents, run, stream
-from tests.conftest import free_ports
+from tests.ports import free_ports
 from tests.serving import serving
 from tools.errors import BadRequest
 from tools.remote import Remotes

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from flows.alert_test import alert_test
 from flows.alerts import send_alert, settled, turned
 from flows.health import health
-from tests.conftest import free_ports
+from tests.ports import free_ports
 from tests.serving import serving
 from tools.sections import Alerts
 

@@ -18,7 +18,7 @@ from flows.backup import backup
 from flows.ingest import ingest
 from flows.reconcile import reconcile
 from flows.restore import restore
-from tests.conftest import free_ports
+from tests.ports import free_ports
 from tools.settings import Settings
 
 COLLECTION = "of_the_flows"

@@ -10,7 +10,7 @@ from mcp.client.stdio import StdioServerParameters
 from pydantic import SecretStr
 
 from servers.mcp.main import build_app
-from tests.conftest import free_ports
+from tests.ports import free_ports
 from tests.serving import serving
 from tools.clients.mcp import open_mcp
 from tools.errors import Unauthorized

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,17 +17,12 @@ import uvicorn
 from servers.listen import guarded
 from servers.pool import process
 from servers.pool.main import build_app
+from tests.ports import free_port
 from tools.settings import Limits, Ports, Settings
 from tools.settings import Pool as PoolSettings
 
 CHILD = Path(__file__).with_name("child.py")
 HI = [{"role": "user", "content": "hola"}]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def model(journal: Path | None = None, **fields: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.conftest import free_ports
+from tests.ports import free_ports
 from tests.serving import serving
 from tools.texts import SENTENCES
 from ui.chat import answer, read_aloud

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
-from tests.conftest import free_ports
+from tests.ports import free_ports
 from tools.texts import SENTENCES
 
 FLAGS = (

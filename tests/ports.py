@@ -1,0 +1,35 @@
+"""Ports for servers that tests start: free now, below those that the kernel gives to clients, and in a range
+of this worker's own: no connection and no other worker takes one before its server binds it."""
+
+import itertools
+import os
+import random
+import socket
+
+FIRST, LAST, WORKERS = 10_000, 32_000, 16
+SHARE = (LAST - FIRST) // WORKERS
+
+
+def _mine() -> range:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    start = FIRST + int(worker) % WORKERS * SHARE
+    return range(start, start + SHARE)
+
+
+_NEXT = itertools.cycle(random.Random(os.getpid()).sample(_mine(), SHARE))
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on; each call gives another."""
+    for port in itertools.islice(_NEXT, SHARE):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise OSError("no port is free")
+
+
+def free_ports(count: int) -> list[int]:
+    return [free_port() for _ in range(count)]
