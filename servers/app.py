@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 
-from servers.door import Door, allowed
+from servers.door import Door, Gate, OneKey, allowed
 from tools.errors import BadRequest, Capibara6Error, NotFound
 from tools.settings import Settings
 
@@ -28,8 +28,9 @@ def create_app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     checks: Checks,
     description: str = "",
+    gate: Gate | None = None,
 ) -> FastAPI:
-    """A FastAPI app behind the door.
+    """A FastAPI app behind the door; `gate` when more than the platform's key may open it.
 
     `checks` returns at least `{"status": "ok" | "degraded" | "down"}`; down makes `/health` and
     `/health/ready` a 503.
@@ -40,7 +41,9 @@ def create_app(
     registry = CollectorRegistry()
     _add_health(app, name, checks, registry)
     _add_envelope(app, name)
-    app.add_middleware(Door, name=name, limits=settings.limits, allowed=allowed(settings), registry=registry)
+    app.state.registry = registry
+    opened_by = gate or OneKey(allowed(settings), name=name)
+    app.add_middleware(Door, name=name, limits=settings.limits, gate=opened_by, registry=registry)
     return app
 
 

@@ -10,8 +10,9 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -28,8 +29,37 @@ Headers = dict[bytes, bytes]
 LINGER_S = 0.5
 
 
+class Gate(Protocol):
+    """Decides who may enter, and hears how each request ended."""
+
+    def admit(self, scope: Any, headers: Headers) -> AbstractAsyncContextManager[None]:
+        """Open for as long as the request runs; raises one of `tools.errors` to refuse it. It may leave
+        `scope["capibara6.headers"]` for the answer and `scope["capibara6.body_bytes"]` as a bound."""
+        ...
+
+    def done(self, scope: Any, status: int, seconds: float) -> None:
+        """Once a request, before the last byte of its answer leaves."""
+        ...
+
+
+class OneKey:
+    """The gate of a service with one key; `allowed(path, headers)` decides."""
+
+    def __init__(self, allowed: Callable[[str, Headers], bool], *, name: str) -> None:
+        self.allowed, self.name = allowed, name
+
+    @asynccontextmanager
+    async def admit(self, scope: Any, headers: Headers) -> AsyncIterator[None]:
+        if not self.allowed(scope["path"], headers):
+            raise Unauthorized("a valid API key is needed", source=self.name)
+        yield
+
+    def done(self, scope: Any, status: int, seconds: float) -> None:
+        """The metrics say enough."""
+
+
 class Door:
-    """Wraps an ASGI app; `allowed(path, headers)` decides who may enter."""
+    """Wraps an ASGI app; its gate decides who may enter."""
 
     def __init__(
         self,
@@ -37,13 +67,13 @@ class Door:
         *,
         name: str,
         limits: Limits,
-        allowed: Callable[[str, Headers], bool],
+        gate: Gate,
         registry: CollectorRegistry,
     ) -> None:
         self.app = app
         self.name = name
         self.limits = limits
-        self.allowed = allowed
+        self.gate = gate
         labels = ["method", "route", "status"]
         self.requests = Counter("http_requests", "Requests answered", labels, registry=registry)
         self.seconds = Histogram(
@@ -66,13 +96,16 @@ class Door:
                 counted = True
                 route = getattr(scope.get("route"), "path", "unmatched")
                 self.requests.labels(scope["method"], route, str(status)).inc()
-                self.seconds.labels(route).observe(time.monotonic() - started)
+                took = time.monotonic() - started
+                self.seconds.labels(route).observe(took)
+                self.gate.done(scope, status, took)
 
         async def reply(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
+                extra = scope.get("capibara6.headers", ())
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id), *extra]
             elif not message.get("more_body", False):
                 count()  # before its last byte: who reads the answer and then /metrics finds it counted
             await send(message)
@@ -89,19 +122,21 @@ class Door:
             structlog.contextvars.unbind_contextvars("request_id")
 
     async def _enter(self, scope: Any, headers: Headers, receive: Any, reply: Any) -> None:
-        if not self.allowed(scope["path"], headers):
-            await refuse(reply, Unauthorized("a valid API key is needed", source=self.name))
-            return
-        try:
-            body = await self._body(headers, receive)
-        except TooLarge as exc:
-            await refuse(reply, exc, receive=receive)
-            return
-        if body is not None:
-            await run_until_left(self.app, scope, body, receive, reply)
-
-    async def _body(self, headers: Headers, receive: Any) -> bytes | None:
-        return await read_body(receive, headers, self.limits.body_bytes, source=self.name)
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self.gate.admit(scope, headers))
+                most = min(
+                    self.limits.body_bytes, scope.get("capibara6.body_bytes") or self.limits.body_bytes
+                )
+                body = await read_body(receive, headers, most, source=self.name)
+            except TooLarge as exc:
+                await refuse(reply, exc, receive=receive)
+                return
+            except Capibara6Error as exc:
+                await refuse(reply, exc)
+                return
+            if body is not None:
+                await run_until_left(self.app, scope, body, receive, reply)
 
 
 def allowed(settings: Settings) -> Callable[[str, Headers], bool]:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from servers.bridge import raw
+from servers.bridge.callers import Noted, Open, Reader, Reads, Writes
 from servers.bridge.redis import checked_value, shelf_key
-from servers.bridge.routes import Open, Tenant
 from servers.bridge.wire import MilvusInsert, MilvusSearch, NebulaInsert, NebulaQuery, RedisSet, SqlQuery
 from tools.errors import NotFound
 
@@ -15,50 +15,59 @@ router = APIRouter(prefix="/api/v1")
 
 
 @router.post("/milvus/search", tags=["milvus"])
-async def milvus_search(body: MilvusSearch, stores: Open, tenant: Tenant) -> dict[str, Any]:
-    return {"results": await raw.search_vectors(stores, tenant, body)}
+async def milvus_search(body: MilvusSearch, stores: Open, tenant: Reads, entry: Noted) -> dict[str, Any]:
+    results = await raw.search_vectors(stores, tenant, body)
+    entry.rows = len(results)
+    return {"results": results}
 
 
 @router.post("/milvus/insert", tags=["milvus"])
-async def milvus_insert(body: MilvusInsert, stores: Open, tenant: Tenant) -> dict[str, Any]:
-    return {"inserted": await raw.insert_vectors(stores, tenant, body)}
+async def milvus_insert(body: MilvusInsert, stores: Open, tenant: Writes, entry: Noted) -> dict[str, Any]:
+    entry.rows = await raw.insert_vectors(stores, tenant, body)
+    return {"inserted": entry.rows}
 
 
 @router.get("/milvus/collections", tags=["milvus"])
-async def milvus_collections(stores: Open, tenant: Tenant) -> dict[str, Any]:
+async def milvus_collections(stores: Open, tenant: Reads) -> dict[str, Any]:
     return {"collections": await raw.collections(stores, tenant)}
 
 
 @router.post("/nebula/query", tags=["nebula"])
-async def nebula_query(body: NebulaQuery, stores: Open, tenant: Tenant) -> dict[str, Any]:
+async def nebula_query(body: NebulaQuery, stores: Open, caller: Reader, entry: Noted) -> dict[str, Any]:
     started = time.monotonic()
-    columns, rows = await raw.query_graph(stores, tenant, body)
+    entry.ngql(body.query)
+    columns, rows = await raw.query_graph(stores, caller, body)
+    entry.rows = len(rows)
     return {"columns": columns, "rows": rows, "latency_ms": round((time.monotonic() - started) * 1_000, 2)}
 
 
 @router.get("/nebula/spaces", tags=["nebula"])
-async def nebula_spaces(stores: Open, tenant: Tenant) -> dict[str, Any]:
+async def nebula_spaces(stores: Open, tenant: Reads) -> dict[str, Any]:
     return {"spaces": await raw.spaces(stores, tenant)}
 
 
 @router.post("/nebula/insert", tags=["nebula"])
-async def nebula_insert(body: NebulaInsert, stores: Open, tenant: Tenant) -> dict[str, Any]:
-    return {"inserted": await raw.insert_graph(stores, tenant, body)}
+async def nebula_insert(body: NebulaInsert, stores: Open, tenant: Writes, entry: Noted) -> dict[str, Any]:
+    entry.rows = await raw.insert_graph(stores, tenant, body)
+    return {"inserted": entry.rows}
 
 
 @router.post("/postgres/query", tags=["postgres"])
-async def postgres_query(body: SqlQuery, stores: Open, tenant: Tenant) -> dict[str, Any]:
-    return await stores.postgres.query(body.query, body.params, tenant=tenant, max_rows=body.max_rows)
+async def postgres_query(body: SqlQuery, stores: Open, tenant: Reads, entry: Noted) -> dict[str, Any]:
+    entry.sql(body.query)
+    answer = await stores.postgres.query(body.query, body.params, tenant=tenant, max_rows=body.max_rows)
+    entry.rows = answer["row_count"]
+    return answer
 
 
 @router.get("/postgres/tables", tags=["postgres"])
-async def postgres_tables(stores: Open, tenant: Tenant) -> dict[str, Any]:
+async def postgres_tables(stores: Open, tenant: Reads) -> dict[str, Any]:
     return {"tables": await stores.postgres.tables(tenant=tenant)}
 
 
 @router.get("/redis/get", tags=["redis"])
 async def redis_get(
-    stores: Open, tenant: Tenant, key: Annotated[str, Query(min_length=1, max_length=512)]
+    stores: Open, tenant: Reads, key: Annotated[str, Query(min_length=1, max_length=512)]
 ) -> dict[str, Any]:
     value = await stores.redis.get(shelf_key(tenant, key))
     if value is None:
@@ -67,13 +76,13 @@ async def redis_get(
 
 
 @router.post("/redis/set", tags=["redis"])
-async def redis_set(body: RedisSet, stores: Open, tenant: Tenant) -> dict[str, Any]:
+async def redis_set(body: RedisSet, stores: Open, tenant: Writes) -> dict[str, Any]:
     await stores.redis.set(shelf_key(tenant, body.key), checked_value(body.value), ttl_s=body.ttl_s)
     return {"key": body.key, "stored": True}
 
 
 @router.delete("/redis/delete", tags=["redis"])
 async def redis_delete(
-    stores: Open, tenant: Tenant, key: Annotated[str, Query(min_length=1, max_length=512)]
+    stores: Open, tenant: Writes, key: Annotated[str, Query(min_length=1, max_length=512)]
 ) -> dict[str, Any]:
     return {"key": key, "deleted": await stores.redis.delete(shelf_key(tenant, key))}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from servers.bridge import tenants
 from servers.bridge.entities import entities
 from servers.bridge.expand import HUB, Neighbourhood
 from servers.bridge.names import vertex
@@ -226,7 +227,8 @@ def thing_vertex(name: str) -> str:
 
 
 def space_name(tenant: str, collection: str) -> str:
-    return collection if tenant == "default" else f"{tenant}__{collection}"
+    """The graph's space of a tenant's collection."""
+    return tenants.space_name(tenant, collection)
 
 
 def _note(found: Neighbourhood, name: str, degree: object, label: object) -> None:

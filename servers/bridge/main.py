@@ -7,9 +7,13 @@ from typing import Any
 from fastapi import FastAPI
 
 from servers.app import create_app
-from servers.bridge import doors, routes
+from servers.bridge import admin, doors, routes, saved
+from servers.bridge.gate import Gate
 from servers.bridge.health import watching
+from servers.bridge.keys import Keys
 from servers.bridge.memory import return_large_blocks
+from servers.bridge.metrics import StoreMetrics
+from servers.bridge.store import Store
 from servers.bridge.stores import open_stores
 from servers.listen import listen
 from tools.errors import Draining
@@ -26,13 +30,21 @@ def build_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_stores(settings) as stores, watching(stores) as health:
             app.state.stores, app.state.health = stores, health
+            app.state.keys = Keys(stores.postgres, settings.access)
             yield
 
     async def checks() -> dict[str, Any]:
         health = getattr(app.state, "health", None)
         return health.summary() if health else {"status": "down"}
 
-    app = create_app("bridge", settings, lifespan=lifespan, checks=checks, description=DESCRIPTION)
+    def clients() -> tuple[Store, ...]:
+        held = getattr(app.state, "stores", None)
+        return (held.milvus, held.nebula, held.postgres, held.redis) if held else ()
+
+    secret = settings.api_key.get_secret_value() if settings.api_key else None
+    gate = Gate(secret, lambda: getattr(app.state, "keys", None))
+    app = create_app("bridge", settings, lifespan=lifespan, checks=checks, description=DESCRIPTION, gate=gate)
+    app.state.registry.register(StoreMetrics(clients))
 
     @app.get("/health/detailed", tags=["health"])
     async def detailed() -> dict[str, Any]:
@@ -41,8 +53,8 @@ def build_app(settings: Settings) -> FastAPI:
             raise Draining("the bridge is starting", source="bridge", retry_after=1)
         return await health.look()
 
-    app.include_router(routes.router)
-    app.include_router(doors.router)
+    for router in (routes.router, doors.router, saved.router, admin.router):
+        app.include_router(router)
     return app
 
 

@@ -60,22 +60,24 @@ class Postgres(Store):
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """One transaction: committed at the end of the block, rolled back on an error."""
-        if self.open:
-            raise self.unavailable("is not reachable")
-        await self.prepare()
-        with self.translated():
-            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
+        with self.counted():
+            if self.open:
+                raise self.unavailable("is not reachable")
+            await self.prepare()
+            with self.translated():
+                async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                    yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one quick look at our own tables: no transaction around it."""
-        if self.open:
-            raise self.unavailable("is not reachable")
-        await self.prepare()
-        with self.translated():
-            async with self.looks.connect() as connection:
-                yield connection
+        with self.counted():
+            if self.open:
+                raise self.unavailable("is not reachable")
+            await self.prepare()
+            with self.translated():
+                async with self.looks.connect() as connection:
+                    yield connection
 
     async def prepare(self) -> None:
         """Bring the tables and the roles up to date once, by whichever replica comes first."""

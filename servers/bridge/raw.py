@@ -4,13 +4,14 @@ from typing import Any
 
 from servers.bridge import ngql
 from servers.bridge.filters import compiled
-from servers.bridge.graph import space_name
+from servers.bridge.keys import Caller
 from servers.bridge.milvus import SHOWN
 from servers.bridge.nebula import quoted
 from servers.bridge.stores import Stores
+from servers.bridge.tenants import DEFAULT, SEPARATOR, own_spaces, space_name
 from servers.bridge.text import detect, tokens
 from servers.bridge.wire import MilvusInsert, MilvusSearch, NebulaInsert, NebulaQuery
-from tools.errors import BadRequest, CollectionNotFound
+from tools.errors import BadRequest, CollectionNotFound, Forbidden
 
 GRAPH_ROWS = 10_000
 
@@ -62,20 +63,21 @@ async def collections(stores: Stores, tenant: str) -> list[dict[str, Any]]:
     ]
 
 
-async def query_graph(stores: Stores, tenant: str, body: NebulaQuery) -> tuple[list[str], list[list[Any]]]:
-    query = ngql.check(body.query, write=False)
+async def query_graph(stores: Stores, caller: Caller, body: NebulaQuery) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows. Only a key that was given the write scope writes: what asks with the platform's own
+    key (or with none, on loopback) speaks for models, whose statements read."""
+    write = caller.limit is not None and "write" in caller.scopes
+    query = ngql.check(body.query, write=write)
+    if caller.tenant != DEFAULT and ngql.asks_for_spaces(query):
+        raise Forbidden("GET /api/v1/nebula/spaces lists your spaces", param="query", source="nebula")
     columns, rows = await stores.nebula.execute(
-        space_name(tenant, body.space), query, body.params, deadline_s=stores.nebula.deadline_s * 3
+        space_name(caller.tenant, body.space), query, body.params, deadline_s=stores.nebula.deadline_s * 3
     )
     return columns, rows[:GRAPH_ROWS]
 
 
 async def spaces(stores: Stores, tenant: str) -> list[str]:
-    found = await stores.nebula.spaces()
-    if tenant == "default":
-        return [name for name in found if "__" not in name]
-    prefix = f"{tenant}__"
-    return [name.removeprefix(prefix) for name in found if name.startswith(prefix)]
+    return own_spaces(tenant, await stores.nebula.spaces())
 
 
 async def insert_graph(stores: Stores, tenant: str, body: NebulaInsert) -> int:
@@ -97,7 +99,7 @@ async def _physical(stores: Stores, tenant: str, name: str) -> str:
     row = await stores.library.collection(tenant, name)
     if row is not None:
         return row.physical
-    if tenant == "default" and "__" not in name and name in await stores.milvus.names():
+    if tenant == DEFAULT and SEPARATOR not in name and name in await stores.milvus.names():
         return name
     raise CollectionNotFound(f"there is no collection {name}", param="collection", source="milvus")
 

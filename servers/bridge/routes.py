@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
-from servers.bridge.stores import Stores
+from servers.bridge.callers import Noted, Open, Reads, Writes
 from servers.bridge.wire import DocumentView, EmbeddingRequest, JobView
 from tools.schema import (
     CollectionName,
@@ -18,26 +18,18 @@ from tools.schema import (
 router = APIRouter(prefix="/api/v1")
 
 
-def opened(request: Request) -> Stores:
-    return request.app.state.stores
-
-
-def tenant_of(request: Request) -> str:
-    return getattr(request.state, "tenant", "default")
-
-
-Open = Annotated[Stores, Depends(opened)]
-Tenant = Annotated[str, Depends(tenant_of)]
 InCollection = Annotated[CollectionName, Query()]
 
 
 @router.post("/rag/hybrid-search", tags=["search"])
-async def hybrid_search(body: SearchRequest, stores: Open, tenant: Tenant) -> SearchResponse:
-    return await stores.search.run(tenant, body)
+async def hybrid_search(body: SearchRequest, stores: Open, tenant: Reads, entry: Noted) -> SearchResponse:
+    found = await stores.search.run(tenant, body)
+    entry.rows = len(found.results)
+    return found
 
 
 @router.post("/embeddings", tags=["search"])
-async def embeddings(body: EmbeddingRequest, stores: Open) -> dict[str, Any]:
+async def embeddings(body: EmbeddingRequest, stores: Open, _: Reads) -> dict[str, Any]:
     vectors = (await stores.embedder.embed(body.wanted)).tolist()
     if body.texts is not None:
         return {"vectors": vectors, "model": stores.embedder.name, "dimensions": stores.embedder.dimensions}
@@ -48,7 +40,7 @@ async def embeddings(body: EmbeddingRequest, stores: Open) -> dict[str, Any]:
 
 
 @router.post("/documents", tags=["documents"])
-async def upsert(body: IngestRequest, stores: Open, tenant: Tenant, response: Response) -> IngestReport:
+async def upsert(body: IngestRequest, stores: Open, tenant: Writes, response: Response) -> IngestReport:
     if body.wait:
         return await stores.jobs.run(tenant, body.collection, body.documents)
     return await start_job(body, stores, tenant, response)
@@ -57,7 +49,7 @@ async def upsert(body: IngestRequest, stores: Open, tenant: Tenant, response: Re
 @router.get("/documents", tags=["documents"])
 async def documents(
     stores: Open,
-    tenant: Tenant,
+    tenant: Reads,
     collection: InCollection = "capibara6",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
@@ -71,7 +63,7 @@ async def documents(
 
 @router.get("/documents/{document_id:path}", tags=["documents"])
 async def document(
-    document_id: str, stores: Open, tenant: Tenant, collection: InCollection = "capibara6"
+    document_id: str, stores: Open, tenant: Reads, collection: InCollection = "capibara6"
 ) -> DocumentView:
     place = stores.library.place(tenant, collection)
     row, chunks = await stores.library.document(place, document_id)
@@ -85,7 +77,7 @@ async def document(
 
 @router.put("/documents/{document_id:path}/graph", tags=["documents"])
 async def put_graph(
-    document_id: str, body: Extraction, stores: Open, tenant: Tenant, collection: InCollection = "capibara6"
+    document_id: str, body: Extraction, stores: Open, tenant: Writes, collection: InCollection = "capibara6"
 ) -> dict[str, Any]:
     place = stores.library.place(tenant, collection)
     return await stores.ingest.extractions.put(place, document_id, body)
@@ -93,29 +85,29 @@ async def put_graph(
 
 @router.delete("/documents/{document_id:path}", tags=["documents"])
 async def delete_document(
-    document_id: str, stores: Open, tenant: Tenant, collection: InCollection = "capibara6"
+    document_id: str, stores: Open, tenant: Writes, collection: InCollection = "capibara6"
 ) -> dict[str, Any]:
     version = await stores.ingest.delete(tenant, collection, document_id)
     return {"deleted": document_id, "collection_version": version}
 
 
 @router.post("/ingest/jobs", tags=["jobs"], status_code=202)
-async def start_job(body: IngestRequest, stores: Open, tenant: Tenant, response: Response) -> IngestReport:
+async def start_job(body: IngestRequest, stores: Open, tenant: Writes, response: Response) -> IngestReport:
     response.status_code = 202
     job_id = await stores.jobs.start(tenant, body.collection, body.documents)
     return IngestReport(job_id=job_id)
 
 
 @router.get("/ingest/jobs", tags=["jobs"])
-async def jobs(stores: Open, tenant: Tenant) -> dict[str, list[JobView]]:
+async def jobs(stores: Open, tenant: Reads) -> dict[str, list[JobView]]:
     return {"jobs": [JobView(**row.model_dump()) for row in await stores.jobs.list(tenant)]}
 
 
 @router.get("/ingest/jobs/{job_id}", tags=["jobs"])
-async def job(job_id: str, stores: Open, tenant: Tenant) -> JobView:
+async def job(job_id: str, stores: Open, tenant: Reads) -> JobView:
     return JobView(**(await stores.jobs.get(tenant, job_id)).model_dump())
 
 
 @router.delete("/ingest/jobs/{job_id}", tags=["jobs"])
-async def cancel_job(job_id: str, stores: Open, tenant: Tenant) -> JobView:
+async def cancel_job(job_id: str, stores: Open, tenant: Writes) -> JobView:
     return JobView(**(await stores.jobs.cancel(tenant, job_id)).model_dump())

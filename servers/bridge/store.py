@@ -5,12 +5,22 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tools.errors import StoreUnavailable
+from tools.errors import Capibara6Error, StoreUnavailable
 
 RETRY_S = 1.0
 T = TypeVar("T")
+
+
+@dataclass
+class Tally:
+    """What a store was asked since the start; `errors` are its own failures, not its callers'."""
+
+    calls: int = 0
+    errors: int = 0
+    seconds: float = 0.0
 
 
 class Store(ABC):
@@ -22,21 +32,36 @@ class Store(ABC):
         self.host = host
         self.deadline_s = deadline_s
         self.closed_until = 0.0
+        self.tally = Tally()
 
     async def call(self, work: Awaitable[T], *, deadline_s: float | None = None) -> T:
         """Await `work` within the deadline. Raises StoreUnavailable, at once while the breaker is open."""
-        if self.open:
-            close = getattr(work, "close", None)
-            if close is not None:
-                close()
-            raise self.unavailable("is not reachable")
+        with self.counted():
+            if self.open:
+                close = getattr(work, "close", None)
+                if close is not None:
+                    close()
+                raise self.unavailable("is not reachable")
+            try:
+                async with asyncio.timeout(deadline_s or self.deadline_s):
+                    with self.translated():
+                        return await work
+            except TimeoutError as exc:
+                self.trip()
+                raise self.unavailable("did not answer in time") from exc
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """One call in the tally, for as long as the block takes."""
+        started = time.monotonic()
         try:
-            async with asyncio.timeout(deadline_s or self.deadline_s):
-                with self.translated():
-                    return await work
-        except TimeoutError as exc:
-            self.trip()
-            raise self.unavailable("did not answer in time") from exc
+            yield
+        except Capibara6Error as exc:
+            self.tally.errors += exc.status >= 500
+            raise
+        finally:
+            self.tally.calls += 1
+            self.tally.seconds += time.monotonic() - started
 
     @property
     def open(self) -> bool:

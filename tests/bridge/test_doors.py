@@ -200,4 +200,4 @@ def test_a_stage_that_is_not_there_is_refused_and_not_skipped(shelf: Shelf) -> N
     shelf.put(pool="The pool keeps three models loaded.")
     wanted = {"query": "models", "collection": shelf.name, "rerank": True}
     refused = shelf.client.post("/api/v1/rag/hybrid-search", json=wanted)
-    assert (refused.status_code, refused.json()["error"]["param"]) == (501, "rerank")
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "rerank")
