@@ -66,6 +66,10 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "El modelo de embeddings de esa colección no está configurado o no está instalado.",
         "en": "The embedding model of that collection is not configured or not installed.",
     },
+    "bad_vectors": {
+        "es": "El modelo de embeddings devolvió vectores que no sirven.",
+        "en": "The embedding model gave vectors that are of no use.",
+    },
     "document_not_found": {
         "es": "Ese documento no está en la base de conocimiento.",
         "en": "That document is not in the knowledge base.",
@@ -101,6 +105,18 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
     "rate_limited": {
         "es": "Has enviado demasiadas peticiones seguidas. Espera un momento.",
         "en": "You sent too many requests in a row. Wait a moment.",
+    },
+    "too_many_at_once": {
+        "es": "Esta clave ya tiene demasiadas peticiones en marcha. Espera a que terminen algunas.",
+        "en": "This key already has too many requests under way. Wait for some of them to finish.",
+    },
+    "too_many_keys": {
+        "es": "Hay demasiadas claves. Revoca las que no se usen (capibara6 keys revoke).",
+        "en": "There are too many keys. Revoke those that are not used (capibara6 keys revoke).",
+    },
+    "key_not_found": {
+        "es": "No hay ninguna clave con ese identificador.",
+        "en": "There is no key with that id.",
     },
     "cancelled": {
         "es": "La respuesta se detuvo antes de terminar.",
