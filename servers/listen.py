@@ -30,6 +30,9 @@ class Guarded(HttpToolsProtocol):
     limits: ClassVar[Limits]
     deadline: asyncio.TimerHandle | None = None
     seen = 0
+    patience = 0.0
+    """Seconds for what of the present message is missing; 0 when nothing is."""
+    steps = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -39,11 +42,20 @@ class Guarded(HttpToolsProtocol):
         self._disarm()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        before = self.steps
+        super().data_received(data)
+        # Most messages come in one piece: only those that do not are worth a timer.
+        if self.steps != before:
+            self._disarm()
+            if self.patience:
+                self._arm(self.patience)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[typeddict-item]
         self.seen = 0
-        self._arm(self.limits.header_s)
+        self._expect(self.limits.header_s)
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -54,11 +66,12 @@ class Guarded(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._arm(self.limits.body_s)
+        self._expect(self.limits.body_s)
         super().on_headers_complete()
+        self.cycle.transport = Corked(self.transport, self.loop)  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
-        self._disarm()
+        self._expect(0.0)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -76,6 +89,10 @@ class Guarded(HttpToolsProtocol):
             # Raised inside the parser's callback: it stops parsing and answers 400.
             raise ValueError("headers too large")
 
+    def _expect(self, seconds: float) -> None:
+        self.patience = seconds
+        self.steps += 1
+
     def _arm(self, seconds: float) -> None:
         self._disarm()
         self.deadline = self.loop.call_later(seconds, self.transport.abort)
@@ -84,6 +101,41 @@ class Guarded(HttpToolsProtocol):
         if self.deadline is not None:
             self.deadline.cancel()
             self.deadline = None
+
+
+class Corked:
+    """A connection as one answer sees it: its head leaves with the first bytes of its body, in one packet.
+
+    When those do not follow in the same turn of the loop, the head goes alone.
+    """
+
+    __slots__ = ("_head", "_loop", "_started", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+        self._started = False
+
+    def write(self, data: bytes) -> None:
+        if self._started:
+            if self._head:
+                data, self._head = self._head + data, b""
+            self._transport.write(data)
+            return
+        self._started, self._head = True, data
+        self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():
+            self._transport.write(head)
 
 
 def guarded(limits: Limits) -> type[Guarded]:

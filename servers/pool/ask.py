@@ -66,7 +66,7 @@ async def _once(
             reply = await ollama.ask(pool.session, replica.url, name, spec.id, path, request)
         else:
             sent, stream = _addressed(request, body, spec.upstream or spec.id), bool(request.get("stream"))
-            reply = await wire.ask(pool.session, replica.url + path, sent, key=pool.key(spec), stream=stream)
+            reply = await wire.ask(pool.lines, replica.url + path, sent, key=pool.key(spec), stream=stream)
         _weigh(replica, reply)
         return reply
     except BaseException as exc:
@@ -86,7 +86,7 @@ async def _own(
     stream = bool(request.get("stream"))
     try:
         sent = _addressed(request, body, spec.id)
-        return await wire.ask(pool.session, child.url + path, sent, key=child.key, stream=stream)
+        return await wire.ask(pool.lines, child.url + path, sent, key=child.key, stream=stream)
     except Unavailable as exc:
         raise EngineGone(exc.message, source="engine", retry_after=1) from exc
 

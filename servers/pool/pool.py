@@ -13,6 +13,7 @@ from servers.pool.catalog import Catalog, Spec, load_catalog
 from servers.pool.consensus_tally import Tally
 from servers.pool.events import Events
 from servers.pool.lane import Lane, Phase, Ticket
+from servers.pool.line import Lines
 from servers.pool.memory import Memory, predict
 from servers.pool.meter import Meter
 from servers.pool.nursery import Nursery
@@ -33,6 +34,7 @@ class Pool:
 
     def __init__(self, settings: Settings, catalog: Catalog, session: aiohttp.ClientSession) -> None:
         self.settings, self.catalog, self.session = settings, catalog, session
+        self.lines = Lines()
         self.presence = Presence(settings, catalog, session)
         self.memory, self.events, self.meter, self.budget = Memory(), Events(), Meter(), Budget()
         self.nursery = Nursery(settings, catalog, self.presence, session, self.memory)
@@ -177,3 +179,4 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
                 clock.cancel()
             await asyncio.gather(*clocks, return_exceptions=True)
             await pool.nursery.close()
+            pool.lines.close()
