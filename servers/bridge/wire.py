@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
 
-from tools.schema import CollectionName, Wire
+from tools.schema import CollectionName, Language, Wire
 
 Vector = list[float]
 
@@ -37,7 +37,7 @@ class EmbeddingRequest(Wire):
 
 class MilvusSearch(Wire):
     collection: str = Field("capibara6", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")
-    vector: Vector | None = Field(None, max_length=8_192)
+    vector: Vector | None = Field(None, min_length=1, max_length=8_192)
     text: str | None = Field(None, min_length=1, max_length=32_000)
     top_k: int = Field(10, ge=1, le=1_000)
     filter: str | None = Field(None, max_length=2_000)
@@ -97,6 +97,30 @@ class RedisSet(Wire):
     key: str = Field(min_length=1, max_length=512)
     value: str = Field(max_length=1_000_000)
     ttl_s: int | None = Field(None, ge=1, le=31_536_000)
+
+
+class CollectionRequest(Wire):
+    """`embedder` is one of `GET /api/v1/embedders`; without it, the default one."""
+
+    name: CollectionName
+    embedder: str | None = Field(None, min_length=1, max_length=256)
+    languages: list[Language] = Field(default_factory=list, max_length=8)
+
+
+class ReembedRequest(Wire):
+    embedder: str | None = Field(None, min_length=1, max_length=256)
+
+
+class CollectionView(BaseModel):
+    """`version` grows with every write; `chunks` are passages."""
+
+    name: str
+    embedder: str
+    dimensions: int
+    languages: list[str]
+    version: int
+    documents: int
+    chunks: int
 
 
 class DocumentView(BaseModel):
