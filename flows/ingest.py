@@ -1,16 +1,16 @@
-"""Flow `ingest`: files → documents → the bridge, in batches; run twice it changes nothing.
+"""Flow `ingest`: sources → documents → the bridge, in batches; run twice it changes nothing.
 
-Finding and reading is `flows/sources.py`; what is unchanged is decided by the bridge.
+Finding is `flows/sources.py`, reading `flows/reading.py`; what is unchanged is decided by the bridge.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -19,34 +19,36 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Completed
 from pydantic import Field
 
+from flows import reading
+from flows.progress import Progress, open_progress
+from flows.reading import Loaded
+from flows.remote import objects
+from flows.report import Report, compare, gone, publish
 from flows.retry import PATIENT
-from flows.sources import Found, Listing, Unreadable, find, read
+from flows.runners import Map, open_map
+from flows.sources import Found, Listing, find
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import BadRequest, CollectionNotFound, MassDelete, NotFound, NothingIngested, TooLarge
 from tools.schema import CollectionName, Document
-from tools.settings import Language, load_settings
+from tools.settings import Settings, load_settings
 
 BATCH_BYTES = 1_000_000
 BATCHES_AT_ONCE = 2
 RUNS_AT_ONCE = 2
-ROWS_SHOWN = 1_000
 
 
 @dataclass
-class Report:
-    """Document ids by what happened to them; `failed` holds `(name, reason)`."""
+class Work:
+    """One run's way through its batches; `sent` grows, so that no id is written from two places."""
 
-    added: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
+    settings: Settings
+    bridge: Bridge
+    collection: str
+    batch_size: int
+    sent: set[str] = field(default_factory=set)
     failed: list[tuple[str, str]] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-
-    def summary(self, language: Language) -> str:
-        names = ("added", "changed", "unchanged", "deleted", "failed")
-        return say("summary", language, **{name: len(getattr(self, name)) for name in names})
+    writing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_AT_ONCE))
 
 
 @flow(name="ingest", flow_run_name="ingest-{collection}", validate_parameters=True)
@@ -57,10 +59,11 @@ async def ingest(
     max_delete_share: Annotated[float, Field(ge=0, le=1)] = 0.2,
     batch_size: Annotated[int, Field(ge=1, le=1_000)] = 50,
 ) -> State[Report]:
-    """Lleva carpetas, archivos o patrones a una colección. · Bring folders, files or globs into a collection.
+    """Lleva carpetas, páginas o archivos a una colección. · Bring folders, pages or files into a collection.
 
     Args:
-        sources: folders, files or glob patterns on the worker's machine; by default the sample knowledge.
+        sources: folders, files or globs on the worker's machine, http(s) addresses, lists of them (*.urls),
+            s3://bucket/prefix; by default the sample knowledge.
         collection: where the documents go; it is created when it does not exist.
         prune: delete the documents of a listed folder whose file is gone.
         max_delete_share: refuse to prune more than this share of a folder's documents.
@@ -68,17 +71,20 @@ async def ingest(
     """
     settings, log = load_settings(), get_run_logger()
     language, sources = settings.language, sources or [str(settings.knowledge)]
-    listing = await asyncio.to_thread(find, sources)
+    listing = await asyncio.to_thread(find, sources, objects=partial(objects, s3=settings.s3))
     log.info(say("found", language, count=len(listing.files), sources=", ".join(sources)))
     async with in_turn(collection), open_bridge(settings) as bridge:
-        before = await versions(bridge, collection)
-        failed = [(name, reason.say(language)) for name, reason in listing.problems]
-        failed += await _write_all(bridge, listing.files, collection, batch_size, language)
-        report = compare(listing, before, await versions(bridge, collection), failed)
-        refused = await _prune(bridge, listing, report, collection, max_delete_share) if prune else None
+        before = await known(bridge, collection)
+        work = Work(settings, bridge, collection, batch_size)
+        work.failed += [(name, reason.say(language)) for name, reason in listing.problems]
+        await _write_all(work, listing.files)
+        after = await known(bridge, collection)
+        report = compare(sorted(work.sent), before, after, work.failed)
+        report.skipped = list(listing.skipped)
+        refused = await _prune(work, listing, report, after, max_delete_share) if prune else None
     for name, reason in report.failed:
         log.warning(say("failed_file", language, name=name, reason=reason))
-    await _publish(report, collection, language)
+    await publish(report, collection, language)
     if refused is not None:
         raise MassDelete(say(refused[0], language, **refused[1]), source="ingest")
     if not report.added + report.changed + report.unchanged:
@@ -98,16 +104,40 @@ async def in_turn(collection: str) -> AsyncIterator[None]:
         yield
 
 
+@task(task_run_name="load {first}", cache_policy=NO_CACHE)
+def load(batch: Sequence[Found], settings: Settings, first: str) -> Loaded:
+    """Read a batch; heavy, so it runs where the settings say. `first` names the task's run."""
+    return reading.load(batch, settings)
+
+
 @task(task_run_name="write {first}", cache_policy=NO_CACHE, **PATIENT)
 async def write(
-    bridge: Bridge, batch: Sequence[Found], collection: str, language: Language, first: str
+    bridge: Bridge, documents: Sequence[Document], collection: str, first: str
 ) -> list[tuple[str, str]]:
-    """Read a batch and send it; returns the documents that were refused, with the reason.
+    """Send a batch; returns the documents that were refused, with the reason.
 
-    `first` names the task's run. A store that is away is waited for; the batch may be sent again.
+    A store that is away is waited for; the batch may be sent again.
     """
-    documents, failed = await asyncio.to_thread(_read_all, batch, language)
-    return failed + await send(bridge, documents, collection)
+    return await send(bridge, list(documents), collection)
+
+
+@task(task_run_name="known", cache_policy=NO_CACHE, **PATIENT)
+async def known(bridge: Bridge, collection: str) -> dict[str, Any]:
+    """The collection's documents by id; empty for a collection that is not there."""
+    try:
+        return {row["id"]: row for row in await bridge.documents(collection=collection)}
+    except CollectionNotFound:
+        return {}
+
+
+@task(task_run_name="remove {document_id}", cache_policy=NO_CACHE, **PATIENT)
+async def remove(bridge: Bridge, document_id: str, collection: str) -> bool:
+    """Delete a document; False when another run was quicker."""
+    try:
+        await bridge.delete(document_id, collection=collection)
+    except NotFound:
+        return False
+    return True
 
 
 async def send(bridge: Bridge, documents: list[Document], collection: str) -> list[tuple[str, str]]:
@@ -127,108 +157,68 @@ async def send(bridge: Bridge, documents: list[Document], collection: str) -> li
     return [(item.id, item.reason) for item in report.failed]
 
 
-async def versions(bridge: Bridge, collection: str) -> dict[str, Any]:
-    """When each document of the collection was last written; empty for a collection that is not there."""
-    try:
-        documents = await bridge.documents(collection=collection)
-    except CollectionNotFound:
-        return {}
-    return {document["id"]: document.get("updated_at") for document in documents}
-
-
-def compare(
-    listing: Listing, before: dict[str, Any], after: dict[str, Any], failed: list[tuple[str, str]]
-) -> Report:
-    """What happened, as the store itself tells: a document that it does not show was not ingested."""
-    report = Report(failed=list(failed), skipped=list(listing.skipped))
-    refused = {name for name, _ in failed}
-    for found in listing.files:
-        if found.id in refused:
-            continue
-        if found.id not in after:
-            report.failed.append((found.id, "accepted, but not in the collection"))
-        elif found.id not in before:
-            report.added.append(found.id)
-        elif before[found.id] != after[found.id]:
-            report.changed.append(found.id)
-        else:
-            report.unchanged.append(found.id)
-    return report
-
-
-def gone(listing: Listing, known: Sequence[str]) -> tuple[list[str], int]:
-    """Documents of the listed folders whose file is gone, and how many those folders have."""
-    present = {found.id for found in listing.files} | {name for name, _ in listing.problems}
-    held = [item for item in known if item.startswith(tuple(listing.roots))] if listing.roots else []
-    return [item for item in held if item not in present], len(held)
-
-
-def split(files: Sequence[Found], size: int) -> list[list[Found]]:
-    """Batches of at most `size` files and about `BATCH_BYTES` bytes."""
-    batches: list[list[Found]] = []
-    weight = 0
-    for found in files:
-        if not batches or len(batches[-1]) >= size or weight + found.size > BATCH_BYTES:
-            batches.append([])
+def split(sizes: Sequence[int], size: int) -> list[slice]:
+    """Batches of at most `size` things and about `BATCH_BYTES` bytes. Pure."""
+    cuts, weight = [0], 0
+    for number, bytes_ in enumerate(sizes):
+        if number > cuts[-1] and (number - cuts[-1] >= size or weight + bytes_ > BATCH_BYTES):
+            cuts.append(number)
             weight = 0
-        batches[-1].append(found)
-        weight += found.size
-    return batches
+        weight += bytes_
+    return [
+        slice(start, end) for start, end in zip(cuts, [*cuts[1:], len(sizes)], strict=True) if end > start
+    ]
 
 
-async def _write_all(
-    bridge: Bridge, files: list[Found], collection: str, size: int, language: Language
-) -> list[tuple[str, str]]:
-    log, free, done = get_run_logger(), asyncio.Semaphore(BATCHES_AT_ONCE), 0
-
-    async def one(batch: list[Found]) -> list[tuple[str, str]]:
-        nonlocal done
-        async with free:
-            failed = await write(bridge, batch, collection, language, batch[0].id)
-        done += len(batch)
-        log.info(say("batch", language, done=done, total=len(files)))
-        return failed
-
-    results = await asyncio.gather(*(one(batch) for batch in split(files, size)))
-    return [item for result in results for item in result]
+async def _write_all(work: Work, files: list[Found]) -> None:
+    """Read ahead of what is being written, but not far: memory holds a few batches."""
+    cuts = split([found.size for found in files], work.batch_size)
+    key = f"ingest-{work.collection.replace('_', '-')}-progress"
+    with open_map(work.settings) as heavy:
+        ahead = asyncio.Semaphore(heavy.workers + BATCHES_AT_ONCE)
+        async with open_progress(key, len(files)) as progress:
+            await asyncio.gather(*(_one(work, files[cut], heavy, ahead, progress) for cut in cuts))
 
 
-def _read_all(batch: Sequence[Found], language: Language) -> tuple[list[Document], list[tuple[str, str]]]:
-    documents: list[Document] = []
-    failed: list[tuple[str, str]] = []
-    for found in batch:
-        try:
-            documents.append(read(found))
-        except Unreadable as exc:
-            failed.append((found.id, exc.say(language)))
-    return documents, failed
+async def _one(
+    work: Work, batch: list[Found], heavy: Map, ahead: asyncio.Semaphore, progress: Progress
+) -> None:
+    async with ahead:
+        loaded = await heavy(load, batch=batch, settings=work.settings, first=batch[0].id)
+        work.failed += loaded.failed
+        documents = _claimed(work, loaded.documents)
+        for cut in split([len(document.text) for document in documents], work.batch_size):
+            part = documents[cut]
+            async with work.writing:
+                work.failed += await write(work.bridge, part, work.collection, part[0].id)
+    await progress.step(len(batch))
+    total, done = progress.total, progress.done
+    get_run_logger().info(say("batch", work.settings.language, done=done, total=total))
+
+
+def _claimed(work: Work, documents: list[Document]) -> list[Document]:
+    """The documents whose id nobody else in this run has taken."""
+    kept = []
+    for document in documents:
+        if document.id in work.sent:
+            reason = say("same_id", work.settings.language, other=document.id)
+            work.failed.append((f"{document.source} ({document.id})", reason))
+            continue
+        work.sent.add(document.id)
+        kept.append(document)
+    return kept
 
 
 async def _prune(
-    bridge: Bridge, listing: Listing, report: Report, collection: str, share: float
+    work: Work, listing: Listing, report: Report, after: dict[str, Any], share: float
 ) -> tuple[str, dict[str, int]] | None:
     """Delete what left the source; returns the reason (a text and its fields) when it refuses to."""
     if not listing.complete:
         return "incomplete", {}
-    missing, total = gone(listing, list(await versions(bridge, collection)))
+    missing, total = gone(listing, work.sent, (name for name, _ in work.failed), after)
     if len(missing) > share * total:
         return "guard", {"count": len(missing), "total": total}
     for document_id in missing:
-        try:
-            await bridge.delete(document_id, collection=collection)
-        except NotFound:
-            continue  # another run was quicker
-        report.deleted.append(document_id)
+        if await remove(work.bridge, document_id, work.collection):
+            report.deleted.append(document_id)
     return None
-
-
-async def _publish(report: Report, collection: str, language: Language) -> None:
-    """A table of what changed and a summary, both in Prefect's UI."""
-    key = collection.replace("_", "-")
-    rows = [{"document": name, "status": "failed", "reason": reason} for name, reason in report.failed]
-    for status in ("deleted", "added", "changed", "unchanged", "skipped"):
-        rows += [{"document": name, "status": status, "reason": ""} for name in getattr(report, status)]
-    await acreate_table_artifact(rows[:ROWS_SHOWN], key=f"ingest-{key}", description=report.summary(language))
-    lines = [f"## {say('report_title', language)} `{collection}`", "", report.summary(language), ""]
-    lines += [f"- `{name}`: {reason}" for name, reason in report.failed[:ROWS_SHOWN]]
-    await acreate_markdown_artifact("\n".join(lines), key=f"ingest-{key}-summary")

@@ -1,6 +1,11 @@
 """What flows say to people, Spanish and English."""
 
-from tools.settings import Language
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tools.schema import Language
 
 TEXTS: dict[str, tuple[str, str]] = {
     # why a file was not ingested
@@ -12,6 +17,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "too_large": ("ocupa {size} bytes; el máximo es {limit}", "has {size} bytes; the maximum is {limit}"),
     "unsupported": ("tipo de archivo no admitido", "unsupported type of file"),
     "same_id": ("tiene el mismo identificador que {other}", "has the same identifier as {other}"),
+    "bad_name": ("su nombre no sirve de identificador", "its name can not be an identifier"),
+    "no_text": ("el registro no tiene «text»", "the record has no “text”"),
     "malformed": ("no se puede interpretar: {detail}", "cannot be parsed: {detail}"),
     # ingest
     "found": ("{count} archivos encontrados en {sources}", "{count} files found in {sources}"),

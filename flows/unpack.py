@@ -1,148 +1,128 @@
-"""Turns one HTML, PDF, DOCX or CSV file into plain text, in a process of its own that may not take too much.
+"""Turns one file that needs a parser into documents, in a process of its own that may not take too much.
 
-`python -m flows.unpack FILE` prints `{"title", "text"}`; a file that needs more than `MEMORY` or `CPU_S`, or
-that is not what its name says, ends the process with a sentence on standard error; nobody else is hurt.
+`python -m flows.unpack FILE` prints a JSON line a document: `{name, title, text, …}`, or `{name, key,
+fields}` for one that is not readable. A file that needs more than `MEMORY` or `CPU_S`, or that is not what
+its name says, ends the process with a sentence on standard error; nobody else is hurt.
 """
 
-import csv
-import io
 import json
-import re
 import resource
 import sys
 import zipfile
-from collections.abc import Callable
-from html.parser import HTMLParser
-from pathlib import Path
-from xml.etree import ElementTree
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-MEMORY = 1 * 2**30
-CPU_S = 60
+from flows.formats import BROKEN, FORMATS, ODD
+from flows.plain import TEXT, Unreadable, plain
+
+MEMORY = 240 * 2**20
+CPU_S = 30
 TEXT_CHARS = 4 * 2**20
-PAGES = 5_000
-XML_BYTES = 64 * 2**20
-WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-HIDDEN = frozenset({"script", "style", "template", "noscript", "svg"})
-BLOCKS = frozenset("p div br li tr section article header footer table ul ol pre blockquote dt dd".split())
-LEVELS = {f"h{level}": "#" * level for level in range(1, 7)}
+TOTAL_CHARS = 64 * 2**20
+MEMBERS = 10_000
+MEMBER_BYTES = 32 * 2**20
+RECORDS = 100_000
+FIELDS = ("id", "title", "source", "language", "metadata")
 
-Unpacked = tuple[str, str]
-
-
-class Page(HTMLParser):
-    """Text of an HTML page as Markdown: headings and paragraphs, nothing that is not shown."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.title, self.parts = "", list[str]()
-        self.hidden, self.in_title = 0, False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.hidden += tag in HIDDEN
-        self.in_title = self.in_title or tag == "title"
-        if tag in LEVELS:
-            self.parts.append(f"\n\n{LEVELS[tag]} ")
-        elif tag in BLOCKS:
-            self.parts.append("\n\n" if tag != "br" else "\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.hidden -= tag in HIDDEN and self.hidden > 0
-        self.in_title = self.in_title and tag != "title"
-        if tag in LEVELS or tag in BLOCKS:
-            self.parts.append("\n\n")
-
-    def handle_data(self, data: str) -> None:
-        if self.in_title:
-            self.title += data
-        elif not self.hidden:
-            self.parts.append(re.sub(r"\s+", " ", data))
+Part = dict[str, Any]
 
 
-def html(data: bytes) -> Unpacked:
-    page = Page()
-    page.feed(_text(data))
-    page.close()
-    return " ".join(page.title.split()), _tidy("".join(page.parts))
+def parts(name: str, suffix: str, data: bytes) -> Iterator[Part]:
+    """The documents in a file's bytes; `name` is what the file's own name is followed by."""
+    if suffix in FORMATS:
+        title, text = FORMATS[suffix](data)
+        yield {"name": name, "title": title, "text": text}
+    elif suffix == ".jsonl":
+        lines = plain(data, suffix)[1].split("\n")
+        yield from _records(name, ((number, line) for number, line in enumerate(lines, 1) if line.strip()))
+    elif suffix == ".json":
+        whole = json.loads(plain(data, suffix)[1])
+        inner = whole.get("documents") if isinstance(whole, dict) else whole
+        yield from _records(name, enumerate(inner if isinstance(inner, list) else [whole], 1))
+    else:
+        head, text = plain(data, suffix)
+        yield {"name": name, "title": head.get("title"), "language": head.get("language"), "text": text}
 
 
-def pdf(data: bytes) -> Unpacked:
-    """A heading a page, so that an answer can say which."""
-    # A third of a second that the other kinds do not need.
-    import pypdf  # noqa: PLC0415
-    from pypdf.errors import PyPdfError  # noqa: PLC0415
-
-    try:
-        document = pypdf.PdfReader(io.BytesIO(data))
-        if len(document.pages) > PAGES:
-            raise ValueError(f"more than {PAGES} pages")
-        pages = [(number, page.extract_text().strip()) for number, page in enumerate(document.pages, start=1)]
-        title = document.metadata.title if document.metadata else None
-    except PyPdfError as exc:
-        raise ValueError(str(exc)) from exc
-    return str(title or ""), "\n\n".join(f"## {number}\n\n{text}" for number, text in pages if text)
-
-
-def docx(data: bytes) -> Unpacked:
-    """Paragraphs of the body; styles called Heading N become headings."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        body = archive.getinfo("word/document.xml")
-        if body.file_size > XML_BYTES:
-            raise ValueError(f"unpacks to {body.file_size} bytes")
-        root = ElementTree.fromstring(archive.read(body))
-    return "", "\n\n".join(filter(None, map(_paragraph, root.iter(f"{WORD}p"))))
+def archive(file: Path) -> Iterator[Part]:
+    """Every member that can be a document; nothing is written to disk, whatever a member calls itself."""
+    with zipfile.ZipFile(file) as packed:
+        members = [member for member in packed.infolist() if not member.is_dir()]
+        if len(members) > MEMBERS:
+            raise ValueError(f"more than {MEMBERS} files")
+        for member in members:
+            path = PurePosixPath(member.filename)
+            if path.suffix.lower() not in TEXT | FORMATS.keys() | {".json", ".jsonl"}:
+                continue
+            try:
+                yield from _member(packed, member)
+            except Unreadable as exc:
+                yield {"name": f"/{member.filename}", "key": exc.key, "fields": exc.fields}
+            except (*BROKEN, *ODD, EOFError) as exc:
+                yield {"name": f"/{member.filename}", "key": "malformed", "fields": {"detail": _last(exc)}}
 
 
-def table(data: bytes) -> Unpacked:
-    """A line a row, each value with its column's name, so that a row can be found by itself."""
-    sample = _text(data)
-    dialect = csv.Sniffer().sniff(sample[:4_096], delimiters=",;\t|")
-    rows = csv.DictReader(io.StringIO(sample), dialect=dialect)
-    lines = ("; ".join(f"{name}: {value}" for name, value in row.items() if name and value) for row in rows)
-    return "", "\n\n".join(line for line in lines if line)
+def _member(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Part]:
+    name = PurePosixPath(member.filename)
+    if name.is_absolute() or ".." in name.parts or "\\" in member.filename:
+        raise Unreadable("bad_name")
+    with packed.open(member) as stream:
+        data = stream.read(MEMBER_BYTES + 1)  # what it says of its own size is not believed
+    if len(data) > MEMBER_BYTES:
+        raise Unreadable("too_large", size=f"> {MEMBER_BYTES}", limit=MEMBER_BYTES)
+    return iter(list(parts(f"/{member.filename}", name.suffix.lower(), data)))
 
 
-UNPACK: dict[str, Callable[[bytes], Unpacked]] = {
-    ".html": html,
-    ".htm": html,
-    ".pdf": pdf,
-    ".docx": docx,
-    ".csv": table,
-}
+def _records(name: str, records: Iterator[tuple[int, Any]]) -> Iterator[Part]:
+    """One document a record; its number names it when it does not name itself."""
+    for number, record in records:
+        here = f"{name}#{number}"
+        if number > RECORDS:
+            raise ValueError(f"more than {RECORDS} records")
+        try:
+            fields = json.loads(record) if isinstance(record, str) else record
+        except (ValueError, RecursionError) as exc:
+            yield {"name": here, "key": "malformed", "fields": {"detail": _last(exc)}}
+            continue
+        if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
+            yield {"name": here, "key": "no_text", "fields": {}}
+            continue
+        given = {key: fields[key] for key in FIELDS if fields.get(key) is not None}
+        yield {**given, "name": here, "text": fields["text"]}
 
 
 def main(path: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    suffix, total = path.suffix.lower(), 0
     try:
-        title, text = UNPACK[path.suffix.lower()](path.read_bytes())
+        for part in archive(path) if suffix == ".zip" else parts("", suffix, path.read_bytes()):
+            size = len(part.get("text") or "")
+            total += size
+            if size > TEXT_CHARS:
+                limit = {"size": size, "limit": TEXT_CHARS}
+                _print({"name": part["name"], "key": "too_large", "fields": limit})
+            elif total > TOTAL_CHARS:
+                sys.exit(f"it holds more than {TOTAL_CHARS} characters")
+            else:
+                _print(part)
     except MemoryError:
         sys.exit("it needs too much memory")
     except RecursionError:
         sys.exit("it is nested too deeply")
-    except (zipfile.BadZipFile, ElementTree.ParseError, csv.Error) as exc:
-        sys.exit(f"{type(exc).__name__}: {exc}")
-    except (KeyError, ValueError, OSError, AttributeError, TypeError) as exc:
-        sys.exit(str(exc))
-    if len(text) > TEXT_CHARS:
-        sys.exit(f"it holds {len(text)} characters; the maximum is {TEXT_CHARS}")
-    sys.stdout.buffer.write(json.dumps({"title": title, "text": text}).encode())
+    except Unreadable as exc:
+        _print({"name": "", "key": exc.key, "fields": exc.fields})
+    except (*BROKEN, *ODD) as exc:
+        sys.exit(_last(exc))
 
 
-def _paragraph(paragraph: ElementTree.Element) -> str:
-    text = "".join(node.text or "" for node in paragraph.iter(f"{WORD}t")).strip()
-    style = paragraph.find(f"{WORD}pPr/{WORD}pStyle")
-    name = (style.get(f"{WORD}val") or "") if style is not None else ""
-    level = name[-1:] if name.lower().startswith(("heading", "ttulo", "título")) else ""
-    return f"{'#' * int(level)} {text}" if text and level.isdigit() and level != "0" else text
+def _print(part: Part) -> None:
+    sys.stdout.buffer.write(json.dumps(part, default=str).encode() + b"\n")
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8-sig")
-
-
-def _tidy(text: str) -> str:
-    blocks = (" ".join(block.split()) for block in text.split("\n\n"))
-    return "\n\n".join(block for block in blocks if block.strip("# "))
+def _last(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}"[:200]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.deploy import deploy
 from flows.ingest import BATCHES_AT_ONCE, ingest, split
 from flows.server import prefect_environment, server_command, worker_command
-from flows.sources import find, read
+from flows.reading import read
+from flows.sources import find
 from servers.stores import open_stores
 from tests.conftest import settings_in
 from tools.clients.bridge import open_bridge
@@ -56,7 +57,7 @@ async def direct(settings: Settings, folder: Path, collection: str) -> float:
 
         async def one(batch: list) -> None:
             async with free:
-                await bridge.ingest([read(found) for found in batch], collection=collection)
+                await bridge.ingest([document for found in batch for _, document in read(found)], collection=collection)
 
         await asyncio.gather(*(one(batch) for batch in split(find([str(folder)]).files, 50)))
     return time.monotonic() - started

@@ -7,14 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
@@ -23,9 +20,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.deploy import deploy, read_manifest
 from flows.server import prefect_environment, server_command
 from tests.conftest import settings_in
+from tests.flows.peer import Peer
 from tests.serving import serving
 from tools.clients.prefect import open_prefect
-from tools.errors import BadRequest, Capibara6Error, DocumentNotFound, StoreUnavailable
 from tools.settings import Settings
 
 UNCLOSED = "ignore:Exception ignored in. <(socket|ssl)[.]:pytest.PytestUnraisableExceptionWarning"
@@ -37,87 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings(UNCLOSED))
             item.add_marker(pytest.mark.timeout(300))  # the first one waits for Prefect's server
-
-
-@dataclass
-class Peer:
-    """A bridge that keeps documents in a dictionary. `away` requests fail; `refused` ids never enter."""
-
-    collections: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    away: int = 0
-    refused: set[str] = field(default_factory=set)
-    requests: list[int] = field(default_factory=list)
-    busy: int = 0
-    most_busy: int = 0
-    wait_s: float = 0.0
-    writes: int = 0
-
-    def put(self, collection: str, document: dict[str, Any]) -> bool:
-        """True when it changed something."""
-        held = self.collections.setdefault(collection, {})
-        if document["id"] in held and held[document["id"]]["text"] == document["text"]:
-            return False
-        self.writes += 1
-        held[document["id"]] = {**document, "updated_at": f"2026-11-22T00:00:{self.writes:09}"}
-        return True
-
-    def app(self) -> FastAPI:
-        app = FastAPI()
-
-        @app.exception_handler(Capibara6Error)
-        async def ours(_: Request, exc: Capibara6Error) -> JSONResponse:
-            return JSONResponse(exc.envelope(), exc.status)
-
-        self._documents(app)
-
-        @app.get("/health")
-        async def health() -> dict[str, Any]:
-            return {"status": "ok"}
-
-        @app.get("/health/detailed")
-        async def detailed() -> dict[str, Any]:
-            return {"postgres": {"status": "connected", "host": "here", "latency_ms": 0.4}}
-
-        return app
-
-    def _documents(self, app: FastAPI) -> None:
-        @app.post("/api/v1/documents")
-        async def write(request: Request) -> dict[str, Any]:
-            body = await request.json()
-            self.requests.append(len(body["documents"]))
-            self.busy += 1
-            self.most_busy = max(self.most_busy, self.busy)
-            await asyncio.sleep(self.wait_s)
-            self.busy -= 1
-            if self.away:
-                self.away -= 1
-                raise StoreUnavailable("postgres is away", source="postgres")
-            if any(document["id"] in self.refused for document in body["documents"]):
-                raise BadRequest("poison", param="documents")
-            changed = sum(self.put(body["collection"], document) for document in body["documents"])
-            return {"accepted": changed, "unchanged": len(body["documents"]) - changed, "failed": []}
-
-        @app.get("/api/v1/documents")
-        async def documents(collection: str, limit: int, offset: int) -> dict[str, Any]:
-            held = sorted(self.collections.get(collection, {}).values(), key=lambda item: item["id"])
-            return {"documents": held[offset : offset + limit], "total": len(held)}
-
-        @app.get("/api/v1/documents/{document_id:path}")
-        async def document(document_id: str, collection: str) -> dict[str, Any]:
-            if document_id not in self.collections.get(collection, {}):
-                raise DocumentNotFound(document_id)
-            return self.collections[collection][document_id]
-
-        @app.post("/api/v1/embeddings")
-        async def embed(request: Request) -> dict[str, Any]:
-            texts = (await request.json())["texts"]
-            return {"vectors": [[1.0, 0.0] if "tres" in text else [0.0, 1.0] for text in texts]}
-
-        @app.delete("/api/v1/documents/{document_id:path}")
-        async def delete(document_id: str, collection: str) -> dict[str, Any]:
-            if self.collections.get(collection, {}).pop(document_id, None) is None:
-                raise DocumentNotFound(document_id)
-            return {"deleted": True}
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from flows.deploy import deploy, read_manifest
 from flows.server import prefect_environment
 from tests.conftest import settings_in
-from tests.flows.conftest import Peer
+from tests.flows.peer import Peer
 from tools.clients.prefect import open_prefect
 from tools.errors import BadRequest, NotFound, Unavailable, UpstreamSilent
 from tools.settings import Settings
@@ -59,7 +59,11 @@ async def test_a_deployment_runs_once_a_key_through_the_worker(
     assert run.state == "COMPLETED"
     assert run.message in lines
     assert sorted(peer.collections["of_the_worker"]) == ["notes/es/uno.md", "notes/two.txt"]
-    assert kinds == {"ingest-of-the-worker": "table", "ingest-of-the-worker-summary": "markdown"}
+    assert kinds == {
+        "ingest-of-the-worker": "table",
+        "ingest-of-the-worker-summary": "markdown",
+        "ingest-of-the-worker-progress": "progress",
+    }
 
 
 def test_operators_run_and_read_flows_from_the_command_line(

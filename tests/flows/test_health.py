@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from flows.health import EXPECTED, addresses, health, judge
-from tests.flows.conftest import Peer
+from tests.flows.peer import Peer
 from tests.serving import serving
 from tools.schema import Answer
 from tools.settings import Settings

@@ -7,25 +7,33 @@ import sys
 import time
 from pathlib import Path
 
-from flows.ingest import compare, gone, ingest, split
+from flows.ingest import ingest, split
+from flows.plain import Unreadable
+from flows.report import compare, gone
 from flows.server import prefect_environment
-from flows.sources import Found, Listing, Unreadable
-from tests.flows.conftest import Peer
+from flows.sources import Found, Listing
+from tests.flows.peer import Peer
 from tools.settings import Settings
 
 
-def _found(name: str, size: int = 10) -> Found:
-    return Found(name, Path(name), size)
+def _found(name: str) -> Found:
+    return Found(name, Path(name), 10)
 
 
 def test_batches_are_bounded_in_files_and_bytes() -> None:
-    files = [_found("a", 600_000), _found("b", 600_000), *(_found(str(n)) for n in range(5))]
-    assert [len(batch) for batch in split(files, 3)] == [1, 3, 3]
+    sizes = [600_000, 600_000, 10, 10, 10, 10, 10]
+    assert [len(sizes[cut]) for cut in split(sizes, 3)] == [1, 3, 3]
+    assert split([], 3) == []
+    assert [len([5_000_000][cut]) for cut in split([5_000_000], 3)] == [1]
+
+
+def _rows(**written: int) -> dict[str, dict[str, int]]:
+    return {name: {"updated_at": when} for name, when in written.items()}
 
 
 def test_a_document_that_the_store_does_not_show_was_not_ingested() -> None:
-    listing = Listing(files=[_found("new"), _found("old"), _found("same"), _found("lost"), _found("bad")])
-    report = compare(listing, {"old": 1, "same": 1}, {"new": 1, "old": 2, "same": 1}, [("bad", "is empty")])
+    sent = ["new", "old", "same", "lost", "bad"]
+    report = compare(sent, _rows(old=1, same=1), _rows(new=1, old=2, same=1), [("bad", "is empty")])
     assert (report.added, report.changed, report.unchanged) == (["new"], ["old"], ["same"])
     assert [name for name, _ in report.failed] == ["bad", "lost"]
 
@@ -34,8 +42,21 @@ def test_only_documents_of_a_listed_folder_can_be_gone() -> None:
     listing = Listing(
         files=[_found("docs/a")], roots=["docs/"], problems=[("docs/broken", Unreadable("empty"))]
     )
-    assert gone(listing, ["docs/a", "docs/b", "docs/broken", "other/c"]) == (["docs/b"], 3)
-    assert gone(Listing(files=[_found("a")]), ["b"]) == ([], 0)
+    known = {name: {} for name in ("docs/a", "docs/b", "docs/broken", "other/c")}
+    assert gone(listing, ["docs/a"], [], known) == (["docs/b"], 3)
+    assert gone(Listing(files=[_found("a")]), [], [], {"b": {}}) == ([], 0)
+
+
+def test_what_a_file_held_that_can_not_be_read_now_is_not_gone() -> None:
+    known = {
+        "docs/a.zip/one.md": {},
+        "docs/a.zip/two.jsonl#1": {},
+        "own": {"metadata": {"origin": "docs/b.jsonl"}},
+        "docs/c.jsonl#3": {},
+        "elsewhere": {"metadata": {"origin": "others/b.jsonl"}},
+    }
+    listing = Listing(roots=["docs/"])
+    assert gone(listing, [], ["docs/a.zip", "docs/b.jsonl"], known) == (["docs/c.jsonl#3"], 4)
 
 
 async def test_running_twice_is_running_once(run, peer: Peer, folder: Path) -> None:
@@ -102,10 +123,10 @@ async def test_nothing_is_pruned_after_an_incomplete_listing(run, peer: Peer, fo
 
 
 async def test_no_more_than_two_runs_write_to_a_collection_at_once(run, peer: Peer, folder: Path) -> None:
-    peer.wait_s = 1.5
+    peer.meet, peer.wait_s = 2, 0.5
     states = await asyncio.gather(*(run(ingest, sources=[str(folder)], collection="busy") for _ in range(3)))
     assert all(state.is_completed() for state in states)
-    assert 1 <= peer.most_busy <= 2
+    assert peer.most_busy == 2
     assert len(peer.requests) == 3
 
 

@@ -4,11 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from flows.sources import MAX_BYTES, Found, Unreadable, find, read
+from flows.plain import Unreadable
+from flows.reading import MAX_BYTES, read
+from flows.sources import Found, find
+from tools.schema import Document
 
 
 def _found(path: Path) -> Found:
     return Found(path.name, path, path.stat().st_size)
+
+
+def _read(path: Path) -> Document:
+    """The one document of a file; raises the reason when it is none."""
+    [(_, document)] = read(_found(path))
+    if isinstance(document, Unreadable):
+        raise document
+    return document
 
 
 def test_ids_are_the_folder_and_the_path_inside_it(folder: Path) -> None:
@@ -77,7 +88,7 @@ def test_a_broken_file_says_what_is_wrong_in_both_languages(data: bytes, key: st
     path = tmp_path / "broken.md"
     path.write_bytes(data)
     with pytest.raises(Unreadable) as caught:
-        read(_found(path))
+        _read(path)
     assert caught.value.key == key
     assert caught.value.say("es") != caught.value.say("en")
 
@@ -85,21 +96,21 @@ def test_a_broken_file_says_what_is_wrong_in_both_languages(data: bytes, key: st
 def test_title_and_language_come_from_front_matter_then_heading_then_name(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("---\ntitle: Título\nlanguage: es\n---\n# Otro\n\nTexto.", encoding="utf-8")
-    document = read(_found(path))
+    document = _read(path)
     assert (document.title, document.language, document.text) == ("Título", "es", "# Otro\n\nTexto.")
     path.write_text("# Heading #\n\nText.")
-    assert read(_found(path)).title == "Heading #"
+    assert _read(path).title == "Heading #"
     path.write_text("Just text.")
-    assert read(_found(path)).title == "page"
+    assert _read(path).title == "page"
 
 
 def test_front_matter_that_is_not_yaml_is_text(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("---\n: [\n---\nText.")
-    assert read(_found(path)).text.startswith("---")
+    assert _read(path).text.startswith("---")
 
 
 def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "page.txt"
     path.write_bytes("El año".encode("utf-16"))
-    assert read(_found(path)).text == "El año"
+    assert _read(path).text == "El año"

@@ -8,15 +8,21 @@ import pypdf
 import pytest
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from flows.sources import Found, Unreadable, read
-from flows.unpack import html, table
+from flows.formats import html, table
+from flows.plain import Unreadable
+from flows.reading import read
+from flows.sources import Found
+from tools.schema import Document
 
 WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
 
-def _read(path: Path, data: bytes):
+def _read(path: Path, data: bytes) -> Document:
     path.write_bytes(data)
-    return read(Found(path.name, path, len(data)))
+    [(_, document)] = read(Found(path.name, path, len(data)))
+    if isinstance(document, Unreadable):
+        raise document
+    return document
 
 
 def make_pdf(*texts: str) -> bytes:
@@ -66,7 +72,7 @@ def test_a_table_says_the_column_of_each_value() -> None:
 def test_a_pdf_keeps_its_title_and_pages(tmp_path: Path) -> None:
     document = _read(tmp_path / "manual.pdf", make_pdf("El puente escucha.", "Page two."))
     assert document.title == "Manual"
-    assert document.text == "## 1\n\nEl puente escucha.\n\n## 2\n\nPage two."
+    assert document.text == "## p. 1\n\nEl puente escucha.\n\n## p. 2\n\nPage two."
 
 
 def test_a_docx_keeps_headings_and_paragraphs(tmp_path: Path) -> None:

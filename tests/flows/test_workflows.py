@@ -14,7 +14,7 @@ from flows.conversation_logger import Message, conversation_logger, transcript
 from flows.lead_processing import lead_id, lead_processing
 from flows.model_consensus import Opinion, model_consensus, weigh
 from flows.system_health_monitor import measure, system_health_monitor
-from tests.flows.conftest import Peer
+from tests.flows.peer import Peer
 from tests.serving import serving
 from tools.errors import BadRequest
 from tools.settings import Settings

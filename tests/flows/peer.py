@@ -1,0 +1,107 @@
+"""A small real bridge: speaks the documents' wire over HTTP and keeps them in a dictionary."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from tools.errors import BadRequest, Capibara6Error, DocumentNotFound, StoreUnavailable
+
+
+@dataclass
+class Peer:
+    """A bridge that keeps documents in a dictionary. `away` requests fail; `refused` ids never enter.
+
+    No write ends before `meet` of them have been under way together.
+    """
+
+    collections: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    away: int = 0
+    refused: set[str] = field(default_factory=set)
+    requests: list[int] = field(default_factory=list)
+    busy: int = 0
+    most_busy: int = 0
+    wait_s: float = 0.0
+    meet: int = 0
+    met: asyncio.Event = field(default_factory=asyncio.Event)
+    graphs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    writes: int = 0
+
+    def put(self, collection: str, document: dict[str, Any]) -> bool:
+        """True when it changed something."""
+        held = self.collections.setdefault(collection, {})
+        if document["id"] in held and held[document["id"]]["text"] == document["text"]:
+            return False
+        self.writes += 1
+        held[document["id"]] = {**document, "updated_at": f"2026-11-22T00:00:{self.writes:09}"}
+        return True
+
+    async def hold(self) -> None:
+        """Take as long as a write is told to take."""
+        self.busy += 1
+        self.most_busy = max(self.most_busy, self.busy)
+        if self.most_busy >= self.meet:
+            self.met.set()
+        async with asyncio.timeout(60):
+            await self.met.wait()
+        await asyncio.sleep(self.wait_s)
+        self.busy -= 1
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.exception_handler(Capibara6Error)
+        async def ours(_: Request, exc: Capibara6Error) -> JSONResponse:
+            return JSONResponse(exc.envelope(), exc.status)
+
+        self._documents(app)
+        self._one_document(app)
+
+        @app.get("/health")
+        async def health() -> dict[str, Any]:
+            return {"status": "ok"}
+
+        @app.get("/health/detailed")
+        async def detailed() -> dict[str, Any]:
+            return {"postgres": {"status": "connected", "host": "here", "latency_ms": 0.4}}
+
+        return app
+
+    def _documents(self, app: FastAPI) -> None:
+        @app.post("/api/v1/documents")
+        async def write(request: Request) -> dict[str, Any]:
+            body = await request.json()
+            self.requests.append(len(body["documents"]))
+            await self.hold()
+            if self.away:
+                self.away -= 1
+                raise StoreUnavailable("postgres is away", source="postgres")
+            if any(document["id"] in self.refused for document in body["documents"]):
+                raise BadRequest("poison", param="documents")
+            changed = sum(self.put(body["collection"], document) for document in body["documents"])
+            return {"accepted": changed, "unchanged": len(body["documents"]) - changed, "failed": []}
+
+        @app.get("/api/v1/documents")
+        async def documents(collection: str, limit: int, offset: int) -> dict[str, Any]:
+            held = sorted(self.collections.get(collection, {}).values(), key=lambda item: item["id"])
+            return {"documents": held[offset : offset + limit], "total": len(held)}
+
+    def _one_document(self, app: FastAPI) -> None:
+        @app.get("/api/v1/documents/{document_id:path}")
+        async def document(document_id: str, collection: str) -> dict[str, Any]:
+            if document_id not in self.collections.get(collection, {}):
+                raise DocumentNotFound(document_id)
+            return self.collections[collection][document_id]
+
+        @app.post("/api/v1/embeddings")
+        async def embed(request: Request) -> dict[str, Any]:
+            texts = (await request.json())["texts"]
+            return {"vectors": [[1.0, 0.0] if "tres" in text else [0.0, 1.0] for text in texts]}
+
+        @app.delete("/api/v1/documents/{document_id:path}")
+        async def delete(document_id: str, collection: str) -> dict[str, Any]:
+            if self.collections.get(collection, {}).pop(document_id, None) is None:
+                raise DocumentNotFound(document_id)
+            return {"deleted": True}
