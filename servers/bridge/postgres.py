@@ -27,6 +27,9 @@ CURSOR = "question"
 ROWS = 1_000
 DISK_FULL = ("53100", "58030")
 SPILLED = "53400"
+# A protocol error by its class, though all that is wrong is the number of params.
+WRONG_COUNT = "08P01"
+UNSENDABLE = (psycopg.DataError, psycopg.ProgrammingError)
 MIGRATION_LOCK = 6_006_001
 
 
@@ -174,8 +177,10 @@ class Postgres(Store):
         self, exc: psycopg.Error | None, *, skip: int = 0
     ) -> Exception:
         state = (exc.sqlstate if exc else None) or ""
-        if not state and isinstance(exc, psycopg.DataError | psycopg.ProgrammingError):
-            return BadRequest("a value can not be sent to postgres", source="postgres", code="invalid_value")
+        if state == WRONG_COUNT or (not state and isinstance(exc, UNSENDABLE)):
+            return BadRequest(
+                "the params do not fit the query", param="params", source="postgres", code="invalid_value"
+            )
         if not state or (state[:2] in ("08", "57") and state != "57014"):
             self.trip()
             return self.unavailable("is not reachable")
