@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import psycopg
 import redis
 
 from tools.errors import StoreUnavailable
@@ -83,10 +84,12 @@ def serve_milvus(settings: Settings) -> NoReturn:
 
 
 def postgres_ready(settings: Settings) -> bool:
-    """True when the socket accepts; PostgreSQL opens it only after recovery has begun to answer."""
-    return _connects(
-        socket.AF_UNIX, str(settings.postgres_socket_dir / f".s.PGSQL.{settings.ports.postgres}")
-    )
+    """True when it answers; its socket accepts earlier, while it is still starting up."""
+    try:
+        with psycopg.connect(settings.postgres_dsn, connect_timeout=2):
+            return True
+    except psycopg.OperationalError:
+        return False
 
 
 def redis_ready(settings: Settings) -> bool:
@@ -98,7 +101,9 @@ def redis_ready(settings: Settings) -> bool:
 
 
 def milvus_ready(settings: Settings) -> bool:
-    return _connects(socket.AF_INET, (settings.host, settings.ports.milvus))
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((settings.host, settings.ports.milvus)) == 0
 
 
 READY: dict[str, Callable[[Settings], bool]] = {
@@ -109,7 +114,7 @@ READY: dict[str, Callable[[Settings], bool]] = {
 
 
 @contextmanager
-def open_stores(settings: Settings, *names: str, deadline_s: float = 30.0) -> Iterator[None]:
+def open_stores(settings: Settings, *names: str, deadline_s: float = 60.0) -> Iterator[None]:
     """Start the named stores (all three by default), wait until they answer, stop them at the end."""
     with ExitStack() as stack:
         for name in names or tuple(READY):
@@ -201,12 +206,6 @@ def _become(command: list[str], **environment: str) -> NoReturn:
 
 def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
-
-
-def _connects(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(address) == 0
 
 
 def _package(name: str) -> Path:

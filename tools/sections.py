@@ -153,6 +153,7 @@ class Agents(Section):
     context_tokens: int = Field(default=6_000, ge=200)
     active_runs: int = Field(default=64, ge=1)
     waiting_runs: int = Field(default=256, ge=0)
+    keep_runs_days: int = Field(default=30, ge=1)
     mcp: dict[str, str] = {}
 
 

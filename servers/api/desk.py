@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,18 @@ from agents.events import Event
 from agents.memory import Memory, open_memory
 from agents.runtime import Order, Ready, compile_agents, stream
 from servers.api.ledger import Ledger
-from servers.api.rows import open_rows
+from servers.api.rows import now, open_rows
 from servers.api.runs import Runs
+from servers.api.sole import sole
 from servers.api.threads import Threads
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
+from tools.log import get_logger
 from tools.settings import Settings
+
+PRUNE_S = 6 * 3_600.0
+
+log = get_logger("api")
 
 
 @dataclass(frozen=True)
@@ -55,18 +62,31 @@ class Desk:
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """Everything open, and the runs of a killed process taken up again."""
     async with (
+        sole(settings),
         open_clients(settings) as clients,
         open_memory(settings) as memory,
         open_rows(settings) as engine,
     ):
         ready = compile_agents(memory)
         around = partial(Context, clients, settings.chat, bounds=settings.agents)
-        runs = Runs(Ledger(engine), memory, ready, around, settings.agents)
+        ledger = Ledger(engine)
+        runs = Runs(ledger, memory, ready, around, settings.agents)
         await runs.resume()
+        pruning = asyncio.create_task(_prune(ledger, settings.agents.keep_runs_days))
         try:
             yield Desk(settings, clients, memory, ready, Threads(engine, memory), runs)
         finally:
+            pruning.cancel()
+            await asyncio.gather(pruning, return_exceptions=True)
             await runs.close()
+
+
+async def _prune(ledger: Ledger, days: int) -> None:
+    """Ended runs are kept for a while, for those who come back to read them."""
+    while True:
+        removed = await ledger.prune(now() - timedelta(days=days))
+        log.info("pruned", runs=removed)
+        await asyncio.sleep(PRUNE_S)
 
 
 async def _lives(peer: Http) -> str:

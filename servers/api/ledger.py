@@ -1,5 +1,6 @@
 """Writes and reads the rows of runs. It decides nothing and runs nothing."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -66,6 +67,14 @@ class Ledger:
         async with session(self.engine) as rows:
             await rows.exec(delete(RunRow).where(col(RunRow.run_id) == run_id))
             await rows.commit()
+
+    async def prune(self, before: datetime) -> int:
+        """Delete the rows of runs that ended before; how many."""
+        old = col(RunRow.status).not_in(OPEN) & (col(RunRow.updated_at) < before)
+        async with session(self.engine) as rows:
+            result = await rows.exec(delete(RunRow).where(old))
+            await rows.commit()
+        return result.rowcount
 
     async def _write(self, row: RunRow, status: str, *, thread: str) -> None:
         row.status, row.updated_at = status, now()
