@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from servers.bridge.again import reembed
 from servers.pool.cli import app as models
 from servers.pool.route_cli import route
 from tools.errors import Capibara6Error
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(models, name="models")
 app.command("route")(route)
+app.command("reembed")(reembed)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 

@@ -10,7 +10,7 @@ Capibara6Error 500 ── StateRefused
 ├── QueueFull 429 · RateLimited 429
 ├── Cancelled 499
 ├── NotSupported 501
-├── UpstreamFailed 502 ── ProgramFailed
+├── UpstreamFailed 502 ── BadVectors · ProgramFailed
 ├── Unavailable 503 ── ModelUnavailable · EngineGone · EmbedderMissing
 │                     StoreUnavailable · Draining
 ├── UpstreamSilent 504
@@ -151,6 +151,12 @@ class NotSupported(Capibara6Error):
 
 class UpstreamFailed(Capibara6Error):
     status, type, code = 502, "upstream_error", "upstream_failed"
+
+
+class BadVectors(UpstreamFailed):
+    """An embedder gave too few vectors, of another size, or without direction."""
+
+    code = "bad_vectors"
 
 
 class ProgramFailed(UpstreamFailed):

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from servers.bridge.minilm import ensure_graph, weights_folder, word_table
 from servers.bridge.vectors import checked
 from tools.clients.http import Http
-from tools.errors import UpstreamFailed
+from tools.errors import BadVectors
 
 BATCH_TOKENS = 2_048
 MAX_TOKENS = 256
@@ -117,6 +117,6 @@ def _open(folder: Path) -> tuple[Tokenizer, np.ndarray, onnxruntime.InferenceSes
 def _vectors(body: object) -> list[list[float]]:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise UpstreamFailed("the embedder answered without data", source="embedder")
+        raise BadVectors("the embedder answered without data", source="embedder")
     ordered = sorted(data, key=lambda item: item.get("index", 0))
     return [item.get("embedding") or [] for item in ordered]

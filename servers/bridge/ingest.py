@@ -14,16 +14,26 @@ from servers.bridge.extraction import Extractions
 from servers.bridge.graph import Graph, Passage, space_name
 from servers.bridge.library import Library
 from servers.bridge.manifest import DELETING, DONE, DocumentRow
-from servers.bridge.milvus import TEXT_BYTES, Milvus
+from servers.bridge.milvus import Milvus
 from servers.bridge.plan import Place, Plan, plan, resume, unchanged
+from servers.bridge.points import milvus_row
 from servers.bridge.titles import Titles
-from tools.errors import StoreUnavailable
+from tools.errors import (
+    BadRequest,
+    BadVectors,
+    EmbedderMissing,
+    StoreUnavailable,
+    TooLarge,
+    UpstreamFailed,
+)
 from tools.log import get_logger
 from tools.schema import Document, FailedDocument, IngestReport
 
 BATCH = 32
 AT_ONCE = 3
 METADATA_BYTES = 60_000
+SPOILT = (BadVectors, BadRequest, TooLarge)
+"""What one text may do to a whole batch; an embedder that is away spoils nothing, it is waited for."""
 log = get_logger("ingest")
 Progress = Callable[[IngestReport, int], Awaitable[None]]
 
@@ -84,7 +94,10 @@ class Ingest:
             if row.state == DELETING:
                 await self._delete_again(place, row.id)
             else:
-                await self._again(place, row)
+                try:
+                    await self._again(place, row)
+                except (UpstreamFailed, EmbedderMissing, *SPOILT) as exc:
+                    log.warning("repair_waits", document=row.id, reason=exc.message)
         return len(rows) + await self.extractions.repair()
 
     async def _delete_again(self, where: Place, document_id: str) -> None:
@@ -106,7 +119,8 @@ class Ingest:
             if held is None or (held.state == DONE and held.in_graph):
                 return
             await self._ensure(place)
-            await self._write(place, [resume(held, chunks.get(row.id, []))])
+            plans = [resume(held, chunks.get(row.id, []))]
+            await self._write(place, plans, await self._vectors(place, plans))
 
     async def _ensure(self, place: Place) -> None:
         if place.physical in self.made:
@@ -125,13 +139,29 @@ class Ingest:
             plans = await asyncio.to_thread(
                 lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), place) for item in changed]
             )
-            plans = _with_text(plans, report)
+            plans, vectors = await self._embedded(place, _with_text(plans, report), report)
             if plans:
-                await self._write(place, plans)
+                await self._write(place, plans, vectors)
                 report.accepted += len(plans)
 
-    async def _write(self, place: Place, plans: list[Plan]) -> None:
-        vectors = await self._vectors(place, plans)
+    async def _embedded(
+        self, place: Place, plans: list[Plan], report: IngestReport
+    ) -> tuple[list[Plan], dict[str, np.ndarray]]:
+        """Vectors of all, or of each alone when one spoils them: what has none is reported, not written."""
+        try:
+            return plans, await self._vectors(place, plans)
+        except SPOILT:
+            vectors: dict[str, np.ndarray] = {}
+            kept: list[Plan] = []
+        for item in plans:
+            try:
+                vectors |= await self._vectors(place, [item])
+                kept.append(item)
+            except SPOILT as exc:
+                report.failed.append(FailedDocument(id=item.document.id, reason=exc.message))
+        return kept, vectors
+
+    async def _write(self, place: Place, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
         await self.library.declare(place, plans)
         await self.milvus.upsert(place.physical, _milvus_rows(place, plans, vectors))
         purge = [key for item in plans for key in item.purge]
@@ -232,19 +262,18 @@ def _with_text(plans: Sequence[Plan], report: IngestReport) -> list[Plan]:
 
 def _milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        {
-            "id": row.id,
-            "document_id": item.document.id,
-            "tenant": place.tenant,
-            "language": item.language,
-            "title": item.document.title,
-            "source": item.document.source,
-            "heading": row.heading[:2_000],
-            "text": row.text,
-            "tokens": row.tokens.encode()[:TEXT_BYTES].decode(errors="ignore"),
-            "metadata": item.document.metadata,
-            "dense": vectors[row.id],
-        }
+        milvus_row(
+            place,
+            item.document.id,
+            row,
+            vectors[row.id],
+            {
+                "language": item.language,
+                "title": item.document.title,
+                "source": item.document.source,
+                "metadata": item.document.metadata,
+            },
+        )
         for item in plans
         for row in item.write
     ]

@@ -1,13 +1,13 @@
-"""Ingestion jobs: run in the background or awaited, their progress in PostgreSQL, cancelled on request."""
+"""Jobs, ingestions mostly: in the background, their progress in PostgreSQL, cancelled on request."""
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sqlalchemy import func, select, update
 
-from servers.bridge.ingest import Ingest
+from servers.bridge.ingest import Ingest, Progress
 from servers.bridge.manifest import JobRow
 from servers.bridge.postgres import Postgres
 from tools.errors import Capibara6Error, NotFound, QueueFull
@@ -17,10 +17,11 @@ from tools.schema import Document, IngestReport
 WAITING = 16
 ENDED = ("done", "failed", "cancelled", "interrupted")
 log = get_logger("jobs")
+Work = Callable[[Progress], Awaitable[IngestReport]]
 
 
 class Jobs:
-    """Owns the running ingestions of this process."""
+    """Owns the running jobs of this process."""
 
     def __init__(self, ingest: Ingest, postgres: Postgres) -> None:
         self.ingest, self.postgres = ingest, postgres
@@ -32,14 +33,22 @@ class Jobs:
         return await self.ingest.upsert(tenant, collection, documents)
 
     async def start(self, tenant: str, collection: str, documents: Sequence[Document]) -> str:
-        """Begin in the background; the job's id. Raises QueueFull."""
+        """Ingest in the background; the job's id. Raises QueueFull."""
+
+        async def work(progress: Progress) -> IngestReport:
+            return await self.ingest.upsert(tenant, collection, documents, progress=progress)
+
+        return await self.begin(tenant, collection, len(documents), work)
+
+    async def begin(self, tenant: str, collection: str, total: int, work: Work) -> str:
+        """Do `work` in the background; the job's id. Raises QueueFull."""
         if len(self.running) >= WAITING:
-            raise QueueFull("too many ingestions are waiting", source="bridge", retry_after=5)
+            raise QueueFull("too many jobs are waiting", source="bridge", retry_after=5)
         job_id = uuid.uuid4().hex
-        row = JobRow(id=job_id, tenant=tenant, collection=collection, state="running", total=len(documents))
+        row = JobRow(id=job_id, tenant=tenant, collection=collection, state="running", total=total)
         async with self.postgres.session() as session:
             session.add(row)
-        task = asyncio.create_task(self._work(job_id, tenant, collection, documents))
+        task = asyncio.create_task(self._work(job_id, total, work))
         self.running[job_id] = task
         task.add_done_callback(lambda _: self.running.pop(job_id, None))
         return job_id
@@ -73,14 +82,12 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self.running.values(), return_exceptions=True)
 
-    async def _work(
-        self, job_id: str, tenant: str, collection: str, documents: Sequence[Document]
-    ) -> IngestReport:
+    async def _work(self, job_id: str, total: int, work: Work) -> IngestReport:
         async def progress(report: IngestReport, done: int) -> None:
             await self._note(job_id, **_counts(report), done=done)
 
         try:
-            report = await self.ingest.upsert(tenant, collection, documents, progress=progress)
+            report = await work(progress)
         except asyncio.CancelledError:
             await asyncio.shield(self._note(job_id, state="cancelled"))
             raise
@@ -88,7 +95,7 @@ class Jobs:
             log.warning("job_failed", job=job_id, reason=exc.message)
             await self._note(job_id, state="failed", reason=exc.message)
             return IngestReport(job_id=job_id)
-        await self._note(job_id, state="done", done=len(documents), **_counts(report))
+        await self._note(job_id, state="done", done=total, **_counts(report))
         return report
 
     async def _note(self, job_id: str, **values: object) -> None:

@@ -25,12 +25,12 @@ class Library:
         self.postgres = postgres
         self.embedder, self.dimensions = embedder, dimensions
 
-    def place(self, tenant: str, collection: str) -> Place:
+    def place(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Place:
         """Where a new collection goes: known without asking anybody."""
-        key = f"{tenant}\x1f{self.embedder}\x1f{self.dimensions}"
+        embedder, dimensions = embedder or self.embedder, dimensions or self.dimensions
+        key = f"{tenant}\x1f{embedder}\x1f{dimensions}"
         suffix = hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
-        made = versions(self.embedder, self.dimensions)
-        return Place(tenant, collection, f"{collection}__{suffix}", made, self.embedder)
+        return Place(tenant, collection, f"{collection}__{suffix}", versions(embedder, dimensions), embedder)
 
     async def where(self, tenant: str, collection: str) -> Place:
         """Where a collection is now, with the embedder that it has; where it would go when there is none."""
@@ -61,8 +61,8 @@ class Library:
             "version": 0,
         }
         async with self.postgres.session() as session:
-            made: Any = await session.execute(insert(CollectionRow).values(values).on_conflict_do_nothing())
-            return made.rowcount == 1
+            new = insert(CollectionRow).values(values).on_conflict_do_nothing()
+            return await session.scalar(new.returning(_column(CollectionRow.name))) is not None
 
     @asynccontextmanager
     async def locked(self, place: Place, ids: Sequence[str]) -> AsyncIterator[Place]:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from servers.app import create_app
-from servers.bridge import admin, doors, routes, saved
+from servers.bridge import admin, collections, doors, routes, saved
 from servers.bridge.gate import Gate
 from servers.bridge.health import watching
 from servers.bridge.keys import Keys
@@ -53,7 +53,7 @@ def build_app(settings: Settings) -> FastAPI:
             raise Draining("the bridge is starting", source="bridge", retry_after=1)
         return await health.look()
 
-    for router in (routes.router, doors.router, saved.router, admin.router):
+    for router in (routes.router, doors.router, collections.router, saved.router, admin.router):
         app.include_router(router)
     return app
 

@@ -69,6 +69,16 @@ class Milvus(Store):
         )
         await self.call(work, deadline_s=30.0)
 
+    async def count(self, name: str) -> int:
+        """How many rows it holds; 0 when it is missing."""
+        if not await self.call(self.client.has_collection(name)):
+            return 0
+        work = self.client.query(name, filter="", output_fields=["count(*)"])
+        return int((await self.call(work, deadline_s=30.0))[0]["count(*)"])
+
+    async def drop(self, name: str) -> None:
+        await self.call(self.client.drop_collection(name), deadline_s=30.0)
+
     async def dense(
         self,
         name: str,

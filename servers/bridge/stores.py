@@ -18,8 +18,10 @@ from servers.bridge.near import Near
 from servers.bridge.nebula import Nebula, open_nebula
 from servers.bridge.postgres import Postgres, open_postgres
 from servers.bridge.redis import Redis, open_redis
+from servers.bridge.reembed import Reembed
 from servers.bridge.rerank import open_reranker
 from servers.bridge.search import Search
+from servers.bridge.shelves import Shelves
 from servers.bridge.titles import Titles
 from tools.settings import Settings
 
@@ -38,6 +40,7 @@ class Stores:
     ingest: Ingest
     search: Search
     jobs: Jobs
+    shelves: Shelves
 
 
 @asynccontextmanager
@@ -65,4 +68,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)
-        yield Stores(milvus, nebula, postgres, redis, embedder, embedders, library, ingest, search, jobs)
+        shelves = Shelves(library, embedders, Reembed(library, milvus, embedders), jobs)
+        yield Stores(
+            milvus, nebula, postgres, redis, embedder, embedders, library, ingest, search, jobs, shelves
+        )

@@ -58,6 +58,29 @@ class Bridge:
         body = extraction.model_dump(exclude_none=True)
         return await self.http.json("PUT", path, params={"collection": collection}, json=body, timeout=120.0)
 
+    async def collections(self) -> list[dict[str, Any]]:
+        """`{name, embedder, dimensions, languages, version, documents, chunks}` each."""
+        return (await self.http.json("GET", "/api/v1/collections"))["collections"]
+
+    async def create_collection(
+        self, name: str, *, embedder: str | None = None, languages: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Make it, unless it is there. Raises Conflict when it has another embedder."""
+        body = {"name": name, "embedder": embedder, "languages": list(languages)}
+        return await self.http.json("POST", "/api/v1/collections", json=body)
+
+    async def reembed(self, name: str, *, embedder: str | None = None) -> str:
+        """Begin to embed a collection again; the job's id."""
+        path = f"/api/v1/collections/{quote(name, safe='')}/reembed"
+        return (await self.http.json("POST", path, json={"embedder": embedder}))["job_id"]
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """`{state, total, done, accepted, unchanged, failed, reason, …}` of a job."""
+        return await self.http.json("GET", f"/api/v1/ingest/jobs/{quote(job_id, safe='')}")
+
+    async def cancel_job(self, job_id: str) -> dict[str, Any]:
+        return await self.http.json("DELETE", f"/api/v1/ingest/jobs/{quote(job_id, safe='')}", timeout=60.0)
+
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Unit-length vectors, one a text."""
         body = await self.http.json("POST", "/api/v1/embeddings", json={"texts": list(texts)})

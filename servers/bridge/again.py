@@ -1,0 +1,52 @@
+"""`capibara6 reembed`: another embedder for a collection, through the bridge's door; of the main command."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from tools.clients.bridge import Bridge, open_bridge
+from tools.errors import UpstreamFailed
+from tools.settings import Settings, load_settings
+
+EVERY_S = 0.5
+
+
+def reembed(
+    name: Annotated[str, typer.Argument(help="Colección · collection.")],
+    embedder: Annotated[
+        str | None, typer.Option(help="Uno de la configuración; por omisión, el general · one of settings.")
+    ] = None,
+) -> None:
+    """Vuelve a calcular los vectores de una colección sin dejar de servirla · embed a collection again."""
+    settings, console = load_settings(), Console(highlight=False)
+    version = asyncio.run(_run(settings, console, name, embedder))
+    said = "Hecho: versión {}." if settings.language == "es" else "Done: version {}."
+    console.print(said.format(version))
+
+
+async def _run(settings: Settings, console: Console, name: str, embedder: str | None) -> int:
+    """The collection's version when the job has ended. Ctrl-C cancels the job."""
+    async with open_bridge(settings) as bridge:
+        job = await bridge.reembed(name, embedder=embedder)
+        try:
+            ended = await _followed(bridge, console, job, name)
+        except asyncio.CancelledError:
+            await asyncio.shield(bridge.cancel_job(job))
+            raise
+        if ended["state"] != "done":
+            raise UpstreamFailed(ended["reason"] or f"the job is {ended['state']}", source="bridge")
+        held = await bridge.collections()
+        return next(row["version"] for row in held if row["name"] == name)
+
+
+async def _followed(bridge: Bridge, console: Console, job: str, name: str) -> dict[str, Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(name, total=None)
+        while (state := await bridge.job(job))["state"] == "running":
+            progress.update(bar, completed=state["done"], total=state["total"])
+            await asyncio.sleep(EVERY_S)
+    return state
