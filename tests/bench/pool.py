@@ -1,7 +1,8 @@
-"""What a request and a streamed chunk cost in the pool, beside plain proxies, in one interleaved run.
+"""What a request and a streamed chunk cost in the pool, beside other proxies, in one interleaved run.
 
-CPU µs of the proxy's process a request at 1, 64 and 256 connections, CPU µs a chunk, added median latency.
-Ratios travel between machines, microseconds do not. `python tests/bench/pool.py [--rounds N]`
+CPU µs of the proxy's processes a request at 1, 64 and 256 connections, CPU µs a chunk, added median latency.
+Ratios travel between machines, microseconds do not. `python -m tests.bench.pool [--install] [--rounds N]`
+LiteLLM and vllm-router have environments of their own in `.bench-envs/`, which `--install` builds.
 """
 
 import argparse
@@ -27,9 +28,14 @@ from tests.pool.world import Server, free_port, make_settings, write_catalog
 PARTS = Path(__file__).with_name("pool_parts.py")
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hola"}]}
 CONNECTIONS = {1: 200, 64: 640, 256: 1024}
-SLOW = {"starlette": 4}
+SLOW = {"starlette": 4, "litellm": 16}
 """These get a fraction of the requests, or they would be most of the run."""
 STREAMS, CHUNKS = 32, 100
+WARM, MANY = 20_000, 100_000
+"""Memory is compared before and after so many requests."""
+ROOT = Path(__file__).parents[2]
+ENVS = ROOT / ".bench-envs"
+RIVALS = {"litellm": "litellm[proxy]", "vllm-router": "vllm-router"}
 
 
 class Proxy:
@@ -38,71 +44,112 @@ class Proxy:
         self.process = psutil.Process(popen.pid)
 
     def cpu(self) -> float:
-        """Seconds of the process and, for nginx, of its workers. The engines of the pool are not counted."""
-        family = [self.process, *(self.process.children() if self.name == "nginx" else [])]
+        """Seconds of the process and its workers. The engines that the pool has started are not counted."""
+        family = [self.process, *(self.process.children(recursive=True) if self.name != "pool" else [])]
         # The scheduler's own count is in nanoseconds; the usual one advances by 10 ms.
         threads = [thread for each in family for thread in Path(f"/proc/{each.pid}/task").iterdir()]
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
-async def main(rounds: int, only: list[str]) -> None:
+async def main(rounds: int, only: list[str], many: int) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        proxies = start(Path(folder), stack)
-        proxies = [proxy for proxy in proxies if not only or proxy.name in ("direct", *only)]
+        proxies = start(Path(folder), stack, only or ["pool", "raw", "starlette", "nginx", *RIVALS])
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
         async with aiohttp.ClientSession(connector=connector) as session:
-            for proxy in proxies:
-                await answering(session, proxy)
+            proxies = [proxy for proxy in proxies if await answering(session, proxy)]
             found = defaultdict(list)
             for _ in range(rounds):
                 for proxy in proxies:
                     await measure(session, proxy, found)
+            show(proxies, found)
             pool = next(proxy for proxy in proxies if proxy.name == "pool")
-            await asyncio.sleep(2)
-            show(proxies, found, await idle(pool), pool.process.memory_info().rss)
+            await asyncio.sleep(5)
+            await idle(pool)
+            if many:
+                await memory(session, pool, many)
 
 
-def start(folder: Path, stack: contextlib.ExitStack) -> list[Proxy]:
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+def start(folder: Path, stack: contextlib.ExitStack, wanted: list[str]) -> list[Proxy]:
+    """The engine, the pool, and of the others those that are wanted and here."""
 
-    def run(*words: str) -> subprocess.Popen[bytes]:
-        popen = subprocess.Popen([sys.executable, *words], env=environment)
+    def run(*words: str, **more: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore", **more}
+        log = stack.enter_context((folder / f"{Path(words[-1]).name}.log").open("wb"))
+        popen = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
         stack.callback(popen.wait)
-        stack.callback(popen.kill)
+        stack.callback(popen.terminate)
         return popen
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    engine = run(str(PARTS), "engine", "--port", str(port), "--name", "m", "--nonce", "n")
-    proxies = [Proxy("direct", port, engine)]
-    for kind in ("raw", "starlette"):
+    engine = run(sys.executable, str(PARTS), "engine", "--port", str(port), "--name", "m", "--nonce", "n")
+    proxies = [Proxy("direct", port, engine), pool(folder, stack)]
+    for name in wanted:
         port = free_port()
-        proxies.append(Proxy(kind, port, run(str(PARTS), kind, str(port), url)))
-    line = [
-        sys.executable,
-        str(PARTS),
-        "engine",
-        "--port",
-        "{port}",
-        "--name",
-        "{name}",
-        "--nonce",
-        "{nonce}",
-    ]
+        if name in ("raw", "starlette"):
+            proxies.append(Proxy(name, port, run(sys.executable, str(PARTS), name, str(port), url)))
+        elif name == "nginx" and shutil.which("nginx"):
+            proxies.append(Proxy(name, port, run("nginx", "-p", str(folder), "-c", nginx(folder, port, url))))
+        elif name == "nginx":
+            print("nginx: skipped, it is not here (Debian: nginx-light)")
+        elif name in RIVALS and not program(name).exists():
+            print(f"{name}: skipped, it is not in {ENVS.name}/ (build that with --install)")
+        elif name == "litellm":
+            config = folder / "litellm.yaml"
+            config.write_text(LITELLM.format(url=url))
+            words = [str(program(name)), "--host", "127.0.0.1", "--port", str(port), "--config", str(config)]
+            proxies.append(Proxy(name, port, run(*words, LITELLM_LOCAL_MODEL_COST_MAP="True")))
+        elif name == "vllm-router":
+            words = ["--host", "127.0.0.1", "--port", str(port), "--prometheus-port", str(free_port())]
+            words += ["--policy", "round_robin", "--log-level", "error", "--worker-urls", url]
+            proxies.append(Proxy(name, port, run(str(program(name)), *words)))
+    return proxies
+
+
+def pool(folder: Path, stack: contextlib.ExitStack) -> Proxy:
+    line = [sys.executable, str(PARTS), "engine"]
+    for word in ("port", "name", "nonce"):
+        line += [f"--{word}", f"{{{word}}}"]
     entry = {"backend": "vllm", "command": line, "concurrency": 512}
     settings = make_settings(folder / "home", write_catalog(folder / "models.toml", {"m": entry}))
     server = Server(settings)
     stack.callback(server.popen.wait)
     stack.callback(server.popen.terminate)
-    proxies.insert(1, Proxy("pool", settings.ports.pool, server.popen))
-    if shutil.which("nginx"):
-        proxies.append(nginx(folder, url, stack))
-    return proxies
+    return Proxy("pool", settings.ports.pool, server.popen)
 
 
-def nginx(folder: Path, url: str, stack: contextlib.ExitStack) -> Proxy:
-    port = free_port()
-    (folder / "nginx.conf").write_text(
+LITELLM = """model_list:
+  - model_name: m
+    litellm_params: {{model: openai/m, api_base: "{url}/v1", api_key: none}}
+litellm_settings: {{telemetry: false}}
+general_settings: {{dangerously_permit_weak_or_unset_master_key: true}}
+"""
+
+
+def program(name: str) -> Path:
+    return ENVS / name / "bin" / name
+
+
+def install() -> None:
+    """Build the environments of LiteLLM and vllm-router; what does not install is skipped with a word."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    for name, package in RIVALS.items():
+        if program(name).exists():
+            continue
+        python = ENVS / name / "bin/python"
+        steps = [["venv", "-q", str(ENVS / name)], ["pip", "install", "-q", "--python", str(python), package]]
+        failed = next(
+            (step for step in steps if subprocess.run([uv, *step], check=False, timeout=900).returncode), None
+        )
+        if failed:
+            print(f"{name}: did not install: uv {' '.join(failed)}")
+            shutil.rmtree(ENVS / name, ignore_errors=True)
+
+
+def nginx(folder: Path, port: int, url: str) -> str:
+    """Its configuration: one worker, connections kept, nothing written."""
+    file = folder / "nginx.conf"
+    file.write_text(
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
         "events { worker_connections 2048; }\n"
         f"http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;\n"
@@ -111,22 +158,22 @@ def nginx(folder: Path, url: str, stack: contextlib.ExitStack) -> Proxy:
         f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://engine; proxy_buffering off;\n"
         'proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}\n'.replace("}}", "}")
     )
-    popen = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")])
-    stack.callback(popen.wait)
-    stack.callback(popen.terminate)
-    return Proxy("nginx", port, popen)
+    return str(file)
 
 
-async def answering(session: aiohttp.ClientSession, proxy: Proxy) -> None:
-    for _ in range(200):
-        try:
+async def answering(session: aiohttp.ClientSession, proxy: Proxy) -> bool:
+    """Wait until it answers. One that does not is left out, with a word."""
+    for _ in range(1200):
+        if proxy.popen.poll() is not None:
+            break
+        with contextlib.suppress(aiohttp.ClientError):
             async with session.post(proxy.url, json=ASK) as response:
                 await response.read()
-                assert response.status == 200, await response.text()
-                return
-        except aiohttp.ClientError:
-            await asyncio.sleep(0.1)
-    raise SystemExit(f"{proxy.name} does not answer")
+                if response.status == 200:
+                    return True
+        await asyncio.sleep(0.1)
+    print(f"{proxy.name}: skipped, it does not answer (exit code {proxy.popen.poll()})")
+    return False
 
 
 async def measure(session: aiohttp.ClientSession, proxy: Proxy, found: dict) -> None:
@@ -157,37 +204,57 @@ async def measure(session: aiohttp.ClientSession, proxy: Proxy, found: dict) -> 
 async def stream(session: aiohttp.ClientSession, proxy: Proxy) -> None:
     async with session.post(proxy.url, json={**ASK, "stream": True}) as response:
         said = await response.read()
-    assert said.count(b"data: ") == CHUNKS + 1, said[-300:]
+    assert said.count(b"data: ") > CHUNKS and said.rstrip().endswith(b"[DONE]"), said[-300:]
 
 
-async def idle(proxy: Proxy) -> float:
-    """CPU share of the pool while nothing happens."""
-    before, began = proxy.cpu(), time.monotonic()
+async def idle(pool: Proxy) -> None:
+    """CPU share and memory of the pool while nothing happens."""
+    before, began = pool.cpu(), time.monotonic()
     await asyncio.sleep(10)
-    return (proxy.cpu() - before) / (time.monotonic() - began)
+    share = (pool.cpu() - before) / (time.monotonic() - began)
+    print(f"idle: {share * 100:.2f} % CPU, {pool.process.memory_info().rss / 2**20:.0f} MiB")
 
 
-def show(proxies: list[Proxy], found: dict, idle_share: float, memory: int) -> None:
-    columns = [*CONNECTIONS, "chunk", "p50"]
-    best = {key: statistics.median(values) for key, values in found.items()}
-    print(
-        f"{'CPU µs':12}"
-        + "".join(f"{f'at {c}' if c in CONNECTIONS else c:>10}" for c in columns[:-1])
-        + "  added p50 ms"
-    )
+async def memory(session: aiohttp.ClientSession, pool: Proxy, many: int) -> None:
+    """What the pool's memory grows by over many requests, a tenth of them streams that are left early."""
+
+    async def worker(count: int) -> None:
+        for number in range(count):
+            body = {**ASK, "stream": number % 10 == 0}
+            async with session.post(pool.url, json=body) as response:
+                await (response.content.readany() if body["stream"] else response.read())
+
+    sizes = []
+    for count in (min(WARM, many), many):
+        await asyncio.gather(*(worker(count // 64) for _ in range(64)))
+        await asyncio.sleep(1)
+        sizes.append(pool.process.memory_info().rss / 2**20)
+    print(f"memory over {many:,} requests: {sizes[0]:.1f} → {sizes[1]:.1f} MiB")
+
+
+def show(proxies: list[Proxy], found: dict) -> None:
+    columns = [*CONNECTIONS, "chunk"]
+    middle = {key: statistics.median(values) for key, values in found.items()}
+    titles = "".join(f"{f'at {c}' if c in CONNECTIONS else c:>10}" for c in columns)
+    print(f"{'CPU µs':16}{titles}  added p50 ms")
     for proxy in proxies[1:]:
-        cells = "".join(f"{best[proxy.name, column]:10.0f}" for column in columns[:-1])
-        print(f"{proxy.name:12}{cells}{best[proxy.name, 'p50'] - best['direct', 'p50']:14.3f}")
-    for other in (proxy.name for proxy in proxies[2:]):
-        cells = "".join(f"{best['pool', c] / best[other, c]:10.2f}" for c in columns[:-1])
-        print(f"{'pool/' + other:12}{cells}".replace("pool/starlette", "p/starlette "))
-    print(f"idle: {idle_share * 100:.2f} % CPU, {memory / 2**20:.0f} MiB")
+        cells = "".join(f"{middle[proxy.name, column]:10.0f}" for column in columns)
+        print(f"{proxy.name:16}{cells}{middle[proxy.name, 'p50'] - middle['direct', 'p50']:14.3f}")
+    for other in proxies[2:]:
+        cells = "".join(f"{middle['pool', c] / middle[other.name, c]:10.2f}" for c in columns)
+        print(f"{'pool/' + other.name:16}{cells}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", help="accepted like every bench; not used")
-    parser.add_argument("--only", nargs="*", default=[], help="of pool, raw, starlette, nginx")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="of raw, starlette, nginx, litellm, vllm-router"
+    )
+    parser.add_argument("--many", type=int, default=MANY, help="requests that memory is measured over")
+    parser.add_argument("--install", action="store_true", help="build .bench-envs/ first")
     given = parser.parse_args()
-    asyncio.run(main(given.rounds, given.only))
+    if given.install:
+        install()
+    asyncio.run(main(given.rounds, given.only, given.many))
