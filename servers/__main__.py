@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from servers.bridge.again import reembed
+from servers.bridge.cli import app as keys
 from servers.pool.cli import app as models
 from servers.pool.route_cli import route
 from tools.errors import Capibara6Error
@@ -31,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
 app.command("route")(route)
 app.command("reembed")(reembed)
 console = Console(highlight=False)

@@ -23,6 +23,8 @@ from tools.settings import Limits, Settings
 ABORT = "capibara6.abort"
 """ASGI extension: breaks the connection at once, for clients that take nothing."""
 
+KEYS, KEY_BYTES = frozenset({b"authorization", b"x-api-key"}), 4_096
+
 
 class Guarded(HttpToolsProtocol):
     """Closes slow and oversized senders: slowloris in all its forms."""
@@ -62,6 +64,8 @@ class Guarded(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if len(value) > KEY_BYTES and name.lower() in KEYS:
+            value = b""  # no key is that long: whoever sends it hears what any wrong key hears
         self._count(len(name) + len(value))
         super().on_header(name, value)
 

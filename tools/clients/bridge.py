@@ -101,6 +101,19 @@ class Bridge:
         request = {"space": space, "query": query, "params": params or {}}
         return await self.http.json("POST", "/api/v1/nebula/query", json=request)
 
+    async def create_key(self, **wanted: Any) -> dict[str, Any]:
+        """A new key: `{id, key, tenant, scopes, …}`; `key` is shown this once.
+
+        Args: `tenant`, `scopes`, and perhaps `name`, `requests_per_minute`, `concurrency`, `body_bytes`."""
+        return await self.http.json("POST", "/api/v1/keys", json=wanted)
+
+    async def keys(self, *, tenant: str | None = None) -> list[dict[str, Any]]:
+        params = {"tenant": tenant} if tenant else None
+        return (await self.http.json("GET", "/api/v1/keys", params=params))["keys"]
+
+    async def revoke_key(self, key_id: str) -> None:
+        await self.http.json("DELETE", f"/api/v1/keys/{quote(key_id, safe='')}")
+
     async def health(self) -> dict[str, Any]:
         return await self.http.json("GET", "/health/detailed")
 
