@@ -19,6 +19,8 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 
+PATIENCE_MS = 90_000
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
@@ -34,6 +36,7 @@ async def browser(chromium):
 async def page(running, browser):
     """The chat page, ready; its requests and script errors are checked when the test ends."""
     context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     requests, faults = set(), []
     page.on("request", lambda request: requests.add(request.url))
@@ -109,13 +112,15 @@ async def test_an_answer_can_be_stopped_and_heard(page):
 
 async def test_a_page_left_open_does_not_keep_the_server_from_stopping(behind, browser):
     ports = behind.ports.model_copy(update={"ui": free_ports(1)[0]})
-    settings = behind.model_copy(update={"ports": ports})
+    limits = behind.limits.model_copy(update={"drain_s": 200.0})
+    settings = behind.model_copy(update={"ports": ports, "limits": limits})
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ui", env={**os.environ, **settings.environment()}, stderr=subprocess.DEVNULL
     )
     try:
         await reachable(f"{settings.ui_url}/health/live")
         page = await browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         async with page.expect_response("**/heartbeat/**"):
             await page.goto(settings.ui_url)
         server.terminate()
