@@ -96,6 +96,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{looked} documentos mirados, {count} distintos",
         "{looked} documents looked at, {count} differ",
     ),
+    "model_away": ("el modelo {model} no está disponible", "the model {model} is not available"),
+    "no_tokens": (
+        "no quedan tokens para esta ejecución; lo leerá la siguiente",
+        "no tokens are left for this run; the next one will read it",
+    ),
+    "extracted": (
+        "{done} de {total} documentos leídos: {entities} entidades, {relations} relaciones, "
+        "{dropped} descartadas, {tokens} tokens",
+        "{done} of {total} documents read: {entities} entities, {relations} relations, "
+        "{dropped} dropped, {tokens} tokens",
+    ),
     "test_alert": ("aviso de prueba", "test alert"),
     "no_channel": (
         "no hay ningún canal: define CAPIBARA6_ALERTS__WEBHOOK o CAPIBARA6_ALERTS__SMTP y __TO",

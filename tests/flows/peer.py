@@ -1,13 +1,21 @@
 """A small real bridge: speaks the documents' wire over HTTP and keeps them in a dictionary."""
 
 import asyncio
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from tools.errors import BadRequest, Capibara6Error, DocumentNotFound, StoreUnavailable
+from tools.errors import (
+    BadRequest,
+    Capibara6Error,
+    DocumentChanged,
+    DocumentNotFound,
+    StoreUnavailable,
+)
+from tools.schema import Extraction
 
 
 @dataclass
@@ -26,6 +34,7 @@ class Peer:
     wait_s: float = 0.0
     meet: int = 0
     met: asyncio.Event = field(default_factory=asyncio.Event)
+    vanishing: set[str] = field(default_factory=set)
     graphs: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: int = 0
 
@@ -37,6 +46,13 @@ class Peer:
         self.writes += 1
         held[document["id"]] = {**document, "updated_at": f"2026-11-22T00:00:{self.writes:09}"}
         return True
+
+    def view(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A document as the bridge shows it, in one passage."""
+        found = self.graphs.get(document["id"])
+        known = [found["extractor"]] if found and found["content_hash"] == _hash(document) else []
+        passage = {"id": f"{document['id']}-0", "text": document["text"], "heading": "", "position": 0}
+        return {**document, "content_hash": _hash(document), "extractors": known, "passages": [passage]}
 
     async def hold(self) -> None:
         """Take as long as a write is told to take."""
@@ -86,14 +102,23 @@ class Peer:
         @app.get("/api/v1/documents")
         async def documents(collection: str, limit: int, offset: int) -> dict[str, Any]:
             held = sorted(self.collections.get(collection, {}).values(), key=lambda item: item["id"])
-            return {"documents": held[offset : offset + limit], "total": len(held)}
+            rows = [self.view(item) for item in held[offset : offset + limit]]
+            return {"documents": rows, "total": len(held)}
 
     def _one_document(self, app: FastAPI) -> None:
         @app.get("/api/v1/documents/{document_id:path}")
         async def document(document_id: str, collection: str) -> dict[str, Any]:
-            if document_id not in self.collections.get(collection, {}):
+            if document_id not in self.collections.get(collection, {}) or document_id in self.vanishing:
                 raise DocumentNotFound(document_id)
-            return self.collections[collection][document_id]
+            return self.view(self.collections[collection][document_id])
+
+        @app.put("/api/v1/documents/{document_id:path}/graph")
+        async def graph(document_id: str, collection: str, request: Request) -> dict[str, Any]:
+            found = Extraction.model_validate(await request.json())
+            if found.content_hash != _hash(self.collections[collection][document_id]):
+                raise DocumentChanged(document_id)
+            self.graphs[document_id] = found.model_dump()
+            return {"changed": True}
 
         @app.post("/api/v1/embeddings")
         async def embed(request: Request) -> dict[str, Any]:
@@ -105,3 +130,7 @@ class Peer:
             if self.collections.get(collection, {}).pop(document_id, None) is None:
                 raise DocumentNotFound(document_id)
             return {"deleted": True}
+
+
+def _hash(document: dict[str, Any]) -> str:
+    return hashlib.sha256(document["text"].encode()).hexdigest()
