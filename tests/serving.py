@@ -22,5 +22,5 @@ def serving(app: Any, port: int) -> Iterator[None]:
         yield
     finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive(), "the server did not stop"

@@ -96,7 +96,7 @@ def test_orphans_of_an_earlier_run_are_ended(settings: Settings) -> None:
     assert until(lambda: psutil.Process(orphan.pid).environ().get(MARK) is not None)
     assert sweep(settings.home) == [orphan.pid]
     assert not psutil.pid_exists(orphan.pid)
-    assert orphan.wait(5) is not None
+    assert orphan.wait(60) is not None
 
 
 def test_the_fingerprint_changes_with_a_name_and_with_a_byte(tmp_path: Path) -> None:

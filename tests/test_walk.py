@@ -185,7 +185,7 @@ def test_an_ingestion_run_makes_a_new_document_answerable(platform: Platform, tm
     answer = platform.ask("¿En qué laguna vive el capibara Ramón?")
     assert "Gallocanta" in answer["answer"]
     assert "capibaras" in answer["citations"][0]["source"]
-    runs = httpx.post(f"{platform.settings.prefect_url}/flow_runs/filter", json={}, timeout=10).json()
+    runs = httpx.post(f"{platform.settings.prefect_url}/flow_runs/filter", json={}, timeout=60).json()
     assert len([run for run in runs if run["state_type"] == "COMPLETED"]) >= 2
 
 

@@ -25,7 +25,7 @@ def serving(settings: Settings) -> Iterator[tuple[str, int]]:
         thread = threading.Thread(target=listener.serve, daemon=True)
         thread.start()
         yield listener.address
-    thread.join(5)
+    thread.join(60)
 
 
 @contextmanager

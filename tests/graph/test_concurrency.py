@@ -94,7 +94,7 @@ def test_what_was_acknowledged_survives_a_kill(home: Settings) -> None:
             kept += session.execute(f"INSERT VERTEX t(n) VALUES {n}:({n})").is_succeeded()
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
-        server.join(10)
+        server.join(60)
     with serving(home) as again, connected(again) as pool, pool.session_context("root", "nebula") as session:
         keys = ", ".join(map(str, range(30)))
         answer = session.execute(f"USE s; FETCH PROP ON t {keys} YIELD t.n")
@@ -110,7 +110,7 @@ def test_sigterm_ends_the_process_cleanly(home: Settings) -> None:
     with connected(address) as pool:
         assert pool.get_session("root", "nebula").execute("YIELD 1").is_succeeded()
         server.terminate()
-        server.join(10)
+        server.join(60)
     assert server.exitcode == 0
 
 

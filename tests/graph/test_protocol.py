@@ -83,7 +83,7 @@ def test_health_speaks_the_protocol(address: tuple[str, int]) -> None:
 def test_strangers_bytes_end_only_their_own_connection(
     address: tuple[str, int], ask: Ask, sent: bytes
 ) -> None:
-    with socket.create_connection(address, timeout=5) as stranger:
+    with socket.create_connection(address, timeout=60) as stranger:
         stranger.sendall(sent)
         stranger.shutdown(socket.SHUT_WR)
         while stranger.recv(1024):
