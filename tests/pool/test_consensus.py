@@ -107,7 +107,7 @@ async def test_fault_21_failing_and_hanging_members_are_named_and_the_rest_answe
         "big": {"says": "42"},
     }
     async with panel(script) as ask:
-        status, answer, _ = await ask.whole("vote", deadline_s=0.8)
+        status, answer, _ = await ask.whole("vote", deadline_s=3.0)
         assert status == 200
         assert text(answer) == "42"
         assert sorted(answer["consensus"]["degraded"]) == ["coder", "middle"]
@@ -119,7 +119,7 @@ async def test_fault_21_failing_and_hanging_members_are_named_and_the_rest_answe
 async def test_hanging_expert_is_replaced_by_a_draft_at_the_deadline(panel: Any) -> None:
     script = {"small": {"says": "41"}, "middle": {"says": "40"}, "big": {"says": "42", "after_s": 60}}
     async with panel(script) as ask:
-        _, answer, _ = await ask.whole(deadline_s=0.6)
+        _, answer, _ = await ask.whole(deadline_s=3.0)
         assert text(answer) == "40"
         assert answer["consensus"]["degraded"] == ["big"]
 
@@ -128,9 +128,9 @@ async def test_expert_cut_at_the_deadline_mid_answer_ends_as_too_long(panel: Any
     script = {
         "small": {"says": "41"},
         "middle": {"says": "40"},
-        "big": {"says": "una palabra tras otra", "gap_s": 0.4},
+        "big": {"says": "una palabra tras otra", "gap_s": 2.0},
     }
     async with panel(script) as ask:
-        events = await ask.events(deadline_s=1.0)
+        events = await ask.events(deadline_s=3.0)
         assert streamed(events).startswith("una ")
         assert events[-1]["choices"][0]["finish_reason"] == "length"
