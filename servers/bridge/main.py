@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from servers.app import create_app
 from servers.bridge import admin, collections, doors, routes, saved
+from servers.bridge.examples import explained
 from servers.bridge.gate import Gate
 from servers.bridge.health import watching
 from servers.bridge.keys import Keys
@@ -55,6 +56,7 @@ def build_app(settings: Settings) -> FastAPI:
 
     for router in (routes.router, doors.router, collections.router, saved.router, admin.router):
         app.include_router(router)
+    explained(app)
     return app
 
 
