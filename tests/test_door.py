@@ -23,7 +23,7 @@ from tools.clients.http import open_http
 from tools.errors import ModelNotFound, QueueFull, Unavailable, UpstreamFailed
 from tools.settings import Limits, Settings
 
-LIMITS = Limits(body_bytes=64_000, header_bytes=4_096, header_s=0.5, body_s=0.5)
+LIMITS = Limits(body_bytes=64_000, header_bytes=4_096, header_s=2.0, body_s=2.0)
 
 
 class Sum(BaseModel):
