@@ -1,8 +1,8 @@
 """Threads over HTTP: create, read, change, delete, search, history, copy."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from servers.api.at import AtDesk
 from servers.api.desk import Desk
@@ -55,7 +55,10 @@ async def state(thread_id: str, desk: AtDesk) -> dict[str, Any]:
 
 @router.get("/{thread_id}/history")
 async def history(
-    thread_id: str, desk: AtDesk, limit: int = 10, before: str | None = None
+    thread_id: str,
+    desk: AtDesk,
+    limit: int = 10,
+    before: Annotated[str | None, Query(max_length=128)] = None,
 ) -> list[dict[str, Any]]:
     asked = HistorySearch(limit=max(1, min(limit, 1_000)), before=before)
     return await desk.threads.history(thread_id, limit=asked.limit, before=asked.before)
