@@ -1,4 +1,4 @@
-"""Puts an example beside every operation of the bridge's OpenAPI, and our error envelope beside every failure.
+"""Puts an example beside every operation of the bridge's OpenAPI, and our envelope beside every failure.
 
 The examples themselves are `examples.yaml`.
 """
@@ -53,8 +53,8 @@ def _explain(schema: dict[str, Any]) -> None:
             operation["responses"].pop("422", None)  # what does not validate is a 400 here
             _place(operation, example)
             operation["responses"]["default"] = {
-                "description": "Any failure. 401: no valid key; 403: without the scope; 404: not this tenant's; "
-                "429 and 503 carry `Retry-After`.",
+                "description": "Any failure. 401: no valid key; 403: not with this scope; "
+                "404: not of this tenant; 429 and 503 carry `Retry-After`.",
                 "content": {"application/json": failed},
             }
 

@@ -1,4 +1,4 @@
-"""The bridge's OpenAPI: every operation has an example, and each validates against what it is an example of."""
+"""The bridge's OpenAPI: every operation has an example, and each validates against its schema."""
 
 from pathlib import Path
 from typing import Any
