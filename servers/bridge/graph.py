@@ -88,14 +88,17 @@ class Graph:
         if not gone and not names:
             return
         await self.ensure(space)
-        near = await self._rows(space, chunk_ids, "about, mentions, names", "dst(edge) AS e")
+        shown = "dst(edge) AS e, type(edge) AS t, properties($$).name AS m"
+        near = await self._rows(space, chunk_ids, "about, mentions, names", shown)
         retired = [vertex(name) for name in names]
         far = await self._rows(space, retired, "mentions REVERSELY", "src(edge) AS c, dst(edge) AS e")
         for part in _parts(gone, BATCH):
             await self._execute(space, f"DELETE VERTEX {_list(part)} WITH EDGE")
         for chunk, name in far:
             await self._execute(space, f"DELETE EDGE mentions {quoted(chunk)}->{quoted(name)}")
-        await self.sweep(space, sorted({row[0] for row in near} | set(retired)))
+        swept = await self.sweep(space, sorted({row[0] for row in near} | set(retired)))
+        left = {name for key, kind, name in near if kind == "mentions" and key not in swept}
+        await self.count(space, sorted(left))
 
     async def around(
         self, space: str, passages: Sequence[str], named: Sequence[str], *, deadline_s: float
@@ -160,8 +163,9 @@ class Graph:
             values = [f"{quoted(key)}:({quoted(ids[key])}, {counted.get(key, 0)})" for key in part]
             await self._execute(space, f"INSERT VERTEX entity(name, mentioned) VALUES {', '.join(values)}")
 
-    async def sweep(self, space: str, names: Sequence[str]) -> None:
-        """Remove of `names` (vertex ids) those that no edge reaches any more."""
+    async def sweep(self, space: str, names: Sequence[str]) -> set[str]:
+        """Remove of `names` (vertex ids) those that no edge reaches any more; which they were."""
+        swept: set[str] = set()
         for part in _parts(names, BATCH):
             rows = await self._rows(
                 space, part, "about, mentions, names, related REVERSELY", "DISTINCT dst(edge) AS e"
@@ -169,6 +173,8 @@ class Graph:
             orphans = sorted(set(part) - {row[0] for row in rows})
             if orphans:
                 await self._execute(space, f"DELETE VERTEX {_list(orphans)}")
+                swept.update(orphans)
+        return swept
 
     async def _rows(
         self,
