@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from servers.bridge import raw
+from servers.bridge import audit, raw
 from servers.bridge.callers import Noted, Open, Reader, Reads, Writes
 from servers.bridge.redis import checked_value, shelf_key
 from servers.bridge.wire import MilvusInsert, MilvusSearch, NebulaInsert, NebulaQuery, RedisSet, SqlQuery
@@ -35,7 +35,7 @@ async def milvus_collections(stores: Open, tenant: Reads) -> dict[str, Any]:
 @router.post("/nebula/query", tags=["nebula"])
 async def nebula_query(body: NebulaQuery, stores: Open, caller: Reader, entry: Noted) -> dict[str, Any]:
     started = time.monotonic()
-    entry.ngql(body.query)
+    await entry.note(audit.ngql, body.query)
     columns, rows = await raw.query_graph(stores, caller, body)
     entry.rows = len(rows)
     return {"columns": columns, "rows": rows, "latency_ms": round((time.monotonic() - started) * 1_000, 2)}
@@ -54,7 +54,7 @@ async def nebula_insert(body: NebulaInsert, stores: Open, tenant: Writes, entry:
 
 @router.post("/postgres/query", tags=["postgres"])
 async def postgres_query(body: SqlQuery, stores: Open, tenant: Reads, entry: Noted) -> dict[str, Any]:
-    entry.sql(body.query)
+    await entry.note(audit.sql, body.query)
     answer = await stores.postgres.query(body.query, body.params, tenant=tenant, max_rows=body.max_rows)
     entry.rows = answer["row_count"]
     return answer

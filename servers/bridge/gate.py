@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from servers.bridge.audit import Entry, write
+from servers.bridge.audit import Audit, Entry
 from servers.bridge.keys import PREFIX, Caller, Keys
 from servers.bridge.quota import Quota
 from servers.bridge.tenants import DEFAULT, is_tenant
@@ -25,9 +25,10 @@ TENANT_HEADER = b"x-capibara6-tenant"
 class Gate:
     """Decides for every request, by nothing but its headers and its exact path."""
 
-    def __init__(self, secret: str | None, keys: Callable[[], Keys | None]) -> None:
+    def __init__(self, secret: str | None, keys: Callable[[], Keys | None], audit: Audit) -> None:
         self.secret = secret.encode() if secret else None
         self.keys = keys
+        self.audit = audit
         self.quota = Quota()
 
     @asynccontextmanager
@@ -56,7 +57,7 @@ class Gate:
     def done(self, scope: Any, status: int, seconds: float) -> None:
         """Write the request down; health checks are left out."""
         if scope["path"] not in OPEN_PATHS:
-            write(scope, status, seconds)
+            self.audit.write(scope, status, seconds)
 
     async def _caller(self, headers: list[tuple[bytes, bytes]]) -> Caller:
         given = _credentials(headers)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from servers.app import create_app
 from servers.bridge import admin, collections, doors, routes, saved
+from servers.bridge.audit import Audit
 from servers.bridge.examples import explained
 from servers.bridge.gate import Gate
 from servers.bridge.health import watching
@@ -43,7 +44,7 @@ def build_app(settings: Settings) -> FastAPI:
         return (held.milvus, held.nebula, held.postgres, held.redis) if held else ()
 
     secret = settings.api_key.get_secret_value() if settings.api_key else None
-    gate = Gate(secret, lambda: getattr(app.state, "keys", None))
+    gate = Gate(secret, lambda: getattr(app.state, "keys", None), Audit(settings.log_level))
     app = create_app("bridge", settings, lifespan=lifespan, checks=checks, description=DESCRIPTION, gate=gate)
     app.state.registry.register(StoreMetrics(clients))
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from servers.bridge.audit import Audit
 from servers.bridge.gate import Gate
 from servers.bridge.keys import PREFIX, Keys
 from servers.bridge.postgres import Postgres
@@ -226,7 +227,7 @@ async def test_a_key_that_is_known_costs_no_query_and_a_sleeping_database_opens_
 ) -> None:
     postgres = Postgres(stores.postgres_dsn, "test", deadline_s=10.0)
     keys = Keys(postgres, Access(cache_s=300))
-    gate = Gate(PLATFORM, lambda: keys)
+    gate = Gate(PLATFORM, lambda: keys, Audit("INFO"))
 
     async def enter(token: str) -> str:
         scope = {"path": "/api/v1/jobs", "headers": [(b"x-api-key", token.encode())]}
