@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, JsonValue
 from servers.api.at import AtDesk
 from servers.api.protocol.wire import Offset, Page
 from servers.api.wire import Lenient, plain_json
-from tools.errors import Forbidden, NotFound
+from tools.errors import BadRequest, Forbidden, NotFound
 
 router = APIRouter(prefix="/store", tags=["store"])
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^.\x00-\x1f]+$")]
@@ -53,6 +53,8 @@ async def get(
 ) -> dict[str, Any]:
     """`namespace` is repeated, or one text with dots."""
     labels = namespace[0].split(".") if len(namespace) == 1 else namespace
+    if not all(labels):
+        raise BadRequest("a namespace has no empty label", param="namespace", source="api")
     found = await desk.memory.facts.aget(_open(labels), key)
     if found is None:
         raise NotFound(f"there is no item {key!r}", param="key", source="api")
