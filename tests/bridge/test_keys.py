@@ -3,6 +3,8 @@
 
 import http.client
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -291,6 +293,24 @@ def test_the_audit_names_everything_but_literals_and_secrets(guarded: httpx.Clie
     assert (line["key"], line["tenant"], line["route"]) == (made["id"], "acme", "/api/v1/postgres/query")
     assert (line["status"], line["rows"], len(line["statement"])) == (200, 1, 16)
     assert line["ms"] > 0
+
+
+def test_the_command_makes_lists_and_revokes_keys(guarded: httpx.Client, graph: Settings) -> None:
+    changes = {"api_key": SecretStr(PLATFORM), "rag_url": str(guarded.base_url), "language": "en"}
+    environment = graph.model_copy(update=changes).environment() | {"COLUMNS": "200"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "servers", "keys", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    token = run("create", "--tenant", "initech", "--scope", "read", "--scope", "write").stdout.split()[0]
+    assert asked(guarded, ("x-api-key", token)) == 404
+    key_id = token.split("-")[1]
+    assert key_id in run("list", "--tenant", "initech").stdout
+    assert run("revoke", key_id).returncode == 0
+    again = run("revoke", key_id)
+    assert (again.returncode, "There is no key with that id." in again.stderr) == (1, True)
+    assert asked(guarded, ("x-api-key", token)) == 401
 
 
 def test_metrics_tell_of_each_store(guarded: httpx.Client) -> None:
