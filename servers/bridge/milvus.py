@@ -10,7 +10,7 @@ import grpc
 from pymilvus import AsyncMilvusClient, DataType, Function, FunctionType, MilvusClient
 from pymilvus.exceptions import DataNotMatchException, MilvusException, ParamError
 
-from servers.bridge.store import Store
+from servers.bridge.store import Store, request_id
 from tools.errors import BadRequest, CollectionNotFound, UpstreamFailed
 from tools.settings import Settings
 
@@ -97,6 +97,7 @@ class Milvus(Store):
             limit=limit,
             filter=filter,
             output_fields=SHOWN if fields is None else fields,
+            client_request_id=request_id(),
             search_params={"params": {"nprobe": 32}},
         )
         return list((await self.call(work, deadline_s=deadline_s))[0])
@@ -121,6 +122,7 @@ class Milvus(Store):
             limit=limit,
             filter=filter,
             output_fields=SHOWN if fields is None else fields,
+            client_request_id=request_id(),
         )
         return list((await self.call(work, deadline_s=deadline_s))[0])
 

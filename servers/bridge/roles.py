@@ -6,9 +6,8 @@ deployment's own tenant, also reads every other table of the schema, except thos
 
 from typing import Any
 
-from structlog.contextvars import get_contextvars
-
 from servers.bridge.migrate import VERSIONS
+from servers.bridge.store import request_id
 from servers.bridge.tenants import DEFAULT
 
 READER, TENANT = "capibara6_reader", "capibara6_tenant"
@@ -47,9 +46,8 @@ ENTER = "SELECT {limits}, {spill}, {tenant}, {name}, {role}".format(
 
 def entering(tenant: str) -> dict[str, Any]:
     """What `ENTER` binds. The request's id becomes the session's name, as PostgreSQL's own views show it."""
-    request = str(get_contextvars().get("request_id", ""))
     role = READER if tenant == DEFAULT else TENANT
-    return {"tenant": tenant, "role": role, "name": f"capibara6 {request}"[:63]}
+    return {"tenant": tenant, "role": role, "name": f"capibara6 {request_id()}"[:63]}
 
 
 def grants() -> list[str]:

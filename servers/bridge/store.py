@@ -8,10 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from structlog.contextvars import get_contextvars
+
 from tools.errors import Capibara6Error, StoreUnavailable
 
 RETRY_S = 1.0
 T = TypeVar("T")
+
+
+def request_id() -> str:
+    """The id of the request that this work is for, as the stores' own logs may name it."""
+    return str(get_contextvars().get("request_id", ""))
 
 
 @dataclass

@@ -5,7 +5,9 @@ import http.client
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psycopg
@@ -295,13 +297,37 @@ def test_the_audit_names_everything_but_literals_and_secrets(guarded: httpx.Clie
     assert line["ms"] > 0
 
 
+def test_postgres_names_its_session_after_the_request(guarded: httpx.Client, stores: Settings) -> None:
+    long = {"query": "SELECT count(*) FROM generate_series(1, 10000) a, generate_series(1, 3000) b"}
+    named = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'capibara6 seen-in-postgres'"
+
+    def ask() -> None:
+        guarded.post("/api/v1/postgres/query", json=long, headers={"x-request-id": "seen-in-postgres"})
+
+    with psycopg.connect(stores.postgres_dsn, autocommit=True) as watcher, ThreadPoolExecutor(1) as pool:
+
+        def seen() -> bool:
+            asking = pool.submit(ask)
+            found = False
+            while not found and not asking.done():
+                row = watcher.execute(named).fetchone()
+                found = row is not None and row[0] > 0
+                time.sleep(0.02)
+            asking.result()
+            return found
+
+        wait_until(seen)
+
+
 def test_the_command_makes_lists_and_revokes_keys(guarded: httpx.Client, graph: Settings) -> None:
     changes = {"api_key": SecretStr(PLATFORM), "rag_url": str(guarded.base_url), "language": "en"}
     environment = graph.model_copy(update=changes).environment() | {"COLUMNS": "200"}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "servers", "keys", *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
 
     token = run("create", "--tenant", "initech", "--scope", "read", "--scope", "write").stdout.split()[0]
     assert asked(guarded, ("x-api-key", token)) == 404
