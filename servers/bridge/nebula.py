@@ -22,6 +22,7 @@ from tools.settings import Settings
 TYPES: Any = nebula_types
 SESSIONS = 16
 SPACE_MISSING = ("SpaceNotFound", "SpaceNotExist", "Space not found", "not existed", "space was not")
+EXPIRED = (-1002, -1003)
 BROKEN = (IOErrorException, NotValidConnectionException, OSError, EOFError, RuntimeError)
 
 
@@ -85,6 +86,13 @@ class Nebula(Store):
             self._forget()
             session = self._borrow(space)
             result = session.execute_parameter(statement, params)
+        if result.error_code() in EXPIRED:
+            # The others of this space are as old.
+            self.idle.pop(space, None)
+            session = self._borrow(space)
+            result = session.execute_parameter(statement, params)
+            if result.error_code() in EXPIRED:
+                raise NotValidConnectionException  # the server forgets sessions as soon as it opens them
         if result.is_succeeded() or result.error_code() in (-1004, -1009, -1005, -8):
             self.idle[space].append(session)
         else:

@@ -1,7 +1,7 @@
 """The PostgreSQL client: a session for the manifest, and the read-only door for other people's SQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any
@@ -56,10 +56,14 @@ class Postgres(Store):
         self.readers: AsyncEngine = create_async_engine(url, pool_size=4, max_overflow=4, **options)
         event.listen(self.readers.sync_engine, "connect", as_printed)
         self.looks = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.left: set[asyncio.Task[Any]] = set()
         self.prepared = False
         self.preparing = asyncio.Lock()
 
     async def close(self) -> None:
+        for task in self.left:
+            task.cancel()
+        await asyncio.gather(*self.left, return_exceptions=True)
         await self.engine.dispose()
         await self.readers.dispose()
 
@@ -71,7 +75,11 @@ class Postgres(Store):
                 raise self.unavailable("is not reachable")
             await self.prepare()
             with self.translated():
-                async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                async with (
+                    self._lent(self.engine) as connection,
+                    AsyncSession(connection, expire_on_commit=False) as session,
+                    session.begin(),
+                ):
                     yield session
 
     @asynccontextmanager
@@ -82,7 +90,7 @@ class Postgres(Store):
                 raise self.unavailable("is not reachable")
             await self.prepare()
             with self.translated():
-                async with self.looks.connect() as connection:
+                async with self._lent(self.looks) as connection:
                     yield connection
 
     async def prepare(self) -> None:
@@ -102,7 +110,7 @@ class Postgres(Store):
 
     async def version(self) -> str:
         with self.translated():
-            async with self.engine.connect() as connection:
+            async with self._lent(self.engine) as connection:
                 return str((await connection.execute(text("SHOW server_version"))).scalar_one()).split()[0]
 
     async def query(
@@ -151,9 +159,9 @@ class Postgres(Store):
     @asynccontextmanager
     async def _reading(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A READ ONLY transaction as the reader's role, within limits; ROLLBACK and DISCARD ALL after it."""
-        async with self.readers.connect() as connection:
+        async with self._lent(self.readers) as connection:
             try:
-                await connection.execute(text(ENTER), entering(tenant))
+                await self._within(connection.execute(text(ENTER), entering(tenant)))
                 yield connection
             except BaseException:
                 # Half-read results, cancelled backends, resource errors: a fresh connection is cheaper.
@@ -162,6 +170,34 @@ class Postgres(Store):
             else:
                 await connection.rollback()
                 await _discard(connection)
+
+    @asynccontextmanager
+    async def _lent(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """A connection that answers, within the deadline."""
+        connection = engine.connect()
+        await self._within(connection.start())
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def _within(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do `work` within the deadline. What a silent server holds up is given up and left to end alone:
+        the client library waits ten seconds more for the server to agree to a cancellation."""
+        task = asyncio.create_task(work)
+        self.left.add(task)
+        task.add_done_callback(self.left.discard)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self.deadline_s)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done:
+            task.cancel()
+            task.add_done_callback(_heard)
+            self.trip()
+            raise self.unavailable("did not answer in time")
+        await task
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -243,8 +279,14 @@ _TABLES = """
 """
 
 
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for it any more: its error is taken, so that it is not reported as lost."""
+    if not task.cancelled():
+        task.exception()
+
+
 async def _discard(connection: AsyncConnection) -> None:
     raw: Any = (await connection.get_raw_connection()).driver_connection
     await raw.set_autocommit(True)
-    await raw.execute("DISCARD ALL")
+    await raw.execute("DISCARD ALL", prepare=False)
     await raw.set_autocommit(False)

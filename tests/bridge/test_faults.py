@@ -1,68 +1,18 @@
 """Stores that die, lie or hang: the bridge degrades, says so, and recovers by itself."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from servers.bridge.stores import Stores, open_stores
-from tools.errors import StoreUnavailable
+from tests.bridge.proxy import Proxy
+from tools.errors import CollectionNotFound, StoreUnavailable
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
 
 POOL = Document(id="pool", title="Pool", text="The pool keeps at most three models loaded at once.")
-
-
-class Proxy:
-    """A TCP proxy before one store that can be cut, blackholed or slowed."""
-
-    def __init__(self, target: tuple[str, int]) -> None:
-        self.target = target
-        self.flowing = asyncio.Event()
-        self.flowing.set()
-        self.port = 0
-        self.links: set[asyncio.Task[None]] = set()
-        self.server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self.server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Refuse new connections and break the open ones."""
-        assert self.server is not None
-        self.server.close()
-        for link in list(self.links):
-            link.cancel()
-        await asyncio.gather(*self.links, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.links.add(task)
-        try:
-            there, back = await asyncio.open_connection(*self.target)
-            try:
-                async with asyncio.TaskGroup() as pumps:
-                    pumps.create_task(self._pump(reader, back))
-                    pumps.create_task(self._pump(there, writer))
-            finally:
-                back.close()
-        except* (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-            self.links.discard(task)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            await self.flowing.wait()
-            with contextlib.suppress(OSError):
-                sink.write(data)
-                await sink.drain()
-        sink.close()
 
 
 @asynccontextmanager
@@ -192,3 +142,34 @@ async def test_documents_written_while_the_graph_was_away_are_linked_when_it_is_
         )
         answer = await stores.search.run("default", request)
         assert {hit.document_id: hit.legs["graph"].get("path") for hit in answer.results}["movie"]
+
+
+async def test_fault_37_an_expired_session_is_opened_again_once(graph: Settings) -> None:
+    async with open_stores(graph) as stores:
+        await stores.ingest.upsert("default", "faults", [POOL])
+        rows = await stores.nebula.execute("faults", "YIELD 1 AS one")
+        (session,) = stores.nebula.idle["faults"]
+        session._session_id = 987_654_321
+        assert await stores.nebula.execute("faults", "YIELD 1 AS one") == rows
+
+
+async def test_fault_37_a_space_that_is_missing_is_404_and_takes_no_session_with_it(graph: Settings) -> None:
+    async with open_stores(graph) as stores:
+        await stores.ingest.upsert("default", "faults", [POOL])
+        for _ in range(40):
+            with pytest.raises(CollectionNotFound):
+                await stores.nebula.execute("nowhere", "YIELD 1")
+        assert (await stores.nebula.execute("faults", "YIELD 1 AS n"))[1] == [[1]]
+
+
+async def test_fault_37_without_the_graph_the_search_goes_on_and_heals(graph: Settings) -> None:
+    async with proxied(graph, "nebula") as (proxy, stores):
+        assert (await stores.nebula.execute("faults", "YIELD 1 AS n"))[1] == [[1]]
+        await proxy.stop()
+        with pytest.raises(StoreUnavailable) as caught:
+            await stores.nebula.execute("faults", "YIELD 1 AS n")
+        assert (caught.value.source, caught.value.retry_after) == ("nebula", 1)
+        answer = await stores.search.run("default", ask("models while the graph is away"))
+        assert [hit.document_id for hit in answer.results] == ["pool"]
+        await proxy.start()
+        assert await recovered(stores, "models with the graph again")

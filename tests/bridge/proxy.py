@@ -1,0 +1,68 @@
+"""A small TCP proxy before one store: it can refuse, fall silent, be slow, or cut what is open."""
+
+import asyncio
+import contextlib
+
+Target = tuple[str, int] | str
+
+
+class Proxy:
+    """Listens on loopback and passes on to `target`, an address or the path of a unix socket."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+        self.latency_s = 0.0
+        self.port = 0
+        self.links: set[asyncio.Task[None]] = set()
+        self.server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Refuse new connections and break the open ones."""
+        assert self.server is not None
+        self.server.close()
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Break the open connections; new ones are served."""
+        links = list(self.links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.target, str):
+            return await asyncio.open_unix_connection(self.target)
+        return await asyncio.open_connection(*self.target)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.links.add(task)
+        try:
+            there, back = await self._connect()
+            try:
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(self._pump(reader, back))
+                    pumps.create_task(self._pump(there, writer))
+            finally:
+                back.close()
+        except* (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            self.links.discard(task)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            await self.flowing.wait()
+            await asyncio.sleep(self.latency_s)
+            with contextlib.suppress(OSError):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
