@@ -12,7 +12,8 @@ class Weights:
     """The share of the dense leg, by whether the embedder knows the question's and the passage's language.
 
     `crossed`: it knows only the passage's; `foreign`: only the question's. `graph` is how much the walk may
-    move. `missing` times a leg's worst cosine stands for a passage that only the text leg found.
+    move. `missing` times a leg's worst cosine stands for a passage that only the text leg found. `piece`
+    and `section` are what further passages of a document keep of their score.
     """
 
     both: float = 0.5
@@ -22,6 +23,8 @@ class Weights:
     multilingual: float = 0.8
     graph: float = 0.7
     missing: float = 0.8
+    piece: float = 0.5
+    section: float = 0.9
     cosine_low: float = 0.15
     cosine_high: float = 0.75
 
@@ -66,6 +69,24 @@ def blend(
     part = weights.graph
     found = dict.fromkeys([*base, *graph])
     return {key: (1 - part) * base.get(key, 0.0) + part * graph.get(key, 0.0) for key in found}
+
+
+def spread(
+    scores: Mapping[str, float], sections: Mapping[str, tuple[str, str]], weights: Weights = DEFAULT
+) -> dict[str, float]:
+    """Lower what repeats: after a document's best passage, others of the same section and of other sections.
+
+    `sections` holds document and heading of each passage. The pieces of one text say much the same, and a
+    short list should not be one document."""
+    held: dict[str, set[str]] = {}
+    found: dict[str, float] = {}
+    for key in sorted(scores, key=lambda key: (-scores[key], key)):
+        document, heading = sections[key]
+        seen = held.setdefault(document, set())
+        part = weights.piece if heading in seen else weights.section if seen else 1.0
+        seen.add(heading)
+        found[key] = scores[key] * part
+    return found
 
 
 def confidence(cosine: float | None, covered: float, weights: Weights = DEFAULT) -> float:

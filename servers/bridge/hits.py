@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from servers.bridge.fuse import Weights, blend, confidence
+from servers.bridge.fuse import Weights, blend, confidence, spread
 from servers.bridge.legs import Found, Question, base_scores
 from servers.bridge.text import stems
 from tools.schema import Hit
@@ -16,7 +16,9 @@ def hits(
     """The best passages of all legs, best first, ties by id. `known`: the embedder's languages."""
     base = base_scores(found, asked, known, weights)
     scores = blend(base, found.scores.get("graph", {}), weights)
-    best = sorted((key for key in scores if key in found.rows), key=lambda key: (-scores[key], key))
+    sections = {key: (row["document_id"], row.get("heading", "")) for key, row in found.rows.items()}
+    scores = spread({key: scores[key] for key in scores if key in found.rows}, sections, weights)
+    best = sorted(scores, key=lambda key: (-scores[key], key))
     sure = _confidence(found, asked, best, weights)
     ranks = {leg: _ranks(values) for leg, values in found.scores.items()}
     return [_hit(key, found, min(1.0, scores[key] * sure), ranks, explain=explain) for key in best[:most]]

@@ -61,7 +61,8 @@ def relevance(file: Path) -> dict[str, Relevance]:
 
 
 async def ranked(stores: Stores, collection: str, query: str, legs: list | None) -> Ranking:
-    request = SearchRequest(query=query, top_k=30 if legs else 10, collection=collection, legs=legs)
+    # More than is judged: a document of several passages counts once.
+    request = SearchRequest(query=query, top_k=30, collection=collection, legs=legs)
     response = await stores.search.run("default", request)
     return list(dict.fromkeys(hit.document_id for hit in response.results))
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.bridge.expand import Neighbourhood, expand
-from servers.bridge.fuse import DEFAULT, blend, confidence, fuse, share
+from servers.bridge.fuse import DEFAULT, blend, confidence, fuse, share, spread
 from servers.bridge.rank import walk
 
 scores = st.dictionaries(st.sampled_from("abcdef"), st.floats(0.001, 50))
@@ -71,3 +71,14 @@ def test_confidence_needs_one_good_sign() -> None:
     assert confidence(0.8, 0.0) == 1.0
     assert confidence(None, 1.0) > 0.9
     assert confidence(0.1, 0.0) < 0.05
+
+
+def test_pieces_of_one_text_make_room_for_other_documents() -> None:
+    sections = {"a1": ("a", ""), "a2": ("a", ""), "a3": ("a", "Other"), "b": ("b", "")}
+    found = spread({"a1": 0.9, "a2": 0.8, "a3": 0.8, "b": 0.6}, sections)
+    assert sorted(found, key=lambda key: -found[key]) == ["a1", "a3", "b", "a2"]
+
+
+@given(scores)
+def test_one_passage_a_document_keeps_every_score(found: dict) -> None:
+    assert spread(found, {key: (key, "") for key in found}) == found

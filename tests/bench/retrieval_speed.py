@@ -1,0 +1,188 @@
+"""What the bridge adds to the stores: a hybrid search against the very store calls that it makes, one by one.
+
+    python -m tests.bench.retrieval_speed [--passages 10000 …] [--questions 60]
+
+Passages are made of words with titles that mention each other; the embedder of the corpus is a hash, so that
+the stores are measured; ingestion is measured apart, with the real embedder. Ratios travel, milliseconds do
+not.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from servers.bridge.stores import Stores
+from servers.bridge.stores import open_stores as open_bridge
+from servers.stores import open_stores
+from tests.conftest import settings_in
+from tools.schema import Document, SearchRequest
+from tools.settings import Settings
+
+WORDS = [f"w{hashlib.md5(str(n).encode(), usedforsecurity=False).hexdigest()[:5]}" for n in range(8_000)]
+SIZE = 384
+
+
+class Hashed:
+    """Vectors of words without a model: some microseconds a text."""
+
+    name, dimensions = "hashed", SIZE
+    languages: tuple[str, ...] = ("en",)
+
+    async def load(self) -> None:
+        """Nothing."""
+
+    async def embed(self, texts: Sequence[str]) -> np.ndarray:
+        rows = np.zeros((len(texts), SIZE), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in text.lower().split():
+                row[hash(word) % SIZE] += 1
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+
+
+class Recorder:
+    """Keeps the store calls of a search, to make them again without the bridge around them."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.calls: list[Callable[[], Awaitable[Any]]] = []
+        self.on = False
+        milvus = stores.milvus
+        self._watch(milvus.client, "search")
+        self._watch(milvus.client, "get")
+        self._watch(stores.nebula, "execute")
+        self._watch(stores.library, "collection")
+        self._watch(stores.search.legs.titles, "known")
+        self._watch(stores.redis, "get")
+        self._watch(stores.redis, "set")
+        self._watch(stores.search.near, "asked")
+        self._watch(stores.search.near, "remember")
+
+    def _watch(self, owner: Any, verb: str) -> None:
+        real = getattr(owner, verb)
+
+        def watched(*given: Any, **named: Any) -> Any:
+            if self.on:
+                self.calls.append(lambda: real(*given, **named))
+            return real(*given, **named)
+
+        setattr(owner, verb, watched)
+
+
+def documents(count: int, chance: random.Random) -> list[Document]:
+    weights = [1 / (place + 10) for place in range(len(WORDS))]
+    titles = [" ".join(word.capitalize() for word in chance.sample(WORDS, 2)) for _ in range(count)]
+    return [
+        Document(
+            id=f"d{n}",
+            title=titles[n],
+            text=" ".join(chance.choices(WORDS, weights, k=60)) + f". {chance.choice(titles)} is near it.",
+        )
+        for n in range(count)
+    ]
+
+
+async def timed(work: Callable[[], Awaitable[Any]]) -> float:
+    started = time.perf_counter()
+    await work()
+    return (time.perf_counter() - started) * 1_000
+
+
+async def speed(stores: Stores, count: int, questions: int) -> tuple[float, float]:
+    """p50 of ours and of the bare calls, in ms, the two taken in turn."""
+    chance = random.Random(count)
+    name, made = f"n{count}", documents(count, chance)
+    await stores.shelves.create("default", name, "hashed", ["en"])
+    started = time.perf_counter()
+    for start in range(0, count, 1_000):
+        await stores.ingest.upsert("default", name, made[start : start + 1_000])
+    spent = time.perf_counter() - started
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(
+        f"{count} passages written in {spent:.0f} s ({count / spent:.0f}/s), {memory} MB at most", flush=True
+    )
+    recorder = Recorder(stores)
+    ours, bare, again, empty = [], [], [], []
+    for number in range(questions + 5):
+        about = chance.choice(made)
+        words = " ".join(chance.sample(about.text.split()[:60], 5))
+        request = SearchRequest(query=f"{words} {number} near {about.title}", collection=name)
+        recorder.calls.clear()
+        recorder.on = True
+        took = await timed(lambda request=request: stores.search.run("default", request))
+        recorder.on = False
+        alone = sum([await timed(call) for call in recorder.calls])
+        if number >= 5:
+            ours.append(took)
+            bare.append(alone)
+            again.append(await timed(lambda request=request: stores.search.run("default", request)))
+            empty.append(await timed(lambda: stores.library.collection("default", name)))
+    p50 = statistics.median
+    print(
+        f"{count} passages: ours p50 {p50(ours):.1f} ms · {len(recorder.calls)} bare calls "
+        f"{p50(bare):.1f} ms · ratio {p50(ours) / p50(bare):.2f} · "
+        f"cached {p50(again):.1f} ms (one row {p50(empty):.1f} ms)",
+        flush=True,
+    )
+    return p50(ours), p50(bare)
+
+
+async def ingestion(stores: Stores, count: int) -> None:
+    """Documents a second through the bridge, as a share of the embedder's own."""
+    chance = random.Random(0)
+    made = documents(count, chance)
+    embedder = stores.embedders.get("minilm")
+    await embedder.load()
+    texts = [f"{item.title}\n{item.text}" for item in made]
+
+    async def alone() -> None:
+        for start in range(0, count, 32):
+            await embedder.embed(texts[start : start + 32])
+
+    await stores.shelves.create("default", "ingested", "minilm", [])
+    whole = await timed(lambda: stores.ingest.upsert("default", "ingested", made))
+    own = await timed(alone)
+    print(f"ingestion: {own / whole:.2f} of the embedder's own throughput ({count} passages)", flush=True)
+
+
+async def main(settings: Settings, sizes: list[int], questions: int) -> None:
+    async with open_bridge(settings) as stores:
+        stores.embedders.named["hashed"] = Hashed()
+        stores.search.legs.deadline_s = 30.0
+        for _ in range(300):
+            if (await stores.nebula.check())["status"] == "connected":
+                break
+            await asyncio.sleep(0.2)
+        await ingestion(stores, 320)
+        found = [await speed(stores, count, questions) for count in sizes]
+    for (small, large), (one, other) in zip(pairwise(sizes), pairwise(found), strict=True):
+        print(f"from {small} to {large} passages: {other[0] / one[0]:.2f} times the time")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--passages", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--data", help="not needed here")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="c6-") as home:
+        own = settings_in(Path(home))
+        with open_stores(own, deadline_s=180.0):
+            command = [sys.executable, "-m", "servers", "serve", "graph"]
+            graph = subprocess.Popen(command, env=own.environment(), stderr=subprocess.DEVNULL)
+            try:
+                asyncio.run(main(own, given.passages, given.questions))
+            finally:
+                graph.terminate()
+                graph.wait()
