@@ -67,7 +67,7 @@ def in_thread() -> Iterator[Callable[[Settings], str]]:
         thread = threading.Thread(target=asyncio.run, args=(run(),))
         thread.start()
         stops.append(lambda: (stop.set(), thread.join())[0])
-        assert started.wait(15)
+        assert started.wait(60)
         return f"http://127.0.0.1:{settings.ports.pool}"
 
     yield start

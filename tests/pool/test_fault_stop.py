@@ -32,7 +32,7 @@ def ask(name: str) -> dict:
 
 
 async def test_fault_16_sigterm_lets_a_hundred_streams_finish_and_exits_0(tmp_path, journal):
-    knobs = {"tokens": 15, "tok_s": 0.1}
+    knobs = {"tokens": 60, "tok_s": 0.1}
     models = {"a": model(journal, concurrency=100, knobs=knobs)}
     async with started(tmp_path, models) as (server, session):
         url = f"{server.base}/v1/chat/completions"
@@ -44,7 +44,7 @@ async def test_fault_16_sigterm_lets_a_hundred_streams_finish_and_exits_0(tmp_pa
                 return await response.read()
 
         streams = [asyncio.ensure_future(stream()) for _ in range(100)]
-        await until(lambda: journal.read_text().count("begin") == 101, within=30)
+        await until(lambda: journal.read_text().count("begin") == 101)
         server.popen.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.1)
         async with session.get(f"{server.base}/health/ready") as response:
@@ -66,7 +66,7 @@ async def test_fault_17_engines_die_with_a_killed_pool_and_a_new_one_serves(tmp_
         assert server.engines()
         server.popen.kill()
         server.popen.wait()
-        await until(lambda: not server.engines(), within=5)
+        await until(lambda: not server.engines())
         server.popen = server.spawn()
         await server.up(session)
         async with session.post(f"{server.base}/v1/chat/completions", json=ask("a")) as response:
@@ -87,7 +87,7 @@ async def test_fault_17_what_an_earlier_pool_left_behind_is_ended_at_start(tmp_p
     try:
         async with aiohttp.ClientSession() as session:
             await server.up(session)
-        assert orphan.wait(timeout=5) == -signal.SIGKILL
+        assert orphan.wait(timeout=60) == -signal.SIGKILL
     finally:
         server.popen.kill()
         server.popen.wait()

@@ -56,7 +56,7 @@ def write_catalog(path: Path, models: dict[str, dict[str, Any]], auto: dict[str,
 
 
 def make_settings(home: Path, catalog: Path, limits: dict[str, Any] | None = None, **pool: Any) -> Settings:
-    waits = {"queue_wait_s": 5.0, "load_s": 10.0, "first_token_s": 5.0, "unload_grace_s": 1.0}
+    waits = {"queue_wait_s": 60.0, "load_s": 60.0, "first_token_s": 60.0, "unload_grace_s": 1.0}
     bounds = {"vllm_python": Path(sys.executable), **waits, **pool}
     return Settings(
         home=home,
@@ -68,7 +68,7 @@ def make_settings(home: Path, catalog: Path, limits: dict[str, Any] | None = Non
     )
 
 
-async def until(happened: Callable[[], Any], *, within: float = 10.0) -> Any:
+async def until(happened: Callable[[], Any], *, within: float = 60.0) -> Any:
     """Wait for something to become true."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
@@ -114,7 +114,7 @@ class Client:
     async def state(self, name: str) -> str:
         return (await self.get("/stats"))[1]["models"][name]["state"]
 
-    async def until(self, happened: Callable[[], Any], *, within: float = 10.0) -> Any:
+    async def until(self, happened: Callable[[], Any], *, within: float = 60.0) -> Any:
         """Wait for something to become true."""
         return await until(happened, within=within)
 
@@ -165,7 +165,7 @@ class Server:
         return subprocess.Popen([sys.executable, "-c", RUN], env=environment)
 
     async def up(self, session: aiohttp.ClientSession) -> None:
-        for _ in range(600):
+        for _ in range(1200):
             try:
                 async with session.get(f"{self.base}/health/ready") as response:
                     if response.status == 200:
@@ -174,7 +174,7 @@ class Server:
                 await asyncio.sleep(0.05)
         raise AssertionError("the pool did not come up")
 
-    async def exited(self, within: float = 15.0) -> int:
+    async def exited(self, within: float = 60.0) -> int:
         await until(lambda: self.popen.poll() is not None, within=within)
         return self.popen.returncode
 
