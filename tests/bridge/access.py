@@ -1,5 +1,6 @@
 """Callers with keys of their own, for the tests of who may do what."""
 
+import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,3 +23,22 @@ def acting(admin: httpx.Client, tenant: str, *scopes: str, **limits: int) -> Ite
     with httpx.Client(base_url=admin.base_url, headers=headers, timeout=60.0) as client:
         yield client
     admin.delete(f"/api/v1/keys/{key['id']}")
+
+
+def raw(client: httpx.Client, target: str, *headers: tuple[str, str]) -> tuple[int, str]:
+    """Status and body of a GET whose target and headers are sent as they are written."""
+    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port or 80, timeout=60)
+    try:
+        connection.putrequest("GET", target, skip_host=any(name == "Host" for name, _ in headers))
+        for name, value in headers:
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def asked(client: httpx.Client, *headers: tuple[str, str]) -> int:
+    """404 for who enters: there is no such key in Redis."""
+    return raw(client, "/api/v1/redis/get?key=none", *headers)[0]

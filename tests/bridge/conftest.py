@@ -10,7 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from tests.conftest import free_ports
+from tools.sections import Access
 from tools.settings import Settings
 
 
@@ -69,6 +72,24 @@ def bridge(graph: Settings) -> Iterator[httpx.Client]:
     """A client of a running bridge whose four stores answer."""
     with serving(graph, "bridge"), httpx.Client(base_url=graph.bridge_url, timeout=60.0) as client:
         wait_until(lambda: connected(client, *ALL))
+        yield client
+
+
+PLATFORM = "platform-canary-5f1d"
+
+
+@pytest.fixture(scope="session")
+def guarded(graph: Settings) -> Iterator[httpx.Client]:
+    """The platform's own client of a second replica, which has a key and knows others' for a second."""
+    ports = graph.ports.model_copy(update={"bridge": free_ports(1)[0]})
+    changes = {"api_key": SecretStr(PLATFORM), "ports": ports, "access": Access(cache_s=1.0)}
+    settings = graph.model_copy(update=changes)
+    headers = {"x-api-key": PLATFORM}
+    with (
+        serving(settings, "bridge"),
+        httpx.Client(base_url=settings.bridge_url, headers=headers, timeout=60.0) as client,
+    ):
+        wait_until(lambda: connected(client, "postgres", "redis"))
         yield client
 
 
