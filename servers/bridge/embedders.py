@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from servers.bridge.embed import Embedder, MiniLM, OpenAI
 from servers.bridge.sentences import SentenceTransformers
 from tools.clients.http import open_http
-from tools.errors import EmbedderMissing
+from tools.errors import BadRequest, EmbedderMissing
 from tools.sections import Embedder as Chosen
 from tools.settings import Settings
 
@@ -26,6 +26,12 @@ class Embedders:
         if found is None:
             raise EmbedderMissing(f"no embedder is called {name} here", param="embedder", source="embedder")
         return found
+
+    def asked(self, name: str | None) -> Embedder:
+        """The one that a request names. Raises BadRequest for a name that nobody has."""
+        if name is not None and name not in self.named:
+            raise BadRequest("there is no such embedder here", param="embedder", source="bridge")
+        return self.get(name)
 
 
 @asynccontextmanager

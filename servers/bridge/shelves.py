@@ -16,7 +16,7 @@ from tools.schema import IngestReport
 
 
 class Shelves:
-    """Raises StoreUnavailable, CollectionNotFound, EmbedderMissing, Conflict."""
+    """Raises StoreUnavailable, CollectionNotFound, BadRequest, EmbedderMissing, Conflict."""
 
     def __init__(self, library: Library, embedders: Embedders, copying: Reembed, jobs: Jobs) -> None:
         self.library, self.embedders = library, embedders
@@ -32,7 +32,7 @@ class Shelves:
         self, tenant: str, name: str, embedder: str | None, languages: Sequence[str]
     ) -> tuple[dict[str, Any], bool]:
         """The collection, and whether it is new. Conflict when it has another embedder already."""
-        chosen = self.embedders.get(embedder)
+        chosen = self.embedders.asked(embedder)
         place = self.library.place(tenant, name, chosen.name, chosen.dimensions)
         made = await self.library.ensure(place, languages=languages, dimensions=chosen.dimensions)
         row = await self.library.collection(tenant, name)
@@ -44,7 +44,7 @@ class Shelves:
 
     async def reembed(self, tenant: str, name: str, embedder: str | None) -> str:
         """The id of the job that embeds every passage again."""
-        self.embedders.get(embedder)
+        self.embedders.asked(embedder)
         total = await self.copying.begin(tenant, name)
 
         async def work(progress: Progress) -> IngestReport:
