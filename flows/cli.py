@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.server import become, server_command, worker_command
+from flows.server import become, ensure_database, server_command, worker_command
 from tools.clients.prefect import Run, open_prefect
 from tools.errors import BadRequest, Capibara6Error
 from tools.settings import Settings, load_settings
@@ -35,7 +35,9 @@ T = TypeVar("T")
 @app.command()
 def server() -> None:
     """Se convierte en el servidor de Prefect. · Become Prefect's server."""
-    become(server_command(), load_settings())
+    settings = load_settings()
+    _do(ensure_database(settings))
+    become(server_command(), settings)
 
 
 @app.command()
@@ -49,10 +51,13 @@ def worker() -> None:
 @app.command("deploy")
 def deploy_command() -> None:
     """Registra los despliegues de prefect.yaml; repetirlo no cambia nada. · Register the deployments."""
-    from flows.deploy import deploy  # noqa: PLC0415
+    from flows.deploy import deploy, warm_once  # noqa: PLC0415
 
-    for name in _do(deploy(load_settings())):
+    settings = load_settings()
+    changed = _do(deploy(settings))
+    for name in changed:
         console.print(f"[green]✓[/] {name}")
+    _do(warm_once(settings, changed))
 
 
 @app.command("list")

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from importlib import import_module
+from collections.abc import Mapping, Sequence
+from importlib import import_module, metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from tools.settings import Settings
 
 MANIFEST = Path(__file__).parent.parent / "prefect.yaml"
 AUTOMATIONS = Path(__file__).parent / "automations.yaml"
+WARM_AFTER_S = 60.0
 
 
 def read_manifest(path: Path = MANIFEST) -> list[dict[str, Any]]:
@@ -43,6 +44,22 @@ async def deploy(settings: Settings) -> list[str]:
         await _create_pools(prefect, {entry["work_pool"]["name"] for entry in entries})
         changed = [entry["name"] for entry in entries if await _register(prefect, entry)]
         return changed + await _automate(prefect)
+
+
+async def warm_once(
+    settings: Settings, changed: Sequence[str], *, after_s: float = WARM_AFTER_S
+) -> str | None:
+    """After a deploy that changed something, one run of `warm`, when what was started has settled; its id.
+
+    The same deploy asked for twice warms once.
+    """
+    if not changed:
+        return None
+    digest = hashlib.sha256(MANIFEST.read_bytes() + AUTOMATIONS.read_bytes()).hexdigest()[:12]
+    key = f"deploy:{metadata.version('capibara6')}:{digest}"
+    async with open_prefect(settings) as prefect:
+        run = await prefect.start("warm", idempotency_key=key, tags=["deploy"], after_s=after_s)
+    return run.id
 
 
 def declare(entry: dict[str, Any], *, active: Mapping[str, bool] = MappingProxyType({})) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Flow `health`: services, stores, the machine and one question with a known citation; alerts on a change.
 
-Its own artifacts in Prefect are the status history: they are there when everything else is down.
+Alerts are decided from its own artifacts in Prefect, which are there when everything else is down; the long
+history for people is in PostgreSQL (`flows/history.py`).
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from flows import history
 from flows.alerts import send_alert, turned
 from flows.machine import Check, certificate, disk, orphans
 from flows.retry import HASTY
@@ -25,7 +27,7 @@ from tools.clients.api import open_api
 from tools.clients.bridge import open_bridge
 from tools.clients.http import open_http
 from tools.clients.prefect import Prefect, open_prefect
-from tools.errors import Capibara6Error
+from tools.errors import Capibara6Error, StoreUnavailable
 from tools.schema import Answer
 from tools.settings import Language, Settings, load_settings
 
@@ -63,6 +65,7 @@ async def health(
         checks.append(await _waiting(prefect, settings.language))
         await _alert(settings, await _history(prefect), checks)
     await acreate_table_artifact([asdict(check) for check in checks], key="health")
+    await _remember(settings, checks)
     bad = [check for check in checks if check.status != "ok"]
     for check in bad:
         log.warning(f"{check.name}: {say(_word(check), settings.language)} · {check.detail}")
@@ -100,6 +103,14 @@ async def alert(settings: Settings, subject: str, body: str, facts: dict[str, An
     return sent
 
 
+async def _remember(settings: Settings, checks: list[Check]) -> None:
+    """Into the long history; without PostgreSQL this run is not in it, and its own row says so already."""
+    try:
+        await history.record(settings, checks)
+    except StoreUnavailable as exc:
+        get_run_logger().warning(f"history: {exc.message}")
+
+
 def addresses(settings: Settings) -> dict[str, str]:
     """Where each service's `/health` is."""
     return {
@@ -122,13 +133,11 @@ def judge(answer: Answer, expected: str, language: Language) -> tuple[str, str]:
     return "down", say("canary_bad", language, expected=expected, found=found)
 
 
-async def _alert(
-    settings: Settings, history: list[tuple[float, dict[str, str]]], checks: list[Check]
-) -> None:
+async def _alert(settings: Settings, past: list[tuple[float, dict[str, str]]], checks: list[Check]) -> None:
     """One message a service that went down or came back for good, none for one that flickers."""
     now = (time.time(), {check.name: check.status for check in checks})
     limits = settings.alerts
-    news = turned([*history, now], threshold=limits.threshold, within_s=limits.within_s)
+    news = turned([*past, now], threshold=limits.threshold, within_s=limits.within_s)
     for name, state in news.items():
         subject = say(f"turned_{state}", settings.language, name=name)
         detail = next(check.detail for check in checks if check.name == name)

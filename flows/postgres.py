@@ -8,16 +8,19 @@ import asyncio
 import os
 import re
 import shutil
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tools.errors import NotSupported, ProgramFailed, StoreUnavailable
 from tools.settings import Settings
 
+START_S = 60.0
 VARIABLES = {
     "host": "PGHOST",
     "port": "PGPORT",
@@ -40,9 +43,40 @@ async def restore(settings: Settings, file: Path) -> None:
     await _tool(settings, "pg_restore", f"--dbname={where}", *words, str(file))
 
 
+async def create_database(settings: Settings, name: str) -> None:
+    """Make a database beside the platform's own, unless it is there; waits while PostgreSQL starts.
+
+    Raises `NotSupported` where Prefect's tables can not be: the embedded server has no `pg_trgm`.
+    """
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return await asyncio.to_thread(_create_database, settings, name)
+        except StoreUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.3)
+
+
 async def rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None = None) -> int:
     """Ask for these `(collection, id)`, or for all, to be written again; how many there are."""
     return await asyncio.to_thread(_rewrite, settings, documents)
+
+
+def _create_database(settings: Settings, name: str) -> None:
+    try:
+        with psycopg.connect(settings.postgres_dsn, connect_timeout=10, autocommit=True) as connection:
+            trigrams = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
+            if connection.execute(trigrams).fetchone() is None:
+                why = "this PostgreSQL has no pg_trgm, which Prefect needs: name another, or none for SQLite"
+                raise NotSupported(why, param="stores.prefect_database_url", source="postgres")
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+            if known is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.errors.DuplicateDatabase:
+        return  # another server was quicker
+    except psycopg.OperationalError as exc:
+        raise StoreUnavailable("PostgreSQL is not reachable", source="postgres", retry_after=1) from exc
 
 
 def _rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None) -> int:

@@ -1,4 +1,4 @@
-"""Flow `reconcile`: does Milvus hold what the manifest says? What it does not is written again by the bridge.
+"""Flow `reconcile`: do Milvus and the graph hold what the manifest says? What differs is written again.
 
 The bridge repairs by itself what a crash left unfinished; this finds what was lost after it was finished.
 """
@@ -18,20 +18,24 @@ from flows import postgres
 from flows.retry import PATIENT
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
+from tools.errors import NotFound
 from tools.settings import load_settings
 
 AT_ONCE = 8
 ROWS = 1_000
+IDS = 500
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A document whose passages in Milvus are not those of the manifest."""
+    """A document whose passages are not those of the manifest: `missing` and `extra` ones in Milvus,
+    `unlinked` ones that the graph does not have."""
 
     collection: str
     document: str
     missing: int
     extra: int
+    unlinked: int = 0
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
@@ -62,7 +66,8 @@ async def reconcile(
                 found += await compare(bridge, name, documents[start : start + batch_size], vector, start)
     for difference in found:
         log.warning(
-            f"{difference.collection}/{difference.document}: −{difference.missing} +{difference.extra}"
+            f"{difference.collection}/{difference.document}: Milvus −{difference.missing} "
+            f"+{difference.extra}, graph −{difference.unlinked}"
         )
     if repair and found:
         await postgres.rewrite(settings, [(item.collection, item.document) for item in found])
@@ -91,7 +96,8 @@ async def _difference(bridge: Bridge, collection: str, key: str, vector: list[fl
     wanted = {passage["id"] for passage in whole["passages"]}
     held = await _held(bridge, collection, key, vector)
     missing, extra = len(wanted - held), len(held - wanted)
-    return Difference(collection, key, missing, extra) if missing or extra else None
+    unlinked = len(wanted - await _linked(bridge, collection, wanted))
+    return Difference(collection, key, missing, extra, unlinked) if missing or extra or unlinked else None
 
 
 async def _held(bridge: Bridge, collection: str, key: str, vector: list[float]) -> set[str]:
@@ -105,6 +111,20 @@ async def _held(bridge: Bridge, collection: str, key: str, vector: list[float]) 
     }
     body = await bridge.http.json("POST", "/api/v1/milvus/search", json=request)
     return {row["id"] for row in body["results"]}
+
+
+async def _linked(bridge: Bridge, collection: str, wanted: set[str]) -> set[str]:
+    """Which of these passages the graph has; none when it has not even the collection's space."""
+    found: set[str] = set()
+    ids = sorted(wanted)
+    for start in range(0, len(ids), IDS):
+        named = ", ".join(_quoted(key) for key in ids[start : start + IDS])
+        query = f"FETCH PROP ON chunk {named} YIELD id(vertex) AS id"
+        try:
+            found |= {row[0] for row in (await bridge.query_graph(collection, query))["rows"]}
+        except NotFound:
+            return set()
+    return found
 
 
 def _quoted(text: str) -> str:

@@ -3,11 +3,15 @@
 import os
 import sys
 from typing import NoReturn
+from urllib.parse import urlsplit
 
+from flows import postgres
 from tools.settings import Settings
 
 POOL = "local"
 FLOWS_AT_ONCE = 4
+OURS = "postgres"
+DATABASE = "prefect"
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
@@ -24,7 +28,7 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_API_URL": settings.prefect_url,
         "PREFECT_SERVER_API_HOST": settings.host,
         "PREFECT_SERVER_API_PORT": str(settings.ports.prefect),
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(settings),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
@@ -39,6 +43,28 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         login = f"capibara6:{settings.api_key.get_secret_value()}"
         environment |= {"PREFECT_API_AUTH_STRING": login, "PREFECT_SERVER_API_AUTH_STRING": login}
     return environment
+
+
+def database_url(settings: Settings) -> str:
+    """Where Prefect keeps runs: a file of its own, or PostgreSQL.
+
+    `stores.prefect_database_url` is a PostgreSQL URL, or the word `postgres` for a database `prefect` beside
+    the platform's own.
+    """
+    given = settings.stores.prefect_database_url
+    if given is None:
+        return f"sqlite+aiosqlite:///{settings.home.absolute()}/prefect/prefect.db"
+    if given.get_secret_value() == OURS:
+        parts = urlsplit(settings.postgres_dsn)
+        return parts._replace(scheme="postgresql+asyncpg", path=f"/{DATABASE}").geturl()
+    return f"postgresql+asyncpg://{given.get_secret_value().partition('://')[2]}"
+
+
+async def ensure_database(settings: Settings) -> None:
+    """Make the database `prefect` beside the platform's own when it is wanted and not there yet."""
+    given = settings.stores.prefect_database_url
+    if given is not None and given.get_secret_value() == OURS:
+        await postgres.create_database(settings, DATABASE)
 
 
 def server_command() -> list[str]:

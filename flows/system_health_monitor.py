@@ -1,10 +1,10 @@
-"""Flow `system_health_monitor`: how often each service answered lately, from the tables that `health` left.
+"""Flow `system_health_monitor`: how often each service answered lately, from the history that `health` left.
 
 It asks no service itself: `health` does, and alerts. This one looks back, and warns when a promise is broken.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -15,10 +15,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from flows import history
 from flows.alerts import send_alert
 from flows.texts import say
 from tools.clients.prefect import open_prefect
-from tools.settings import load_settings
+from tools.errors import StoreUnavailable
+from tools.settings import Settings, load_settings
 
 LOOKED_AT = 200
 
@@ -47,9 +49,7 @@ async def system_health_monitor(
         at_least: checks without which nothing is concluded.
     """
     settings, log = load_settings(), get_run_logger()
-    async with open_prefect(settings) as prefect:
-        tables = await prefect.history("health", limit=LOOKED_AT)
-    rows = measure(tables, since=datetime.now(UTC) - timedelta(hours=hours))
+    rows = measure(await _past(settings, datetime.now(UTC) - timedelta(hours=hours)))
     await acreate_table_artifact([asdict(row) for row in rows], key="availability")
     broken = [row for row in rows if row.checks >= at_least and row.percent < promise]
     parts = ", ".join(f"{row.name} {row.percent:g} %" for row in broken)
@@ -61,17 +61,34 @@ async def system_health_monitor(
     return Completed(message=say("promise_kept", settings.language, hours=hours), data=rows)
 
 
-def measure(tables: Sequence[dict[str, Any]], *, since: datetime) -> list[Availability]:
-    """One row a service over the tables made after `since`; degraded counts as answering."""
-    seen: dict[str, list[dict[str, Any]]] = {}
-    for table in tables:
-        if datetime.fromisoformat(table["created"]) >= since:
-            for row in json.loads(table["data"]):
-                seen.setdefault(row["name"], []).append(row)
+def measure(checks: Iterable[Mapping[str, Any]]) -> list[Availability]:
+    """One row a service over its checks (name, status, ms); degraded counts as answering. Pure."""
+    seen: dict[str, list[Mapping[str, Any]]] = {}
+    for row in checks:
+        seen.setdefault(row["name"], []).append(row)
     return [_availability(name, rows) for name, rows in sorted(seen.items())]
 
 
-def _availability(name: str, rows: list[dict[str, Any]]) -> Availability:
+def read(tables: Sequence[Mapping[str, Any]], *, since: datetime) -> list[dict[str, Any]]:
+    """The checks in the tables that `health` left in Prefect after `since`."""
+    recent = (table for table in tables if datetime.fromisoformat(table["created"]) >= since)
+    return [row for table in recent for row in json.loads(table["data"])]
+
+
+async def _past(settings: Settings, since: datetime) -> list[dict[str, Any]]:
+    """From PostgreSQL, which keeps months; when it is away or new, what Prefect still has."""
+    try:
+        kept = await history.since(settings, since)
+    except StoreUnavailable as exc:
+        get_run_logger().warning(f"history: {exc.message}")
+        kept = []
+    if kept:
+        return kept
+    async with open_prefect(settings) as prefect:
+        return read(await prefect.history("health", limit=LOOKED_AT), since=since)
+
+
+def _availability(name: str, rows: Sequence[Mapping[str, Any]]) -> Availability:
     up = sum(row["status"] != "down" for row in rows)
     times = sorted(row["ms"] for row in rows)
     slow = times[min(len(times) - 1, int(0.95 * len(times)))]

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from servers.api import hooks
+from servers.api import hooks, saves
 from servers.api.desk import open_desk
 from servers.api.protocol import agents, items, runs, threads
 from servers.api.routes import router
@@ -33,7 +33,15 @@ def build_app(settings: Settings) -> FastAPI:
         checks=checks,
         description="Agents through OpenAI's wire and the Agent Protocol.",
     )
-    for part in (router, hooks.router, agents.router, threads.router, runs.router, items.router):
+    for part in (
+        router,
+        hooks.router,
+        saves.router,
+        agents.router,
+        threads.router,
+        runs.router,
+        items.router,
+    ):
         app.include_router(part)
     return app
 

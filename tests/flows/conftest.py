@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from prefect import Flow
 from prefect.client.schemas.objects import State
@@ -21,6 +22,7 @@ from flows.deploy import deploy, read_manifest
 from flows.server import prefect_environment, server_command
 from tests.conftest import settings_in
 from tests.flows.peer import Peer
+from tests.flows.real import cable, here, real  # noqa: F401  (fixtures)
 from tests.serving import serving
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings
@@ -36,26 +38,73 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))  # the first one waits for Prefect's server
 
 
+class Machinery:
+    """Prefect's server and worker as processes that can be killed and started again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log = settings.home / "prefect" / "log"
+        self.log.parent.mkdir(parents=True)
+        self.environment = {**os.environ, **prefect_environment(settings)}
+        self.server = self._start(server_command())
+        self.worker = self._start([sys.executable, "-m", "flows", "worker"])
+
+    def ready(self) -> None:
+        """Wait until the server answers."""
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
+            assert self.server.poll() is None, self.log.read_text()
+            try:
+                if httpx.get(f"{self.settings.prefect_url}/health", trust_env=False, timeout=5).is_success:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        raise AssertionError(self.log.read_text())
+
+    def kill_server(self) -> None:
+        _kill(self.server)
+
+    def start_server(self) -> None:
+        self.server = self._start(server_command())
+        self.ready()
+
+    def kill_worker(self) -> None:
+        """The worker and the runs it started, all at once."""
+        _kill(self.worker)
+
+    def start_worker(self) -> None:
+        self.worker = self._start([sys.executable, "-m", "flows", "worker"])
+
+    def runs(self) -> list[psutil.Process]:
+        """The processes of the runs that the worker has under way."""
+        return psutil.Process(self.worker.pid).children(recursive=True)
+
+    def stop(self) -> None:
+        for process in (self.worker, self.server):
+            process.terminate()
+            process.wait(timeout=30)
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+
 @pytest.fixture(scope="session")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings whose Prefect server and worker run; every other port is free."""
-    settings = settings_in(tmp_path_factory.mktemp("prefect"), language="es")
-    home = settings.home / "prefect"
-    home.mkdir(parents=True)
-    environment = {**os.environ, **prefect_environment(settings)}
-    with (home / "log").open("wb") as log:
-        processes = [
-            subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-            for command in (server_command(), [sys.executable, "-m", "flows", "worker"])
-        ]
-        try:
-            _wait(settings, processes, home / "log")
-            yield settings
-        finally:
-            APILogHandler().flush()
-            for process in reversed(processes):
-                process.terminate()
-                process.wait(timeout=30)
+def machinery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machinery]:
+    """Prefect for the session; every other port of its settings is free."""
+    machinery = Machinery(settings_in(tmp_path_factory.mktemp("prefect"), language="es"))
+    try:
+        machinery.ready()
+        yield machinery
+    finally:
+        APILogHandler().flush()
+        machinery.stop()
+
+
+@pytest.fixture(scope="session")
+def prefect(machinery: Machinery) -> Settings:
+    """Settings whose Prefect server and worker run."""
+    return machinery.settings
 
 
 @pytest.fixture(scope="session")
@@ -110,13 +159,10 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def _wait(settings: Settings, processes: list[subprocess.Popen[bytes]], log: Path) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        assert all(process.poll() is None for process in processes), log.read_text()
-        try:
-            if httpx.get(f"{settings.prefect_url}/health", trust_env=False, timeout=5).is_success:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
+def _kill(root: subprocess.Popen[bytes]) -> None:
+    """A process and all it has started, at once."""
+    family = [*psutil.Process(root.pid).children(recursive=True), psutil.Process(root.pid)]
+    for process in family:
+        process.kill()
+    root.wait()
+    psutil.wait_procs(family, timeout=30)

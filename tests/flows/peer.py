@@ -33,6 +33,7 @@ class Peer:
     most_busy: int = 0
     wait_s: float = 0.0
     meet: int = 0
+    loop: asyncio.AbstractEventLoop | None = None
     met: asyncio.Event = field(default_factory=asyncio.Event)
     vanishing: set[str] = field(default_factory=set)
     graphs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -58,12 +59,19 @@ class Peer:
         """Take as long as a write is told to take."""
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
+        self.loop = asyncio.get_running_loop()
         if self.most_busy >= self.meet:
             self.met.set()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await self.met.wait()
         await asyncio.sleep(self.wait_s)
         self.busy -= 1
+
+    def release(self) -> None:
+        """Let every write go on, from any thread."""
+        self.meet = 0
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.met.set)
 
     def app(self) -> FastAPI:
         app = FastAPI()

@@ -1,19 +1,13 @@
 """The ingest flow against a real bridge on the wire and a real Prefect server."""
 
 import asyncio
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from flows.ingest import ingest, split
 from flows.plain import Unreadable
 from flows.report import compare, gone
-from flows.server import prefect_environment
 from flows.sources import Found, Listing
 from tests.flows.peer import Peer
-from tools.settings import Settings
 
 
 def _found(name: str) -> Found:
@@ -128,32 +122,6 @@ async def test_no_more_than_two_runs_write_to_a_collection_at_once(run, peer: Pe
     assert all(state.is_completed() for state in states)
     assert peer.most_busy == 2
     assert len(peer.requests) == 3
-
-
-def test_a_run_that_is_killed_is_finished_by_the_next(prefect: Settings, peer: Peer, tmp_path: Path) -> None:
-    """`kill -9` in the middle of a batch; the same again ends where an undisturbed run ends."""
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for number in range(6):
-        (folder / f"{number}.md").write_text(f"# {number}\n\nPage {number}.\n")
-    code = (
-        "import asyncio; from flows.ingest import ingest; "
-        f"asyncio.run(ingest(sources=[{str(folder)!r}], collection='killed', batch_size=1))"
-    )
-    environment = {**os.environ, **prefect_environment(prefect)}
-    peer.wait_s = 1.0
-    child = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
-    while not 2 <= len(peer.collections.get("killed", {})) < 6:
-        assert child.poll() is None
-        time.sleep(0.01)
-    child.kill()
-    child.wait()
-    peer.wait_s = 0.0
-    subprocess.run([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL, check=True)
-    assert sorted(peer.collections["killed"]) == [f"many/{number}.md" for number in range(6)]
-    assert {item["text"] for item in peer.collections["killed"].values()} == {
-        f"# {number}\n\nPage {number}.\n" for number in range(6)
-    }
 
 
 async def test_a_run_that_finds_nothing_fails(run, peer: Peer, tmp_path: Path) -> None:

@@ -2,23 +2,27 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
+from nebula3.Config import Config
+from nebula3.gclient.net import ConnectionPool
+from pydantic import SecretStr
 from pymilvus import MilvusClient
 
+from flows import history
 from flows.backup import backup
 from flows.ingest import ingest
+from flows.machine import Check
 from flows.reconcile import reconcile
 from flows.restore import restore
-from tests.ports import free_ports
+from flows.server import database_url, ensure_database
+from tests.flows.cable import Cable
+from tools.errors import NotSupported
 from tools.settings import Settings
 
 COLLECTION = "of_the_flows"
@@ -28,51 +32,14 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def real(stores: Settings, prefect: Settings) -> Iterator[Settings]:
-    """Settings of running stores, graph server and bridge, and of the session's Prefect."""
-    bridge, nebula = free_ports(2)
-    ports = stores.ports.model_copy(
-        update={"bridge": bridge, "nebula": nebula, "prefect": prefect.ports.prefect}
-    )
-    settings = stores.model_copy(update={"ports": ports})
-    environment = {**os.environ, **settings.environment()}
-    command = [sys.executable, "-m", "servers", "serve"]
-    with (settings.log_dir / "flows-test.log").open("wb") as log:
-        children = [
-            subprocess.Popen([*command, name], env=environment, stdout=log, stderr=log)
-            for name in ("graph", "bridge")
-        ]
-        try:
-            _until_whole(settings)
-            yield settings
-        finally:
-            for child in children:
-                child.terminate()
-            for child in children:
-                child.wait(20)
-
-
-def _until_whole(settings: Settings) -> None:
-    deadline, seen = time.monotonic() + 60, ""
-    while time.monotonic() < deadline:
-        try:
-            seen = httpx.get(f"{settings.bridge_url}/health/detailed", trust_env=False, timeout=5).text
-        except httpx.HTTPError:
-            time.sleep(0.2)
-            continue
-        if seen.count("connected") >= 4:
-            return
-        time.sleep(0.2)
-    raise AssertionError(seen)
-
-
-@pytest.fixture
-def here(real: Settings, monkeypatch: pytest.MonkeyPatch, run) -> Settings:
-    """`run` speaks to the real services."""
-    for name, value in real.environment().items():
-        monkeypatch.setenv(name, value)
-    return real
+def ask_graph(settings: Settings, statement: str) -> None:
+    """One statement on the graph's own port, behind the bridge's back."""
+    pool = ConnectionPool()
+    assert pool.init([("127.0.0.1", settings.ports.nebula)], Config())
+    with pool.session_context("root", "nebula") as session:
+        answer = session.execute(f"USE {COLLECTION}; {statement}")
+        assert answer.is_succeeded(), answer.error_msg()
+    pool.close()
 
 
 def physical(settings: Settings, client: MilvusClient) -> str:
@@ -106,6 +73,12 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     await _wait_for(lambda: _listed(here) == 2)
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
+    ask_graph(here, f'DELETE VERTEX "{_passage(here, "pages/pool.md")}" WITH EDGE')
+    [lost] = await (await run(reconcile, collections=[COLLECTION])).aresult()
+    assert (lost.document, lost.missing, lost.extra, lost.unlinked) == ("pages/pool.md", 0, 0, 1)
+    await _wait_for(lambda: _listed(here) == 2)
+    assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
+
     saved = await run(backup, name="before", keep=3)
     assert (await saved.aresult()).counts[COLLECTION] == {"documents": 2, "chunks": 2}
     assert (await run(backup, name="before")).is_completed()
@@ -124,6 +97,73 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
 
+async def test_the_history_of_checks_is_kept_in_postgresql_and_forgotten_in_time(here: Settings) -> None:
+    now = datetime.now(UTC)
+    for age, status in ((100, "down"), (2, "down"), (1, "ok")):
+        await history.record(here, [Check("pool", status, "x", 7)], at=now - timedelta(days=age))
+    await history.record(here, [Check("pool", "ok", "x", 7)], at=now - timedelta(days=1))  # again
+    kept = await history.since(here, now - timedelta(days=365))
+    assert [(row["name"], row["status"], row["ms"]) for row in kept] == [
+        ("pool", "down", 7),
+        ("pool", "ok", 7),
+    ]
+
+
+async def test_prefect_can_not_live_in_the_embedded_postgresql_and_says_so(stores: Settings) -> None:
+    own = stores.stores.model_copy(update={"prefect_database_url": SecretStr("postgres")})
+    settings = stores.model_copy(update={"stores": own})
+    assert database_url(settings).startswith("postgresql+asyncpg://postgres@/prefect?host=/")
+    with pytest.raises(NotSupported, match="pg_trgm"):
+        await ensure_database(settings)
+
+
+async def interrupted(
+    here: Settings, stores: Settings, run, cable: Cable, folder: Path, *, pages: int, down_s: float
+) -> None:
+    """PostgreSQL goes away in the middle of an ingestion; afterwards every store has each page once."""
+    folder.mkdir()
+    for number in range(pages):
+        (folder / f"{number}.md").write_text(f"# Page {number}\n\nWhat page {number} says.\n")
+    collection = folder.name
+    flow = asyncio.create_task(run(ingest, sources=[str(folder)], collection=collection, batch_size=2))
+    counted = "SELECT count(*), count(DISTINCT id) FROM {} WHERE collection = %s AND state = 'done'"
+    with psycopg.connect(stores.postgres_dsn, autocommit=True) as connection:
+
+        def count(table: str) -> tuple[int, int]:
+            rows = connection.execute(counted.format(table), (collection,)).fetchone()
+            assert rows is not None
+            return rows[0], rows[1]
+
+        await _wait_for(lambda: count("documents")[0] >= 2 or flow.done())
+        cable.cut()
+        try:
+            await _wait_for(lambda: cable.refused > 0)
+            await asyncio.sleep(down_s)
+        finally:
+            cable.mend()
+        state = await flow
+        assert state.is_completed(), state.message
+        report = await state.aresult()
+        assert (len(report.added), report.failed) == (pages, [])
+        await _wait_for(lambda: count("documents") == (pages, pages))
+        assert count("chunks") == (pages, pages)
+    assert (await (await run(reconcile, collections=[collection])).aresult()) == []
+
+
+async def test_postgresql_that_goes_away_mid_ingest_loses_and_doubles_nothing(
+    here: Settings, stores: Settings, run, cable: Cable, tmp_path: Path
+) -> None:
+    await interrupted(here, stores, run, cable, tmp_path / "outage", pages=20, down_s=0.5)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_postgresql_that_is_away_for_thirty_seconds_is_waited_for(
+    here: Settings, stores: Settings, run, cable: Cable, tmp_path: Path
+) -> None:
+    await interrupted(here, stores, run, cable, tmp_path / "long_outage", pages=200, down_s=30.0)
+
+
 async def test_one_document_from_many_runs_at_once_exists_once(here: Settings, run, tmp_path: Path) -> None:
     folder = tmp_path / "same"
     folder.mkdir()
@@ -137,6 +177,12 @@ async def test_one_document_from_many_runs_at_once_exists_once(here: Settings, r
         ).fetchone()
     assert found == (1, 1)
     assert (await (await run(reconcile, collections=["of_many_flows"])).aresult()) == []
+
+
+def _passage(settings: Settings, key: str) -> str:
+    """The id of a document's first passage."""
+    url = f"{settings.bridge_url}/api/v1/documents/{key}?collection={COLLECTION}"
+    return httpx.get(url, trust_env=False).json()["passages"][0]["id"]
 
 
 def _listed(settings: Settings) -> int:

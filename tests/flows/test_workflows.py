@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from flows.conversation_logger import Message, conversation_logger, transcript
 from flows.lead_processing import lead_id, lead_processing
 from flows.model_consensus import Opinion, model_consensus, weigh
-from flows.system_health_monitor import measure, system_health_monitor
+from flows.system_health_monitor import measure, read, system_health_monitor
 from tests.flows.peer import Peer
 from tests.serving import serving
 from tools.errors import BadRequest
@@ -138,7 +138,7 @@ def _table(age_h: float, **statuses: str) -> dict[str, Any]:
 
 def test_availability_counts_recent_checks_and_degraded_answers() -> None:
     tables = [_table(1, pool="ok", api="down"), _table(2, pool="degraded"), _table(50, pool="down")]
-    rows = measure(tables, since=datetime.now(UTC) - timedelta(hours=24))
+    rows = measure(read(tables, since=datetime.now(UTC) - timedelta(hours=24)))
     assert [(row.name, row.checks, row.percent) for row in rows] == [("api", 1, 0.0), ("pool", 2, 100.0)]
 
 

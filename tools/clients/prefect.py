@@ -74,10 +74,13 @@ class Prefect:
         *,
         idempotency_key: str | None = None,
         tags: list[str] | None = None,
+        after_s: float = 0.0,
     ) -> Run:
-        """Ask for a run now; the same idempotency key answers with the same run."""
+        """Ask for a run, now or in a while; the same idempotency key answers with the same run."""
         deployment = await self.deployment(name)
-        request: dict[str, Any] = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}}
+        when = (datetime.now(UTC) + timedelta(seconds=after_s)).isoformat()
+        state = {"type": "SCHEDULED", "state_details": {"scheduled_time": when}}
+        request: dict[str, Any] = {"parameters": parameters or {}, "state": state}
         if idempotency_key is not None:
             request["idempotency_key"] = idempotency_key
         if tags:
