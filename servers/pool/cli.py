@@ -52,7 +52,10 @@ def unload(name: Name) -> None:
 
 
 @app.command()
-def pull(name: Name) -> None:
+def pull(
+    name: Name,
+    update: Annotated[bool, typer.Option(help="Acepta otra revisión · accept another revision.")] = False,
+) -> None:
     """Trae los pesos del hub, fijados a una revisión · fetch the weights, pinned to a revision."""
     from servers.pool.weights import pull as pull_weights  # noqa: PLC0415  (the hub's client is slow to load)
 
@@ -67,7 +70,7 @@ def pull(name: Name) -> None:
 
         try:
             spec = load_catalog(settings.pool.catalog).spec(name)
-            folder = pull_weights(spec, settings.pool.weights.absolute(), progress=show)
+            folder = pull_weights(spec, settings.pool.weights.absolute(), progress=show, update=update)
         except Capibara6Error as exc:
             raise _failed(settings, exc) from exc
     console.print(f"{'Pesos en' if spanish else 'Weights in'} {folder}")

@@ -20,18 +20,25 @@ PIN = "capibara6.json"
 Progress = Callable[[str, int, int], None]
 
 
-def pull(spec: Spec, weights: Path, *, progress: Progress, token: str | None = None) -> Path:
+def pull(
+    spec: Spec, weights: Path, *, progress: Progress, token: str | None = None, update: bool = False
+) -> Path:
     """Fetch the weights of `spec` into its folder and return it.
 
-    The first pull resolves the revision to a commit and notes it beside the weights; later pulls use that
-    commit. Raises BadRequest (no source), NotFound, Forbidden (gated), Unavailable (offline).
+    The first pull resolves the revision to a commit and notes it beside the weights; later pulls keep to that
+    commit, and only `update` takes another. Raises BadRequest (no source, another commit), NotFound,
+    Forbidden (gated), Unavailable (offline).
     """
     if spec.hub is None or spec.weights is None:
         raise BadRequest(f"the catalogue names no source for {spec.id}", param="model", source="pool")
     folder = weights / spec.weights
     disable_progress_bars()
     try:
-        commit, files = _listed(spec, _pinned(folder, spec), token)
+        noted = _noted(folder, spec)
+        follow = noted if noted and not update and spec.revision == "main" else spec.revision
+        commit, files = _listed(spec, follow, token)
+        if noted and commit != noted:
+            _leave(folder, spec, noted, commit, update=update)
         for done, name in enumerate(files):
             progress(name, done, len(files))
             hf_hub_download(spec.hub, name, revision=commit, local_dir=folder, token=token)
@@ -64,14 +71,25 @@ def _listed(spec: Spec, revision: str, token: str | None) -> tuple[str, list[str
     return info.sha or revision, sorted(names, key=lambda name: (name == "config.json", name))
 
 
-def _pinned(folder: Path, spec: Spec) -> str:
-    if spec.revision != "main":
-        return spec.revision
+def _noted(folder: Path, spec: Spec) -> str | None:
+    """The commit that the weights on disk are of, if they are of this source."""
     try:
         noted = json.loads((folder / PIN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return spec.revision
-    return noted["revision"] if noted.get("hub") == spec.hub else spec.revision
+        return None
+    return noted["revision"] if noted.get("hub") == spec.hub else None
+
+
+def _leave(folder: Path, spec: Spec, noted: str, commit: str, *, update: bool) -> None:
+    """Give up the commit on disk for another: refused, unless it is asked for."""
+    if not update:
+        raise BadRequest(
+            f"{spec.id} is pinned to {noted[:12]}; {spec.revision} is {commit[:12]}: pull with --update",
+            param="revision",
+            source="pool",
+        )
+    # Without it nobody takes a mixture of two commits for a model.
+    (folder / "config.json").unlink(missing_ok=True)
 
 
 def _translated(spec: Spec, exc: HfHubHTTPError) -> Exception:

@@ -1,11 +1,16 @@
 """`capibara6 models …` against a real pool, and pulling from a hub that is not there."""
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from typer.testing import CliRunner
 
 from servers.pool import cli, weights
 from servers.pool.catalog import load_catalog
 from tests.pool.world import free_port, make_settings, model, write_catalog
+from tools.errors import BadRequest, Unavailable
 
 
 @pytest.fixture
@@ -44,6 +49,49 @@ def test_pulling_without_a_hub_is_one_clear_sentence(settings, monkeypatch):
     said = run("pull", "gone")
     assert said.exit_code == 1 and "not reachable" in " ".join(said.output.split())
     assert run("pull", "a").exit_code == 1
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub whose every revision is commit `bbb`, and which never gives a file."""
+
+    def do_GET(self) -> None:
+        listing = {"id": "some/where", "sha": "b" * 40, "siblings": [{"rfilename": "m.safetensors"}]}
+        body = json.dumps(listing).encode()
+        self.send_response(200 if self.path.startswith("/api/models/some/where") else 404)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
+    template = url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_weights_stay_at_the_commit_they_were_pulled_at_unless_told_otherwise(settings, hub, tmp_path):
+    spec = load_catalog(settings.pool.catalog).spec("gone").model_copy(update={"revision": "v2"})
+    folder = tmp_path / "weights/none"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / weights.PIN).write_text(json.dumps({"hub": "some/where", "revision": "a" * 40}))
+    with pytest.raises(BadRequest, match="--update"):
+        weights.pull(spec, tmp_path / "weights", progress=lambda *_: None)
+    assert (folder / "config.json").exists()
+    with pytest.raises(Unavailable):
+        weights.pull(spec, tmp_path / "weights", progress=lambda *_: None, update=True)
+    assert not (folder / "config.json").exists(), "half of another commit is no model"
 
 
 def test_only_safe_files_of_one_format_are_pulled():

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from servers.pool import process
@@ -27,6 +29,7 @@ ARGS = [
     "hermes",
 ]
 POOLING = ["--runner", "pooling", "--convert", "embed"]
+ENGINES = 6 * 2**30
 LONG = {"max_tokens": 900, "ignore_eos": True, "temperature": 0}
 
 BOOLEAN = {
@@ -38,9 +41,12 @@ BOOLEAN = {
 
 pytestmark = [
     pytest.mark.vllm,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(
         not PYTHON.exists(), reason=f"no vLLM environment at {PYTHON}: build it with `make vllm`"
+    ),
+    pytest.mark.skipif(
+        psutil.virtual_memory().available < ENGINES, reason="three engines need 6 GiB of free memory"
     ),
 ]
 
@@ -62,12 +68,17 @@ def server(tmp_path_factory):
         "args": [*ARGS[:4], *POOLING],
     }
     catalog = write_catalog(home / "models.toml", models)
-    waits = {"queue_wait_s": 400.0, "load_s": 400.0, "first_token_s": 60.0, "unload_grace_s": 5.0}
+    waits: dict[str, Any] = {
+        "queue_wait_s": 600.0,
+        "load_s": 600.0,
+        "first_token_s": 120.0,
+        "unload_grace_s": 5.0,
+    }
     settings = make_settings(home / "home", catalog, vllm_python=PYTHON, weights=home, **waits)
     running = Server(settings)
     asyncio.run(_up(running))
     yield running
-    running.popen.kill()
+    running.popen.terminate()
     running.popen.wait()
 
 
@@ -88,7 +99,7 @@ async def stats(session, server):
         return await response.json()
 
 
-async def until(session, server, name, state, within=60.0):
+async def until(session, server, name, state, within=120.0):
     deadline = time.monotonic() + within
     while (found := (await stats(session, server))["models"][name]["state"]) != state:
         assert time.monotonic() < deadline, f"{name} is {found}, not {state}"
@@ -124,93 +135,109 @@ async def test_streaming_usage_and_json_pass_through(server):
 
 async def test_leaving_clients_cancel_the_engine(server):
     async with aiohttp.ClientSession() as session:
+        port = (await stats(session, server))["models"]["phi4_fast"]["port"]
         for stream in (True, False):
+            before = await metric(session, port, "generation_tokens_total")
             waiting = asyncio.ensure_future(ask(session, server, "phi4_fast", stream=stream, **LONG))
-            await asyncio.sleep(1.0)
+            await reached(lambda: metric(session, port, "num_requests_running"), 1)
             waiting.cancel()
-        await asyncio.sleep(1.0)
-        row = (await stats(session, server))["models"]["phi4_fast"]
-        assert row["in_flight"] == 0
-        assert await running(row["port"]) == 0, "vLLM goes on without a client"
+            await reached(lambda: metric(session, port, "num_requests_running"), 0)
+            written = await metric(session, port, "generation_tokens_total") - before
+            assert written < LONG["max_tokens"], "vLLM went on without a client"
+        assert (await ask(session, server, "phi4_fast"))[0] == 200
 
 
-async def running(port: int) -> float:
-    """Requests that vLLM itself says it runs."""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{port}/metrics") as response,
-    ):
+async def reached(look, value: float) -> None:
+    deadline = time.monotonic() + 120
+    while await look() != value:
+        assert time.monotonic() < deadline, f"never became {value}"
+        await asyncio.sleep(0.02)
+
+
+async def metric(session, port: int, name: str) -> float:
+    """What vLLM itself says it runs or has written."""
+    async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
         lines = (await response.text()).splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_running"))
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"vllm:{name}"))
 
 
-async def test_a_fourth_model_evicts_an_idle_one_that_is_reloaded_when_asked_again(server):
+async def test_further_models_evict_idle_ones_and_a_pooling_model_embeds(server):
     async with aiohttp.ClientSession() as session:
-        assert (await ask(session, server, NAMES[3]))[0] == 200
+        request = {"model": "embedder", "input": ["hola", "adiós"]}
+        url = f"{server.base}/v1/embeddings"
+        fourth = asyncio.ensure_future(ask(session, server, NAMES[3]))
+        async with session.post(url, json=request) as response:
+            body = await response.json()
+        assert response.status == 200 and [len(item["embedding"]) for item in body["data"]] == [64, 64]
+        assert (await fourth)[0] == 200
+        assert (await ask(session, server, "embedder"))[0] == 400
         said = await stats(session, server)
-        evicted = [name for name in NAMES[:3] if said["models"][name]["state"] == "cold"]
-        assert len(evicted) == 1 and said["slots"]["used"] == 3
+        assert [said["models"][name]["evictions"] for name in NAMES[:3]].count(1) == 2
         await until(session, server, NAMES[3], "cold")
         assert any(event.get("why") == "idle" for event in (await stats(session, server))["events"])
-        assert (await ask(session, server, evicted[0]))[0] == 200
 
 
-async def test_killing_the_engine_mid_stream_is_an_error_event_and_the_next_request_reloads(server):
+async def test_a_killed_engine_is_an_error_event_and_it_and_the_evicted_one_come_back(server):
     async with aiohttp.ClientSession() as session:
-        assert (await ask(session, server, "phi4_fast"))[0] == 200
-        stream = asyncio.ensure_future(ask(session, server, "phi4_fast", stream=True, **LONG))
-        await asyncio.sleep(0.6)
-        pid = (await stats(session, server))["models"]["phi4_fast"]["pid"]
-        mates = [each for each in server.engines() if process._group(each) == process._group(pid)]
-        victims = [each for each in mates if "VLLM::EngineCore" in title(each)]
-        assert victims, [title(each) for each in mates]
-        os.kill(victims[-1], signal.SIGKILL)
-        status, said = await stream
+        rows = (await stats(session, server))["models"]
+        victim = next(name for name in NAMES[:3] if not rows[name]["evictions"])
+        evicted = next(name for name in NAMES[:3] if rows[name]["evictions"])
+        mates = [
+            pid for pid in server.engines() if process._group(pid) == process._group(rows[victim]["pid"])
+        ]
+        cores = [pid for pid in mates if "VLLM::EngineCore" in title(pid)]
+        assert cores, [title(pid) for pid in mates]
+        body = {"model": victim, "messages": [{"role": "user", "content": "x"}], "stream": True, **LONG}
+        async with session.post(f"{server.base}/v1/chat/completions", json=body) as response:
+            said = await response.content.readany()
+            os.kill(cores[-1], signal.SIGKILL)
+            said += await response.content.read()
+        assert response.status == 200 and b"[DONE]" not in said and b'"finish_reason":"abort"' not in said
         last = said.strip().split(b"\n\n")[-1]
-        assert status == 200 and b"[DONE]" not in said and b'"finish_reason":"abort"' not in said
         assert json.loads(last.removeprefix(b"data: "))["error"]["type"] == "upstream_error"
-        assert (await ask(session, server, "phi4_fast"))[0] == 200
+        answers = await asyncio.gather(*(ask(session, server, name) for name in (victim, evicted)))
+        assert [status for status, _ in answers] == [200, 200], answers
 
 
 def title(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
 
 
-async def test_a_pooling_model_embeds_and_does_not_chat(server):
-    async with aiohttp.ClientSession() as session:
-        request = {"model": "embedder", "input": ["hola", "adiós"]}
-        async with session.post(f"{server.base}/v1/embeddings", json=request) as response:
-            body = await response.json()
-        assert response.status == 200 and [len(item["embedding"]) for item in body["data"]] == [64, 64]
-        assert (await ask(session, server, "embedder"))[0] == 400
-
-
 async def test_unloading_everything_and_during_a_start_gives_the_memory_back(server):
     async with aiohttp.ClientSession() as session:
         names = [*NAMES, "embedder"]
+        before = await stats(session, server)
+        taken = sum(row["memory"] for row in before["models"].values() if row["state"] == "ready")
+        assert taken > 2**30
         for name in names:
             async with session.post(f"{server.base}/v1/models/{name}/unload") as response:
                 assert response.status == 200
         for name in names:
             await until(session, server, name, "cold")
         assert server.engines() == []
-        free = (await stats(session, server))["memory_free"]
+
+        async def back() -> bool:
+            free = (await stats(session, server))["memory_free"]
+            return free - before["memory_free"] > taken / 2
+
+        await reached(back, True)
         load = asyncio.ensure_future(session.post(f"{server.base}/v1/models/qwen_coder/load"))
-        await asyncio.sleep(4.0)
+        await until(session, server, "qwen_coder", "starting")
+        await asyncio.sleep(2.0)
         async with session.post(f"{server.base}/v1/models/qwen_coder/unload") as response:
             assert response.status == 200
         await until(session, server, "qwen_coder", "cold")
         assert (await load).status == 503
         assert server.engines() == []
-        assert abs((await stats(session, server))["memory_free"] - free) < 2**30
 
 
 async def test_sigterm_during_a_start_ends_pool_and_engine(server):
     async with aiohttp.ClientSession() as session:
         load = asyncio.ensure_future(session.post(f"{server.base}/v1/models/qwen_coder/load"))
-        await asyncio.sleep(4.0)
+        await until(session, server, "qwen_coder", "starting")
+        await asyncio.sleep(2.0)
         assert server.engines()
         load.cancel()
     server.popen.send_signal(signal.SIGTERM)
-    assert await server.exited(60) == 0
+    assert await server.exited() == 0
     assert server.engines() == [], "engines outlived the pool"
