@@ -141,7 +141,7 @@ async def test_a_collection_is_made_with_its_own_embedder_and_keeps_it(graph: Se
         assert (await stores.shelves.create("default", "own", NAME, []))[1] is False
         with pytest.raises(Conflict):
             await stores.shelves.create("default", "own", "minilm", [])
-        with pytest.raises(EmbedderMissing):
+        with pytest.raises(BadRequest):
             await stores.shelves.create("default", "other", "nobody", [])
         await filled(stores, "own")
         assert any("three models" in text for text in words.asked)
