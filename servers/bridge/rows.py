@@ -37,11 +37,11 @@ async def collect(cursor: Any, most: int) -> dict[str, Any]:
     described = cursor.description or ()
     columns = [{"name": column.name, "type": column.type_display} for column in described]
     rows: list[list[Any]] = []
-    size, truncated = 0, False
-    while not truncated:
-        portion = await cursor.fetchmany(min(FETCH, most + 1 - len(rows)))
-        if not portion:
-            break
+    size, truncated, more = 0, False, True
+    while more and not truncated:
+        asked = min(FETCH, most + 1 - len(rows))
+        portion = await cursor.fetchmany(asked)
+        more = len(portion) == asked
         for row in portion:
             plain = [_plain(value) for value in row]
             size += sum(len(str(value)) for value in plain)

@@ -55,6 +55,9 @@ def test_columns_have_names_and_types_and_params_are_bound(bridge: httpx.Client)
 def test_rows_are_capped_and_it_is_said(bridge: httpx.Client) -> None:
     answer = sql(bridge, "SELECT n FROM generate_series(1, 5000) AS n", max_rows=10).json()
     assert (answer["row_count"], answer["truncated"]) == (10, True)
+    for count in (0, 199, 200, 201, 400):
+        found = sql(bridge, "SELECT n FROM generate_series(1, $1::int) AS n", count, max_rows=200).json()
+        assert (found["row_count"], found["truncated"]) == (min(count, 200), count > 200)
     wide = sql(bridge, "SELECT rpad('x', 10000, 'y') FROM generate_series(1, 5000)").json()
     assert wide["truncated"]
     assert len(json.dumps(wide)) < 6_000_000
