@@ -7,8 +7,18 @@ import hypothesis
 import pytest
 
 from servers.stores import open_stores
+from tests import debian
 from tests.ports import free_ports
 from tools.settings import Ports, Settings
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stores",
+        default="wheels",
+        choices=["wheels", "debian"],
+        help="whose PostgreSQL and Redis to test with",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,8 +42,13 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a running PostgreSQL, Valkey and Milvus Lite, shared by the whole session."""
     settings = settings_in(tmp_path_factory.mktemp("stores"))
+    if request.config.getoption("--stores") == "debian":
+        assert not debian.missing(), debian.missing()
+        with debian.running(settings), open_stores(settings, "milvus"):
+            yield settings
+        return
     with open_stores(settings):
         yield settings
