@@ -200,10 +200,10 @@ class Ingest:
 
     async def _link(self, place: Place, plans: Sequence[Plan]) -> None:
         """Both ways: the titles that these passages mention, the passages that mention these titles."""
-        passages: list[Passage] = []
-        for item in plans:
-            mentions = await self.titles.mentioned_by(place, item.rows, item.language, item.name)
-            passages += _passages(item, mentions)
+        mentions = await self.titles.mentioned_by(
+            place, [(row, item.language, item.name) for item in plans for row in item.rows]
+        )
+        passages = [passage for item in plans for passage in _passages(item, mentions)]
         await self.extractions.drop(
             place, {item.document.id: (item.content_hash, {row.id for row in item.rows}) for item in plans}
         )

@@ -110,8 +110,7 @@ class Library:
     async def declare(self, place: Place, plans: Sequence[Plan]) -> None:
         """Write down what is about to be written, so that a crash leaves nothing unknown."""
         async with self.postgres.session() as session:
-            for plan in plans:
-                await _upsert_document(session, place, plan, state=PENDING)
+            await _upsert_documents(session, place, plans, state=PENDING)
             gone = [key for plan in plans for key in plan.purge]
             if gone:
                 await session.execute(update(ChunkRow).where(_any(ChunkRow.id, gone)).values(state=STALE))
@@ -124,8 +123,7 @@ class Library:
             if gone:
                 await session.execute(delete(ChunkRow).where(_any(ChunkRow.id, gone)))
             await _upsert_chunks(session, [_values(row, DONE) for plan in plans for row in plan.rows])
-            for plan in plans:
-                await _upsert_document(session, place, plan, state=DONE, in_graph=in_graph)
+            await _upsert_documents(session, place, plans, state=DONE, in_graph=in_graph)
             return await _bump(session, place, {plan.language for plan in plans})
 
     async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], str, int]:
@@ -212,11 +210,26 @@ _WORD_SEARCH = """
 """
 
 
-async def _upsert_document(
-    session: AsyncSession, place: Place, plan: Plan, *, state: str, in_graph: bool = False
+async def _upsert_documents(
+    session: AsyncSession, place: Place, plans: Sequence[Plan], *, state: str, in_graph: bool = False
 ) -> None:
+    if not plans:
+        return
+    table = DocumentRow.__table__  # type: ignore[attr-defined]
+    rows = [_document(place, plan, state=state, in_graph=in_graph) for plan in plans]
+    new = insert(table).values(rows)
+    keys = ["tenant", "collection", "id"]
+    changed: dict[str, Any] = {name: new.excluded[name] for name in rows[0] if name not in keys}
+    changed["updated_at"] = func.now()
+    await session.execute(new.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+def _document(place: Place, plan: Plan, *, state: str, in_graph: bool) -> dict[str, Any]:
     document = plan.document
-    values = {
+    return {
+        "tenant": place.tenant,
+        "collection": place.collection,
+        "id": document.id,
         "content_hash": plan.content_hash,
         "attributes_hash": plan.attributes_hash,
         "title": document.title,
@@ -229,12 +242,6 @@ async def _upsert_document(
         "in_graph": in_graph,
         "metadata": document.metadata,
     }
-    key = {"tenant": place.tenant, "collection": place.collection, "id": document.id}
-    table = DocumentRow.__table__  # type: ignore[attr-defined]
-    changed = {**values, "updated_at": func.now()}
-    await session.execute(
-        insert(table).values(**key, **values).on_conflict_do_update(index_elements=list(key), set_=changed)
-    )
 
 
 async def _upsert_chunks(session: AsyncSession, rows: list[dict[str, Any]]) -> None:

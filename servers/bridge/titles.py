@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from servers.bridge.manifest import DELETING, ChunkRow, DocumentRow
+from servers.bridge.manifest import DELETING, ChunkRow
 from servers.bridge.names import names_in
 from servers.bridge.plan import Place
 from servers.bridge.postgres import Postgres
@@ -24,58 +23,76 @@ class Titles:
     async def known(self, place: Place, names: Iterable[str]) -> set[str]:
         """Those of `names` that are the title of some document."""
         wanted = sorted(set(names))
-        found: set[str] = set()
-        columns: Any = DocumentRow
-        for start in range(0, len(wanted), 5_000):
-            query = (
-                select(columns.name)
-                .distinct()
-                .where(
-                    columns.tenant == place.tenant,
-                    columns.collection == place.collection,
-                    columns.state != DELETING,
-                    columns.name.in_(wanted[start : start + 5_000]),
-                )
-            )
-            async with self.postgres.reading() as connection:
-                found |= set((await connection.scalars(query)).all())
-        return found
+        if not wanted:
+            return set()
+        values = {"tenant": place.tenant, "collection": place.collection, "names": wanted, "gone": DELETING}
+        async with self.postgres.reading() as connection:
+            return set((await connection.scalars(text(_KNOWN), values)).all())
 
     async def mentioned_by(
-        self, place: Place, rows: Sequence[ChunkRow], language: Language, own: str
+        self, place: Place, passages: Sequence[tuple[ChunkRow, Language, str]]
     ) -> dict[str, set[str]]:
-        """Passage id to the titles of other documents that its text holds."""
-        runs = await asyncio.to_thread(lambda: {row.id: names_in(row.text, language) for row in rows})
-        known = await self.known(place, {run for found in runs.values() for run in found})
-        return {key: (found & known) - {own} for key, found in runs.items()}
+        """Passage id to the titles of other documents that its text holds. Each comes with its own name."""
+        runs = await asyncio.to_thread(_runs, passages)
+        known = await self.known(place, {run for found, _ in runs.values() for run in found})
+        return {key: (found & known) - {own} for key, (found, own) in runs.items()}
 
     async def mentioning(self, place: Place, names: Sequence[str]) -> list[tuple[str, str]]:
         """`(passage, name)` of every held passage of another document that mentions one of `names`."""
-        found: list[tuple[str, str]] = []
+        if not names:
+            return []
+        values = {
+            "tenant": place.tenant,
+            "collection": place.collection,
+            "names": list(names),
+            "queries": [_query(name) for name in names],
+            "most": MOST,
+        }
         async with self.postgres.session() as session:
-            for name in names:
-                phrase = " <-> ".join("'" + word.replace("'", "''") + "'" for word in name.split())
-                values = {
-                    "tenant": place.tenant,
-                    "collection": place.collection,
-                    "name": name,
-                    "phrase": phrase,
-                    "most": MOST,
-                }
-                rows = (await session.execute(text(_MENTIONING), values)).all()
-                found += [
-                    (key, name)
-                    for key, body, language in rows
-                    if name in names_in(body, "es" if language == "es" else "en")
-                ]
-        return found
+            rows = (await session.execute(text(_MENTIONING), values)).all()
+        said = await asyncio.to_thread(_said, [(key, body, language) for _, key, body, language in rows])
+        return [(key, name) for name, key, _, _ in rows if name in said[key]]
 
 
+def _query(name: str) -> str:
+    return " & ".join("'" + word.replace("\\", "").replace("'", "''") + "'" for word in name.split())
+
+
+def _runs(passages: Iterable[tuple[ChunkRow, Language, str]]) -> dict[str, tuple[set[str], str]]:
+    return {row.id: (names_in(row.text, language), own) for row, language, own in passages}
+
+
+def _said(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for key, body, language in rows:
+        if key not in found:
+            found[key] = names_in(body, "es" if language == "es" else "en")
+    return found
+
+
+_KNOWN = """
+    SELECT DISTINCT name FROM documents
+    WHERE tenant = :tenant AND collection = :collection AND state <> :gone
+      AND name = ANY(CAST(:names AS text[]))
+"""
+# The index finds who has the words (OFFSET 0: a table without statistics must not be walked instead); that
+# they stand together is read from the stems, which costs less than to parse them again for a phrase.
 _MENTIONING = """
-    SELECT c.id, c.text, d.language
-    FROM chunks c
-    JOIN documents d ON (d.tenant, d.collection, d.id) = (c.tenant, c.collection, c.document_id)
-    WHERE c.tenant = :tenant AND c.collection = :collection AND d.name <> :name AND c.state <> 'stale'
-      AND to_tsvector('simple'::regconfig, c.tokens) @@ CAST(:phrase AS tsquery)
-    ORDER BY c.id LIMIT :most
+    SELECT n.name, f.id, f.text, f.language
+    FROM unnest(CAST(:names AS text[]), CAST(:queries AS text[])) AS n(name, query)
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.text, d.language
+        FROM (
+            SELECT * FROM chunks
+            WHERE to_tsvector('simple'::regconfig, tokens) @@ CAST(n.query AS tsquery) OFFSET 0
+        ) AS c
+        CROSS JOIN LATERAL (
+            SELECT language FROM documents
+            WHERE tenant = c.tenant AND collection = c.collection AND id = c.document_id AND name <> n.name
+            OFFSET 0
+        ) AS d
+        WHERE c.tenant = :tenant AND c.collection = :collection AND c.state <> 'stale'
+          AND position(' ' || n.name || ' ' IN ' ' || c.tokens || ' ') > 0
+        ORDER BY c.id LIMIT :most
+    ) AS f
 """
