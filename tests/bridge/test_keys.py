@@ -209,6 +209,7 @@ async def test_a_key_that_is_known_costs_no_query_and_a_sleeping_database_opens_
             with pytest.raises(StoreUnavailable) as shut:
                 await enter(key)
             assert shut.value.retry_after == 1
+        assert postgres.tally.errors >= 2
         with pytest.raises(Unauthorized):
             await enter("no key of ours")
         assert await enter(PLATFORM) == "default"
