@@ -7,7 +7,7 @@ HTTP client costs more CPU a request than all the rest of the pool.
 import asyncio
 import ssl
 import time
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from urllib.parse import urlsplit
 
 import httptools
@@ -190,7 +190,10 @@ class Lines:
     def __init__(self) -> None:
         self._idle: dict[Place, list[Line]] = {}
         self._round: asyncio.TimerHandle | None = None
-        self._secure = ssl.create_default_context()
+
+    @cached_property
+    def secure(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
 
     async def open(self, place: Place) -> Line:
         """A connection to `place`, kept or new. Raises Unavailable when nobody accepts."""
@@ -203,7 +206,7 @@ class Lines:
         try:
             async with asyncio.timeout(SECURE_S if secure else CONNECT_S):
                 _, line = await asyncio.get_running_loop().create_connection(
-                    lambda: Line(self, place), host, port, ssl=self._secure if secure else None
+                    lambda: Line(self, place), host, port, ssl=self.secure if secure else None
                 )
         except OSError as exc:
             raise Unavailable("the engine is not reachable", source="engine", retry_after=1) from exc
