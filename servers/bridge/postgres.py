@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from servers.bridge.explain import without_costs
 from servers.bridge.migrate import upgrade
 from servers.bridge.roles import ENTER, STATEMENT_MS, entering, grants
-from servers.bridge.rows import as_printed, collect, grouped
+from servers.bridge.rows import TABLES, as_printed, collect, grouped
 from servers.bridge.sql import check
 from servers.bridge.store import Store
 from servers.bridge.tenants import DEFAULT
@@ -133,7 +133,7 @@ class Postgres(Store):
 
         async def work() -> list[dict[str, Any]]:
             async with self._reading(tenant) as connection:
-                return grouped((await connection.execute(text(_TABLES))).all())
+                return grouped((await connection.execute(text(TABLES))).all())
 
         return await self.call(work())
 
@@ -159,17 +159,20 @@ class Postgres(Store):
     @asynccontextmanager
     async def _reading(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A READ ONLY transaction as the reader's role, within limits; ROLLBACK and DISCARD ALL after it."""
-        async with self._lent(self.readers) as connection:
-            try:
-                await self._within(connection.execute(text(ENTER), entering(tenant)))
-                yield connection
-            except BaseException:
-                # Half-read results, cancelled backends, resource errors: a fresh connection is cheaper.
-                await asyncio.shield(connection.invalidate())
-                raise
-            else:
-                await connection.rollback()
-                await _discard(connection)
+        connection = self.readers.connect()
+        await self._within(connection.start())
+        try:
+            await self._within(connection.execute(text(ENTER), entering(tenant)))
+            yield connection
+        except BaseException:
+            # Half-read results, cancelled backends, resource errors: a fresh connection is cheaper.
+            await asyncio.shield(connection.invalidate())
+            await connection.close()
+            raise
+        # The answer does not wait for it; the next borrower gets another connection or waits for this one.
+        task = asyncio.create_task(_cleaned(connection))
+        self.left.add(task)
+        task.add_done_callback(self.left.discard)
 
     @asynccontextmanager
     async def _lent(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -268,16 +271,6 @@ def _allowed(statement: str, tenant: str) -> tuple[str, bool]:
 
 _known = lru_cache(maxsize=256)(_allowed)
 
-_TABLES = """
-    SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'table' END,
-           a.attname, format_type(a.atttypid, a.atttypmod)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-      AND has_table_privilege(current_user, c.oid, 'SELECT')
-    ORDER BY c.relname, a.attnum
-"""
-
 
 def _heard(task: asyncio.Task[Any]) -> None:
     """Nobody waits for it any more: its error is taken, so that it is not reported as lost."""
@@ -285,8 +278,15 @@ def _heard(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-async def _discard(connection: AsyncConnection) -> None:
-    raw: Any = (await connection.get_raw_connection()).driver_connection
-    await raw.set_autocommit(True)
-    await raw.execute("DISCARD ALL", prepare=False)
-    await raw.set_autocommit(False)
+async def _cleaned(connection: AsyncConnection) -> None:
+    """Roll back and give the connection back as new, or not at all."""
+    try:
+        await connection.rollback()
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        await raw.set_autocommit(True)
+        await raw.execute("DISCARD ALL")
+        await raw.set_autocommit(False)
+    except (DBAPIError, psycopg.Error, OSError, asyncio.CancelledError):
+        await connection.invalidate()
+    finally:
+        await connection.close()

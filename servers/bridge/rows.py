@@ -13,6 +13,16 @@ BYTES, FETCH = 4 * 2**20, 200
 DEEPEST = 50
 TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
 
+TABLES = """
+    SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'table' END,
+           a.attname, format_type(a.atttypid, a.atttypmod)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND has_table_privilege(current_user, c.oid, 'SELECT')
+    ORDER BY c.relname, a.attnum
+"""
+
 
 class Printed(Loader):
     """A time as PostgreSQL prints it: Python has no infinity, no year 20000 and none before 1."""
