@@ -15,6 +15,7 @@ from tools.errors import StorageFull, TooLarge, UpstreamFailed
 from tools.settings import Settings
 
 CONNECT_S = 0.5
+CONNECTIONS = 64
 KEY_BYTES = 512
 VALUE_BYTES = 1_000_000
 NAMESPACE = "capibara6"
@@ -78,9 +79,15 @@ def checked_value(value: str) -> bytes:
 @asynccontextmanager
 async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
     """A client that connects on first use."""
-    connection = client.Redis.from_url(
-        settings.redis_url, socket_connect_timeout=CONNECT_S, max_connections=64, protocol=2
+    # Who finds every connection taken waits for one: a busy store is not a dead one.
+    pool = client.BlockingConnectionPool.from_url(
+        settings.redis_url,
+        socket_connect_timeout=CONNECT_S,
+        max_connections=CONNECTIONS,
+        timeout=None,
+        protocol=2,
     )
+    connection = client.Redis.from_pool(pool)
     parts = urlsplit(settings.redis_url)
     try:
         yield Redis(connection, f"{parts.hostname}:{parts.port}", deadline_s=settings.stores.deadline_s)
