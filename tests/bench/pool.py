@@ -27,7 +27,7 @@ from tests.pool.world import Server, free_port, make_settings, write_catalog
 
 PARTS = Path(__file__).with_name("pool_parts.py")
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hola"}]}
-CONNECTIONS = {1: 200, 64: 640, 256: 1024}
+CONNECTIONS = {1: 500, 64: 640, 256: 1024}
 SLOW = {"starlette": 4, "litellm": 16}
 """These get a fraction of the requests, or they would be most of the run."""
 STREAMS, CHUNKS = 32, 100
