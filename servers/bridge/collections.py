@@ -31,6 +31,12 @@ async def reembed(
     return IngestReport(job_id=await stores.shelves.reembed(tenant, name, body.embedder if body else None))
 
 
+@router.post("/collections/{name}/reconcile", tags=["collections"])
+async def reconcile(name: CollectionName, stores: Open, tenant: Writes) -> dict[str, int]:
+    """Passages that Milvus lost; they are written again within seconds."""
+    return {"lost": await stores.ingest.reconcile.look(tenant, name)}
+
+
 @router.get("/embedders", tags=["collections"])
 async def embedders(stores: Open, _: Reads) -> dict[str, Any]:
     """Those that collections may have, by every name that they answer to."""

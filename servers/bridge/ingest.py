@@ -17,6 +17,7 @@ from servers.bridge.manifest import DELETING, DONE, DocumentRow
 from servers.bridge.milvus import Milvus
 from servers.bridge.plan import Place, Plan, plan, resume, unchanged
 from servers.bridge.points import milvus_row
+from servers.bridge.reconcile import Reconcile
 from servers.bridge.titles import Titles
 from tools.errors import (
     BadRequest,
@@ -47,6 +48,7 @@ class Ingest:
         self.library, self.titles = library, titles
         self.milvus, self.graph, self.embedders = milvus, graph, embedders
         self.extractions = Extractions(library, titles, graph)
+        self.reconcile = Reconcile(library, milvus)
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.made: set[str] = set()
 
@@ -98,7 +100,7 @@ class Ingest:
                     await self._again(place, row)
                 except (UpstreamFailed, EmbedderMissing, *SPOILT) as exc:
                     log.warning("repair_waits", document=row.id, reason=exc.message)
-        return len(rows) + await self.extractions.repair()
+        return len(rows) + await self.extractions.repair() + await self.reconcile.sweep()
 
     async def _delete_again(self, where: Place, document_id: str) -> None:
         async with self.library.locked(where, [document_id]) as place:

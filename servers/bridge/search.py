@@ -17,12 +17,14 @@ from servers.bridge.library import Library, place_of
 from servers.bridge.manifest import CollectionRow
 from servers.bridge.near import Near
 from servers.bridge.plan import Place
+from servers.bridge.reconcile import Reconcile
 from servers.bridge.rerank import Reranker
 from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, StoreUnavailable
 from tools.log import get_logger
 from tools.schema import Hit, SearchRequest, SearchResponse
 
-CANDIDATES = 60
+CANDIDATES, SPARE = 60, 5
+"""`SPARE` passages more than asked for stand in for those that turn out to be of no document."""
 log = get_logger("search")
 
 
@@ -30,10 +32,18 @@ class Search:
     """Answers hybrid searches. Raises StoreUnavailable when no leg is alive, CollectionNotFound."""
 
     def __init__(
-        self, library: Library, legs: Legs, cache: Cache, near: Near, reranker: Reranker | None, *, empty: str
+        self,
+        library: Library,
+        legs: Legs,
+        cache: Cache,
+        near: Near,
+        reranker: Reranker | None,
+        reconcile: Reconcile,
+        *,
+        empty: str,
     ) -> None:
         self.library, self.legs, self.cache, self.near = library, legs, cache, near
-        self.reranker = reranker
+        self.reranker, self.reconcile = reranker, reconcile
         self.empty = empty
         self.known: dict[tuple[str, str], CollectionRow] = {}
 
@@ -91,7 +101,8 @@ class Search:
     ) -> SearchResponse:
         """Without PostgreSQL nobody knows the version: nothing is kept, nothing kept is given."""
         response, _ = await self._found(place, request, expression, last, None)
-        return response.model_copy(update={"degraded": [*response.degraded, "postgres"]})
+        degraded = list(dict.fromkeys([*response.degraded, "postgres"]))
+        return response.model_copy(update={"degraded": degraded})
 
     async def _found(
         self,
@@ -110,12 +121,14 @@ class Search:
             legs=request.legs,
         )
         found = await self.legs.run(place, asked, vector)
-        most = request.top_k
+        most = request.top_k + SPARE
         if request.rerank and self.reranker is not None:
             most = max(most, self.reranker.passages)
         best = hits(
             found, asked, self.legs.known(place), self.legs.weights, most=most, explain=request.explain
         )
+        if row is not None:
+            best = await self._known(place, best, found)
         if request.rerank:
             best = await self._reranked(request.query, best, found)
         response = SearchResponse(
@@ -124,6 +137,14 @@ class Search:
             collection_version=row.version if row else 0,
         )
         return response, found.vector
+
+    async def _known(self, place: Place, best: list[Hit], found: Found) -> list[Hit]:
+        """Without what no document has: a delete that Milvus lost must not come back in an answer."""
+        try:
+            return await self.reconcile.known(place, best)
+        except StoreUnavailable as exc:
+            found.fail(exc.source or "postgres")
+            return best
 
     async def _reranked(self, query: str, best: list[Hit], found: Found) -> list[Hit]:
         """In the model's order; as they were, and told so, when it fails or is late."""

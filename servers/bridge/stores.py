@@ -64,6 +64,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             Cache(redis),
             Near(redis, similar=settings.search.similar),
             reranker,
+            ingest.reconcile,
             empty=settings.chat.collection,
         )
         jobs = Jobs(ingest, postgres)
