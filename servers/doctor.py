@@ -143,6 +143,10 @@ def _ollama(settings: Settings, es: bool) -> Finding:
 
 def _embedder(settings: Settings, es: bool) -> Finding:
     embedder = settings.embedder
+    if embedder.backend == "sentence-transformers":
+        installed = importlib.util.find_spec("sentence_transformers") is not None
+        found = f"{embedder.model} · sentence-transformers"
+        return Finding("embeddings", installed, found, "uv pip install sentence-transformers")
     if embedder.backend != "minilm":
         return Finding("embeddings", True, f"{embedder.model} · {embedder.url or settings.pool_url}")
     found = f"{embedder.model}, {embedder.dimensions} dim, {'inglés' if es else 'English'}"
