@@ -50,7 +50,7 @@ def _dask(settings: Settings) -> TaskRunner[Any]:
     local = {
         "n_workers": settings.flows.workers,
         "threads_per_worker": 1,
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",
         "host": "127.0.0.1",
     }
     return DaskTaskRunner(cluster_kwargs=local)

@@ -1,5 +1,6 @@
 """What the flow costs over calling the bridge directly, and what Prefect itself costs.
 
+With it: what a warmed model saves, and what four Dask workers are worth over one (`flow_parts`).
 `python -m tests.bench.flows [documents]` starts real stores, bridge, Prefect server and worker. Flow and
 direct calls alternate on fresh collections of the same new documents; medians and ratios are printed.
 """
@@ -23,16 +24,16 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploy import deploy
 from flows.ingest import BATCHES_AT_ONCE, ingest, split
-from flows.server import prefect_environment, server_command, worker_command
 from flows.reading import read
+from flows.server import prefect_environment, server_command, worker_command
 from flows.sources import find
 from servers.stores import open_stores
+from tests.bench.flow_parts import speed_up, warmed
 from tests.conftest import settings_in
 from tools.clients.bridge import open_bridge
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings
 
-ROUNDS = 3
 WORDS = (
     "puente modelo grafo vector pregunta documento respuesta cita índice caché colección flujo servidor "
     "bridge model graph vector question document answer citation index cache collection flow server port"
@@ -57,9 +58,12 @@ async def direct(settings: Settings, folder: Path, collection: str) -> float:
 
         async def one(batch: list) -> None:
             async with free:
-                await bridge.ingest([document for found in batch for _, document in read(found)], collection=collection)
+                documents = [document for found in batch for _, document in read(found)]
+                await bridge.ingest(documents, collection=collection)
 
-        await asyncio.gather(*(one(batch) for batch in split(find([str(folder)]).files, 50)))
+        files = find([str(folder)]).files
+        cuts = split([found.size for found in files], 50)
+        await asyncio.gather(*(one(files[cut]) for cut in cuts))
     return time.monotonic() - started
 
 
@@ -99,10 +103,10 @@ def process(command: list[str], url: str, environment: dict[str, str], log: Path
             child.wait(30)
 
 
-async def compare(settings: Settings, home: Path, count: int) -> None:
+async def compare(settings: Settings, home: Path, count: int, rounds: int) -> None:
     ways = {"direct": direct, "flow": through_flow, "worker": through_worker}
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(ROUNDS):
+    for number in range(rounds):
         folder = home / f"docs{number}"
         write_documents(folder, count)
         for name, way in sorted(ways.items(), key=lambda _: random.random()):
@@ -119,7 +123,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("documents", type=int, nargs="?", default=2_000)
     arguments.add_argument("--data", help="not needed here")
-    count = arguments.parse_args().documents
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--parts", default="ingest,dask,warm")
+    given = arguments.parse_args()
+    count, parts = given.documents, given.parts.split(",")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         home = Path(folder)
         settings = settings_in(home / "home")
@@ -137,7 +144,13 @@ def main() -> None:
         stack.enter_context(process(server_command(), health, environment, home / "prefect.log"))
         stack.enter_context(process(worker_command(), health, environment, home / "worker.log"))
         asyncio.run(deploy(settings))
-        asyncio.run(compare(settings, home, count))
+        if "ingest" in parts:
+            asyncio.run(compare(settings, home, count, given.rounds))
+        with temporary_settings({PREFECT_API_URL: settings.prefect_url}):
+            if "dask" in parts:
+                asyncio.run(speed_up(settings, home))
+            if "warm" in parts:
+                asyncio.run(warmed(settings, home))
 
 
 def _answers(url: str) -> bool:

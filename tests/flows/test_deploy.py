@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.deploy import deploy, read_manifest
+from flows.deploy import deploy, read_manifest, warm_once
 from flows.server import prefect_environment
 from tests.conftest import settings_in
 from tests.flows.peer import Peer
@@ -29,6 +29,16 @@ async def test_deploying_again_changes_nothing(deployed: Settings) -> None:
         assert sorted(before) == sorted(entry["name"] for entry in read_manifest())
         assert await deploy(deployed) == []
         assert before == {item["name"]: item["updated"] for item in await prefect.deployments()}
+
+
+async def test_a_deploy_that_changed_something_warms_once(deployed: Settings) -> None:
+    async with open_prefect(deployed) as prefect:
+        assert await warm_once(deployed, []) is None
+        run_id = await warm_once(deployed, ["ingest"], after_s=86_400)
+        assert run_id is not None
+        assert await warm_once(deployed, ["health"], after_s=86_400) == run_id
+        assert (await prefect.run(run_id)).state == "SCHEDULED", "not at once: what was started settles first"
+        await prefect.call("DELETE", f"/flow_runs/{run_id}")
 
 
 async def test_a_schedule_that_somebody_paused_stays_paused(deployed: Settings) -> None:
@@ -54,7 +64,7 @@ async def test_a_deployment_runs_once_a_key_through_the_worker(
         assert (await prefect.start("ingest", parameters, idempotency_key="once")).id == run.id
         with pytest.raises(UpstreamSilent):
             await prefect.wait(run.id, timeout=0)
-        run = await prefect.wait(run.id, timeout=90, on_log=lambda _, line: lines.append(line))
+        run = await prefect.wait(run.id, timeout=240, on_log=lambda _, line: lines.append(line))
         kinds = {item["key"]: item["type"] for item in await prefect.artifacts(run.id)}
     assert run.state == "COMPLETED"
     assert run.message in lines

@@ -55,7 +55,7 @@ def test_a_dask_cluster_reads_and_the_flow_writes(
 async def test_a_dask_cluster_that_is_named_is_used(run, peer: Peer, folder: Path, monkeypatch) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
     ) as cluster:
         monkeypatch.setenv("CAPIBARA6_TASK_RUNNER", "dask")
         monkeypatch.setenv("CAPIBARA6_FLOWS", json.dumps({"cluster": cluster.scheduler_address}))

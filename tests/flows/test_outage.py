@@ -1,0 +1,125 @@
+"""Prefect's server or a run's process dies: what was planned still runs, what crashed runs once more."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Machinery
+from tests.flows.peer import Peer
+from tools.clients.prefect import Prefect, Run, open_prefect
+from tools.settings import Settings
+
+
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not await check():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.2)
+
+
+async def planned(prefect: Prefect) -> set[str]:
+    """Ids of the runs that schedules have planned."""
+    body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "limit": 200}
+    found = await prefect.call("POST", "/flow_runs/filter", json=body)
+    return {item["id"] for item in found if item["auto_scheduled"]}
+
+
+async def outage(machinery: Machinery, folder: Path, seconds: float, collection: str) -> None:
+    """The server is gone while runs should start; afterwards each has run, and every plan is still there."""
+    async with open_prefect(machinery.settings) as prefect:
+        before = await planned(prefect)
+        parameters = {"sources": [str(folder)], "collection": collection}
+        due = time.monotonic() + 1.0
+        runs = [await prefect.start("ingest", parameters, after_s=1.0) for _ in range(2)]
+        machinery.kill_server()
+        await asyncio.sleep(due + seconds - time.monotonic())
+        machinery.start_server()
+        for run in runs:
+            ended = await prefect.wait(run.id, timeout=240)
+            assert ended.state == "COMPLETED", ended.message
+        for run_id in before - await planned(prefect):  # it has begun: one that is lost is not found
+            assert (await prefect.run(run_id)).state != "SCHEDULED"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_a_server_that_is_away_when_runs_are_due_loses_none(
+    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+) -> None:
+    await outage(machinery, folder, 0.5, "of_an_outage")
+    assert len(peer.collections["of_an_outage"]) == 2
+
+
+async def crashed_run(machinery: Machinery, peer: Peer, prefect: Prefect, folder: Path, name: str) -> Run:
+    """A run through the worker that is in the middle of a write."""
+    peer.meet = 1_000
+    run = await prefect.start("ingest", {"sources": [str(folder)], "collection": name})
+
+    async def writing() -> bool:
+        return peer.busy > 0
+
+    await until(writing)
+    return run
+
+
+async def attempts(prefect: Prefect, run: Run) -> int:
+    return (await prefect.call("GET", f"/flow_runs/{run.id}"))["run_count"]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_a_run_whose_process_is_killed_is_crashed_and_runs_once_more(
+    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+) -> None:
+    async with open_prefect(deployed) as prefect:
+        run = await crashed_run(machinery, peer, prefect, folder, "of_a_crash")
+        for process in machinery.runs():
+            process.kill()
+        peer.release()
+
+        async def completed() -> bool:
+            return (await prefect.run(run.id)).state == "COMPLETED"
+
+        await until(completed, 240)
+        assert await attempts(prefect, run) == 2
+    assert len(peer.collections["of_a_crash"]) == 2
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_a_server_that_is_away_for_a_minute_loses_no_schedule(
+    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+) -> None:
+    await outage(machinery, folder, 60.0, "of_a_minute")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_a_zombie_is_marked_as_crashed_after_three_heartbeats_and_runs_once_more(
+    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+) -> None:
+    """Worker and run are killed together: nobody is left to report it."""
+    async with open_prefect(deployed) as prefect:
+        run = await crashed_run(machinery, peer, prefect, folder, "of_a_zombie")
+        machinery.kill_worker()
+        peer.release()
+        killed = datetime.now(UTC)
+
+        async def noticed() -> bool:
+            return (await prefect.run(run.id)).state != "RUNNING"
+
+        await until(noticed, 300)
+        print(f"noticed after {(datetime.now(UTC) - killed).total_seconds():.0f} s")
+        machinery.start_worker()
+        assert (await prefect.wait(run.id, timeout=240)).state in ("CRASHED", "COMPLETED")
+
+        async def completed() -> bool:
+            return (await prefect.run(run.id)).state == "COMPLETED"
+
+        await until(completed, 240)
+        assert await attempts(prefect, run) == 2
+    assert len(peer.collections["of_a_zombie"]) == 2
