@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 
 # Quality over evaluation sets needs them; everything else measures on what it makes itself.
 NEED_DATA := agents consensus retrieval
-BENCHES := $(filter-out pool_parts $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
+BENCHES := $(filter-out pool_parts flow_parts $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
 
 .PHONY: up test check bench soak browser vllm tts lock clean help
 
