@@ -4,6 +4,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import psycopg
@@ -12,6 +13,7 @@ import redis
 
 from tests.bridge import test_filters, test_ngql_guard, test_sql_guard
 from tests.bridge.conftest import Shelf, wait_until
+from tests.schemas import answered
 from tools.settings import Settings
 
 SQL = "/api/v1/postgres/query"
@@ -63,9 +65,9 @@ def state(shelf: Shelf, settings: Settings) -> dict[str, object]:
 def other(shelf: Shelf, path: str, bodies: list[dict[str, object]], allowed: set[int]) -> list[str]:
     """The bodies whose answer was none of those `allowed`."""
     return [
-        f"{json.dumps(body)[:200]} → {answer.status_code}"
+        f"{json.dumps(body)[:200]} → {status}"
         for body in bodies
-        if (answer := _post(shelf.client, path, body)).status_code not in allowed
+        if (status := answered(partial(_post, shelf.client, path, body))[0]) not in allowed
     ]
 
 
