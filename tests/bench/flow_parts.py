@@ -22,7 +22,7 @@ from tools.settings import Settings
 
 TINY = Path(__file__).parents[1] / "pool" / "tiny.py"
 ARGS = ["--max-model-len", "1024", "--max-num-seqs", "8"]
-PAGES = 24
+PAGES = 16
 PARAGRAPHS = 2_000
 
 
