@@ -153,7 +153,6 @@ async def interrupted(
     assert (await (await run(reconcile, collections=[collection])).aresult()) == []
 
 
-@pytest.mark.soak
 async def test_postgresql_that_goes_away_mid_ingest_loses_and_doubles_nothing(
     here: Settings, stores: Settings, run, cable: Cable, tmp_path: Path
 ) -> None:
