@@ -1,6 +1,7 @@
 """The PostgreSQL client: a session for the manifest, and the read-only door for other people's SQL."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from servers.bridge import sqlstate
 from servers.bridge.explain import without_costs
 from servers.bridge.migrate import upgrade
 from servers.bridge.roles import ENTER, STATEMENT_MS, entering, grants
@@ -21,18 +23,15 @@ from servers.bridge.rows import TABLES, as_printed, collect, grouped
 from servers.bridge.sql import check
 from servers.bridge.store import Store
 from servers.bridge.tenants import DEFAULT
-from tools.errors import BadRequest, Forbidden, StorageFull, StoreUnavailable, TooLarge, UpstreamFailed
+from tools.errors import BadRequest, Forbidden, StoreUnavailable
 from tools.settings import Settings
 
 CURSOR = "question"
 SHORT = 2_000
 """Statements up to here are checked sooner than a thread is woken."""
 ROWS = 1_000
-DISK_FULL = ("53100", "58030")
-SPILLED = "53400"
-# A protocol error by its class, though all that is wrong is the number of params.
-WRONG_COUNT = "08P01"
-UNSENDABLE = (psycopg.DataError, psycopg.ProgrammingError)
+GRANTS_S = 5.0
+"""A table that is new is looked for at most so often."""
 MIGRATION_LOCK = 6_006_001
 
 
@@ -58,9 +57,13 @@ class Postgres(Store):
         self.looks = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.left: set[asyncio.Task[Any]] = set()
         self.prepared = False
+        self.granted_at = -GRANTS_S
         self.preparing = asyncio.Lock()
 
     async def close(self) -> None:
+        # Connections on their way back come home; one that was cancelled before it set out would be lost.
+        if self.left:
+            await asyncio.wait(self.left, timeout=self.deadline_s)
         for task in self.left:
             task.cancel()
         await asyncio.gather(*self.left, return_exceptions=True)
@@ -104,9 +107,18 @@ class Postgres(Store):
                 async with self.engine.begin() as connection:
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                     await connection.run_sync(upgrade)
-                    for statement in grants():
-                        await connection.execute(text(statement))
+                    await _granted(connection)
             self.prepared = True
+
+    async def _regrant(self) -> bool:
+        """Let the reader see tables that others have made since; False when that was done just now."""
+        if time.monotonic() - self.granted_at < GRANTS_S:
+            return False
+        self.granted_at = time.monotonic()
+        async with self.session() as session:
+            await session.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            await _granted(await session.connection())
+        return True
 
     async def version(self) -> str:
         with self.translated():
@@ -122,14 +134,19 @@ class Postgres(Store):
         else:
             allowed, explained = await asyncio.to_thread(_allowed, statement, tenant)
         await self.prepare()
-        return await self.call(
-            self._read(allowed, params, tenant, min(max_rows, ROWS), explained=explained),
-            deadline_s=STATEMENT_MS / 1_000 + 2,
-        )
+        for again in (True, False):
+            reading = self._read(allowed, params, tenant, min(max_rows, ROWS), explained=explained)
+            try:
+                return await self.call(reading, deadline_s=STATEMENT_MS / 1_000 + 2)
+            except Forbidden:
+                if not again or tenant != DEFAULT or not await self._regrant():
+                    raise
+        raise AssertionError("the loop returns or raises")
 
     async def tables(self, *, tenant: str) -> list[dict[str, Any]]:
         """Tables and views that the SQL door may read: `{name, kind, columns:[{name, type}]}`."""
         await self.prepare()
+        await self._regrant()
 
         async def work() -> list[dict[str, Any]]:
             async with self._reading(tenant) as connection:
@@ -144,16 +161,17 @@ class Postgres(Store):
             raw: Any = (await connection.get_raw_connection()).driver_connection
             values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
             if explained:
-                cursor: Any = psycopg.AsyncRawCursor(raw)
-                await cursor.execute(statement, values, prepare=True)
-            else:
-                # A server-side cursor takes one SELECT and gives rows in portions: a cap needs no rewriting.
-                cursor = psycopg.AsyncRawServerCursor(raw, name=CURSOR)
+                plain: Any = psycopg.AsyncRawCursor(raw)
+                async with plain:
+                    await plain.execute(statement, values, prepare=True)
+                    return await collect(plain, most)
+            # A server-side cursor takes one SELECT and gives rows in portions: a cap needs no rewriting.
+            cursor: Any = psycopg.AsyncRawServerCursor(raw, name=CURSOR)
+            async with cursor:
                 try:
                     await cursor.execute(statement, values)
                 except psycopg.Error as exc:
                     raise self._error(exc, skip=len(f'DECLARE "{CURSOR}" CURSOR FOR ')) from exc
-            async with cursor:
                 return await collect(cursor, most)
 
     @asynccontextmanager
@@ -218,35 +236,12 @@ class Postgres(Store):
             self.trip()
             raise self.unavailable("is not reachable") from exc
 
-    def _error(  # noqa: PLR0911  (a table of states)
-        self, exc: psycopg.Error | None, *, skip: int = 0
-    ) -> Exception:
-        state = (exc.sqlstate if exc else None) or ""
-        if state == WRONG_COUNT or (not state and isinstance(exc, UNSENDABLE)):
-            return BadRequest(
-                "the params do not fit the query", param="params", source="postgres", code="invalid_value"
-            )
-        if not state or (state[:2] in ("08", "57") and state != "57014"):
+    def _error(self, exc: psycopg.Error | None, *, skip: int = 0) -> Exception:
+        known = sqlstate.judged(exc, skip=skip, limit_ms=STATEMENT_MS)
+        if known is None:
             self.trip()
             return self.unavailable("is not reachable")
-        position = exc.diag.statement_position if exc else None
-        where = f" at position {max(0, int(position) - 1 - skip)}" if position else ""
-        said = f"the statement failed (SQLSTATE {state}{where})"
-        if state == "57014":
-            return TooLarge(
-                f"the statement took longer than {STATEMENT_MS} ms", source="postgres", param="query"
-            )
-        if state == SPILLED:
-            return TooLarge("the statement needs too much temporary space", source="postgres", param="query")
-        if state in DISK_FULL:
-            return StorageFull(said, source="postgres")
-        if state == "42501":
-            return Forbidden(said, source="postgres", param="query")
-        if state[:2] in ("22", "23", "25", "42", "0A", "21", "54", "P0", "26", "34"):
-            return BadRequest(said, source="postgres", param="query", code="invalid_query")
-        if state[:2] in ("40", "53", "55"):
-            return StoreUnavailable(said, source="postgres", retry_after=1)
-        return UpstreamFailed(said, source="postgres")
+        return known
 
 
 @asynccontextmanager
@@ -270,6 +265,11 @@ def _allowed(statement: str, tenant: str) -> tuple[str, bool]:
 
 
 _known = lru_cache(maxsize=256)(_allowed)
+
+
+async def _granted(connection: AsyncConnection) -> None:
+    for statement in grants():
+        await connection.execute(text(statement))
 
 
 def _heard(task: asyncio.Task[Any]) -> None:

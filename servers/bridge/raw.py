@@ -18,11 +18,12 @@ GRAPH_ROWS = 10_000
 
 async def search_vectors(stores: Stores, tenant: str, body: MilvusSearch) -> list[dict[str, Any]]:
     """Nearest rows of a collection: `{id, score, …fields}`; a text is embedded first."""
-    physical = await _physical(stores, tenant, body.collection)
+    physical, name = await _physical(stores, tenant, body.collection)
     expression = compiled(body.filter)
     vector = body.vector
     if vector is None:
-        vector = (await stores.embedder.embed([body.text or ""]))[0].tolist()
+        embedder = stores.embedders.get(name)
+        vector = (await embedder.embed([body.text or ""]))[0].tolist()
     fields = body.output_fields or [name for name in SHOWN if name != "heading"]
     hidden = set(fields) & {"dense", "sparse", "tokens", "tenant"}
     if hidden:
@@ -33,12 +34,13 @@ async def search_vectors(stores: Stores, tenant: str, body: MilvusSearch) -> lis
 
 async def insert_vectors(stores: Stores, tenant: str, body: MilvusInsert) -> int:
     """Write rows `{id, text, dense?, title?, source?, document_id?, language?, metadata?}`."""
-    place = stores.library.place(tenant, body.collection)
+    place = await stores.library.where(tenant, body.collection)
+    embedder = stores.embedders.get(place.embedder or None)
     await stores.library.ensure(place)
-    await stores.milvus.ensure(place.physical, dimensions=stores.embedder.dimensions)
+    await stores.milvus.ensure(place.physical, dimensions=embedder.dimensions)
     rows = [_row(tenant, number, row) for number, row in enumerate(body.rows)]
     missing = [row for row in rows if row["dense"] is None]
-    vectors = await stores.embedder.embed([row["text"] for row in missing]) if missing else []
+    vectors = await embedder.embed([row["text"] for row in missing]) if missing else []
     for row, vector in zip(missing, vectors, strict=True):
         row["dense"] = vector
     await stores.milvus.upsert(place.physical, rows)
@@ -94,13 +96,14 @@ async def insert_graph(stores: Stores, tenant: str, body: NebulaInsert) -> int:
     return len(body.vertices) + len(body.edges)
 
 
-async def _physical(stores: Stores, tenant: str, name: str) -> str:
-    """The Milvus collection behind a name: one of ours, or any other that the default tenant made."""
+async def _physical(stores: Stores, tenant: str, name: str) -> tuple[str, str | None]:
+    """The Milvus collection behind a name, and the name of its embedder: one of ours, or any other that the
+    default tenant made."""
     row = await stores.library.collection(tenant, name)
     if row is not None:
-        return row.physical
+        return row.physical, row.embedder
     if tenant == DEFAULT and SEPARATOR not in name and name in await stores.milvus.names():
-        return name
+        return name, None
     raise CollectionNotFound(f"there is no collection {name}", param="collection", source="milvus")
 
 

@@ -61,7 +61,8 @@ def grants() -> list[str]:
         f"GRANT USAGE ON SCHEMA public TO {TENANT}",
         f"GRANT SELECT ON {', '.join(TENANT_TABLES)} TO {TENANT}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {READER}",
+        # A new table is readable once it was looked at: one of the agents' must not be for a moment.
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM {READER}",
         f"""DO $$ DECLARE name text; BEGIN
             FOR name IN SELECT tablename FROM pg_tables
                 WHERE schemaname = 'public' AND tablename IN ({private})

@@ -66,7 +66,9 @@ async def _once(
             reply = await ollama.ask(pool.session, replica.url, name, spec.id, path, request)
         else:
             sent, stream = _addressed(request, body, spec.upstream or spec.id), bool(request.get("stream"))
-            reply = await wire.ask(pool.lines, replica.url + path, sent, key=pool.key(spec), stream=stream)
+            reply = await wire.ask(
+                pool.lines, replica.url + path, sent, key=pool.key(spec), stream=stream, remote=True
+            )
         _weigh(replica, reply)
         return reply
     except BaseException as exc:

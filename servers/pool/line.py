@@ -24,6 +24,8 @@ HEAD_BYTES = 2**16
 AHEAD_BYTES = 2**18
 """So much of an answer is held for a slow client before the engine is told to wait."""
 BROKE = "engine_broke"
+FIRST = 2
+"""The turn of a connection's first request."""
 
 Place = tuple[str, int, bool]
 """Host, port and whether TLS is spoken."""
@@ -52,6 +54,11 @@ class Line(asyncio.Protocol):
     def usable(self) -> bool:
         """An idle connection that the engine has not closed."""
         return self._broken is None and self._over and self._keep
+
+    @property
+    def met_a_close(self) -> bool:
+        """A kept connection that broke before any byte of an answer."""
+        return self.turn > FIRST and not self._seen and self._broken is not None
 
     async def ask(self, request: bytes) -> None:
         """Send a whole request; return when status and headers of the answer are here."""
@@ -195,9 +202,9 @@ class Lines:
     def secure(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    async def open(self, place: Place) -> Line:
+    async def open(self, place: Place, *, new: bool = False) -> Line:
         """A connection to `place`, kept or new. Raises Unavailable when nobody accepts."""
-        idle = self._idle.get(place)
+        idle = None if new else self._idle.get(place)
         while idle:
             line = idle.pop()
             if line.usable:

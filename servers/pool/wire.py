@@ -32,15 +32,26 @@ async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def ask(lines: Lines, url: str, body: bytes, *, key: str | None, stream: bool) -> Reply:
+async def ask(
+    lines: Lines, url: str, body: bytes, *, key: str | None, stream: bool, remote: bool = False
+) -> Reply:
     """POST `body` to an engine. A status below 300 of a stream comes back open, all else read whole.
 
-    Raises Unavailable when it can not be reached and UpstreamFailed when it breaks off.
+    Raises Unavailable when it can not be reached and UpstreamFailed when it breaks off. A `remote` engine may
+    close kept connections sooner than ours do: what meets the close is sent once more over a new one.
     """
     place, head = address(url, key)
+    request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
     line = await lines.open(place)
     try:
-        await line.ask(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+        try:
+            await line.ask(request)
+        except UpstreamFailed:
+            if not (remote and line.met_a_close):
+                raise
+            line.release(line.turn)
+            line = await lines.open(place, new=True)
+            await line.ask(request)
         if line.headers.get(b"content-encoding", b"identity") != b"identity":
             raise UpstreamFailed("the engine sent an encoding that was not asked for", source="engine")
         if stream and line.status < 300:

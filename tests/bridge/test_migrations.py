@@ -16,6 +16,7 @@ from servers.bridge import keys, manifest  # noqa: F401  (their tables join the 
 from servers.bridge.migrate import VERSIONS
 from servers.bridge.postgres import Postgres
 from servers.bridge.roles import READER, TENANT
+from tools.errors import Forbidden
 from tools.settings import Settings
 
 OURS = {"collections", "documents", "chunks", "extractions", "jobs", "conversations", "leads", "api_keys"}
@@ -132,8 +133,15 @@ async def test_a_database_of_a_newer_bridge_is_used_as_it_is(dsn: str) -> None:
 
 async def test_the_roles_may_read_what_they_should_and_no_more(dsn: str) -> None:
     await prepared(dsn)
+    async with opened(dsn) as store:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE TABLE sales (n int); CREATE TABLE checkpoints (n int)")
+        answer = await store.query("SELECT n FROM sales", [], tenant="default", max_rows=1)
+        assert answer["rows"] == []
+        with pytest.raises(Forbidden):
+            query = "WITH checkpoints AS (SELECT * FROM checkpoints) SELECT * FROM checkpoints"
+            await store.query(query, [], tenant="default", max_rows=1)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CREATE TABLE sales (n int)")
         granted = connection.execute(
             "SELECT r.rolname, c.relname FROM pg_class c, pg_roles r"
             " WHERE c.relkind = 'r' AND r.rolname IN (%s, %s)"

@@ -169,3 +169,24 @@ async def test_a_whole_answer_may_not_grow_without_bound(monkeypatch):
 async def test_an_address_that_nobody_answers_at_is_unavailable(url):
     with pytest.raises(Unavailable):
         await ask(Lines(), url)
+
+
+async def test_a_remote_engine_that_closes_a_kept_connection_is_asked_once_more_over_a_new_one():
+    asked = []
+
+    async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (OK, b""):
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            await reader.readexactly(2)
+            writer.write(answer)
+        writer.close()
+
+    lines = Lines()
+    async with await asyncio.start_server(answers_once, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/x"
+        assert (await ask(lines, url)).body == b"{}"
+        again = await wire.ask(lines, url, b"{}", key=None, stream=False, remote=True)
+        assert (again.body, len(asked)) == (b"{}", 3)
+        with pytest.raises(UpstreamFailed):
+            await ask(lines, url)
+        lines.close()
