@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
-from servers.pool import check, report, tokens
+from servers.pool import check, manual, report, tokens
 from servers.pool import consensus_door as consensus
 from servers.pool.answer import answer
 from servers.pool.catalog import VIRTUAL
-from servers.pool.door import Exchange, Handler
+from servers.pool.door import JSON, Exchange, Handler
 from servers.pool.ollama.routes import OllamaRoutes
 from servers.pool.order import Order
 from servers.pool.pool import Pool
@@ -15,6 +15,7 @@ from servers.pool.route_order import routed
 from servers.pool.sink import EVENTS
 from tools.errors import BadRequest, NotSupported
 
+HTML = [(b"content-type", b"text/html; charset=utf-8")]
 METRICS = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
 
 
@@ -35,6 +36,8 @@ class Routes:
             ("GET", "/health/live"): self.live,
             ("GET", "/stats"): self.stats,
             ("GET", "/metrics"): self.metrics,
+            ("GET", "/openapi.json"): self.openapi,
+            ("GET", "/docs"): self.docs,
         }
         self.exact.update(OllamaRoutes(lambda: self.open).exact)
         self.prefixed: dict[tuple[str, str, str], Handler] = {
@@ -108,6 +111,12 @@ class Routes:
 
     async def metrics(self, exchange: Exchange) -> None:
         await exchange.whole(200, report.metrics(self.open), METRICS)
+
+    async def openapi(self, exchange: Exchange) -> None:
+        await exchange.whole(200, manual.as_json(), [JSON])
+
+    async def docs(self, exchange: Exchange) -> None:
+        await exchange.whole(200, manual.page(), HTML)
 
     async def _answer(self, exchange: Exchange, request: dict[str, Any]) -> None:
         model, stream = request["model"], request.get("stream") is True
