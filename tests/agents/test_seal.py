@@ -32,7 +32,7 @@ def forged(kind: str, marker: Path) -> tuple[str, bytes]:
         "pickle": ("pickle", pickle.dumps(Bomb(marker))),
         "msgpack": ("msgpack", ormsgpack.packb({"channel_values": call})),
         "lc": ("json", json.dumps(constructor).encode()),
-        "huge": ("bytes", b"0" * 40_000_000),
+        "huge": ("bytes", b"0" * 100_000_000),
         "short": ("msgpack", b"x"),
     }[kind]
 
