@@ -30,8 +30,8 @@ def list_models() -> None:
     table = Table(*heads)
     for model in models:
         colour = STATES.get(model["status"], "white")
-        state = model["status"] if model["available"] else ("no disponible" if spanish else "missing")
-        table.add_row(model["id"], model["domain"], f"[{colour}]{state}[/]", model["reason"] or "")
+        state = f"[{colour}]{_state(model, settings)}[/]"
+        table.add_row(model["id"], model["domain"], state, model["reason"] or "")
     console.print(table)
 
 
@@ -41,14 +41,15 @@ def load(name: Name) -> None:
     settings, console = load_settings(), Console()
     with console.status(f"{'Cargando' if settings.language == 'es' else 'Loading'} {name}…"):
         model = _ask(settings, lambda pool: pool.load(name))
-    console.print(f"{name}: {model['status']}")
+    console.print(f"{name}: {_state(model, settings)}")
 
 
 @app.command()
 def unload(name: Name) -> None:
     """Descarga un modelo de la memoria · unload a model from memory."""
-    model = _ask(load_settings(), lambda pool: pool.unload(name))
-    Console().print(f"{name}: {model['status']}")
+    settings = load_settings()
+    model = _ask(settings, lambda pool: pool.unload(name))
+    Console().print(f"{name}: {_state(model, settings)}")
 
 
 @app.command()
@@ -74,6 +75,12 @@ def pull(
         except Capibara6Error as exc:
             raise _failed(settings, exc) from exc
     console.print(f"{'Pesos en' if spanish else 'Weights in'} {folder}")
+
+
+def _state(model: dict[str, Any], settings: Settings) -> str:
+    if model["available"]:
+        return model["status"]
+    return "no disponible" if settings.language == "es" else "missing"
 
 
 def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
