@@ -1,7 +1,8 @@
 """Flow `health`: services, stores, the machine and one question with a known citation; alerts on a change.
 
-Alerts are decided from its own artifacts in Prefect, which are there when everything else is down; the long
-history for people is in PostgreSQL (`flows/history.py`).
+Runs that died in silence are made good on the way (`flows/sweep.py`). Alerts are decided from its own
+artifacts in Prefect, which are there when everything else is down; the long history for people is in
+PostgreSQL (`flows/history.py`).
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from flows import history
 from flows.alerts import send_alert, turned
 from flows.machine import Check, certificate, disk, orphans
 from flows.retry import HASTY
+from flows.sweep import Swept, sweep
 from flows.texts import say
 from tools.clients.api import open_api
 from tools.clients.bridge import open_bridge
@@ -63,6 +65,7 @@ async def health(
     checks += [await certificate(address, settings.language) for address in certificates or []]
     async with open_prefect(settings) as prefect:
         checks.append(await _waiting(prefect, settings.language))
+        checks.append(_dead(await sweep(prefect), settings.language))
         await _alert(settings, await _history(prefect), checks)
     await acreate_table_artifact([asdict(check) for check in checks], key="health")
     await _remember(settings, checks)
@@ -161,6 +164,13 @@ async def _waiting(prefect: Prefect, language: Language) -> Check:
     count = await prefect.late(LATE_MINUTES)
     text = say("late", language, count=count, minutes=LATE_MINUTES) if count else say("on_time", language)
     return Check("queue", "degraded" if count else "ok", text)
+
+
+def _dead(swept: Swept, language: Language) -> Check:
+    if not swept.crashed + swept.retried:
+        return Check("runs", "ok", say("none_died", language))
+    counts = {"crashed": len(swept.crashed), "retried": len(swept.retried)}
+    return Check("runs", "degraded", say("died", language, **counts))
 
 
 async def _row(name: str, settings: Settings, url: str) -> Check:

@@ -10,6 +10,7 @@ from tools.settings import Settings
 
 POOL = "local"
 FLOWS_AT_ONCE = 4
+HEARTBEAT_S = 30
 OURS = "postgres"
 DATABASE = "prefect"
 
@@ -37,7 +38,7 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         # A run that a person waits for starts within a second or so, not within ten.
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         # A run whose process died is noticed after three missed heartbeats.
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }
     if settings.api_key is not None:
         login = f"capibara6:{settings.api_key.get_secret_value()}"

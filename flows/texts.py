@@ -56,6 +56,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{count} runs have waited over {minutes} min",
     ),
     "on_time": ("nada espera", "nothing waits"),
+    "died": (
+        "{crashed} murieron sin avisar, {retried} se repiten",
+        "{crashed} died without a word, {retried} run once more",
+    ),
+    "none_died": ("ninguna ha muerto", "none died"),
     "turned_down": ("{name} ha dejado de funcionar", "{name} is down"),
     "turned_up": ("{name} vuelve a funcionar", "{name} works again"),
     "cleaned": ("borrados: {parts} ({size} MiB)", "removed: {parts} ({size} MiB)"),

@@ -67,6 +67,7 @@ async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, pee
         "disk": "ok",
         "orphans": "ok",
         "queue": "ok",
+        "runs": "ok",
     }
 
 
