@@ -73,8 +73,10 @@ class Extractions:
 
     async def drop(self, place: Place, keep: Mapping[str, tuple[str, set[str]]]) -> None:
         """Forget what was found in these documents, unless it holds for this content hash and passages."""
-        rows = await self._rows(place, list(keep))
+        rows = await self._rows(place, list(keep)) if keep else {}
         stale = [row for held in rows.values() for row in held if not holds(row, keep[row.document_id])]
+        if not stale:
+            return
         await self._note(stale, state=PENDING)
         for row in stale:
             await self._unlink(place, row)

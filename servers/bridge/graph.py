@@ -5,6 +5,7 @@ speaks of a capitalised or quoted thing. `related`: a passage says so of two thi
 schema and statements; which passages win is `expand`'s.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -70,8 +71,8 @@ class Graph:
     ) -> None:
         """Insert `passages` and the `(passage, name)` mentions of others; again changes nothing."""
         await self.ensure(space)
-        for statement in statements(passages, mentions):
-            await self.nebula.execute(space, statement, deadline_s=WRITE_S)
+        for statement in await asyncio.to_thread(lambda: list(statements(passages, mentions))):
+            await self._execute(space, statement)
         found = {name for item in passages for name in (item.name, *item.mentions) if name}
         await self.count(space, sorted(found | {name for _, name in mentions}))
 

@@ -4,19 +4,21 @@ Order: pending rows → Milvus → graph → purge stale → done and version bu
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 
 import numpy as np
 
 from servers.bridge.embedders import Embedders
 from servers.bridge.extraction import Extractions
-from servers.bridge.graph import Graph, Passage, space_name
+from servers.bridge.graph import Graph, space_name
+from servers.bridge.lane import Lane, overlapped
 from servers.bridge.library import Library
 from servers.bridge.manifest import DELETING, DONE, DocumentRow
 from servers.bridge.milvus import Milvus
 from servers.bridge.plan import Place, Plan, plan, resume, unchanged
-from servers.bridge.points import milvus_row
+from servers.bridge.points import milvus_rows, passages_of
 from servers.bridge.reconcile import Reconcile
 from servers.bridge.titles import Titles
 from tools.errors import (
@@ -30,8 +32,8 @@ from tools.errors import (
 from tools.log import get_logger
 from tools.schema import Document, FailedDocument, IngestReport
 
-BATCH = 32
-AT_ONCE = 3
+BATCH = 64
+AT_ONCE = 4
 METADATA_BYTES = 60_000
 SPOILT = (BadVectors, BadRequest, TooLarge)
 """What one text may do to a whole batch; an embedder that is away spoils nothing, it is waited for."""
@@ -64,11 +66,15 @@ class Ingest:
         place = await self.library.where(tenant, collection)
         readable, report = _readable(documents)
         await self._ensure(place)
-        for start in range(0, len(readable), BATCH):
+        lane = Lane()
+
+        async def step(start: int) -> None:
             async with self.slots:
-                await self._batch(place, readable[start : start + BATCH], report)
+                await self._batch(place, readable[start : start + BATCH], report, lane)
             if progress is not None:
                 await progress(report, min(start + BATCH, len(readable)) + len(report.failed))
+
+        await overlapped(partial(step, start) for start in range(0, len(readable), BATCH))
         row = await self.library.collection(tenant, collection)
         report.collection_version = row.version if row else 0
         return report
@@ -132,19 +138,32 @@ class Ingest:
         await self.milvus.ensure(place.physical, dimensions=dimensions)
         self.made.add(place.physical)
 
-    async def _batch(self, where: Place, documents: Sequence[Document], report: IngestReport) -> None:
+    async def _batch(
+        self, where: Place, documents: Sequence[Document], report: IngestReport, lane: Lane
+    ) -> None:
+        """Embed while the batch before this one is written, then write."""
+        async with AsyncExitStack() as locks:
+            async with lane.preparing:
+                ids = [document.id for document in documents]
+                place = await locks.enter_async_context(self.library.locked(where, ids))
+                plans, vectors = await self._prepared(place, documents, report)
+            async with lane.writing:
+                if plans:
+                    await self._write(place, plans, vectors)
+                    report.accepted += len(plans)
+
+    async def _prepared(
+        self, place: Place, documents: Sequence[Document], report: IngestReport
+    ) -> tuple[list[Plan], dict[str, np.ndarray]]:
+        """What to write of those that changed, and its vectors."""
         ids = [document.id for document in documents]
-        async with self.library.locked(where, ids) as place:
-            held, chunks = await self.library.held(place, ids)
-            changed = [item for item in documents if not unchanged(item, held.get(item.id), place)]
-            report.unchanged += len(documents) - len(changed)
-            plans = await asyncio.to_thread(
-                lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), place) for item in changed]
-            )
-            plans, vectors = await self._embedded(place, _with_text(plans, report), report)
-            if plans:
-                await self._write(place, plans, vectors)
-                report.accepted += len(plans)
+        held, chunks = await self.library.held(place, ids)
+        changed = [item for item in documents if not unchanged(item, held.get(item.id), place)]
+        report.unchanged += len(documents) - len(changed)
+        plans = await asyncio.to_thread(
+            lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), place) for item in changed]
+        )
+        return await self._embedded(place, _with_text(plans, report), report)
 
     async def _embedded(
         self, place: Place, plans: list[Plan], report: IngestReport
@@ -165,7 +184,7 @@ class Ingest:
 
     async def _write(self, place: Place, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
         await self.library.declare(place, plans)
-        await self.milvus.upsert(place.physical, _milvus_rows(place, plans, vectors))
+        await self.milvus.upsert(place.physical, milvus_rows(place, plans, vectors))
         purge = [key for item in plans for key in item.purge]
         in_graph = await self._linked(place, plans, purge)
         await self.milvus.delete(place.physical, purge)
@@ -205,7 +224,7 @@ class Ingest:
         mentions = await self.titles.mentioned_by(
             place, [(row, item.language, item.name) for item in plans for row in item.rows]
         )
-        passages = [passage for item in plans for passage in _passages(item, mentions)]
+        passages = [passage for item in plans for passage in passages_of(item, mentions)]
         await self.extractions.drop(
             place, {item.document.id: (item.content_hash, {row.id for row in item.rows}) for item in plans}
         )
@@ -260,39 +279,3 @@ def _with_text(plans: Sequence[Plan], report: IngestReport) -> list[Plan]:
         if not item.rows
     ]
     return kept
-
-
-def _milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        milvus_row(
-            place,
-            item.document.id,
-            row,
-            vectors[row.id],
-            {
-                "language": item.language,
-                "title": item.document.title,
-                "source": item.document.source,
-                "metadata": item.document.metadata,
-            },
-        )
-        for item in plans
-        for row in item.write
-    ]
-
-
-def _passages(plan: Plan, mentions: Mapping[str, set[str]]) -> list[Passage]:
-    return [
-        Passage(
-            id=row.id,
-            document_id=row.document_id,
-            title=plan.document.title,
-            source=plan.document.source,
-            heading=row.heading,
-            text=row.text,
-            position=row.position,
-            name=plan.name,
-            mentions=frozenset(mentions.get(row.id, ())),
-        )
-        for row in plan.rows
-    ]

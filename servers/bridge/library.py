@@ -73,8 +73,7 @@ class Library:
         async with self.postgres.session() as session:
             await session.execute(text("SET LOCAL lock_timeout = '60s'"))
             await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(place)})
-            for key in keys:
-                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            await session.execute(text(_LOCK), {"keys": keys})
             yield await self.where(place.tenant, place.collection)
 
     async def held(
@@ -122,7 +121,10 @@ class Library:
             gone = [key for plan in plans for key in plan.purge]
             if gone:
                 await session.execute(delete(ChunkRow).where(_any(ChunkRow.id, gone)))
-            await _upsert_chunks(session, [_values(row, DONE) for plan in plans for row in plan.rows])
+            written = [row.id for plan in plans for row in plan.write]
+            await session.execute(update(ChunkRow).where(_any(ChunkRow.id, written)).values(state=DONE))
+            kept = [row for plan in plans for row in plan.kept]
+            await _upsert_chunks(session, [_values(row, DONE) for row in kept])
             await _upsert_documents(session, place, plans, state=DONE, in_graph=in_graph)
             return await _bump(session, place, {plan.language for plan in plans})
 
@@ -198,6 +200,8 @@ class Library:
             return [dict(row) for row in found.mappings()]
 
 
+# In the order of the array, which is everybody's order.
+_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key"
 _WORD_SEARCH = """
     SELECT c.id, ts_rank_cd(to_tsvector('simple'::regconfig, c.tokens), q.words, 1) AS distance,
            c.document_id, d.title, d.source, c.heading, d.language, c.text, d.metadata

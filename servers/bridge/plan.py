@@ -42,6 +42,12 @@ class Plan:
     purge: list[str]
 
     @property
+    def kept(self) -> list[ChunkRow]:
+        """Passages whose content stands; where they are in the document may have changed."""
+        written = {row.id for row in self.write}
+        return [row for row in self.rows if row.id not in written]
+
+    @property
     def embedded(self) -> list[str]:
         """What the embedder reads, one text a chunk to write: title and headings give it its subject."""
         return [spoken(self.document.title, row.heading, row.text) for row in self.write]

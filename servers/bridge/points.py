@@ -1,13 +1,14 @@
-"""A passage as a row of Milvus. Pure."""
+"""A document's passages as rows of Milvus and as passages of the graph. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from servers.bridge.graph import Passage
 from servers.bridge.manifest import ChunkRow
 from servers.bridge.milvus import TEXT_BYTES
-from servers.bridge.plan import Place
+from servers.bridge.plan import Place, Plan
 
 
 def milvus_row(
@@ -24,3 +25,41 @@ def milvus_row(
         "dense": vector,
         **attributes,
     }
+
+
+def milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) -> list[dict[str, Any]]:
+    """What `plans` have to write; `vectors` by chunk id."""
+    return [
+        milvus_row(
+            place,
+            item.document.id,
+            row,
+            vectors[row.id],
+            {
+                "language": item.language,
+                "title": item.document.title,
+                "source": item.document.source,
+                "metadata": item.document.metadata,
+            },
+        )
+        for item in plans
+        for row in item.write
+    ]
+
+
+def passages_of(plan: Plan, mentions: Mapping[str, set[str]]) -> list[Passage]:
+    """All passages of a document as the graph wants them; `mentions` are titles by chunk id."""
+    return [
+        Passage(
+            id=row.id,
+            document_id=row.document_id,
+            title=plan.document.title,
+            source=plan.document.source,
+            heading=row.heading,
+            text=row.text,
+            position=row.position,
+            name=plan.name,
+            mentions=frozenset(mentions.get(row.id, ())),
+        )
+        for row in plan.rows
+    ]

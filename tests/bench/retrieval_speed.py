@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from servers.bridge.ingest import BATCH
 from servers.bridge.stores import Stores
 from servers.bridge.stores import open_stores as open_bridge
 from servers.stores import open_stores
@@ -138,22 +139,28 @@ async def speed(stores: Stores, count: int, questions: int) -> tuple[float, floa
     return p50(ours), p50(bare)
 
 
-async def ingestion(stores: Stores, count: int) -> None:
-    """Documents a second through the bridge, as a share of the embedder's own."""
-    chance = random.Random(0)
-    made = documents(count, chance)
+async def ingestion(stores: Stores, count: int, rounds: int = 5) -> None:
+    """Documents a second through the bridge, as a share of the embedder's own; the two are taken in turn."""
+    made = documents(count * rounds, random.Random(0))
     embedder = stores.embedders.get("minilm")
     await embedder.load()
-    texts = [f"{item.title}\n{item.text}" for item in made]
-
-    async def alone() -> None:
-        for start in range(0, count, 32):
-            await embedder.embed(texts[start : start + 32])
-
     await stores.shelves.create("default", "ingested", "minilm", [])
-    whole = await timed(lambda: stores.ingest.upsert("default", "ingested", made))
-    own = await timed(alone)
-    print(f"ingestion: {own / whole:.2f} of the embedder's own throughput ({count} passages)", flush=True)
+
+    async def alone(part: Sequence[Document]) -> None:
+        for start in range(0, len(part), BATCH):
+            await embedder.embed([f"{item.title}\n{item.text}" for item in part[start : start + BATCH]])
+
+    own, whole = [], []
+    for start in range(0, len(made), count):
+        part = made[start : start + count]
+        own.append(await timed(lambda part=part: alone(part)))
+        whole.append(await timed(lambda part=part: stores.ingest.upsert("default", "ingested", part)))
+    shares = ", ".join(f"{one / other:.2f}" for one, other in zip(own, whole, strict=True))
+    print(
+        f"ingestion: {sum(own) / sum(whole):.2f} of the embedder's own throughput "
+        f"({rounds} times {count} passages: {shares})",
+        flush=True,
+    )
 
 
 async def main(settings: Settings, sizes: list[int], questions: int) -> None:
