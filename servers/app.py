@@ -3,7 +3,7 @@
 It owns no route but `/health…` and `/metrics`. The pool's proxy path has a door of its own (raw ASGI).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.exceptions import HTTPException
 
 from servers.door import Door, Gate, OneKey, allowed
+from servers.lane import Lane
 from tools.errors import BadRequest, Capibara6Error, NotFound
 from tools.settings import Settings
 
@@ -29,8 +30,10 @@ def create_app(
     checks: Checks,
     description: str = "",
     gate: Gate | None = None,
+    lane: Iterable[Any] = (),
 ) -> FastAPI:
-    """A FastAPI app behind the door; `gate` when more than the platform's key may open it.
+    """A FastAPI app behind the door; `gate` when more than the platform's key may open it, `lane` the routes
+    of its routers that are worth the short way.
 
     `checks` returns at least `{"status": "ok" | "degraded" | "down"}`; down makes `/health` and
     `/health/ready` a 503.
@@ -43,6 +46,7 @@ def create_app(
     _add_envelope(app, name)
     app.state.registry = registry
     opened_by = gate or OneKey(allowed(settings), name=name)
+    app.add_middleware(Lane, routes=lane, failed=answer)
     app.add_middleware(Door, name=name, limits=settings.limits, gate=opened_by, registry=registry)
     return app
 

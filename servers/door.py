@@ -12,11 +12,13 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import lru_cache
 from typing import Any, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from servers.presence import Presence, Watch
 from tools.errors import Capibara6Error, TooLarge, Unauthorized
 from tools.log import get_logger
 from tools.settings import Limits, Settings
@@ -27,6 +29,9 @@ OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 Headers = dict[bytes, bytes]
 LINGER_S = 0.5
+BODY = "capibara6.body"
+"""Where the scope holds the body that the door has read."""
+PRESENCE = "capibara6.presence"
 
 
 class Gate(Protocol):
@@ -79,6 +84,12 @@ class Door:
         self.seconds = Histogram(
             "http_request_seconds", "Time to the end of the answer", ["route"], registry=registry
         )
+        # Finding a series by its labels costs more than counting in it.
+        self._counted = lru_cache(1_024)(
+            lambda method, route, status: self.requests.labels(method, route, str(status))
+        )
+        self._timed = lru_cache(1_024)(self.seconds.labels)
+        self.watch = Watch()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -95,9 +106,9 @@ class Door:
             if not counted:
                 counted = True
                 route = getattr(scope.get("route"), "path", "unmatched")
-                self.requests.labels(scope["method"], route, str(status)).inc()
                 took = time.monotonic() - started
-                self.seconds.labels(route).observe(took)
+                self._counted(scope["method"], route, status).inc()
+                self._timed(route).observe(took)
                 self.gate.done(scope, status, took)
 
         async def reply(message: Any) -> None:
@@ -106,9 +117,15 @@ class Door:
                 status = message["status"]
                 extra = scope.get("capibara6.headers", ())
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id), *extra]
-            elif not message.get("more_body", False):
+                await send(message)
+                return
+            last = not message.get("more_body", False)
+            if last:
                 count()  # before its last byte: who reads the answer and then /metrics finds it counted
             await send(message)
+            presence = scope.get(PRESENCE)
+            if last and presence is not None:
+                presence.ended = True
 
         try:
             await self._enter(scope, headers, receive, reply)
@@ -136,7 +153,9 @@ class Door:
                 await refuse(reply, exc)
                 return
             if body is not None:
-                await run_until_left(self.app, scope, body, receive, reply)
+                scope[BODY] = body
+                presence = scope[PRESENCE] = Presence(body, receive)
+                await self.watch.run_until_left(self.app, scope, presence, reply)
 
 
 def allowed(settings: Settings) -> Callable[[str, Headers], bool]:
@@ -212,32 +231,3 @@ async def refuse(send: Any, exc: Capibara6Error, *, receive: Any = None) -> None
     if receive is not None:
         await linger(receive)
     await send({"type": "http.response.body", "body": b""})
-
-
-async def run_until_left(app: Any, scope: Any, body: bytes, receive: Any, send: Any) -> None:
-    """Run `app` on a body already read; cancel it as soon as the client disconnects."""
-    left = asyncio.Event()
-    pending: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Any:
-        if pending:
-            return pending.pop()
-        await left.wait()
-        return {"type": "http.disconnect"}
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        left.set()
-
-    work = asyncio.ensure_future(app(scope, replay, send))
-    watcher = asyncio.ensure_future(watch())
-    try:
-        await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            work.cancel()
-        await asyncio.gather(work, return_exceptions=work.cancelled() or left.is_set())
-    finally:
-        work.cancel()
-        watcher.cancel()
-        await asyncio.gather(work, watcher, return_exceptions=True)

@@ -45,7 +45,15 @@ def build_app(settings: Settings) -> FastAPI:
 
     secret = settings.api_key.get_secret_value() if settings.api_key else None
     gate = Gate(secret, lambda: getattr(app.state, "keys", None), Audit(settings.log_level))
-    app = create_app("bridge", settings, lifespan=lifespan, checks=checks, description=DESCRIPTION, gate=gate)
+    app = create_app(
+        "bridge",
+        settings,
+        lifespan=lifespan,
+        checks=checks,
+        description=DESCRIPTION,
+        gate=gate,
+        lane=[*doors.router.routes, *routes.router.routes],
+    )
     app.state.registry.register(StoreMetrics(clients))
 
     @app.get("/health/detailed", tags=["health"])

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -18,15 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from servers.bridge import sqlstate
 from servers.bridge.explain import without_costs
 from servers.bridge.migrate import upgrade
+from servers.bridge.readers import DECLARE, Readers, Reading
 from servers.bridge.roles import ENTER, STATEMENT_MS, entering, grants
-from servers.bridge.rows import TABLES, as_printed, collect, grouped
+from servers.bridge.rows import TABLES, collect, grouped, portion
 from servers.bridge.sql import check
 from servers.bridge.store import Store
 from servers.bridge.tenants import DEFAULT
 from tools.errors import BadRequest, Forbidden, StoreUnavailable
 from tools.settings import Settings
 
-CURSOR = "question"
 SHORT = 2_000
 """Statements up to here are checked sooner than a thread is woken."""
 ROWS = 1_000
@@ -44,16 +44,18 @@ class Postgres(Store):
         super().__init__(host, deadline_s=deadline_s)
         url = dsn.replace("postgresql://", "postgresql+psycopg://", 1)
         options: dict[str, Any] = {
-            "pool_pre_ping": True,
-            "pool_timeout": deadline_s,
-            "connect_args": {
-                "connect_timeout": max(2, int(deadline_s)),
-                "application_name": "capibara6-bridge",
-            },
+            "connect_timeout": max(2, int(deadline_s)),
+            "application_name": "capibara6-bridge",
         }
-        self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, **options)
-        self.readers: AsyncEngine = create_async_engine(url, pool_size=4, max_overflow=4, **options)
-        event.listen(self.readers.sync_engine, "connect", as_printed)
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=8,
+            max_overflow=8,
+            pool_pre_ping=True,
+            pool_timeout=deadline_s,
+            connect_args=options,
+        )
+        self.readers = Readers(dsn, most=8, deadline_s=deadline_s, **options)
         self.looks = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.left: set[asyncio.Task[Any]] = set()
         self.prepared = False
@@ -68,7 +70,7 @@ class Postgres(Store):
             task.cancel()
         await asyncio.gather(*self.left, return_exceptions=True)
         await self.engine.dispose()
-        await self.readers.dispose()
+        await self.readers.close()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -149,65 +151,60 @@ class Postgres(Store):
         await self._regrant()
 
         async def work() -> list[dict[str, Any]]:
-            async with self._reading(tenant) as connection:
-                return grouped((await connection.execute(text(TABLES))).all())
+            async with self._reading(tenant) as reading:
+                return grouped(await (await reading.plain(TABLES, [])).fetchall())
 
         return await self.call(work())
 
     async def _read(
         self, statement: str, params: Sequence[Any], tenant: str, most: int, *, explained: bool
     ) -> dict[str, Any]:
-        async with self._reading(tenant) as connection:
-            raw: Any = (await connection.get_raw_connection()).driver_connection
-            values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
+        values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
+        async with self._reading(tenant) as reading:
             if explained:
-                plain: Any = psycopg.AsyncRawCursor(raw)
-                async with plain:
-                    await plain.execute(statement, values, prepare=True)
-                    return await collect(plain, most)
-            # A server-side cursor takes one SELECT and gives rows in portions: a cap needs no rewriting.
-            cursor: Any = psycopg.AsyncRawServerCursor(raw, name=CURSOR)
-            async with cursor:
-                try:
-                    await cursor.execute(statement, values)
-                except psycopg.Error as exc:
-                    raise self._error(exc, skip=len(f'DECLARE "{CURSOR}" CURSOR FOR ')) from exc
-                return await collect(cursor, most)
+                return await collect(await reading.plain(statement, values), most)
+            try:
+                cursor = await reading.ask(statement, values, first=portion(most))
+            except psycopg.Error as exc:
+                raise self._error(exc, skip=len(DECLARE)) from exc
+            return await collect(cursor, most, reading.more)
 
     @asynccontextmanager
-    async def _reading(self, tenant: str) -> AsyncIterator[AsyncConnection]:
+    async def _reading(self, tenant: str) -> AsyncIterator[Reading]:
         """A READ ONLY transaction as the reader's role, within limits; ROLLBACK and DISCARD ALL after it."""
-        connection = self.readers.connect()
-        await self._within(connection.start())
+        await self.readers.slot()
+        reading = Reading(self.readers)
+        entered = self._alone(reading.enter(ENTER, entering(tenant)))
         try:
-            await self._within(connection.execute(text(ENTER), entering(tenant)))
-            yield connection
+            await self._within(entered)
+            yield reading
         except BaseException:
-            # Half-read results, cancelled backends, resource errors: a fresh connection is cheaper.
-            await asyncio.shield(connection.invalidate())
-            await connection.close()
+            # Nobody closes a connection under what still waits at it.
+            self._alone(_dropped(entered, reading))
             raise
         # The answer does not wait for it; the next borrower gets another connection or waits for this one.
-        task = asyncio.create_task(_cleaned(connection))
-        self.left.add(task)
-        task.add_done_callback(self.left.discard)
+        self._alone(reading.cleaned())
 
     @asynccontextmanager
     async def _lent(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         """A connection that answers, within the deadline."""
         connection = engine.connect()
-        await self._within(connection.start())
+        await self._within(self._alone(connection.start()))
         try:
             yield connection
         finally:
             await connection.close()
 
-    async def _within(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do `work` within the deadline. What a silent server holds up is given up and left to end alone:
-        the client library waits ten seconds more for the server to agree to a cancellation."""
+    def _alone(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do `work` whether or not anybody waits for it; `close` does."""
         task = asyncio.create_task(work)
         self.left.add(task)
         task.add_done_callback(self.left.discard)
+        return task
+
+    async def _within(self, task: asyncio.Task[Any]) -> None:
+        """Wait for `task` within the deadline. What a silent server holds up is given up and left to end
+        alone: the client library waits ten seconds more for the server to agree to a cancellation."""
         try:
             done, _ = await asyncio.wait({task}, timeout=self.deadline_s)
         except asyncio.CancelledError:
@@ -278,15 +275,6 @@ def _heard(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-async def _cleaned(connection: AsyncConnection) -> None:
-    """Roll back and give the connection back as new, or not at all."""
-    try:
-        await connection.rollback()
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        await raw.set_autocommit(True)
-        await raw.execute("DISCARD ALL")
-        await raw.set_autocommit(False)
-    except (DBAPIError, psycopg.Error, OSError, asyncio.CancelledError):
-        await connection.invalidate()
-    finally:
-        await connection.close()
+async def _dropped(entered: asyncio.Task[Any], reading: Reading) -> None:
+    await asyncio.wait({entered})
+    await reading.dropped()

@@ -18,6 +18,15 @@ GRAPH_ROWS = 10_000
 
 async def search_vectors(stores: Stores, tenant: str, body: MilvusSearch) -> list[dict[str, Any]]:
     """Nearest rows of a collection: `{id, score, …fields}`; a text is embedded first."""
+    try:
+        return await _found(stores, tenant, body)
+    except CollectionNotFound:
+        # It may be elsewhere since we looked.
+        stores.lately.forget(tenant, body.collection)
+        return await _found(stores, tenant, body)
+
+
+async def _found(stores: Stores, tenant: str, body: MilvusSearch) -> list[dict[str, Any]]:
     physical, name = await _physical(stores, tenant, body.collection)
     expression = compiled(body.filter)
     vector = body.vector
@@ -99,7 +108,7 @@ async def insert_graph(stores: Stores, tenant: str, body: NebulaInsert) -> int:
 async def _physical(stores: Stores, tenant: str, name: str) -> tuple[str, str | None]:
     """The Milvus collection behind a name, and the name of its embedder: one of ours, or any other that the
     default tenant made."""
-    row = await stores.library.collection(tenant, name)
+    row = await stores.lately.collection(tenant, name)
     if row is not None:
         return row.physical, row.embedder
     if tenant == DEFAULT and SEPARATOR not in name and name in await stores.milvus.names():

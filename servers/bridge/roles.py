@@ -38,16 +38,16 @@ ENTER = "SELECT {limits}, {spill}, {tenant}, {name}, {role}".format(
     # Only those who may can limit temporary files: managed servers often reserve it.
     spill="CASE WHEN has_parameter_privilege('temp_file_limit', 'SET') "
     "THEN set_config('temp_file_limit', '256MB', true) END",
-    tenant="set_config('capibara6.tenant', :tenant, true)",
-    name="set_config('application_name', :name, true)",
-    role="set_config('role', :role, true)",
+    tenant="set_config('capibara6.tenant', $1, true)",
+    name="set_config('application_name', $2, true)",
+    role="set_config('role', $3, true)",
 )
 
 
-def entering(tenant: str) -> dict[str, Any]:
+def entering(tenant: str) -> list[Any]:
     """What `ENTER` binds. The request's id becomes the session's name, as PostgreSQL's own views show it."""
     role = READER if tenant == DEFAULT else TENANT
-    return {"tenant": tenant, "role": role, "name": f"capibara6 {request_id()}"[:63]}
+    return [tenant, f"capibara6 {request_id()}"[:63], role]
 
 
 def grants() -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg.types.json import set_json_loads
 
 BYTES, FETCH = 4 * 2**20, 200
 DEEPEST = 50
+Further = Callable[[Any, int], Awaitable[None]]
 TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
 
 TABLES = """
@@ -35,24 +36,31 @@ class Printed(Loader):
         return f"{shown}:00" if shown[-3] in "+-" else shown
 
 
-def as_printed(connection: Any, _: Any) -> None:
-    """Prepare a new connection (a SQLAlchemy `connect` event) to give what Python can not hold as text."""
-    raw = connection.driver_connection
+def as_printed(connection: Any) -> None:
+    """Prepare a new connection of psycopg to give what Python can not hold as text."""
     for name in TIMES:
-        raw.adapters.register_loader(name, Printed)
-    set_json_loads(_json, context=raw)
+        connection.adapters.register_loader(name, Printed)
+    set_json_loads(_json, context=connection)
 
 
-async def collect(cursor: Any, most: int) -> dict[str, Any]:
+def portion(most: int, held: int = 0) -> int:
+    """How many rows to ask for next: one beyond `most` tells that there are more."""
+    return min(FETCH, most + 1 - held)
+
+
+async def collect(cursor: Any, most: int, further: Further | None = None) -> dict[str, Any]:
+    """The rows that `cursor` holds, and the portions that `further` brings it, within bounds."""
     described = cursor.description or ()
     columns = [{"name": column.name, "type": column.type_display} for column in described]
     rows: list[list[Any]] = []
     size, truncated, more = 0, False, True
     while more and not truncated:
-        asked = min(FETCH, most + 1 - len(rows))
-        portion = await cursor.fetchmany(asked)
-        more = len(portion) == asked
-        for row in portion:
+        asked = portion(most, len(rows))
+        if rows and further is not None:
+            await further(cursor, asked)
+        portioned = await cursor.fetchmany(asked)
+        more = len(portioned) == asked
+        for row in portioned:
             plain = [_plain(value) for value in row]
             size += sum(len(str(value)) for value in plain)
             truncated = len(rows) >= most or size > BYTES

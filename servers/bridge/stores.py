@@ -11,6 +11,7 @@ from servers.bridge.fuse import Weights
 from servers.bridge.graph import Graph
 from servers.bridge.ingest import Ingest
 from servers.bridge.jobs import Jobs
+from servers.bridge.lately import Lately
 from servers.bridge.legs import Legs
 from servers.bridge.library import Library
 from servers.bridge.milvus import Milvus, open_milvus
@@ -37,6 +38,7 @@ class Stores:
     embedder: Embedder
     embedders: Embedders
     library: Library
+    lately: Lately
     ingest: Ingest
     search: Search
     jobs: Jobs
@@ -71,5 +73,16 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         stack.push_async_callback(jobs.close)
         shelves = Shelves(library, embedders, Reembed(library, milvus, embedders), jobs)
         yield Stores(
-            milvus, nebula, postgres, redis, embedder, embedders, library, ingest, search, jobs, shelves
+            milvus,
+            nebula,
+            postgres,
+            redis,
+            embedder,
+            embedders,
+            library,
+            Lately(library),
+            ingest,
+            search,
+            jobs,
+            shelves,
         )

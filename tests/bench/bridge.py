@@ -1,6 +1,10 @@
 """What the bridge adds to a bare store call: p50 through HTTP beside the client's own, in one run.
 
-python -m tests.bench.bridge [--rounds N]
+python -m tests.bench.bridge [--rounds N] [--seconds N]
+
+Bare is each store's own client on a warm connection, its answer decoded. Bare calls, calls through HTTP and
+the empty route (`/health/live`, behind the same door) take turns, so that what else the machine does falls on
+all alike. CPU is the bridge's own, a request.
 """
 
 import argparse
@@ -8,124 +12,155 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
+import uvloop
 
+from servers.bridge.milvus import SHOWN
 from servers.bridge.stores import Stores
 from servers.bridge.stores import open_stores as open_bridge
 from servers.stores import open_stores
+from tests.bench.client import Line, get, open_lines, post
 from tests.bridge.conftest import ALL, connected, listening, serving, wait_until
 from tests.conftest import settings_in
 from tools.schema import Document
 from tools.settings import Settings
 
 LIMITS_MS = {"redis": 0.6, "postgres": 1.5, "milvus": 1.0, "nebula": 1.0}
+CONNECTIONS = 64
+SQL = "SELECT id FROM documents LIMIT 10"
+VECTOR = [1.0] + [0.0] * 383
+EMPTY = get("/health/live")
+REQUESTS = {
+    "redis": get("/api/v1/redis/get?key=bench"),
+    "postgres": post("/api/v1/postgres/query", {"query": SQL}),
+    "milvus": post("/api/v1/milvus/search", {"collection": "bench", "vector": VECTOR, "top_k": 10}),
+    "nebula": post("/api/v1/nebula/query", {"space": "bench", "query": "YIELD 1"}),
+}
 Call = Callable[[], Awaitable[object]]
 
 
-async def p50(call: Call, rounds: int) -> float:
-    """Milliseconds; the first tenth warms up."""
-    times = []
-    for _ in range(rounds):
-        before = time.perf_counter()
-        await call()
-        times.append((time.perf_counter() - before) * 1_000)
-    return statistics.median(times[rounds // 10 :])
+@asynccontextmanager
+async def bare_calls(stores: Stores, settings: Settings) -> AsyncIterator[dict[str, Call]]:
+    place = stores.library.place("default", "bench")
+    fields = [name for name in SHOWN if name != "heading"]
+    async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
+
+        async def sql() -> object:
+            return await (await connection.execute(SQL)).fetchall()
+
+        async def milvus() -> object:
+            found = await stores.milvus.client.search(
+                place.physical, data=[VECTOR], anns_field="dense", limit=10, output_fields=fields
+            )
+            return [dict(hit["entity"]) for hit in found[0]]
+
+        session = stores.nebula._borrow("bench")
+
+        async def nebula() -> object:
+            result = session.execute("YIELD 1")
+            return [[cell.cast_primitive() for cell in result.row_values(0)]]
+
+        yield {
+            "redis": lambda: stores.redis.connection.get("capibara6:default:kv:bench"),
+            "postgres": sql,
+            "milvus": milvus,
+            "nebula": nebula,
+        }
+        session.release()
 
 
-async def both(bare: Call, through: Call, rounds: int) -> tuple[float, float]:
-    """Both medians in ms, call by call in turn: what else the machine does falls on both alike."""
-    alone, whole = [], []
+async def medians(calls: list[Call], rounds: int) -> list[float]:
+    """Milliseconds of each, in turn; the first tenth warms up."""
+    times: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
-        for call, times in ((bare, alone), (through, whole)):
+        for call, taken in zip(calls, times, strict=True):
             before = time.perf_counter()
             await call()
-            times.append((time.perf_counter() - before) * 1_000)
-    return statistics.median(alone[rounds // 10 :]), statistics.median(whole[rounds // 10 :])
+            taken.append((time.perf_counter() - before) * 1_000)
+    return [statistics.median(taken[rounds // 10 :]) for taken in times]
 
 
-def pairs(stores: Stores, client: httpx.AsyncClient) -> dict[str, tuple[Call, Call]]:
-    """`(bare, through HTTP)` for each store."""
-    place = stores.library.place("default", "bench")
-    vector = [1.0] + [0.0] * 383
-
-    def post(path: str, body: dict) -> Call:
-        return lambda: client.post(path, json=body)
-
-    async def bare_sql() -> object:
-        async with stores.postgres.reading() as connection:
-            return await connection.exec_driver_sql("SELECT id FROM documents LIMIT 10")
-
-    sql = {"query": "SELECT id FROM documents LIMIT 10"}
-    search = {"collection": "bench", "vector": vector, "top_k": 10}
-    return {
-        "redis": (
-            lambda: stores.redis.get("capibara6:default:kv:bench"),
-            lambda: client.get("/api/v1/redis/get", params={"key": "bench"}),
-        ),
-        "postgres": (bare_sql, post("/api/v1/postgres/query", sql)),
-        "milvus": (
-            lambda: stores.milvus.dense(place.physical, vector, limit=10),
-            post("/api/v1/milvus/search", search),
-        ),
-        "nebula": (
-            lambda: stores.nebula.execute("bench", "YIELD 1"),
-            post("/api/v1/nebula/query", {"space": "bench", "query": "YIELD 1"}),
-        ),
-    }
+async def cpu_ms(bridge: psutil.Process, call: Call, rounds: int) -> float:
+    before = bridge.cpu_times()
+    for _ in range(rounds):
+        await call()
+    after = bridge.cpu_times()
+    return (after.user + after.system - before.user - before.system) * 1_000 / rounds
 
 
-async def mixed(client: httpx.AsyncClient, calls: list[Call], seconds: float) -> tuple[float, float, float]:
-    """Rate of 64 connections, p50 and p99 in ms."""
+async def load(lines: list[Line], requests: list[bytes], seconds: float) -> tuple[int, list[float]]:
+    """How many were answered, and how long each took in ms."""
     times: list[float] = []
     until = time.perf_counter() + seconds
 
-    async def one(number: int) -> None:
+    async def one(line: Line, number: int) -> None:
         while time.perf_counter() < until:
             before = time.perf_counter()
-            answer = await calls[number % len(calls)]()
-            assert isinstance(answer, httpx.Response)
-            assert answer.status_code < 400, answer.text
+            await line.send(requests[number % len(requests)])
             times.append((time.perf_counter() - before) * 1_000)
             number += 1
 
-    await asyncio.gather(*(one(number) for number in range(64)))
+    await asyncio.gather(*(one(line, number) for number, line in enumerate(lines)))
+    return len(times), times
+
+
+async def mixed(lines: list[Line], seconds: float) -> None:
+    """Slices of the empty route and of the mix in turn."""
+    empty = many = 0
+    times: list[float] = []
+    await load(lines, list(REQUESTS.values()), 1.0)
+    for _ in range(int(seconds)):
+        empty += (await load(lines, [EMPTY], 1.0))[0]
+        count, taken = await load(lines, list(REQUESTS.values()), 1.0)
+        many, times = many + count, times + taken
     ordered = sorted(times)
-    return len(times) / seconds, ordered[len(times) // 2], ordered[int(len(times) * 0.99)]
+    middle, worst = ordered[len(times) // 2], ordered[int(len(times) * 0.99)]
+    print(
+        f"mixed: {many / empty:.2f} of an empty route's {empty / int(seconds):.0f} a second (limit 0.5), "
+        f"p50 {middle:.0f} ms, p99 {worst / middle:.1f} x p50 (limit 8)"
+    )
 
 
-async def main(settings: Settings, rounds: int, pid: int) -> None:
-    limits = httpx.Limits(max_connections=64)
-    async with (
-        open_bridge(settings) as stores,
-        httpx.AsyncClient(base_url=settings.bridge_url, limits=limits, timeout=30.0) as client,
-    ):
+async def main(settings: Settings, rounds: int, seconds: float, pid: int) -> None:
+    bridge = psutil.Process(pid)
+    async with open_bridge(settings) as stores, open_lines(settings.ports.bridge, 1) as lines:
         text = "The pool keeps three models loaded. "
         documents = [Document(id=f"d{n}", text=f"{text} Number {n}.") for n in range(200)]
         await stores.ingest.upsert("default", "bench", documents)
-        await client.post("/api/v1/redis/set", json={"key": "bench", "value": "x"})
-        empty = await p50(lambda: client.get("/health/live"), rounds)
-        print(f"{'':<10}{'bare':>8}{'HTTP':>8}{'added':>8}{'limit':>8}   ms, p50 (empty route {empty:.2f})")
-        calls = pairs(stores, client)
-        for name, (bare, through) in calls.items():
-            alone, whole = await both(bare, through, rounds)
-            print(f"{name:<10}{alone:>8.2f}{whole:>8.2f}{whole - alone:>8.2f}{LIMITS_MS[name]:>8.1f}")
-        search = {"query": "how many models are loaded", "collection": "bench"}
-        cached = await p50(lambda: client.post("/api/v1/rag/hybrid-search", json=search), rounds)
+        await lines[0].send(post("/api/v1/redis/set", {"key": "bench", "value": "x"}))
+
+        def through(request: bytes) -> Call:
+            return lambda: lines[0].send(request)
+
+        print(f"{'':<10}{'bare':>8}{'HTTP':>8}{'empty':>8}{'added':>8}{'limit':>8}{'CPU':>8}   ms, p50")
+        async with bare_calls(stores, settings) as bare:
+            for name, request in REQUESTS.items():
+                turns = [bare[name], through(request), through(EMPTY)]
+                alone, whole, empty = await medians(turns, rounds)
+                used = await cpu_ms(bridge, through(request), rounds)
+                print(
+                    f"{name:<10}{alone:>8.2f}{whole:>8.2f}{empty:>8.2f}{whole - alone:>8.2f}"
+                    f"{LIMITS_MS[name]:>8.1f}{used:>8.2f}"
+                )
+        search = post("/api/v1/rag/hybrid-search", {"query": "how many models", "collection": "bench"})
+        cached, empty = await medians([through(search), through(EMPTY)], rounds)
         print(f"cached hybrid-search: {cached - empty:.2f} ms over an empty route (limit 2)")
-        base, _, _ = await mixed(client, [lambda: client.get("/health/live")], 5.0)
-        rate, middle, worst = await mixed(client, [through for _, through in calls.values()], 5.0)
-        print(f"mixed: {rate / base:.2f} of an empty route's rate, p99 {worst / middle:.1f} x p50")
-        used = psutil.Process(pid).memory_full_info()
+        async with open_lines(settings.ports.bridge, CONNECTIONS) as many:
+            await mixed(many, seconds)
+        used = bridge.memory_full_info()
         print(f"memory: {used.pss / 2**20:.0f} MB of its own, {used.rss / 2**20:.0f} MB resident (limit 350)")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--seconds", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="c6-") as home:
         own = settings_in(Path(home))
@@ -133,4 +168,4 @@ if __name__ == "__main__":
             wait_until(lambda: listening(own.ports.nebula), seconds=180)
             with httpx.Client(base_url=own.bridge_url) as probe:
                 wait_until(lambda: connected(probe, *ALL), seconds=180)
-            asyncio.run(main(own, given.rounds, child.pid))
+            uvloop.run(main(own, given.rounds, given.seconds, child.pid))
