@@ -35,6 +35,7 @@ def script(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.soak
 def test_a_dask_cluster_reads_and_the_flow_writes(
     prefect: Settings, peer: Peer, folder: Path, script: Path
 ) -> None:
