@@ -82,7 +82,11 @@ class Machinery:
     def stop(self) -> None:
         for process in (self.worker, self.server):
             process.terminate()
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                # It finishes its runs first; here nobody waits for them.
+                _kill(process)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
