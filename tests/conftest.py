@@ -19,6 +19,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["wheels", "debian"],
         help="whose PostgreSQL and Redis to test with",
     )
+    parser.addoption(
+        "--milvus-server",
+        default="",
+        help="a virtual environment with milvus==2.3.5, to test with its server",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

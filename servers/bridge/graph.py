@@ -6,6 +6,7 @@ schema and statements; which passages win is `expand`'s.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,7 +16,7 @@ from servers.bridge.entities import entities
 from servers.bridge.expand import HUB, Neighbourhood
 from servers.bridge.names import vertex
 from servers.bridge.nebula import Nebula, quoted
-from tools.errors import CollectionNotFound
+from tools.errors import BadRequest, CollectionNotFound
 
 SCHEMA = (
     "CREATE TAG IF NOT EXISTS document(title string, source string)",
@@ -32,6 +33,9 @@ SCHEMA = (
 BATCH = 200
 ROWS = 2_000
 WRITE_S = 30.0
+SETTLE_S, RETRY_S = 30.0, 0.5
+"""A cluster's servers hear of a new schema with their heartbeats, ten seconds apart by default."""
+UNSETTLED = ("not found", "notfound", "not exist", "notexist", "no schema", "there is no space")
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,18 @@ class Graph:
     def __init__(self, nebula: Nebula) -> None:
         self.nebula = nebula
         self.ready: set[str] = set()
+        self.settle_s = SETTLE_S
+        self.settled_at: dict[str, float] = {}
 
     async def ensure(self, space: str) -> None:
         """Make the space and its schema when they are missing."""
         if space in self.ready:
             return
         made = f"CREATE SPACE IF NOT EXISTS `{space}`(vid_type=FIXED_STRING(64))"
-        await self.nebula.execute("", made, deadline_s=WRITE_S)
+        await self._execute("", made)
+        self.settled_at[space] = time.monotonic() + self.settle_s
         for statement in SCHEMA:
-            await self.nebula.execute(space, statement, deadline_s=WRITE_S)
+            await self._execute(space, statement)
         self.ready.add(space)
 
     async def write(
@@ -193,7 +200,16 @@ class Graph:
         return found
 
     async def _execute(self, space: str, statement: str) -> None:
-        await self.nebula.execute(space, statement, deadline_s=WRITE_S)
+        """Run a write; again while a space that was just made is not known to all of a cluster."""
+        while True:
+            try:
+                await self.nebula.execute(space, statement, deadline_s=WRITE_S)
+            except (BadRequest, CollectionNotFound) as exc:
+                if not unsettled(exc.message) or time.monotonic() >= self.settled_at.get(space, 0.0):
+                    raise
+            else:
+                return
+            await asyncio.sleep(RETRY_S)
 
 
 def statements(passages: Sequence[Passage], mentions: Sequence[tuple[str, str]]) -> Iterable[str]:
@@ -223,6 +239,12 @@ def statements(passages: Sequence[Passage], mentions: Sequence[tuple[str, str]])
     }
     for head, items in values.items():
         yield from (f"INSERT {head} VALUES {', '.join(part)}" for part in _parts(items, BATCH))
+
+
+def unsettled(message: str) -> bool:
+    """Whether an error may only mean that a new space, tag or edge has not reached every server yet."""
+    said = message.lower()
+    return any(mark in said for mark in UNSETTLED)
 
 
 def document_vertex(document_id: str) -> str:

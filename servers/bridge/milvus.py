@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ TEXT_BYTES = 65_535
 CONNECT_CODES = {2}
 NOT_FOUND = 100
 BAD_EXPRESSION = 1100
+BM25_SINCE = (2, 5)
 SHOWN = ["document_id", "title", "source", "heading", "language", "text", "metadata"]
 
 
@@ -30,6 +32,7 @@ class Milvus(Store):
         super().__init__(uri.partition("://")[2] or uri, deadline_s=deadline_s)
         self.uri, self.token = uri, token
         self.lite = False
+        self._wordy: bool | None = None
         self._client: AsyncMilvusClient | None = None
 
     @property
@@ -54,6 +57,12 @@ class Milvus(Store):
         await self.client.list_collections()
         return "lite"
 
+    async def wordy(self) -> bool:
+        """True where it indexes words; else collections hold vectors alone, and PostgreSQL finds words."""
+        if self._wordy is None:
+            self._wordy = indexes_words(await self.call(self.version()))
+        return self._wordy
+
     async def names(self) -> list[str]:
         return await self.call(self.client.list_collections())
 
@@ -64,8 +73,10 @@ class Milvus(Store):
         """Create the collection of passages when it is missing."""
         if await self.call(self.client.has_collection(name)):
             return
+        wordy = await self.wordy()
+        schema, indexes = _schema(dimensions, wordy=wordy), _indexes(wordy=wordy)
         work = self.client.create_collection(
-            name, schema=_schema(dimensions), index_params=_indexes(), consistency_level="Strong"
+            name, schema=schema, index_params=indexes, consistency_level="Strong"
         )
         await self.call(work, deadline_s=30.0)
 
@@ -115,6 +126,8 @@ class Milvus(Store):
         """Best passages by BM25; the sign of `distance` differs between versions, its size does not."""
         if not tokens:
             return []
+        if not await self.wordy():
+            raise self.unavailable("is too old to find words (2.5 or later does)")
         work = self.client.search(
             name,
             data=[tokens],
@@ -204,19 +217,28 @@ async def open_milvus(settings: Settings) -> AsyncIterator[Milvus]:
         await store.close()
 
 
-def _schema(dimensions: int) -> Any:
+def indexes_words(version: str) -> bool:
+    """Whether a server of this version has BM25: 2.5 and later, and Milvus Lite (which says "lite")."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return found is None or (int(found[1]), int(found[2])) >= BM25_SINCE
+
+
+def _schema(dimensions: int, *, wordy: bool) -> Any:
     schema = MilvusClient.create_schema(enable_dynamic_field=False)
     schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
     lengths = {"document_id": 1_024, "tenant": 64, "language": 8, "title": 4_000, "source": 8_000}
     for name, length in {**lengths, "heading": 8_000, "text": TEXT_BYTES}.items():
         schema.add_field(name, DataType.VARCHAR, max_length=length)
     schema.add_field("metadata", DataType.JSON)
+    schema.add_field("dense", DataType.FLOAT_VECTOR, dim=dimensions)
+    if not wordy:
+        schema.add_field("tokens", DataType.VARCHAR, max_length=TEXT_BYTES)
+        return schema
     analyzer = {"tokenizer": "whitespace"}
     schema.add_field(
         "tokens", DataType.VARCHAR, max_length=TEXT_BYTES, enable_analyzer=True, analyzer_params=analyzer
     )
     schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
-    schema.add_field("dense", DataType.FLOAT_VECTOR, dim=dimensions)
     schema.add_function(
         Function(
             name="bm25",
@@ -228,10 +250,11 @@ def _schema(dimensions: int) -> Any:
     return schema
 
 
-def _indexes() -> Any:
+def _indexes(*, wordy: bool) -> Any:
     indexes = MilvusClient.prepare_index_params()
-    ratios = {"bm25_k1": 1.2, "bm25_b": 0.75}
-    indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=ratios)
+    if wordy:
+        ratios = {"bm25_k1": 1.2, "bm25_b": 0.75}
+        indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=ratios)
     indexes.add_index("dense", index_type="IVF_FLAT", metric_type="COSINE", params={"nlist": 128})
     return indexes
 
