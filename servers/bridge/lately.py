@@ -5,6 +5,7 @@ asked for each time.
 """
 
 import time
+from collections.abc import Callable
 
 from servers.bridge.library import Library
 from servers.bridge.manifest import CollectionRow
@@ -16,14 +17,14 @@ MOST = 1_024
 class Lately:
     """Rows of collections, at most `HELD_S` old."""
 
-    def __init__(self, library: Library) -> None:
-        self.library = library
+    def __init__(self, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
+        self.library, self.clock = library, clock
         self.held: dict[tuple[str, str], tuple[float, CollectionRow]] = {}
 
     async def collection(self, tenant: str, name: str) -> CollectionRow | None:
         """As `Library.collection`."""
         at, row = self.held.get((tenant, name), (0.0, None))
-        asked = time.monotonic()
+        asked = self.clock()
         if row is not None and asked - at < HELD_S:
             return row
         row = await self.library.collection(tenant, name)

@@ -152,7 +152,7 @@ class Postgres(Store):
 
         async def work() -> list[dict[str, Any]]:
             async with self._reading(tenant) as reading:
-                return grouped(await (await reading.plain(TABLES, [])).fetchall())
+                return grouped((await reading.plain(TABLES, [])).rows)
 
         return await self.call(work())
 
@@ -164,10 +164,10 @@ class Postgres(Store):
             if explained:
                 return await collect(await reading.plain(statement, values), most)
             try:
-                cursor = await reading.ask(statement, values, first=portion(most))
+                found = await reading.ask(statement, values, first=portion(most))
             except psycopg.Error as exc:
                 raise self._error(exc, skip=len(DECLARE)) from exc
-            return await collect(cursor, most, reading.more)
+            return await collect(found, most, reading.more)
 
     @asynccontextmanager
     async def _reading(self, tenant: str) -> AsyncIterator[Reading]:

@@ -6,12 +6,16 @@ whether it lives: one that the server left shows it at its socket.
 
 import asyncio
 import select
+from collections.abc import Generator
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus
+from psycopg.waiting import Wait
 
-from servers.bridge.rows import as_printed
+from servers.bridge.rows import Portion, as_printed
 from tools.errors import StoreUnavailable
 
 CURSOR = "question"
@@ -67,34 +71,37 @@ class Reading:
     async def enter(self, statement: str, values: list[Any]) -> None:
         """Open, begin a READ ONLY transaction, and become in it what `statement` says."""
         await self.open()
-        async with self.raw.pipeline():
-            await self.raw.execute("BEGIN READ ONLY")
-            await AsyncRawCursor(self.raw).execute(statement, values)
+        await self.exchange(("BEGIN READ ONLY", []), (statement, values))
 
-    async def ask(self, statement: str, values: list[Any], *, first: int) -> AsyncRawCursor[Any]:
-        """Declare the cursor of one SELECT and take its `first` rows: the protocol admits no second
-        statement, and a cap on rows needs no rewriting."""
-        cursor = AsyncRawCursor(self.raw)
-        async with self.raw.pipeline():
-            await AsyncRawCursor(self.raw).execute(DECLARE + statement, values)
-            await cursor.execute(_fetch(first))
-        return cursor
+    async def ask(self, statement: str, values: list[Any], *, first: int) -> Portion:
+        """Declare the cursor of one SELECT and take its `first` rows: a cap on rows needs no rewriting."""
+        return await self.exchange((DECLARE + statement, values), (_fetch(first), []))
 
-    async def more(self, cursor: AsyncRawCursor[Any], count: int) -> None:
-        await cursor.execute(_fetch(count))
+    async def more(self, count: int) -> Portion:
+        return await self.exchange((_fetch(count), []))
 
-    async def plain(self, statement: str, values: list[Any]) -> AsyncRawCursor[Any]:
-        """What no cursor takes; in a pipeline the protocol admits no second statement either."""
-        cursor = AsyncRawCursor(self.raw)
-        async with self.raw.pipeline():
-            await cursor.execute(statement, values)
-        return cursor
+    async def plain(self, statement: str, values: list[Any]) -> Portion:
+        """What no cursor takes."""
+        return await self.exchange((statement, values))
+
+    async def exchange(self, *statements: tuple[str, list[Any]]) -> Portion:
+        """One round trip for all, and what the last one gave. The protocol's extended form admits nothing
+        but one statement each, its values apart. Raises psycopg's errors."""
+        adapter = Transformer(self.raw)
+        sent = [(text.encode(), *_dumped(adapter, values)) for text, values in statements]
+        results = await self.raw.wait(_exchanged(self.raw.pgconn, sent))
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result, encoding=self.raw.info.encoding)
+        last = results[-1]
+        adapter.set_pgresult(last)
+        return Portion(_columns(self.raw, last), adapter.load_rows(0, last.ntuples, tuple))
 
     async def cleaned(self) -> None:
         """Roll back and give the connection back as new, or not at all."""
         try:
-            await self.raw.execute("ROLLBACK")
-            await self.raw.execute("DISCARD ALL")
+            await self.exchange(("ROLLBACK", []))
+            await self.exchange(("DISCARD ALL", []))
             self.readers.idle.append(self.raw)
             self.connection = None
         except (psycopg.Error, OSError):
@@ -119,3 +126,52 @@ def quiet(descriptor: int) -> bool:
 
 def _fetch(count: int) -> str:
     return f'FETCH FORWARD {count} FROM "{CURSOR}"'
+
+
+def _dumped(adapter: Any, values: list[Any]) -> tuple[Any, Any, Any]:
+    if not values:
+        return None, None, None
+    dumped = adapter.dump_sequence(values, [PyFormat.AUTO] * len(values))
+    return dumped, adapter.types, adapter.formats
+
+
+def _exchanged(server: Any, sent: list[tuple[bytes, Any, Any, Any]]) -> Generator[Wait, Any, list[Any]]:
+    """Send all in one packet and read every result. The client library's own pipelines send one packet a
+    statement, which costs more than the rest of a query."""
+    server.enter_pipeline_mode()
+    for text, values, types, formats in sent:
+        server.send_query_params(text, values, types, formats)
+    server.pipeline_sync()
+    while server.flush():
+        yield Wait.RW
+        server.consume_input()
+    results: list[Any] = []
+    ended = True
+    while True:
+        while server.is_busy():
+            yield Wait.R
+            server.consume_input()
+        result = server.get_result()
+        if result is None:
+            # One of these ends a statement; two are all that a broken connection has to say.
+            if ended:
+                raise psycopg.OperationalError("the connection is lost")
+            ended = True
+            continue
+        ended = False
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            break
+        results.append(result)
+    server.exit_pipeline_mode()
+    return results
+
+
+def _columns(connection: AsyncConnection[Any], result: Any) -> list[dict[str, str]]:
+    found = []
+    for number in range(result.nfields):
+        kind = result.ftype(number)
+        info = connection.adapters.types.get(kind)
+        shown = info.get_type_display(oid=kind, fmod=result.fmod(number)) if info else str(kind)
+        name = (result.fname(number) or b"").decode(connection.info.encoding, "replace")
+        found.append({"name": name, "type": shown})
+    return found

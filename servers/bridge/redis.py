@@ -1,6 +1,7 @@
 """The Redis client: a cache that may vanish, and a key-value shelf that no caller can leave."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,12 +11,12 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
-from servers.bridge.store import Store
+from servers.bridge.store import Store, T
 from tools.errors import StorageFull, TooLarge, UpstreamFailed
 from tools.settings import Settings
 
 CONNECT_S = 0.5
-CONNECTIONS = 64
+CONNECTIONS = 16
 KEY_BYTES = 512
 VALUE_BYTES = 1_000_000
 NAMESPACE = "capibara6"
@@ -29,6 +30,27 @@ class Redis(Store):
     def __init__(self, connection: client.Redis, host: str, *, deadline_s: float) -> None:
         super().__init__(host, deadline_s=deadline_s)
         self.connection = connection
+        self.slots = asyncio.Semaphore(CONNECTIONS)
+
+    async def call(self, work: Awaitable[T], *, deadline_s: float | None = None) -> T:
+        """As every store's. Who finds each connection taken waits for one in turn: a busy store is not a
+        dead one, and the client's own pool lets whoever comes first push in."""
+        if self.slots.locked():
+            try:
+                async with asyncio.timeout(deadline_s or self.deadline_s):
+                    await self.slots.acquire()
+            except BaseException as exc:
+                if asyncio.iscoroutine(work):
+                    work.close()
+                if isinstance(exc, TimeoutError):
+                    raise self.unavailable("is busy") from exc
+                raise
+        else:
+            await self.slots.acquire()
+        try:
+            return await super().call(work, deadline_s=deadline_s)
+        finally:
+            self.slots.release()
 
     async def get(self, key: str, *, deadline_s: float | None = None) -> bytes | None:
         held: Any = await self.call(self.connection.get(key), deadline_s=deadline_s)
@@ -79,13 +101,8 @@ def checked_value(value: str) -> bytes:
 @asynccontextmanager
 async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
     """A client that connects on first use."""
-    # Who finds every connection taken waits for one: a busy store is not a dead one.
-    pool = client.BlockingConnectionPool.from_url(
-        settings.redis_url,
-        socket_connect_timeout=CONNECT_S,
-        max_connections=CONNECTIONS,
-        timeout=None,
-        protocol=2,
+    pool = client.ConnectionPool.from_url(
+        settings.redis_url, socket_connect_timeout=CONNECT_S, max_connections=CONNECTIONS * 2, protocol=2
     )
     connection = client.Redis.from_pool(pool)
     parts = urlsplit(settings.redis_url)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,6 @@ from psycopg.types.json import set_json_loads
 
 BYTES, FETCH = 4 * 2**20, 200
 DEEPEST = 50
-Further = Callable[[Any, int], Awaitable[None]]
 TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
 
 TABLES = """
@@ -23,6 +23,17 @@ TABLES = """
       AND has_table_privilege(current_user, c.oid, 'SELECT')
     ORDER BY c.relname, a.attnum
 """
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some rows of an answer, and `{name, type}` of its columns."""
+
+    columns: list[dict[str, str]]
+    rows: list[tuple[Any, ...]]
+
+
+Further = Callable[[int], Awaitable[Portion]]
 
 
 class Printed(Loader):
@@ -48,19 +59,16 @@ def portion(most: int, held: int = 0) -> int:
     return min(FETCH, most + 1 - held)
 
 
-async def collect(cursor: Any, most: int, further: Further | None = None) -> dict[str, Any]:
-    """The rows that `cursor` holds, and the portions that `further` brings it, within bounds."""
-    described = cursor.description or ()
-    columns = [{"name": column.name, "type": column.type_display} for column in described]
+async def collect(found: Portion, most: int, further: Further | None = None) -> dict[str, Any]:
+    """The rows of `found`, and of the portions that `further` brings after it, within bounds."""
     rows: list[list[Any]] = []
-    size, truncated, more = 0, False, True
+    size, truncated, more, columns = 0, False, True, found.columns
     while more and not truncated:
         asked = portion(most, len(rows))
         if rows and further is not None:
-            await further(cursor, asked)
-        portioned = await cursor.fetchmany(asked)
-        more = len(portioned) == asked
-        for row in portioned:
+            found = await further(asked)
+        more = further is not None and len(found.rows) == asked
+        for row in found.rows:
             plain = [_plain(value) for value in row]
             size += sum(len(str(value)) for value in plain)
             truncated = len(rows) >= most or size > BYTES
