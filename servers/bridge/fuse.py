@@ -23,8 +23,8 @@ class Weights:
     multilingual: float = 0.8
     graph: float = 0.7
     missing: float = 0.8
-    piece: float = 0.5
-    section: float = 0.9
+    piece: float = 0.8
+    section: float = 0.95
     cosine_low: float = 0.15
     cosine_high: float = 0.75
 

@@ -75,7 +75,7 @@ def test_confidence_needs_one_good_sign() -> None:
 
 def test_pieces_of_one_text_make_room_for_other_documents() -> None:
     sections = {"a1": ("a", ""), "a2": ("a", ""), "a3": ("a", "Other"), "b": ("b", "")}
-    found = spread({"a1": 0.9, "a2": 0.8, "a3": 0.8, "b": 0.6}, sections)
+    found = spread({"a1": 0.9, "a2": 0.8, "a3": 0.8, "b": 0.7}, sections)
     assert sorted(found, key=lambda key: -found[key]) == ["a1", "a3", "b", "a2"]
 
 
