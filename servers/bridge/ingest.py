@@ -96,17 +96,18 @@ class Ingest:
 
     async def repair(self) -> int:
         """Finish what a crash or a dead store left undone; how many documents were touched."""
-        rows = await self.library.unfinished()
-        for row in rows:
+        done = 0
+        for row in await self.library.unfinished():
             place = self.library.place(row.tenant, row.collection)
             if row.state == DELETING:
                 await self._delete_again(place, row.id)
+                done += 1
             else:
                 try:
-                    await self._again(place, row)
+                    done += await self._again(place, row)
                 except (UpstreamFailed, EmbedderMissing, *SPOILT) as exc:
                     log.warning("repair_waits", document=row.id, reason=exc.message)
-        return len(rows) + await self.extractions.repair() + await self.reconcile.sweep()
+        return done + await self.extractions.repair() + await self.reconcile.sweep()
 
     async def _delete_again(self, where: Place, document_id: str) -> None:
         async with self.library.locked(where, [document_id]) as place:
@@ -119,16 +120,17 @@ class Ingest:
             await self._unlink(place, ids, [document_id], [documents[document_id].name])
             await self.library.forget(place, document_id)
 
-    async def _again(self, where: Place, row: DocumentRow) -> None:
-        """Finish one document from what the manifest says was to be written."""
+    async def _again(self, where: Place, row: DocumentRow) -> bool:
+        """Finish one document from what the manifest says was to be written, unless its writer just has."""
         async with self.library.locked(where, [row.id]) as place:
             documents, chunks = await self.library.held(place, [row.id])
             held = documents.get(row.id)
             if held is None or (held.state == DONE and held.in_graph):
-                return
+                return False
             await self._ensure(place)
             plans = [resume(held, chunks.get(row.id, []))]
             await self._write(place, plans, await self._vectors(place, plans))
+            return True
 
     async def _ensure(self, place: Place) -> None:
         if place.physical in self.made:
