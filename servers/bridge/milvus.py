@@ -19,6 +19,9 @@ TEXT_BYTES = 65_535
 CONNECT_CODES = {2}
 NOT_FOUND = 100
 BAD_EXPRESSION = 1100
+RARELY_PINGED = {"grpc.keepalive_time_ms": 310_000, "grpc.keepalive_permit_without_calls": False}
+"""The client's own habit, every 10 s, makes gRPC servers with gRPC's own patience (five minutes) hang up, and
+what is asked at that moment fails."""
 BM25_SINCE = (2, 5)
 SHOWN = ["document_id", "title", "source", "heading", "language", "text", "metadata"]
 
@@ -38,7 +41,9 @@ class Milvus(Store):
     @property
     def client(self) -> AsyncMilvusClient:
         if self._client is None:
-            self._client = AsyncMilvusClient(self.uri, token=self.token, timeout=self.deadline_s)
+            self._client = AsyncMilvusClient(
+                self.uri, token=self.token, timeout=self.deadline_s, grpc_options=RARELY_PINGED
+            )
         return self._client
 
     async def close(self) -> None:
@@ -57,10 +62,10 @@ class Milvus(Store):
         await self.client.list_collections()
         return "lite"
 
-    async def wordy(self) -> bool:
+    async def wordy(self, *, deadline_s: float | None = None) -> bool:
         """True where it indexes words; else collections hold vectors alone, and PostgreSQL finds words."""
         if self._wordy is None:
-            self._wordy = indexes_words(await self.call(self.version()))
+            self._wordy = indexes_words(await self.call(self.version(), deadline_s=deadline_s))
         return self._wordy
 
     async def names(self) -> list[str]:
@@ -126,7 +131,7 @@ class Milvus(Store):
         """Best passages by BM25; the sign of `distance` differs between versions, its size does not."""
         if not tokens:
             return []
-        if not await self.wordy():
+        if not await self.wordy(deadline_s=deadline_s):
             raise self.unavailable("is too old to find words (2.5 or later does)")
         work = self.client.search(
             name,
