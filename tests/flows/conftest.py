@@ -22,7 +22,7 @@ from flows.deploy import deploy, read_manifest
 from flows.server import prefect_environment, server_command
 from tests.conftest import settings_in
 from tests.flows.peer import Peer
-from tests.flows.real import cable, here, real  # noqa: F401  (fixtures)
+from tests.flows.real import cable, here, real, stores_of_flows  # noqa: F401  (fixtures)
 from tests.serving import serving
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings

@@ -10,21 +10,32 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from servers.stores import open_stores
+from tests.conftest import settings_in
 from tests.flows.cable import Cable
 from tests.ports import free_ports
 from tools.settings import Settings
 
 
+@pytest.fixture(scope="session")
+def stores_of_flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Stores of their own: what the bridge's tests leave half-done in theirs is in every backup of all."""
+    settings = settings_in(tmp_path_factory.mktemp("flows"))
+    with open_stores(settings):
+        yield settings
+
+
 @pytest.fixture(scope="module")
-def cable(stores: Settings) -> Iterator[Cable]:
-    cable = Cable(stores.postgres_socket_dir / f".s.PGSQL.{stores.ports.postgres}")
+def cable(stores_of_flows: Settings) -> Iterator[Cable]:
+    cable = Cable(stores_of_flows.postgres_socket_dir / f".s.PGSQL.{stores_of_flows.ports.postgres}")
     yield cable
     cable.close()
 
 
 @pytest.fixture(scope="module")
-def real(stores: Settings, prefect: Settings, cable: Cable) -> Iterator[Settings]:
+def real(stores_of_flows: Settings, prefect: Settings, cable: Cable) -> Iterator[Settings]:
     """Settings of running stores, graph server and bridge, and of the session's Prefect."""
+    stores = stores_of_flows
     bridge, nebula = free_ports(2)
     ports = stores.ports.model_copy(
         update={"bridge": bridge, "nebula": nebula, "prefect": prefect.ports.prefect}

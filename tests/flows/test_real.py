@@ -118,7 +118,7 @@ async def test_prefect_can_not_live_in_the_embedded_postgresql_and_says_so(store
 
 
 async def interrupted(
-    here: Settings, stores: Settings, run, cable: Cable, folder: Path, *, pages: int, down_s: float
+    here: Settings, stores_of_flows: Settings, run, cable: Cable, folder: Path, *, pages: int, down_s: float
 ) -> None:
     """PostgreSQL goes away in the middle of an ingestion; afterwards every store has each page once."""
     folder.mkdir()
@@ -127,7 +127,7 @@ async def interrupted(
     collection = folder.name
     flow = asyncio.create_task(run(ingest, sources=[str(folder)], collection=collection, batch_size=2))
     counted = "SELECT count(*), count(DISTINCT id) FROM {} WHERE collection = %s AND state = 'done'"
-    with psycopg.connect(stores.postgres_dsn, autocommit=True) as connection:
+    with psycopg.connect(stores_of_flows.postgres_dsn, autocommit=True) as connection:
 
         def count(table: str) -> tuple[int, int]:
             try:
@@ -154,17 +154,17 @@ async def interrupted(
 
 
 async def test_postgresql_that_goes_away_mid_ingest_loses_and_doubles_nothing(
-    here: Settings, stores: Settings, run, cable: Cable, tmp_path: Path
+    here: Settings, stores_of_flows: Settings, run, cable: Cable, tmp_path: Path
 ) -> None:
-    await interrupted(here, stores, run, cable, tmp_path / "outage", pages=60, down_s=0.5)
+    await interrupted(here, stores_of_flows, run, cable, tmp_path / "outage", pages=60, down_s=0.5)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 async def test_postgresql_that_is_away_for_thirty_seconds_is_waited_for(
-    here: Settings, stores: Settings, run, cable: Cable, tmp_path: Path
+    here: Settings, stores_of_flows: Settings, run, cable: Cable, tmp_path: Path
 ) -> None:
-    await interrupted(here, stores, run, cable, tmp_path / "long_outage", pages=200, down_s=30.0)
+    await interrupted(here, stores_of_flows, run, cable, tmp_path / "long_outage", pages=200, down_s=30.0)
 
 
 async def test_one_document_from_many_runs_at_once_exists_once(here: Settings, run, tmp_path: Path) -> None:
