@@ -1,14 +1,16 @@
 """HTML, PDF, DOCX and CSV as `(title, text)`: Markdown with the headings and pages that citations name.
 
-It is imported by the process that may not take too much (`flows.unpack`); errors of the format are plain
-`ValueError` and its kin.
+It is imported by the process that may not take too much (`flows.unpack`). A file that is not what it says
+raises `Malformed` or `ValueError`; whatever else is raised is a fault of ours.
 """
 
 import csv
 import io
 import re
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -24,6 +26,26 @@ BLOCKS = frozenset("p div br li tr section article header footer table ul ol pre
 LEVELS = {f"h{level}": "#" * level for level in range(1, 7)}
 
 Unpacked = tuple[str, str]
+
+ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, RuntimeError)
+"""What `zipfile` raises on a broken, encrypted or oddly packed archive, or for a member that is not there."""
+PDF = (OSError, KeyError, TypeError, AttributeError, NotImplementedError, RuntimeError)
+"""What pypdf trips over, beside its own errors, when objects of a file are not what they should be."""
+
+
+class Malformed(Exception):
+    """The file is not what it says."""
+
+
+@contextmanager
+def reading(*odd: type[Exception]) -> Iterator[None]:
+    """Around a library that reads a stranger's bytes: what it raises of `odd` is the file's fault."""
+    try:
+        yield
+    except RecursionError:
+        raise
+    except odd as exc:
+        raise Malformed(f"{type(exc).__name__}: {exc}") from exc
 
 
 class Page(HTMLParser):
@@ -68,20 +90,18 @@ def pdf(data: bytes) -> Unpacked:
     import pypdf  # noqa: PLC0415
     from pypdf.errors import PyPdfError  # noqa: PLC0415
 
-    try:
+    with reading(PyPdfError, *PDF):
         document = pypdf.PdfReader(io.BytesIO(data))
         if _promised(document) > PAGES or len(document.pages) > PAGES:
             raise ValueError(f"more than {PAGES} pages")
         pages = [(number, page.extract_text().strip()) for number, page in enumerate(document.pages, start=1)]
         title = document.metadata.title if document.metadata else None
-    except PyPdfError as exc:
-        raise ValueError(str(exc)) from exc
     return str(title or ""), "\n\n".join(f"## p. {number}\n\n{text}" for number, text in pages if text)
 
 
 def docx(data: bytes) -> Unpacked:
     """Paragraphs of the body; styles called Heading N become headings."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with reading(*ZIP, ElementTree.ParseError), zipfile.ZipFile(io.BytesIO(data)) as archive:
         body = archive.getinfo("word/document.xml")
         if body.file_size > XML_BYTES:
             raise ValueError(f"unpacks to {body.file_size} bytes")
@@ -92,8 +112,9 @@ def docx(data: bytes) -> Unpacked:
 def table(data: bytes) -> Unpacked:
     """A line a row, each value with its column's name, so that a row can be found by itself."""
     sample = _text(data)
-    dialect = csv.Sniffer().sniff(sample[:4_096], delimiters=",;\t|")
-    rows = csv.DictReader(io.StringIO(sample), dialect=dialect)
+    with reading(csv.Error):
+        dialect = csv.Sniffer().sniff(sample[:4_096], delimiters=",;\t|")
+        rows = list(csv.DictReader(io.StringIO(sample), dialect=dialect))
     lines = ("; ".join(f"{name}: {value}" for name, value in row.items() if name and value) for row in rows)
     return "", "\n\n".join(line for line in lines if line)
 
@@ -105,8 +126,6 @@ FORMATS: dict[str, Callable[[bytes], Unpacked]] = {
     ".docx": docx,
     ".csv": table,
 }
-BROKEN = (zipfile.BadZipFile, ElementTree.ParseError, csv.Error)
-ODD = (KeyError, ValueError, OSError, AttributeError, TypeError, NotImplementedError, RuntimeError)
 
 
 def _promised(document: "PdfReader") -> int:

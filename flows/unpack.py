@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from flows.formats import BROKEN, FORMATS, ODD
+from flows.formats import FORMATS, ZIP, Malformed, reading
 from flows.plain import TEXT, Unreadable, plain
 
 MEMORY = 240 * 2**20
@@ -47,7 +47,9 @@ def parts(name: str, suffix: str, data: bytes) -> Iterator[Part]:
 
 def archive(file: Path) -> Iterator[Part]:
     """Every member that can be a document; nothing is written to disk, whatever a member calls itself."""
-    with zipfile.ZipFile(file) as packed:
+    with reading(*ZIP):
+        opened = zipfile.ZipFile(file)
+    with opened as packed:
         members = [member for member in packed.infolist() if not member.is_dir()]
         if len(members) > MEMBERS:
             raise ValueError(f"more than {MEMBERS} files")
@@ -59,7 +61,7 @@ def archive(file: Path) -> Iterator[Part]:
                 yield from _member(packed, member)
             except Unreadable as exc:
                 yield {"name": f"/{member.filename}", "key": exc.key, "fields": exc.fields}
-            except (*BROKEN, *ODD, EOFError) as exc:
+            except (Malformed, RecursionError, ValueError) as exc:
                 yield {"name": f"/{member.filename}", "key": "malformed", "fields": {"detail": _last(exc)}}
 
 
@@ -67,7 +69,7 @@ def _member(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Part]:
     name = PurePosixPath(member.filename)
     if name.is_absolute() or ".." in name.parts or "\\" in member.filename:
         raise Unreadable("bad_name")
-    with packed.open(member) as stream:
+    with reading(*ZIP), packed.open(member) as stream:
         data = stream.read(MEMBER_BYTES + 1)  # what it says of its own size is not believed
     if len(data) > MEMBER_BYTES:
         raise Unreadable("too_large", size=f"> {MEMBER_BYTES}", limit=MEMBER_BYTES)
@@ -113,7 +115,7 @@ def main(path: Path) -> None:
         sys.exit("it is nested too deeply")
     except Unreadable as exc:
         _print({"name": "", "key": exc.key, "fields": exc.fields})
-    except (*BROKEN, *ODD) as exc:
+    except (Malformed, ValueError) as exc:
         sys.exit(_last(exc))
 
 
@@ -122,7 +124,8 @@ def _print(part: Part) -> None:
 
 
 def _last(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {exc}"[:200]
+    said = str(exc) if isinstance(exc, Malformed) else f"{type(exc).__name__}: {exc}"
+    return said[:200]
 
 
 if __name__ == "__main__":
