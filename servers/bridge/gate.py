@@ -6,7 +6,7 @@ The platform's own key (`settings.api_key`) is every scope, and may act for any 
 
 import hmac
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -47,12 +47,12 @@ class Gate:
             yield
             return
         scope["capibara6.body_bytes"] = caller.limit.body_bytes
-        try:
-            with self.quota.taken(caller.key_id, caller.limit):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.quota.taken(caller.key_id, caller.limit))
+            finally:  # who is refused is also told when to come back
                 scope["capibara6.headers"] = self.quota.headers(caller.key_id, caller.limit)
-                yield
-        finally:
-            scope.setdefault("capibara6.headers", self.quota.headers(caller.key_id, caller.limit))
+            yield
 
     def done(self, scope: Any, status: int, seconds: float) -> None:
         """Write the request down; health checks are left out."""

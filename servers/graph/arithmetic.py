@@ -147,16 +147,23 @@ def multiply(left: Any, right: Any) -> Any:
 
 
 def divide(left: Any, right: Any) -> Any:
+    bad = _undivided(left, right)
+    if bad is not None:
+        return bad
+    if type(left) is int and type(right) is int:
+        return whole(_truncated(left, right))
+    return left / right
+
+
+def _undivided(left: Any, right: Any) -> Any:
+    """What a division gives that can not be made; None when it can."""
     gone = missing(left, right)
     if gone is not None:
         return gone
     if not (is_number(left) and is_number(right)):
         return BAD_TYPE
-    if abs(right) <= EPSILON if type(right) is float else right == 0:
-        return DIV_BY_ZERO
-    if type(left) is int and type(right) is int:
-        return whole(_truncated(left, right))
-    return left / right
+    nothing = abs(right) <= EPSILON if type(right) is float else right == 0
+    return DIV_BY_ZERO if nothing else None
 
 
 def _truncated(left: int, right: int) -> int:
@@ -165,13 +172,9 @@ def _truncated(left: int, right: int) -> int:
 
 
 def modulo(left: Any, right: Any) -> Any:
-    gone = missing(left, right)
-    if gone is not None:
-        return gone
-    if not (is_number(left) and is_number(right)):
-        return BAD_TYPE
-    if abs(right) <= EPSILON if type(right) is float else right == 0:
-        return DIV_BY_ZERO
+    bad = _undivided(left, right)
+    if bad is not None:
+        return bad
     if type(left) is int and type(right) is int:
         return left - right * _truncated(left, right)
     return math.fmod(left, right)
