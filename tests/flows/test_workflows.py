@@ -63,9 +63,11 @@ async def test_a_contact_is_kept_once_and_rated_by_a_model(run, peer: Peer, pool
     pool.answers["phi4_fast"] = "Alta."
     state = await run(lead_processing, **LEAD)
     assert (await state.aresult()).urgency == "alta"
+    written = kept_of(peer)["updated_at"]
     pool.answers["phi4_fast"] = "baja"
     assert (await run(lead_processing, **LEAD)).message == "ya estaba guardado"
     assert kept_of(peer)["metadata"] == {"email": "ana@example.org", "urgency": "alta"}
+    assert kept_of(peer)["updated_at"] == written
     # A run that another test has started may also be asking.
     assert len([text for text in pool.asked if LEAD["message"] in text]) == 1
 
