@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from servers.pool import process, wire
+from servers.pool import process, scratch, wire
 from servers.pool.breaker import Budget
 from servers.pool.catalog import Catalog, Spec, load_catalog
 from servers.pool.consensus_tally import Tally
@@ -165,6 +165,7 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
         pool = Pool(settings, catalog, session)
         owner = pool.nursery.owner
         swept = await process.sweep(owner, pool.nursery.register.left_behind(owner))
+        scratch.sweep(owner)
         if swept:
             pool.events.note("swept", "", pids=swept)
         await asyncio.gather(pool.presence.look(), pool.memory.look())

@@ -14,22 +14,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from servers.pool import scratch
 from tools.errors import Unavailable
 
 GUARD = Path(__file__).with_name("guard.py")
 MARK = "CAPIBARA6_POOL_CHILD"
 """Environment variable by which every process of an engine is found again, wherever it hides."""
+SOCKETS = "VLLM_RPC_BASE_PATH"
+"""Environment variable by which vLLM is told where its processes meet."""
 CONFIRM_S = 0.05
 
 
 class Process:
     """A running engine. `pid` leads its process group; `nonce` marks all of its processes."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], nonce: str, log: Path) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], nonce: str, log: Path, folder: Path) -> None:
         self.popen = popen
         self.pid = popen.pid
         self.nonce = nonce
         self.log = log
+        self.folder = folder
         self.exit = asyncio.get_running_loop().create_future()
         self._watch = os.pidfd_open(self.pid)
         asyncio.get_running_loop().add_reader(self._watch, self._exited)
@@ -39,7 +43,7 @@ class Process:
         return not self.exit.done()
 
     async def end(self, grace_s: float) -> None:
-        """SIGTERM, then SIGKILL to the whole group; returns when no process of it is left."""
+        """SIGTERM, then SIGKILL to the whole group; returns when no process and no socket of it is left."""
         if self.alive:
             self._signal(signal.SIGTERM)
             await asyncio.wait({self.exit}, timeout=grace_s)
@@ -51,6 +55,7 @@ class Process:
             await self.exit
         if self.popen.stdin is not None:
             self.popen.stdin.close()
+        scratch.remove(self.folder)
 
     def last_words(self, lines: int = 3) -> str:
         """The end of the engine's log: why it may have died."""
@@ -79,15 +84,19 @@ class Process:
 def spawn(command: Sequence[str], *, env: dict[str, str], nonce: str, owner: str, log: Path) -> Process:
     """Start `command` under a guard. `owner` names this pool, so that its orphans can be told from others'.
 
+    `SOCKETS` in its environment names a folder that lives as long as it does.
+
     Raises Unavailable when the program can not be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    folder = scratch.make(owner)
     with log.open("wb") as output:
         try:
-            popen = _popen(command, {**env, MARK: f"{owner}:{nonce}"}, output)
+            popen = _popen(command, {**env, SOCKETS: str(folder), MARK: f"{owner}:{nonce}"}, output)
         except OSError as exc:
+            scratch.remove(folder)
             raise Unavailable(f"the engine can not be started: {exc}", source="engine") from exc
-    return Process(popen, nonce, log)
+    return Process(popen, nonce, log, folder)
 
 
 def new_nonce() -> str:

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import os
 import random
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from servers.pool import check, process, vllm
+from servers.pool import check, process, scratch, vllm
 from servers.pool.breaker import OPENS_AFTER, Breaker, Budget
 from servers.pool.catalog import Spec
 from servers.pool.memory import ENGINE_BYTES, Memory, predict
@@ -17,6 +20,7 @@ from servers.pool.patience import Patience
 from servers.pool.replica import Replicas
 from servers.pool.sse import EVENT_BYTES, Reader
 from tests.pool.test_fault_door import body
+from tests.pool.world import until
 from tools.errors import BadRequest, Capibara6Error, Unavailable, UpstreamFailed
 
 STREAM = (
@@ -172,6 +176,25 @@ async def test_a_program_that_does_not_exist_is_an_error_and_no_orphan(tmp_path)
     assert "No such file" in running.last_words()
     await running.end(0.1)
     assert process.find("nonce-x", group=running.pid) == []
+
+
+async def test_a_killed_engine_leaves_no_socket_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    bind = f"import os, time; open(os.environ['{process.SOCKETS}'] + '/s', 'w'); time.sleep(600)"
+    for how in ("ended", "left behind"):
+        log = tmp_path / "log"
+        running = process.spawn([sys.executable, "-c", bind], env={}, nonce=how, owner="o", log=log)
+        await until(lambda: list(tmp_path.glob("capibara6-*/s")))
+        if how == "left behind":
+            os.killpg(running.pid, signal.SIGKILL)
+            scratch.sweep("another pool")
+            assert list(tmp_path.glob("capibara6-*/s"))
+            scratch.sweep("o")
+        else:
+            await running.end(0.0)
+        assert not list(tmp_path.glob("capibara6-*"))
+        await running.end(0.0)
 
 
 def test_no_request_however_odd_breaks_the_translation_to_ollama():

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import aiohttp
 import psutil
 import pytest
 
-from servers.pool import process
+from servers.pool import process, scratch
 from tests.pool.world import Server, make_settings, write_catalog
 
 PYTHON = Path(__file__).parents[2] / ".venv-vllm/bin/python"
@@ -21,7 +22,7 @@ MAKER = Path(__file__).with_name("tiny.py")
 NAMES = ("phi4_fast", "mistral_balanced", "qwen_coder", "gptoss_complex")
 ARGS = [
     "--max-model-len",
-    "1024",
+    "32768",
     "--max-num-seqs",
     "8",
     "--enable-auto-tool-choice",
@@ -30,7 +31,8 @@ ARGS = [
 ]
 POOLING = ["--runner", "pooling", "--convert", "embed"]
 ENGINES = 6 * 2**30
-LONG = {"max_tokens": 900, "ignore_eos": True, "temperature": 0}
+# A tiny model writes a thousand tokens a second: nobody may be able to wait for the last of these.
+LONG = {"max_tokens": 30_000, "ignore_eos": True, "temperature": 0}
 
 BOOLEAN = {
     "type": "object",
@@ -241,3 +243,5 @@ async def test_sigterm_during_a_start_ends_pool_and_engine(server):
     server.popen.send_signal(signal.SIGTERM)
     assert await server.exited() == 0
     assert server.engines() == [], "engines outlived the pool"
+    owner = f"{server.settings.run_dir}:{server.settings.ports.pool}"
+    assert not list(Path(tempfile.gettempdir()).glob(f"{scratch._prefix(owner)}*")), "sockets outlived them"

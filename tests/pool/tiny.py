@@ -34,7 +34,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
     tokenizer.train([str(source) for source in sources], trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=STOP, pad_token=END, model_max_length=2048,
+        tokenizer_object=tokenizer, eos_token=STOP, pad_token=END, model_max_length=32768,
         additional_special_tokens=[START],
     )  # fmt: skip
     fast.chat_template = TEMPLATE
@@ -45,7 +45,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=2048, tie_word_embeddings=True,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=32768, tie_word_embeddings=True,
         bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     return Qwen2ForCausalLM(config).to(torch.bfloat16)
