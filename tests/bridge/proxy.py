@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import time
+from collections.abc import Awaitable, Callable
+
+from tools.errors import StoreUnavailable
 
 Target = tuple[str, int] | str
 
@@ -66,3 +70,16 @@ class Proxy:
                 sink.write(data)
                 await sink.drain()
         sink.close()
+
+
+async def eventually(asked: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Ask a store that is coming back until it gives `wanted`."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            if await asked() == wanted:
+                return
+        except StoreUnavailable:
+            pass
+        assert time.monotonic() < until, "it did not come back"
+        await asyncio.sleep(0.1)

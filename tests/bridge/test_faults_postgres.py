@@ -3,8 +3,7 @@
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,7 +12,7 @@ from sqlalchemy import text
 
 from servers.bridge.postgres import Postgres, open_postgres
 from servers.stores import open_stores
-from tests.bridge.proxy import Proxy
+from tests.bridge.proxy import Proxy, eventually
 from tests.conftest import settings_in
 from tools.errors import StoreUnavailable, TooLarge
 from tools.settings import Settings
@@ -41,18 +40,6 @@ async def proxied(settings: Settings) -> AsyncIterator[tuple[Proxy, Postgres]]:
 
 async def one(postgres: Postgres) -> list[list[object]]:
     return (await postgres.query("SELECT 1", [], tenant="default", max_rows=1))["rows"]
-
-
-async def eventually(asked: Callable[[], Awaitable[object]], wanted: object) -> None:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            if await asked() == wanted:
-                return
-        except StoreUnavailable:
-            pass
-        assert time.monotonic() < until, "it did not come back"
-        await asyncio.sleep(0.1)
 
 
 async def running(postgres: Postgres) -> object:
