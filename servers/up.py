@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from servers.ask import ask
@@ -26,6 +27,7 @@ from servers.words import say
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, Unavailable
 from tools.settings import Language, Settings
+from tools.texts import sentence
 
 READY_S = 240.0
 FIRST_QUESTION = {
@@ -238,7 +240,7 @@ def _welcome(settings: Settings, console: Console) -> None:
         asyncio.run(ask(settings, FIRST_QUESTION[language], console=console))
         real = asyncio.run(_real_models(settings))
     except Capibara6Error as exc:
-        console.print(f"[red]{exc.message}[/]")
+        console.print(f"[red]✗[/] {escape(sentence(exc.code, language, exc.message))}")
         real = []
     console.print(
         say("model_real", language, models=", ".join(real)) if real else say("model_none", language)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -13,9 +14,11 @@ from servers.pool.catalog import load_catalog
 from tools.clients.pool import Pool, open_pool
 from tools.errors import Capibara6Error
 from tools.settings import Settings, load_settings
+from tools.texts import sentence
 
 Name = Annotated[str, typer.Argument(help="Modelo del catálogo · a model of the catalogue")]
-STATES = {"loaded": "green", "loading": "yellow", "available": "cyan", "failed": "red"}
+COLOURS = {"loaded": "green", "loading": "yellow", "available": "cyan", "failed": "red"}
+STATES = {"loaded": "cargado", "loading": "cargando", "available": "disponible", "failed": "fallido"}
 
 app = typer.Typer(help="Modelos: list, load, unload, pull · the pool's models.", no_args_is_help=True)
 
@@ -29,7 +32,7 @@ def list_models() -> None:
     heads = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
     table = Table(*heads)
     for model in models:
-        colour = STATES.get(model["status"], "white")
+        colour = COLOURS.get(model["status"], "white")
         state = f"[{colour}]{_state(model, settings)}[/]"
         table.add_row(model["id"], model["domain"], state, model["reason"] or "")
     console.print(table)
@@ -78,9 +81,10 @@ def pull(
 
 
 def _state(model: dict[str, Any], settings: Settings) -> str:
-    if model["available"]:
-        return model["status"]
-    return "no disponible" if settings.language == "es" else "missing"
+    spanish = settings.language == "es"
+    if not model["available"]:
+        return "no disponible" if spanish else "missing"
+    return STATES.get(model["status"], model["status"]) if spanish else model["status"]
 
 
 def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
@@ -95,6 +99,6 @@ def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
 
 
 def _failed(settings: Settings, exc: Capibara6Error) -> typer.Exit:
-    said = "No se pudo" if settings.language == "es" else "That failed"
-    Console(stderr=True).print(f"[red]{said}:[/] {exc.message}", highlight=False)
+    said = sentence(exc.code, settings.language, exc.message)
+    Console(stderr=True).print(f"[red]✗[/] {escape(said)}", highlight=False)
     return typer.Exit(1)
