@@ -84,7 +84,8 @@ def _state(model: dict[str, Any], settings: Settings) -> str:
     spanish = settings.language == "es"
     if not model["available"]:
         return "no disponible" if spanish else "missing"
-    return STATES.get(model["status"], model["status"]) if spanish else model["status"]
+    status: str = model["status"]
+    return STATES.get(status, status) if spanish else status
 
 
 def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
