@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from servers.pool.route_score import Verdict
-from servers.pool.route_signals import Reading
+from servers.pool.route_signals import GROUPS, Reading
 from tools.schema import Language
 
 Texts = dict[Language, str]
@@ -20,34 +20,10 @@ KIND: dict[str, Texts] = {
     },
 }
 EVIDENCE: dict[str, tuple[str, ...]] = {
-    "general": (
-        "food",
-        "occasion",
-        "leisure",
-        "animals",
-        "family",
-        "home",
-        "days",
-        "fact",
-        "language",
-        "advice",
-        "town",
-    ),
-    "technical": (
-        "computing",
-        "machines",
-        "science",
-        "health",
-        "society",
-        "measure",
-        "explain",
-        "what",
-        "why",
-        "report",
-        "process",
-    ),
+    "general": GROUPS["everyday"],
+    "technical": (*GROUPS["technical"], *GROUPS["telling"]),
     "coding": ("code", "code_ask", "artifact"),
-    "expert": ("prove", "optimise", "mathematics", "chance", "solve", "judge", "plan", "design", "allocate"),
+    "expert": GROUPS["reason"],
 }
 SEEN: dict[str, Texts] = {
     "code.pasted": {"es": "trae código", "en": "it brings code"},
