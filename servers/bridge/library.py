@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ARRAY, Text, any_, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from servers.bridge.entries import put_chunks, put_documents
 from servers.bridge.manifest import DELETING, DONE, PENDING, STALE, ChunkRow, CollectionRow, DocumentRow
 from servers.bridge.plan import Place, Plan, versions
 from servers.bridge.postgres import Postgres
@@ -109,11 +110,11 @@ class Library:
     async def declare(self, place: Place, plans: Sequence[Plan]) -> None:
         """Write down what is about to be written, so that a crash leaves nothing unknown."""
         async with self.postgres.session() as session:
-            await _upsert_documents(session, place, plans, state=PENDING)
+            await put_documents(session, place, plans, state=PENDING)
             gone = [key for plan in plans for key in plan.purge]
             if gone:
                 await session.execute(update(ChunkRow).where(_any(ChunkRow.id, gone)).values(state=STALE))
-            await _upsert_chunks(session, [_values(row, PENDING) for plan in plans for row in plan.write])
+            await put_chunks(session, [row for plan in plans for row in plan.write], state=PENDING)
 
     async def finish(self, place: Place, plans: Sequence[Plan], *, in_graph: bool) -> int:
         """Forget what was purged, mark the rest done, bump the version: one transaction."""
@@ -124,8 +125,11 @@ class Library:
             written = [row.id for plan in plans for row in plan.write]
             await session.execute(update(ChunkRow).where(_any(ChunkRow.id, written)).values(state=DONE))
             kept = [row for plan in plans for row in plan.kept]
-            await _upsert_chunks(session, [_values(row, DONE) for row in kept])
-            await _upsert_documents(session, place, plans, state=DONE, in_graph=in_graph)
+            await put_chunks(session, kept, state=DONE)
+            ids = [plan.document.id for plan in plans]
+            ended = {"state": DONE, "in_graph": in_graph, "updated_at": func.now()}
+            rows = update(DocumentRow).where(*_scope(DocumentRow, place), _any(DocumentRow.id, ids))
+            await session.execute(rows.values(ended))
             return await _bump(session, place, {plan.language for plan in plans})
 
     async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], str, int]:
@@ -214,48 +218,6 @@ _WORD_SEARCH = """
 """
 
 
-async def _upsert_documents(
-    session: AsyncSession, place: Place, plans: Sequence[Plan], *, state: str, in_graph: bool = False
-) -> None:
-    if not plans:
-        return
-    table = DocumentRow.__table__  # type: ignore[attr-defined]
-    rows = [_document(place, plan, state=state, in_graph=in_graph) for plan in plans]
-    new = insert(table).values(rows)
-    keys = ["tenant", "collection", "id"]
-    changed: dict[str, Any] = {name: new.excluded[name] for name in rows[0] if name not in keys}
-    changed["updated_at"] = func.now()
-    await session.execute(new.on_conflict_do_update(index_elements=keys, set_=changed))
-
-
-def _document(place: Place, plan: Plan, *, state: str, in_graph: bool) -> dict[str, Any]:
-    document = plan.document
-    return {
-        "tenant": place.tenant,
-        "collection": place.collection,
-        "id": document.id,
-        "content_hash": plan.content_hash,
-        "attributes_hash": plan.attributes_hash,
-        "title": document.title,
-        "name": plan.name,
-        "source": document.source,
-        "language": plan.language,
-        "state": state,
-        "versions": place.versions,
-        "chunks": len(plan.rows),
-        "in_graph": in_graph,
-        "metadata": document.metadata,
-    }
-
-
-async def _upsert_chunks(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
-    table = ChunkRow.__table__  # type: ignore[attr-defined]
-    for start in range(0, len(rows), 500):
-        new = insert(table).values(rows[start : start + 500])
-        changed = {name: new.excluded[name] for name in ("position", "heading", "text", "tokens", "state")}
-        await session.execute(new.on_conflict_do_update(index_elements=["id"], set_=changed))
-
-
 async def _bump(session: AsyncSession, place: Place, languages: set[str]) -> int:
     row = await session.get(
         CollectionRow, (place.tenant, place.collection), with_for_update=True, populate_existing=True
@@ -265,10 +227,6 @@ async def _bump(session: AsyncSession, place: Place, languages: set[str]) -> int
     row.version += 1
     row.languages = sorted({*row.languages, *languages})
     return row.version
-
-
-def _values(row: ChunkRow, state: str) -> dict[str, Any]:
-    return {**row.model_dump(), "state": state}
 
 
 def place_of(row: CollectionRow) -> Place:
@@ -294,4 +252,4 @@ def _is(attribute: Any, value: Any) -> Any:
 
 
 def _any(attribute: Any, values: Sequence[str]) -> Any:
-    return attribute.in_(list(values))
+    return attribute == any_(literal(list(values), ARRAY(Text)))

@@ -6,7 +6,7 @@ Pure. A title and its mention meet whatever their case, plural or accents.
 import hashlib
 import re
 
-from servers.bridge.text import stems, words
+from servers.bridge.text import stem, stems, words
 from tools.schema import Language
 
 VERSION = 1
@@ -23,14 +23,9 @@ def name_of(title: str, language: Language) -> str:
 
 def names_in(text: str, language: Language) -> set[str]:
     """Every run of up to `LONGEST` stems that could be a name; a single word only when it looks like one."""
-    found = stems(text, language)
-    single = {
-        stem
-        for word in words(text)
-        if word[:1].isupper() or any(char.isdigit() for char in word)
-        for stem in stems(word, language)
-    }
-    return single | {run for run in _runs(found) if " " in run}
+    pairs = [(word, found) for word in words(text) if (found := stem(word, language))]
+    single = {found for word, found in pairs if word[:1].isupper() or any(map(str.isdigit, word))}
+    return single | set(_runs([found for _, found in pairs], shortest=2))
 
 
 def names_asked(query: str, languages: list[Language]) -> list[str]:
@@ -44,9 +39,9 @@ def vertex(name: str) -> str:
     return "e" + hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
 
 
-def _runs(found: list[str]) -> list[str]:
+def _runs(found: list[str], *, shortest: int = 1) -> list[str]:
     return [
         " ".join(found[start : start + length])
         for start in range(len(found))
-        for length in range(1, min(LONGEST, len(found) - start) + 1)
+        for length in range(shortest, min(LONGEST, len(found) - start) + 1)
     ]

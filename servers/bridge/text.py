@@ -22,6 +22,8 @@ ENGLISH_SIGNS = re.compile(r"\w(?:ing|tion|ness|ght)\b|\b\w+(?:'s|n't)\b|\b(?:th
 
 def fold(text: str) -> str:
     """Lower case without accents; `ñ` becomes `n` on both sides of a search."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
@@ -33,8 +35,7 @@ def words(text: str) -> list[str]:
 
 def stems(text: str, language: Language) -> list[str]:
     """Topic words of `text`, stemmed, in order, with repetitions."""
-    found = (_stem(word, language) for word in words(text))
-    return [stem for stem in found if stem]
+    return [found for word in words(text) if (found := stem(word, language))]
 
 
 def tokens(title: str, text: str, language: Language) -> str:
@@ -61,7 +62,7 @@ def _accents(lowered: str) -> int:
 
 
 @lru_cache(maxsize=200_000)
-def _stem(word: str, language: Language) -> str:
+def stem(word: str, language: Language) -> str:
     """The stem of one word, or an empty string for a stop word."""
     lowered = word.casefold()
     folded = fold(word)
