@@ -48,9 +48,12 @@ class Nebula(Store):
     ) -> tuple[list[str], list[list[Any]]]:
         """Columns and rows of one statement in `space` ("" for none)."""
         values = {name: to_value(value) for name, value in (params or {}).items()}
-        async with self.slots:
+        await self.turn(self.slots, deadline_s=deadline_s)
+        try:
             work = asyncio.to_thread(self._run, space, statement, values)
             return await self.call(work, deadline_s=deadline_s)
+        finally:
+            self.slots.release()
 
     async def spaces(self) -> list[str]:
         _, rows = await self.execute("", "SHOW SPACES")

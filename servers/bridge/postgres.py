@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from servers.bridge import sqlstate
 from servers.bridge.explain import without_costs
 from servers.bridge.migrate import upgrade
-from servers.bridge.readers import DECLARE, Readers, Reading
+from servers.bridge.readers import DECLARE, Readers, Reading, Statement, declared
 from servers.bridge.roles import ENTER, STATEMENT_MS, entering, grants
-from servers.bridge.rows import TABLES, collect, grouped, portion
+from servers.bridge.rows import TABLES, Portion, collect, grouped, portion
 from servers.bridge.sql import check
 from servers.bridge.store import Store
 from servers.bridge.tenants import DEFAULT
@@ -30,6 +30,7 @@ from tools.settings import Settings
 SHORT = 2_000
 """Statements up to here are checked sooner than a thread is woken."""
 ROWS = 1_000
+READERS = 8
 GRANTS_S = 5.0
 """A table that is new is looked for at most so often."""
 MIGRATION_LOCK = 6_006_001
@@ -55,7 +56,7 @@ class Postgres(Store):
             pool_timeout=deadline_s,
             connect_args=options,
         )
-        self.readers = Readers(dsn, most=8, deadline_s=deadline_s, **options)
+        self.readers = Readers(dsn, most=READERS, **options)
         self.looks = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.left: set[asyncio.Task[Any]] = set()
         self.prepared = False
@@ -151,8 +152,8 @@ class Postgres(Store):
         await self._regrant()
 
         async def work() -> list[dict[str, Any]]:
-            async with self._reading(tenant) as reading:
-                return grouped((await reading.plain(TABLES, [])).rows)
+            async with self._reading(tenant, (TABLES, [])) as (_, found):
+                return grouped(found.rows)
 
         return await self.call(work())
 
@@ -160,27 +161,29 @@ class Postgres(Store):
         self, statement: str, params: Sequence[Any], tenant: str, most: int, *, explained: bool
     ) -> dict[str, Any]:
         values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
-        async with self._reading(tenant) as reading:
-            if explained:
-                return await collect(await reading.plain(statement, values), most)
-            try:
-                found = await reading.ask(statement, values, first=portion(most))
-            except psycopg.Error as exc:
-                raise self._error(exc, skip=len(DECLARE)) from exc
-            return await collect(found, most, reading.more)
+        if explained:  # which no cursor takes
+            async with self._reading(tenant, (statement, values)) as (_, found):
+                return await collect(found, most)
+        try:
+            asked = declared(statement, values, first=portion(most))
+            async with self._reading(tenant, *asked) as (reading, found):
+                return await collect(found, most, reading.more)
+        except psycopg.Error as exc:
+            raise self._error(exc, skip=len(DECLARE)) from exc
 
     @asynccontextmanager
-    async def _reading(self, tenant: str) -> AsyncIterator[Reading]:
-        """A READ ONLY transaction as the reader's role, within limits; ROLLBACK and DISCARD ALL after it."""
-        await self.readers.slot()
+    async def _reading(self, tenant: str, *asked: Statement) -> AsyncIterator[tuple[Reading, Portion]]:
+        """A READ ONLY transaction as the reader's role, within limits, and what it was `asked` first;
+        ROLLBACK and DISCARD ALL after it. A server that does not let us in within the deadline is silent."""
+        await self.turn(self.readers.slots)
         reading = Reading(self.readers)
-        entered = self._alone(reading.enter(ENTER, entering(tenant)))
+        answer = self._alone(reading.enter((ENTER, entering(tenant)), *asked))
         try:
-            await self._within(entered)
-            yield reading
+            await self._within(answer, reading.entered)
+            yield reading, answer.result()
         except BaseException:
             # Nobody closes a connection under what still waits at it.
-            self._alone(_dropped(entered, reading))
+            self._alone(_dropped(answer, reading))
             raise
         # The answer does not wait for it; the next borrower gets another connection or waits for this one.
         self._alone(reading.cleaned())
@@ -202,19 +205,23 @@ class Postgres(Store):
         task.add_done_callback(self.left.discard)
         return task
 
-    async def _within(self, task: asyncio.Task[Any]) -> None:
-        """Wait for `task` within the deadline. What a silent server holds up is given up and left to end
-        alone: the client library waits ten seconds more for the server to agree to a cancellation."""
+    async def _within(self, task: asyncio.Task[Any], sign: asyncio.Future[None] | None = None) -> None:
+        """Wait for `task`, of which the end or the first `sign` comes within the deadline. What a silent
+        server holds up is given up and left to end alone: the client library waits ten seconds more for the
+        server to agree to a cancellation."""
+        signs, started = {task} if sign is None else {task, sign}, time.monotonic()
         try:
-            done, _ = await asyncio.wait({task}, timeout=self.deadline_s)
+            done, _ = await asyncio.wait(signs, timeout=self.deadline_s, return_when=asyncio.FIRST_COMPLETED)
+            if done and not task.done():
+                await asyncio.wait({task})
         except asyncio.CancelledError:
             task.cancel()
+            task.add_done_callback(_heard)
             raise
         if not done:
             task.cancel()
             task.add_done_callback(_heard)
-            self.trip()
-            raise self.unavailable("did not answer in time")
+            raise self.silent(started)
         await task
 
     @contextmanager

@@ -6,7 +6,7 @@ whether it lives: one that the server left shows it at its socket.
 
 import asyncio
 import select
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import psycopg
@@ -16,27 +16,20 @@ from psycopg.pq import ExecStatus
 from psycopg.waiting import Wait
 
 from servers.bridge.rows import Portion, as_printed
-from tools.errors import StoreUnavailable
 
 CURSOR = "question"
 DECLARE = f'DECLARE "{CURSOR}" CURSOR FOR '
+Statement = tuple[str, list[Any]]
+BEGIN: Statement = ("BEGIN READ ONLY", [])
 
 
 class Readers:
     """At most `most` connections, made when they are needed."""
 
-    def __init__(self, dsn: str, *, most: int, deadline_s: float, **options: Any) -> None:
-        self.dsn, self.deadline_s, self.options = dsn, deadline_s, options
+    def __init__(self, dsn: str, *, most: int, **options: Any) -> None:
+        self.dsn, self.options = dsn, options
         self.slots = asyncio.Semaphore(most)
         self.idle: list[AsyncConnection[Any]] = []
-
-    async def slot(self) -> None:
-        """Wait for the right to one connection. Raises StoreUnavailable when all stay taken."""
-        try:
-            async with asyncio.timeout(self.deadline_s):
-                await self.slots.acquire()
-        except TimeoutError as exc:
-            raise StoreUnavailable("postgres is busy", source="postgres", retry_after=1) from exc
 
     async def close(self) -> None:
         while self.idle:
@@ -44,11 +37,12 @@ class Readers:
 
 
 class Reading:
-    """One connection from `open` to `cleaned` or `dropped`, one of which gives its slot back."""
+    """One connection in one slot, until `cleaned` or `dropped` gives the slot back."""
 
     def __init__(self, readers: Readers) -> None:
         self.readers = readers
         self.connection: AsyncConnection[Any] | None = None
+        self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def raw(self) -> AsyncConnection[Any]:
@@ -68,28 +62,23 @@ class Reading:
         )
         as_printed(self.connection)
 
-    async def enter(self, statement: str, values: list[Any]) -> None:
-        """Open, begin a READ ONLY transaction, and become in it what `statement` says."""
+    async def enter(self, become: Statement, *asked: Statement) -> Portion:
+        """Begin a READ ONLY transaction, become in it what `become` says, and run what is `asked`: one round
+        trip for all, and what the last one gave. `entered` is done as soon as the server has let us in."""
         await self.open()
-        await self.exchange(("BEGIN READ ONLY", []), (statement, values))
-
-    async def ask(self, statement: str, values: list[Any], *, first: int) -> Portion:
-        """Declare the cursor of one SELECT and take its `first` rows: a cap on rows needs no rewriting."""
-        return await self.exchange((DECLARE + statement, values), (_fetch(first), []))
+        return await self.exchange([BEGIN, become], [*asked], heard=self._heard)
 
     async def more(self, count: int) -> Portion:
-        return await self.exchange((_fetch(count), []))
+        return await self.exchange([fetch(count)])
 
-    async def plain(self, statement: str, values: list[Any]) -> Portion:
-        """What no cursor takes."""
-        return await self.exchange((statement, values))
+    async def exchange(self, *groups: list[Statement], heard: Callable[[], None] | None = None) -> Portion:
+        """Run the statements of all groups and give what the last one gave. The protocol's extended form
+        admits nothing but one statement each, its values apart. Raises psycopg's errors.
 
-    async def exchange(self, *statements: tuple[str, list[Any]]) -> Portion:
-        """One round trip for all, and what the last one gave. The protocol's extended form admits nothing
-        but one statement each, its values apart. Raises psycopg's errors."""
+        With `heard`, the groups are one transaction, and it is called when the first has been answered."""
         adapter = Transformer(self.raw)
-        sent = [(text.encode(), *_dumped(adapter, values)) for text, values in statements]
-        results = await self.raw.wait(_exchanged(self.raw.pgconn, sent))
+        sent = [[(text.encode(), *_dumped(adapter, values)) for text, values in group] for group in groups]
+        results = await self.raw.wait(_exchanged(self.raw.pgconn, sent, heard))
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise psycopg.errors.error_from_result(result, encoding=self.raw.info.encoding)
@@ -100,8 +89,7 @@ class Reading:
     async def cleaned(self) -> None:
         """Roll back and give the connection back as new, or not at all."""
         try:
-            await self.exchange(("ROLLBACK", []))
-            await self.exchange(("DISCARD ALL", []))
+            await self.exchange([("ROLLBACK", [])], [("DISCARD ALL", [])])
             self.readers.idle.append(self.raw)
             self.connection = None
         except (psycopg.Error, OSError):
@@ -116,6 +104,10 @@ class Reading:
         if held is not None:
             await held.close()
 
+    def _heard(self) -> None:
+        if not self.entered.done():
+            self.entered.set_result(None)
+
 
 def quiet(descriptor: int) -> bool:
     """Whether nothing waits to be read: between statements a server sends nothing but its farewell."""
@@ -124,8 +116,13 @@ def quiet(descriptor: int) -> bool:
     return not poll.poll(0)
 
 
-def _fetch(count: int) -> str:
-    return f'FETCH FORWARD {count} FROM "{CURSOR}"'
+def declared(statement: str, values: list[Any], *, first: int) -> tuple[Statement, Statement]:
+    """Declare the cursor of one SELECT and take its `first` rows: a cap on rows needs no rewriting."""
+    return (DECLARE + statement, values), fetch(first)
+
+
+def fetch(count: int) -> Statement:
+    return f'FETCH FORWARD {count} FROM "{CURSOR}"', []
 
 
 def _dumped(adapter: Any, values: list[Any]) -> tuple[Any, Any, Any]:
@@ -135,19 +132,19 @@ def _dumped(adapter: Any, values: list[Any]) -> tuple[Any, Any, Any]:
     return dumped, adapter.types, adapter.formats
 
 
-def _exchanged(server: Any, sent: list[tuple[bytes, Any, Any, Any]]) -> Generator[Wait, Any, list[Any]]:
+def _exchanged(
+    server: Any, groups: list[list[tuple[bytes, Any, Any, Any]]], heard: Callable[[], None] | None
+) -> Generator[Wait, Any, list[Any]]:
     """Send all in one packet and read every result. The client library's own pipelines send one packet a
     statement, which costs more than the rest of a query."""
-    server.enter_pipeline_mode()
-    for text, values, types, formats in sent:
-        server.send_query_params(text, values, types, formats)
-    server.pipeline_sync()
+    _send(server, groups, together=heard is not None)
     while server.flush():
         yield Wait.RW
         server.consume_input()
     results: list[Any] = []
+    syncs = 1 if heard is not None else len(groups)
     ended = True
-    while True:
+    while syncs:
         while server.is_busy():
             yield Wait.R
             server.consume_input()
@@ -158,12 +155,28 @@ def _exchanged(server: Any, sent: list[tuple[bytes, Any, Any, Any]]) -> Generato
                 raise psycopg.OperationalError("the connection is lost")
             ended = True
             continue
-        ended = False
-        if result.status == ExecStatus.PIPELINE_SYNC:
-            break
+        # None follows a statement's result, but not a sync's.
+        ended = result.status == ExecStatus.PIPELINE_SYNC
+        if ended:
+            syncs -= 1
+            continue
         results.append(result)
+        if heard is not None and len(results) == len(groups[0]):
+            heard()
     server.exit_pipeline_mode()
     return results
+
+
+def _send(server: Any, groups: list[list[tuple[bytes, Any, Any, Any]]], *, together: bool) -> None:
+    """`together`, they are one transaction of which each group is answered as soon as it has run."""
+    server.enter_pipeline_mode()
+    for number, group in enumerate(groups, 1):
+        for text, values, types, formats in group:
+            server.send_query_params(text, values, types, formats)
+        if together and number < len(groups):
+            server.send_flush_request()
+        else:
+            server.pipeline_sync()
 
 
 def _columns(connection: AsyncConnection[Any], result: Any) -> list[dict[str, str]]:

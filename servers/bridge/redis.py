@@ -15,7 +15,6 @@ from servers.bridge.store import Store, T
 from tools.errors import StorageFull, TooLarge, UpstreamFailed
 from tools.settings import Settings
 
-CONNECT_S = 0.5
 CONNECTIONS = 16
 KEY_BYTES = 512
 VALUE_BYTES = 1_000_000
@@ -35,18 +34,12 @@ class Redis(Store):
     async def call(self, work: Awaitable[T], *, deadline_s: float | None = None) -> T:
         """As every store's. Who finds each connection taken waits for one in turn: a busy store is not a
         dead one, and the client's own pool lets whoever comes first push in."""
-        if self.slots.locked():
-            try:
-                async with asyncio.timeout(deadline_s or self.deadline_s):
-                    await self.slots.acquire()
-            except BaseException as exc:
-                if asyncio.iscoroutine(work):
-                    work.close()
-                if isinstance(exc, TimeoutError):
-                    raise self.unavailable("is busy") from exc
-                raise
-        else:
-            await self.slots.acquire()
+        try:
+            await self.turn(self.slots, deadline_s=deadline_s)
+        except BaseException:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise
         try:
             return await super().call(work, deadline_s=deadline_s)
         finally:
@@ -101,9 +94,8 @@ def checked_value(value: str) -> bytes:
 @asynccontextmanager
 async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
     """A client that connects on first use."""
-    pool = client.ConnectionPool.from_url(
-        settings.redis_url, socket_connect_timeout=CONNECT_S, max_connections=CONNECTIONS * 2, protocol=2
-    )
+    # Calls have deadlines of their own; one for connecting would take a busy machine for a dead store.
+    pool = client.ConnectionPool.from_url(settings.redis_url, max_connections=CONNECTIONS * 2, protocol=2)
     connection = client.Redis.from_pool(pool)
     parts = urlsplit(settings.redis_url)
     try:

@@ -38,7 +38,7 @@ class Store(ABC):
     def __init__(self, host: str, *, deadline_s: float) -> None:
         self.host = host
         self.deadline_s = deadline_s
-        self.closed_until = 0.0
+        self.closed_until = self.answered_at = 0.0
         self.tally = Tally()
 
     async def call(self, work: Awaitable[T], *, deadline_s: float | None = None) -> T:
@@ -49,13 +49,35 @@ class Store(ABC):
                 if close is not None:
                     close()
                 raise self.unavailable("is not reachable")
+            started = time.monotonic()
             try:
                 async with asyncio.timeout(deadline_s or self.deadline_s):
                     with self.translated():
-                        return await work
+                        answer = await work
             except TimeoutError as exc:
-                self.trip()
-                raise self.unavailable("did not answer in time") from exc
+                raise self.silent(started) from exc
+            self.answered_at = time.monotonic()
+            return answer
+
+    async def turn(self, slots: asyncio.Semaphore, *, deadline_s: float | None = None) -> None:
+        """Take one of a store's `slots`, in turn. Raises StoreUnavailable when none comes free in time: it
+        is busy, which says nothing against its health."""
+        if not slots.locked():
+            await slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(deadline_s or self.deadline_s):
+                await slots.acquire()
+        except TimeoutError as exc:
+            raise self.unavailable("is busy") from exc
+
+    def silent(self, since: float) -> StoreUnavailable:
+        """The error of a call that began at `since` and was not answered in time. A store that answered
+        others meanwhile is busy and not dead: only else does the breaker open."""
+        if self.answered_at > since:
+            return self.unavailable("is busy")
+        self.trip()
+        return self.unavailable("did not answer in time")
 
     @contextmanager
     def counted(self) -> Iterator[None]:

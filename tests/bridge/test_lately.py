@@ -1,5 +1,6 @@
 """Where a collection was a moment ago: asked for now and then, and each time while it is missing."""
 
+import asyncio
 from typing import Any
 
 from servers.bridge.lately import HELD_S, Lately
@@ -42,3 +43,26 @@ async def test_a_collection_is_asked_for_again_when_it_is_old_or_forgotten() -> 
     shelves.put("acme", "three")
     lately.forget("acme", "notes")
     assert await physical() == "three"
+
+
+async def test_a_crowd_asks_once_and_goes_on_without_who_asked_first() -> None:
+    shelves, answered = Shelves(), asyncio.Event()
+    shelves.put("acme", "one")
+
+    class Slow(Shelves):
+        async def collection(self, tenant: str, name: str) -> CollectionRow | None:
+            self.asked += 1
+            await answered.wait()
+            return shelves.rows.get((tenant, name))
+
+    slow = Slow()
+    library: Any = slow
+    lately = Lately(library)
+    first, *others = [asyncio.create_task(lately.collection("acme", "notes")) for _ in range(10)]
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    answered.set()
+    assert [row.physical for row in await asyncio.gather(*others) if row] == ["one"] * 9
+    assert first.cancelled()
+    assert slow.asked == 1

@@ -12,7 +12,6 @@ async def test_more_requests_than_connections_wait_their_turn(
     stores: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bridge_redis, "CONNECTIONS", 4)
-    monkeypatch.setattr(bridge_redis, "CONNECT_S", 30.0)
     async with bridge_redis.open_redis(stores) as redis:
         await asyncio.gather(*(redis.set(f"crowd:{n}", b"%d" % n, deadline_s=30) for n in range(100)))
         found = await asyncio.gather(*(redis.get(f"crowd:{n}", deadline_s=30) for n in range(100)))
