@@ -21,13 +21,22 @@ SMTP_S = 15.0
 Sighting = tuple[float, str]  # seconds since 1970, status
 
 
-async def send_alert(alerts: Alerts, subject: str, body: str, facts: dict[str, Any]) -> dict[str, str]:
-    """Send to every channel; `{channel: "ok" | reason}`, empty when none is set up."""
+def channels(alerts: Alerts) -> list[str]:
+    """Those that are set up. Pure."""
+    mail = alerts.smtp is not None and alerts.to
+    return [*(["webhook"] if alerts.webhook is not None else []), *(["mail"] if mail else [])]
+
+
+async def send_alert(
+    alerts: Alerts, subject: str, body: str, facts: dict[str, Any], *, only: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Send to every channel, or to some; `{channel: "ok" | reason}`, empty when none is set up."""
     sent: dict[str, str] = {}
-    if alerts.webhook is not None:
-        sent["webhook"] = await _said(_post(alerts, {"subject": subject, "text": body, **facts}))
-    if alerts.smtp is not None and alerts.to:
-        sent["mail"] = await _said(asyncio.to_thread(_mail, alerts, subject, body))
+    for channel in channels(alerts) if only is None else only:
+        if channel == "webhook":
+            sent[channel] = await _said(_post(alerts, {"subject": subject, "text": body, **facts}))
+        else:
+            sent[channel] = await _said(asyncio.to_thread(_mail, alerts, subject, body))
     return sent
 
 

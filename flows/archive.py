@@ -75,8 +75,12 @@ def read(settings: Settings, name: str) -> tuple[Path, Manifest]:
 
 
 def names(settings: Settings) -> list[str]:
-    """Whole backups, oldest first."""
-    return sorted(file.parent.name for file in folder(settings).glob("[!.]*/manifest.json"))
+    """Whole backups, oldest first, whatever they are called."""
+    found = [
+        (Manifest.model_validate_json(file.read_bytes()).made, file.parent.name)
+        for file in folder(settings).glob("[!.]*/manifest.json")
+    ]
+    return [name for _, name in sorted(found)]
 
 
 def retire(settings: Settings, keep: int) -> list[str]:

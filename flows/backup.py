@@ -23,9 +23,11 @@ from flows.archive import Manifest, Probe
 from flows.retry import PATIENT
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
+from tools.schema import SearchRequest
 from tools.settings import Settings, load_settings
 
 PROBES = 3
+TRIED = 10
 
 
 @flow(name="backup", flow_run_name="backup-{name}")
@@ -59,7 +61,8 @@ async def backup(
 async def copy(settings: Settings, path: Path) -> None:
     """Fill a backup's folder; it may be filled again."""
     async with open_bridge(settings) as bridge:
-        counted, probes = await inventory(bridge)
+        held = await inventory(bridge)
+        probes = [item for name, rows in held.items() for item in await probe(bridge, name, rows)]
     await postgres.dump(settings, path / "postgres.dump")
     await asyncio.to_thread(archive.copy_databases, settings, path / "files")
     text = json.dumps(archive.plain(settings), ensure_ascii=False, indent=2)
@@ -75,27 +78,39 @@ async def copy(settings: Settings, path: Path) -> None:
     ]
     made = datetime.now(UTC).isoformat()
     manifest = Manifest(
-        made=made, version=version("capibara6"), counts=counted, probes=probes, missing=external
+        made=made, version=version("capibara6"), counts=counted(held), probes=probes, missing=external
     )
     await asyncio.to_thread(archive.write, path, manifest)
 
 
-async def inventory(bridge: Bridge) -> tuple[dict[str, dict[str, int]], list[Probe]]:
-    """Documents and chunks of each collection, and searches by title that find their document now."""
-    counted: dict[str, dict[str, int]] = {}
-    probes: list[Probe] = []
-    for item in (await bridge.http.json("GET", "/api/v1/milvus/collections"))["collections"]:
-        name = item["name"]
-        documents = await bridge.documents(collection=name)
-        counted[name] = _count(documents)
-        wanted = [
-            Probe(collection=name, query=document["title"], document=document["id"])
-            for document in documents
-            if document["title"]
-        ]
-        probes += wanted[:PROBES]
-    return counted, probes
+async def inventory(bridge: Bridge) -> dict[str, list[dict[str, Any]]]:
+    """The finished documents of each collection."""
+    return {
+        item["name"]: await bridge.documents(collection=item["name"]) for item in await bridge.collections()
+    }
 
 
-def _count(documents: list[dict[str, Any]]) -> dict[str, int]:
-    return {"documents": len(documents), "chunks": sum(document["chunks"] for document in documents)}
+def counted(held: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, int]]:
+    """How many documents and chunks each collection has. Pure."""
+    return {
+        name: {"documents": len(documents), "chunks": sum(document["chunks"] for document in documents)}
+        for name, documents in held.items()
+    }
+
+
+async def probe(bridge: Bridge, collection: str, documents: list[dict[str, Any]]) -> list[Probe]:
+    """Searches by title that find their document now, and must find it after a restore."""
+    found = []
+    for document in [document for document in documents if document["title"]][:TRIED]:
+        wanted = Probe(collection=collection, query=document["title"], document=document["id"])
+        if await finds(bridge, wanted):
+            found.append(wanted)
+        if len(found) == PROBES:
+            break
+    return found
+
+
+async def finds(bridge: Bridge, wanted: Probe) -> bool:
+    """Whether the search by title finds the document."""
+    request = SearchRequest(query=wanted.query, collection=wanted.collection, top_k=20)
+    return any(hit.document_id == wanted.document for hit in (await bridge.search(request)).results)

@@ -20,7 +20,6 @@ from tools.errors import NotFound
 from tools.settings import Settings, load_settings
 
 Days = Annotated[int, Field(ge=1, le=3_650)]
-KEPT_ARTIFACTS = 200
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ async def _runs(prefect: Prefect, days: int, *, dry_run: bool) -> int:
 
 async def _reports(prefect: Prefect, days: int, *, dry_run: bool) -> int:
     """Artifacts that were made before; the newest of each key stay, since they are what flows remember."""
-    found = await prefect.call("POST", "/artifacts/latest/filter", json={"limit": KEPT_ARTIFACTS})
-    kept = {item["latest_id"] for item in found}
+    kept = {item["latest_id"] for item in await prefect.pages("/artifacts/latest/filter", {})}
     old = {"sort": "CREATED_DESC", "limit": 200, "offset": 0}
     count, limit = 0, _before(days)
     while page := await prefect.call("POST", "/artifacts/filter", json=old):

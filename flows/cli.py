@@ -6,7 +6,9 @@ Only `deploy` imports Prefect; the rest speaks to its API or becomes its process
 import asyncio
 import json
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -17,6 +19,7 @@ from flows.server import become, ensure_database, server_command, worker_command
 from tools.clients.prefect import Run, open_prefect
 from tools.errors import BadRequest, Capibara6Error
 from tools.settings import Settings, load_settings
+from tools.texts import sentence
 
 app = typer.Typer(
     name="capibara6 flows",
@@ -68,7 +71,7 @@ def list_command() -> None:
         table.add_column(title, overflow="fold")
     for deployment, last in _do(_overview()):
         schedules = ", ".join(_schedule(item) for item in deployment["schedules"]) or "—"
-        when = (last.started or last.created or "")[:19].replace("T", " ") if last else ""
+        when = _when(last.started or last.created) if last else ""
         table.add_row(deployment["name"], schedules, _state(last) if last else "—", when)
     console.print(table)
 
@@ -119,7 +122,8 @@ def schedule(
 
     async def change() -> None:
         async with open_prefect(load_settings()) as prefect:
-            await prefect.schedule(name, active=not pause)
+            if not await prefect.schedule(name, active=not pause):
+                raise BadRequest(f"{name} has no schedule: flows run {name}", param="name")
 
     _do(change())
     console.print(f"{name}: {'en pausa · paused' if pause else 'activo · active'}")
@@ -160,12 +164,21 @@ async def _follow(run_id: str, timeout: float) -> Run:
 
 async def _find(text: str) -> Run:
     async with open_prefect(load_settings()) as prefect:
-        if text.count("-") == 4:
+        if _is_id(text):
             return await prefect.run(text)
-        found = await prefect.runs(deployment=text, limit=1)
-        if not found:
+        deployment = await prefect.deployment(text)
+        found = (await prefect.last_runs([deployment["id"]])).get(deployment["id"])
+        if found is None:
             raise BadRequest(f"{text} has not run yet", param="run")
-        return found[0]
+        return found
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _report(found: Run) -> None:
@@ -177,6 +190,11 @@ def _report(found: Run) -> None:
 def _schedule(item: dict[str, Any]) -> str:
     text = str(item["schedule"].get("cron") or "…")
     return text if item["active"] else f"[dim strike]{text}[/]"
+
+
+def _when(moment: str | None) -> str:
+    """A moment of Prefect's as this machine's clock tells it."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
 def _state(found: Run) -> str:
@@ -193,5 +211,6 @@ def _do(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except Capibara6Error as exc:
-        errors.print(f"[red]✗[/] {escape(exc.message)}")
+        said = sentence(exc.code, load_settings().language, exc.message)
+        errors.print(f"[red]✗[/] {escape(said)}")
         raise typer.Exit(1) from None

@@ -89,7 +89,11 @@ async def evaluate(
     log.info(parts)
     if not worse:
         return Completed(message=parts, data=scores)
-    subject = say("worse", settings.language, parts=", ".join(worse))
+    subject = say("worse", settings.language, parts=", ".join(worse.values()))
+    told = regressions(past[0], past[1 : COMPARED + 1], tolerance=tolerance)
+    if worse.keys() <= told.keys():  # the run before has said so
+        log.warning(subject)
+        return Failed(message=subject, data=scores)
     sent = await send_alert(
         settings.alerts, f"capibara6: {subject}", f"{subject}\n{parts}", {"event": "quality"}
     )
@@ -129,13 +133,13 @@ def retrieval_scores(questions: Sequence[Question], found: Sequence[Found]) -> S
     return {**scores, "search ms": round(statistics.median(place.ms for place in found), 1)}
 
 
-def regressions(scores: Scores, past: Sequence[Scores], *, tolerance: float) -> list[str]:
-    """Scores that fell more than `tolerance` below their recent median. Times are shown, not judged."""
-    worse = []
+def regressions(scores: Scores, past: Sequence[Scores], *, tolerance: float) -> dict[str, str]:
+    """Scores that fell more than `tolerance` below their recent median, and how. Times are not judged."""
+    worse = {}
     for name, value in scores.items():
         before = [item[name] for item in past if name in item]
         if before and not name.endswith(" ms") and value < statistics.median(before) - tolerance:
-            worse.append(f"{name} {statistics.median(before):g} → {value:g}")
+            worse[name] = f"{name} {statistics.median(before):g} → {value:g}"
     return worse
 
 

@@ -10,7 +10,6 @@ import json
 import time
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from prefect import flow, get_run_logger, task
@@ -20,8 +19,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import history
-from flows.alerts import send_alert, turned
+from flows.alerts import turned
 from flows.machine import Check, certificate, disk, orphans
+from flows.outbox import Letter, deliver
 from flows.retry import HASTY
 from flows.sweep import Swept, sweep
 from flows.texts import say
@@ -66,7 +66,8 @@ async def health(
     async with open_prefect(settings) as prefect:
         checks.append(await _waiting(prefect, settings.language))
         checks.append(_dead(await sweep(prefect), settings.language))
-        await _alert(settings, await _history(prefect), checks)
+        news = changes(settings, await _history(prefect), checks)
+        await deliver(settings, prefect, news)
     await acreate_table_artifact([asdict(check) for check in checks], key="health")
     await _remember(settings, checks)
     bad = [check for check in checks if check.status != "ok"]
@@ -98,12 +99,19 @@ async def canary(settings: Settings, question: str) -> Answer:
         return await api.ask(question)
 
 
-@task(task_run_name="alert {subject}", cache_policy=NO_CACHE)
-async def alert(settings: Settings, subject: str, body: str, facts: dict[str, Any]) -> dict[str, str]:
-    """Tell operators; a channel that does not work is in the run's log, not a failure of the check."""
-    sent = await send_alert(settings.alerts, f"capibara6: {subject}", body, facts)
-    get_run_logger().warning(f"{subject} → {sent}")
-    return sent
+def changes(
+    settings: Settings, past: list[tuple[float, dict[str, str]]], checks: list[Check]
+) -> list[Letter]:
+    """One alert a service that went down or came back for good, none for one that flickers."""
+    now = (time.time(), {check.name: check.status for check in checks})
+    limits, letters = settings.alerts, []
+    news = turned([*past, now], threshold=limits.threshold, within_s=limits.within_s)
+    for name, state in news.items():
+        subject = say(f"turned_{state}", settings.language, name=name)
+        detail = next(check.detail for check in checks if check.name == name)
+        facts = {"event": "health", "service": name, "state": state}
+        letters.append(Letter(f"capibara6: {subject}", f"{subject}: {detail}", facts))
+    return letters
 
 
 async def _remember(settings: Settings, checks: list[Check]) -> None:
@@ -134,18 +142,6 @@ def judge(answer: Answer, expected: str, language: Language) -> tuple[str, str]:
         return "ok", say("canary_ok", language, expected=expected)
     found = ", ".join(item.document_id for item in answer.citations) or "—"
     return "down", say("canary_bad", language, expected=expected, found=found)
-
-
-async def _alert(settings: Settings, past: list[tuple[float, dict[str, str]]], checks: list[Check]) -> None:
-    """One message a service that went down or came back for good, none for one that flickers."""
-    now = (time.time(), {check.name: check.status for check in checks})
-    limits = settings.alerts
-    news = turned([*past, now], threshold=limits.threshold, within_s=limits.within_s)
-    for name, state in news.items():
-        subject = say(f"turned_{state}", settings.language, name=name)
-        detail = next(check.detail for check in checks if check.name == name)
-        facts = {"event": "health", "service": name, "state": state}
-        await alert(settings, subject, f"{subject}: {detail}", facts)
 
 
 async def _history(prefect: Prefect) -> list[tuple[float, dict[str, str]]]:

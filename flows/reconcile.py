@@ -18,12 +18,13 @@ from flows import postgres
 from flows.retry import PATIENT
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
-from tools.errors import NotFound
+from tools.errors import CollectionNotFound, NotFound
 from tools.settings import load_settings
 
 AT_ONCE = 8
 ROWS = 1_000
 IDS = 500
+FILTERED = 100
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,8 @@ async def reconcile(
     found: list[Difference] = []
     looked = 0
     async with open_bridge(settings) as bridge:
-        for item in (await bridge.http.json("GET", "/api/v1/milvus/collections"))["collections"]:
+        for item in await _chosen(bridge, collections):
             name = item["name"]
-            if collections is not None and name not in collections:
-                continue
             documents = await bridge.documents(collection=name)
             looked += len(documents)
             vector = [1.0] + [0.0] * (item["dimensions"] - 1)
@@ -91,25 +90,52 @@ async def compare(
     return [item for item in await asyncio.gather(*map(one, documents)) if item is not None]
 
 
+async def _chosen(bridge: Bridge, names: list[str] | None) -> list[dict[str, Any]]:
+    """The manifest's collections, all or those that are named; Milvus may have lost a whole one."""
+    known = {item["name"]: item for item in await bridge.collections()}
+    for name in names or []:
+        if name not in known:
+            raise CollectionNotFound(f"there is no collection {name}", param="collections", source="bridge")
+    return [item for name, item in known.items() if names is None or name in names]
+
+
 async def _difference(bridge: Bridge, collection: str, key: str, vector: list[float]) -> Difference | None:
-    whole = await bridge.document(key, collection=collection)
+    try:
+        whole = await bridge.document(key, collection=collection)
+    except NotFound:
+        return None  # somebody has deleted it since it was listed
     wanted = {passage["id"] for passage in whole["passages"]}
-    held = await _held(bridge, collection, key, vector)
+    held = await _held(bridge, collection, key, wanted, vector)
     missing, extra = len(wanted - held), len(held - wanted)
     unlinked = len(wanted - await _linked(bridge, collection, wanted))
     return Difference(collection, key, missing, extra, unlinked) if missing or extra or unlinked else None
 
 
-async def _held(bridge: Bridge, collection: str, key: str, vector: list[float]) -> set[str]:
-    """Ids of the document's rows in Milvus: a search that every row of it answers."""
+async def _held(bridge: Bridge, collection: str, key: str, wanted: set[str], vector: list[float]) -> set[str]:
+    """Ids of the document's rows in Milvus: a search that every row of it answers, and one a page of ids
+    for a document with more passages than a search may bring."""
+    found = await _rows(bridge, collection, f"document_id == {_quoted(key)}", vector)
+    if len(found) < ROWS:
+        return found
+    ids = sorted(wanted - found)
+    for start in range(0, len(ids), FILTERED):
+        named = ", ".join(_quoted(passage) for passage in ids[start : start + FILTERED])
+        found |= await _rows(bridge, collection, f"id in [{named}]", vector)
+    return found
+
+
+async def _rows(bridge: Bridge, collection: str, chosen: str, vector: list[float]) -> set[str]:
     request = {
         "collection": collection,
         "vector": vector,
         "top_k": ROWS,
-        "filter": f"document_id == {_quoted(key)}",
+        "filter": chosen,
         "output_fields": ["id"],
     }
-    body = await bridge.http.json("POST", "/api/v1/milvus/search", json=request)
+    try:
+        body = await bridge.http.json("POST", "/api/v1/milvus/search", json=request)
+    except CollectionNotFound:
+        return set()
     return {row["id"] for row in body["results"]}
 
 

@@ -11,12 +11,11 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows import archive, postgres
-from flows.archive import Manifest, Probe
-from flows.backup import inventory
+from flows.archive import Manifest
+from flows.backup import counted, finds, inventory
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import Capibara6Error, UpstreamSilent
-from tools.schema import SearchRequest
 from tools.settings import load_settings
 
 POLL_S = 1.0
@@ -58,18 +57,12 @@ async def restore(
     return Completed(message=message, data=manifest)
 
 
-async def finds(bridge: Bridge, probe: Probe) -> bool:
-    """Whether the search by title finds the document."""
-    request = SearchRequest(query=probe.query, collection=probe.collection, top_k=20)
-    return any(hit.document_id == probe.document for hit in (await bridge.search(request)).results)
-
-
 async def _rebuilt(bridge: Bridge, manifest: Manifest, timeout_s: float) -> dict[str, dict[str, int]]:
     """Wait until the bridge lists what the backup had. Raises `UpstreamSilent` with what is there by then."""
     deadline, counts = time.monotonic() + timeout_s, {}
     while time.monotonic() < deadline:
         try:
-            counts, _ = await inventory(bridge)
+            counts = counted(await inventory(bridge))
         except Capibara6Error:
             counts = {}  # its connections ended with the tables; it opens new ones
         if all(counts.get(name) == wanted for name, wanted in manifest.counts.items()):

@@ -37,6 +37,8 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_LOGGING_COLORS": "false",
         # A run that a person waits for starts within a second or so, not within ten.
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # A run that waits for its turn looks again within seconds, not within thirty.
+        "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
         # A run whose process died is noticed after three missed heartbeats.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }

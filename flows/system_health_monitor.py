@@ -18,11 +18,12 @@ from pydantic import Field
 from flows import history
 from flows.alerts import send_alert
 from flows.texts import say
-from tools.clients.prefect import open_prefect
+from tools.clients.prefect import Prefect, open_prefect
 from tools.errors import StoreUnavailable
 from tools.settings import Settings, load_settings
 
 LOOKED_AT = 200
+KEY = "availability"
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,25 @@ async def system_health_monitor(
 
     Args:
         hours: how far to look back.
-        promise: percentage below which operators are told.
+        promise: percentage below which operators are told, once.
         at_least: checks without which nothing is concluded.
     """
     settings, log = load_settings(), get_run_logger()
     rows = measure(await _past(settings, datetime.now(UTC) - timedelta(hours=hours)))
-    await acreate_table_artifact([asdict(row) for row in rows], key="availability")
     broken = [row for row in rows if row.checks >= at_least and row.percent < promise]
+    async with open_prefect(settings) as prefect:
+        told = await _told(prefect)
+    marked = [{**asdict(row), "broken": row in broken} for row in rows]
+    await acreate_table_artifact(marked, key=KEY)
+    if not broken:
+        return Completed(message=say("promise_kept", settings.language, hours=hours), data=rows)
     parts = ", ".join(f"{row.name} {row.percent:g} %" for row in broken)
-    if broken:
-        subject = say("promise_broken", settings.language, hours=hours, parts=parts)
+    subject = say("promise_broken", settings.language, hours=hours, parts=parts)
+    sent: dict[str, str] = {}
+    if not {row.name for row in broken} <= told:
         sent = await send_alert(settings.alerts, f"capibara6: {subject}", subject, {"event": "availability"})
-        log.warning(f"{subject} → {sent or '—'}")
-        return Completed(message=subject, data=rows)
-    return Completed(message=say("promise_kept", settings.language, hours=hours), data=rows)
+    log.warning(f"{subject} → {sent or '—'}")
+    return Completed(message=subject, data=rows)
 
 
 def measure(checks: Iterable[Mapping[str, Any]]) -> list[Availability]:
@@ -73,6 +79,12 @@ def read(tables: Sequence[Mapping[str, Any]], *, since: datetime) -> list[dict[s
     """The checks in the tables that `health` left in Prefect after `since`."""
     recent = (table for table in tables if datetime.fromisoformat(table["created"]) >= since)
     return [row for table in recent for row in json.loads(table["data"])]
+
+
+async def _told(prefect: Prefect) -> set[str]:
+    """Services of which the run before said that their promise was broken."""
+    past = await prefect.history(KEY, limit=1)
+    return {row["name"] for row in json.loads(past[0]["data"]) if row.get("broken")} if past else set()
 
 
 async def _past(settings: Settings, since: datetime) -> list[dict[str, Any]]:

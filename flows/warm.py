@@ -6,7 +6,7 @@ It never takes the place of a model that is busy or was used a while ago; the po
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -75,9 +75,10 @@ async def warm(
         stats = await pool.stats()
         past = await prefect.history("usage", limit=1)
         usage = count(read(json.loads(past[0]["data"])) if past else Usage(), _totals(stats), now)
-        await acreate_table_artifact(usage.rows(), key="usage")
         wanted = models or expected(usage, now + timedelta(hours=1), at_least=at_least)
         rows = [await _warm_model(pool, move) for move in plan(wanted, stats)]
+        usage = replace(usage, counters=_totals(await pool.stats()))  # its own questions are nobody's wish
+        await acreate_table_artifact(usage.rows(), key="usage")
     rows += await _voices(settings) if voices else []
     rows += await _collections(settings) if collections else []
     for row in rows:

@@ -1,11 +1,14 @@
 """Webhooks: another program starts a Prefect deployment by name and follows its run.
 
-The API key is the door's business; here a signature over the body is checked when a secret is set.
+The API key is the door's business; here a signature is checked when a secret is set. What is signed says
+when, which deployment and which key: who records a request can only ask for the same run again.
 """
 
 import hashlib
 import hmac
 import json
+import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,17 +20,24 @@ from tools.sections import Webhooks
 from tools.settings import Settings
 
 router = APIRouter(tags=["webhooks"])
+FRESH_S = 300.0
 
 
 @router.post("/webhook/{deployment}", status_code=202)
 async def start(deployment: str, request: Request) -> dict[str, Any]:
-    """Start a run; the JSON body is its parameters. The same `idempotency-key` answers with the same run."""
+    """Start a run; the JSON body is its parameters. The same `idempotency-key` answers with the same run.
+
+    With `CAPIBARA6_WEBHOOKS__SECRET`, the header `x-capibara6-timestamp` holds the seconds since 1970, five
+    minutes off at most, and `x-capibara6-signature` is `sha256=` and the hexadecimal HMAC-SHA256, with the
+    secret, of `timestamp.deployment.key.body`; `key` is the `idempotency-key`, or nothing.
+    """
     settings: Settings = request.app.state.desk.settings
     body = await request.body()
-    _admit(settings.webhooks, deployment, body, request.headers.get("x-capibara6-signature", ""))
+    given = request.headers.get("idempotency-key", "")
+    signature = _admit(settings.webhooks, deployment, given, body, request.headers)
     parameters = _parameters(body)
-    given = request.headers.get("idempotency-key")
-    key = f"webhook:{deployment}:{given[:200]}" if given else None
+    once = hashlib.sha256(given.encode()).hexdigest() if given else signature
+    key = f"webhook:{deployment}:{once}" if once else None
     async with open_prefect(settings) as prefect:
         run = await prefect.start(deployment, parameters, idempotency_key=key, tags=["webhook"])
     return {"run_id": run.id, "state": run.state, "status_url": f"/api/runs/{run.id}"}
@@ -40,14 +50,26 @@ async def follow(run_id: UUID, request: Request) -> Run:
         return await prefect.run(str(run_id))
 
 
-def _admit(webhooks: Webhooks, deployment: str, body: bytes, signature: str) -> None:
+def _admit(webhooks: Webhooks, deployment: str, key: str, body: bytes, headers: Mapping[str, str]) -> str:
+    """The signature, empty when none is asked for. Raises `Unauthorized` and `Forbidden`."""
+    signature = ""
     if webhooks.secret is not None:
-        secret = webhooks.secret.get_secret_value().encode()
-        wanted = f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
-        if not hmac.compare_digest(wanted.encode(), signature.encode()):
-            raise Unauthorized("x-capibara6-signature does not sign this body", source="api")
+        moment = headers.get("x-capibara6-timestamp", "")
+        if not (moment.isascii() and moment.isdigit() and abs(time.time() - int(moment[:12])) <= FRESH_S):
+            raise Unauthorized("x-capibara6-timestamp is not the time, in seconds since 1970", source="api")
+        signature = signed(webhooks.secret.get_secret_value(), moment, deployment, key, body)
+        if not hmac.compare_digest(signature.encode(), headers.get("x-capibara6-signature", "").encode()):
+            why = "x-capibara6-signature does not sign timestamp.deployment.idempotency-key.body"
+            raise Unauthorized(why, source="api")
     if deployment not in webhooks.deployments:
         raise Forbidden(f"{deployment} can not be started by a webhook", param="deployment", source="api")
+    return signature
+
+
+def signed(secret: str, moment: str, deployment: str, key: str, body: bytes) -> str:
+    """The signature of a request. Pure."""
+    said = f"{moment}.{deployment}.{key}.".encode() + body
+    return f"sha256={hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()}"
 
 
 def _parameters(body: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import asyncio
 import os
 import subprocess
 import time
+from contextlib import aclosing
 from pathlib import Path
 
 from prefect import flow
@@ -65,9 +66,10 @@ async def first_token(settings: Settings) -> float:
     """Milliseconds to the first token of a user's question."""
     async with open_pool(settings) as pool:
         started = time.monotonic()
-        async for _ in pool.chat([{"role": "user", "content": "Hola"}], model="phi4_fast", max_tokens=4):
-            break
-        return (time.monotonic() - started) * 1_000
+        question = [{"role": "user", "content": "Hola"}]
+        async with aclosing(pool.chat(question, model="phi4_fast", max_tokens=4)) as tokens:
+            await anext(tokens)
+            return (time.monotonic() - started) * 1_000
 
 
 async def warmed(settings: Settings, home: Path) -> None:

@@ -14,15 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import httpx
 import psutil
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deploy import deploy
+from flows.deploy import deploy, read_manifest
 from flows.ingest import BATCHES_AT_ONCE, ingest, split
 from flows.reading import read
 from flows.server import prefect_environment, server_command, worker_command
@@ -34,6 +35,7 @@ from tools.clients.bridge import open_bridge
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings
 
+Way = Callable[[Settings, Path, str], Awaitable[float]]
 WORDS = (
     "puente modelo grafo vector pregunta documento respuesta cita índice caché colección flujo servidor "
     "bridge model graph vector question document answer citation index cache collection flow server port"
@@ -86,8 +88,8 @@ async def through_worker(settings: Settings, folder: Path, collection: str) -> f
 
 
 @contextmanager
-def process(command: list[str], url: str, environment: dict[str, str], log: Path) -> Iterator[float]:
-    """A process that answers at `url`; yields the seconds it took to."""
+def process(command: list[str], url: str, environment: dict[str, str], log: Path) -> Iterator[int]:
+    """A process that answers at `url`; yields its id."""
     with log.open("wb") as output:
         child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
         started = time.monotonic()
@@ -96,27 +98,61 @@ def process(command: list[str], url: str, environment: dict[str, str], log: Path
                 assert child.poll() is None, log.read_text()
                 time.sleep(0.05)
             print(f"{log.stem}: ready in {time.monotonic() - started:.1f} s")
-            yield time.monotonic() - started
+            yield child.pid
             print(f"{log.stem}: {psutil.Process(child.pid).memory_info().rss / 2**20:.0f} MiB resident")
         finally:
             child.terminate()
             child.wait(30)
 
 
-async def compare(settings: Settings, home: Path, count: int, rounds: int) -> None:
-    ways = {"direct": direct, "flow": through_flow, "worker": through_worker}
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds):
+async def register(settings: Settings) -> None:
+    """Every deployment, and no schedule that would start something meanwhile."""
+    await deploy(settings)
+    async with open_prefect(settings) as prefect:
+        for entry in read_manifest():
+            await prefect.schedule(entry["name"], active=False)
+
+
+@dataclass
+class Cost:
+    """What one way took: seconds, and CPU seconds of this process, of the bridge and of Prefect's server."""
+
+    wall: float
+    here: float
+    bridge: float
+    prefect: float
+
+
+async def measure(way: Way, given: tuple[Settings, Path, str], bridge: int, prefect: int) -> Cost:
+    def used() -> list[float]:
+        return [sum(psutil.Process(pid).cpu_times()[:2]) for pid in (os.getpid(), bridge, prefect)]
+
+    before = used()
+    wall = await way(*given)
+    return Cost(wall, *(after - was for after, was in zip(used(), before, strict=True)))
+
+
+async def compare(settings: Settings, home: Path, count: int, rounds: int, pids: tuple[int, int]) -> None:
+    """Direct and flow in turns, first one and then the other first; the worker once, it does the same."""
+    ways: dict[str, Way] = {"direct": direct, "flow": through_flow, "worker": through_worker}
+    costs: dict[str, list[Cost]] = {name: [] for name in ways}
+    for number in range(-1, rounds):
         folder = home / f"docs{number}"
-        write_documents(folder, count)
-        for name, way in sorted(ways.items(), key=lambda _: random.random()):
-            times[name].append(await way(settings, folder, f"{name}{number}"))
-            print(f"round {number} {name}: {times[name][-1]:.2f} s", flush=True)
-    base = statistics.median(times["direct"])
-    print(f"\n{count} documents   median s   documents/s   ratio to direct")
-    for name, taken in times.items():
-        median = statistics.median(taken)
-        print(f"{name:12} {median:12.2f} {count / median:13.0f} {median / base:14.3f}")
+        write_documents(folder, count if number >= 0 else 100)
+        names = ["direct", "flow"] if number % 2 else ["flow", "direct"]
+        for name in [*names, *(["worker"] if number in (-1, rounds - 1) else [])]:
+            taken = await measure(ways[name], (settings, folder, f"{name}{number + 1}"), *pids)
+            print(f"round {number} {name}: {taken.wall:.2f} s", flush=True)
+            if number >= 0:  # the first few documents of all warm what is cold
+                costs[name].append(taken)
+    base = statistics.median(item.wall for item in costs["direct"])
+    print(f"\n{count} documents   median s   documents/s   ratio to direct   CPU s: here   bridge   Prefect")
+    for name, taken in costs.items():
+        wall, here, bridge, prefect = (
+            statistics.median(getattr(item, part.name) for item in taken) for part in fields(Cost)
+        )
+        print(f"{name:12}{wall:13.2f}{count / wall:14.0f}{wall / base:18.3f}", end="")
+        print(f"{here:14.1f}{bridge:9.1f}{prefect:10.1f}")
 
 
 def main() -> None:
@@ -139,13 +175,13 @@ def main() -> None:
         stack.callback(started.wait)
         stack.callback(started.terminate)
         bridge = f"{settings.bridge_url}/health/ready"
-        stack.enter_context(process([*graph, "bridge"], bridge, environment, home / "bridge.log"))
+        here = stack.enter_context(process([*graph, "bridge"], bridge, environment, home / "bridge.log"))
         health = f"{settings.prefect_url}/health"
-        stack.enter_context(process(server_command(), health, environment, home / "prefect.log"))
+        server = stack.enter_context(process(server_command(), health, environment, home / "prefect.log"))
         stack.enter_context(process(worker_command(), health, environment, home / "worker.log"))
-        asyncio.run(deploy(settings))
+        asyncio.run(register(settings))
         if "ingest" in parts:
-            asyncio.run(compare(settings, home, count, given.rounds))
+            asyncio.run(compare(settings, home, count, given.rounds, (here, server)))
         with temporary_settings({PREFECT_API_URL: settings.prefect_url}):
             if "dask" in parts:
                 asyncio.run(speed_up(settings, home))

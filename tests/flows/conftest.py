@@ -19,7 +19,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploy import deploy, read_manifest
-from flows.server import prefect_environment, server_command
+from flows.server import POOL, prefect_environment, server_command
 from tests.conftest import settings_in
 from tests.flows.peer import Peer
 from tests.flows.real import cable, here, real, stores_of_flows  # noqa: F401  (fixtures)
@@ -130,6 +130,24 @@ def deployed(prefect: Settings) -> Settings:
 
     asyncio.run(register())
     return prefect
+
+
+@pytest.fixture
+def resting(deployed: Settings) -> Iterator[Settings]:
+    """The worker starts nothing: what is asked for meanwhile is forgotten, and disturbs no later test."""
+
+    async def rest(*, paused: bool) -> None:
+        async with open_prefect(deployed) as prefect:
+            planned = {"state": {"type": {"any_": ["SCHEDULED"]}}, "deployment_id": {"is_null_": False}}
+            for run in [] if paused else await prefect.pages("/flow_runs/filter", {"flow_runs": planned}):
+                await prefect.call("DELETE", f"/flow_runs/{run['id']}")
+            await prefect.call("PATCH", f"/work_pools/{POOL}", json={"is_paused": paused})
+
+    asyncio.run(rest(paused=True))
+    try:
+        yield deployed
+    finally:
+        asyncio.run(rest(paused=False))
 
 
 @pytest.fixture

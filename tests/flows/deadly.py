@@ -1,9 +1,12 @@
-"""Runs flow `ingest` in a process that kills itself (SIGKILL) before or after the n-th time of one step.
+"""Runs flow `ingest` in processes that kill themselves (SIGKILL) before or after the n-th time of one step.
 
-`python -m tests.flows.deadly FOLDER COLLECTION STEP before|after N`; steps are the verbs that `ingest` calls.
+`python -m tests.flows.deadly` reads a JSON list a line, `[FOLDER, COLLECTION, STEP, before|after, N]`; steps
+are the verbs that `ingest` calls. It answers each with the exit status of the fork that ran it: what takes
+seconds, importing, is done once.
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -55,11 +58,25 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder: str, collection: str, step: str = "", when: str = "", times: str = "1") -> None:
+def attempt(folder: str, collection: str, step: str = "", when: str = "", times: int = 1) -> None:
     if step:
-        arm(step, after=when == "after", times=int(times))
+        arm(step, after=when == "after", times=times)
     asyncio.run(ingest(sources=[folder], collection=collection, batch_size=2, prune=True, max_delete_share=1))
 
 
+def forked(*given: Any) -> int:
+    """The exit status of one attempt in a process of its own, negative for the signal that ended it."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 1
+    try:
+        attempt(*given)
+        status = 0
+    finally:
+        os._exit(status)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for line in sys.stdin:
+        print(forked(*json.loads(line)), flush=True)

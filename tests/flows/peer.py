@@ -29,6 +29,7 @@ class Peer:
     away: int = 0
     refused: set[str] = field(default_factory=set)
     requests: list[int] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
     busy: int = 0
     most_busy: int = 0
     wait_s: float = 0.0
@@ -67,6 +68,11 @@ class Peer:
         await asyncio.sleep(self.wait_s)
         self.busy -= 1
 
+    def block(self) -> None:
+        """Let no write end before `release`."""
+        self.met.clear()
+        self.meet = 1_000
+
     def release(self) -> None:
         """Let every write go on, from any thread."""
         self.meet = 0
@@ -98,6 +104,7 @@ class Peer:
         async def write(request: Request) -> dict[str, Any]:
             body = await request.json()
             self.requests.append(len(body["documents"]))
+            self.written.append(body["collection"])
             await self.hold()
             if self.away:
                 self.away -= 1

@@ -3,23 +3,21 @@
 import hashlib
 import hmac
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.alert_test import alert_test
 from flows.alerts import send_alert, settled, turned
 from flows.health import health
+from tests.flows.operators import mailbox, receiver
 from tests.ports import free_ports
 from tests.serving import serving
 from tools.sections import Alerts
+from tools.settings import Settings
 
 HOUR = 3_600.0
 
@@ -51,48 +49,6 @@ def test_alerts_alternate_and_never_repeat(text: str, threshold: int) -> None:
     assert told[:1] in ([], ["down"])
     assert all(one != other for one, other in pairwise(told))
     assert len(told) <= len(text) // threshold
-
-
-@contextmanager
-def mailbox() -> Iterator[tuple[int, list[str]]]:
-    """A real SMTP server for one connection: the port and the lines it was sent."""
-    lines: list[str] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-    answers = {"data": "354 go on", "quit": "221 bye", ".": "250 kept"}
-
-    def talk() -> None:
-        link, _ = listener.accept()
-        with link, link.makefile("rw", newline="\r\n", encoding="utf-8") as text:
-            print("220 here", file=text, flush=True)
-            data = False
-            for line in text:
-                word = line.strip()
-                lines.append(word)
-                data = (data or word == "data") and word != "."
-                if not data or word == "data":
-                    print(answers.get(word.lower(), "250 ok"), file=text, flush=True)
-
-    thread = threading.Thread(target=talk, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1], lines
-        thread.join(timeout=5)
-    finally:
-        listener.close()
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[tuple[bytes, str]]]]:
-    """A real webhook: its address, and the bodies and signatures it got."""
-    app, got, [port] = FastAPI(), [], free_ports(1)
-
-    @app.post("/hook")
-    async def hook(request: Request) -> dict[str, bool]:
-        got.append((await request.body(), request.headers.get("x-capibara6-signature", "")))
-        return {"ok": True}
-
-    with serving(app, port):
-        yield f"http://127.0.0.1:{port}/hook", got
 
 
 async def test_webhook_and_mail_carry_the_message() -> None:
@@ -130,11 +86,41 @@ async def test_the_test_alert_proves_the_path_or_fails(run, monkeypatch: pytest.
     assert (await run(alert_test)).is_failed()
 
 
-async def test_a_service_that_goes_down_is_told_once(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    with receiver() as (url, got):
-        monkeypatch.setenv("CAPIBARA6_ALERTS", json.dumps({"webhook": url, "threshold": 1}))
-        for _ in range(2):
-            state = await run(health, services=["ui"], question="")
-            assert state.is_failed()
+async def test_a_service_that_goes_down_and_comes_back_is_told_once_each(
+    run, prefect: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = FastAPI()
+    ui.get("/health")(lambda: {"status": "ok"})
+
+    async def look(times: int) -> None:
+        for _ in range(times):
+            await run(health, services=["ui"], question="")
+
+    with receiver() as (url, got), mailbox() as (port, lines):
+        mail = {"smtp": f"smtp://127.0.0.1:{port}", "to": ["ops@example.org"]}
+        monkeypatch.setenv("CAPIBARA6_ALERTS", json.dumps({"webhook": url, "threshold": 1, **mail}))
+        await look(2)
+        with serving(ui, prefect.ports.ui):
+            await look(2)
     told = [json.loads(body) for body, _ in got]
-    assert [(item["service"], item["state"]) for item in told] == [("ui", "down")]
+    assert [(item["service"], item["state"]) for item in told] == [("ui", "down"), ("ui", "up")]
+    assert [line for line in lines if line.startswith("Subject:")] == [
+        "Subject: capibara6: ui ha dejado de funcionar",
+        "Subject: capibara6: ui vuelve a funcionar",
+    ]
+
+
+async def test_an_alert_that_no_channel_took_is_sent_again_until_one_does(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [port] = free_ports(1)
+    hook = {"webhook": f"http://127.0.0.1:{port}/hook", "threshold": 1}
+    with mailbox() as (smtp, lines):
+        mail = {"smtp": f"smtp://127.0.0.1:{smtp}", "to": ["ops@example.org"]}
+        monkeypatch.setenv("CAPIBARA6_ALERTS", json.dumps({**hook, **mail}))
+        await run(health, services=["mcp"], question="")
+        with receiver(port) as (_, got):
+            for _ in range(2):
+                await run(health, services=["mcp"], question="")
+    assert [json.loads(body)["service"] for body, _ in got] == ["mcp"]
+    assert len([line for line in lines if line.startswith("Subject:")]) == 1, "the mail had arrived"

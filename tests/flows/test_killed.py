@@ -7,7 +7,10 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import Any
 
 import pytest
 
@@ -31,10 +34,32 @@ def write(folder: Path, seed: int) -> None:
     (folder / "always.md").write_text("# Always\n\nHere.\n")
 
 
-def ingest(settings: Settings, folder: Path, collection: str, *armed: str) -> int:
-    environment = {**os.environ, **prefect_environment(settings)}
-    command = [sys.executable, "-m", "tests.flows.deadly", str(folder), collection, *armed]
-    return subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, check=False).returncode
+class Deadly:
+    """The process that runs ingestions in forks of itself, some of which are killed on the way."""
+
+    def __init__(self, settings: Settings) -> None:
+        environment = {**os.environ, **prefect_environment(settings)}
+        command = [sys.executable, "-m", "tests.flows.deadly"]
+        self.process = subprocess.Popen(
+            command, env=environment, text=True, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+        )
+
+    def ingest(self, folder: Path, collection: str, *armed: Any) -> int:
+        """The exit status of one run."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps([str(folder), collection, *armed]), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def deadly(prefect: Settings) -> Iterator[Deadly]:
+    deadly = Deadly(prefect)
+    yield deadly
+    deadly.close()
 
 
 def state(peer: Peer, collection: str) -> str:
@@ -44,34 +69,32 @@ def state(peer: Peer, collection: str) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
-def dies_and_converges(
-    settings: Settings, peer: Peer, folder: Path, seed: int, *cases: tuple[str, str]
-) -> None:
+def dies_and_converges(deadly: Deadly, peer: Peer, folder: Path, seed: int, *cases: tuple[str, str]) -> None:
     folder.mkdir(exist_ok=True)
     names = [f"killed{seed}_{number}" for number in range(len(cases))]
     write(folder, seed)
     for name in [*names, f"calm{seed}"]:  # what was there before, and is partly gone now
         for number in range(PAGES):
             peer.put(name, {"id": f"{folder.name}/{number}.md", "text": "old"})
-    assert ingest(settings, folder, f"calm{seed}") == 0
+    assert deadly.ingest(folder, f"calm{seed}") == 0
     wanted = state(peer, f"calm{seed}")
     for name, (step, when) in zip(names, cases, strict=True):
-        times = str(random.Random(f"{seed}{step}{when}").choice((1, 2) if step in ("load", "send") else (1,)))
-        code = ingest(settings, folder, name, step, when, times)
+        times = random.Random(f"{seed}{step}{when}").choice((1, 2) if step in ("load", "send") else (1,))
+        code = deadly.ingest(folder, name, step, when, times)
         assert code in (-signal.SIGKILL, 0), f"seed {seed} {step} {when}"  # 0: it had no such step
-        assert ingest(settings, folder, name) == 0, f"seed {seed} {step} {when}"
+        assert deadly.ingest(folder, name) == 0, f"seed {seed} {step} {when}"
         assert state(peer, name) == wanted, f"seed {seed} {step} {when}"
 
 
-def test_a_run_that_is_killed_is_finished_by_the_next(prefect: Settings, peer: Peer, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_is_finished_by_the_next(deadly: Deadly, peer: Peer, tmp_path: Path) -> None:
     """Seed 0 has pages to write and pages to delete; a killed run has sent one batch, or removed one page."""
-    dies_and_converges(prefect, peer, tmp_path / "pages", 0, ("send", "after"), ("remove", "after"))
+    dies_and_converges(deadly, peer, tmp_path / "pages", 0, ("send", "after"), ("remove", "after"))
     assert peer.collections["calm0"]
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_every_step_boundary_converges(prefect: Settings, peer: Peer, tmp_path: Path, seed: int) -> None:
+def test_every_step_boundary_converges(deadly: Deadly, peer: Peer, tmp_path: Path, seed: int) -> None:
     cases = [(step, when) for step in STEPS for when in ("before", "after")]
-    dies_and_converges(prefect, peer, tmp_path / "pages", seed, *cases)
+    dies_and_converges(deadly, peer, tmp_path / "pages", seed, *cases)

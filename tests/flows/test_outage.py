@@ -56,11 +56,11 @@ async def test_a_server_that_is_away_when_runs_are_due_loses_none(
 
 async def crashed_run(machinery: Machinery, peer: Peer, prefect: Prefect, folder: Path, name: str) -> Run:
     """A run through the worker that is in the middle of a write."""
-    peer.meet = 1_000
+    peer.block()
     run = await prefect.start("ingest", {"sources": [str(folder)], "collection": name})
 
     async def writing() -> bool:
-        return peer.busy > 0
+        return name in peer.written
 
     await until(writing)
     return run

@@ -12,9 +12,10 @@ from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.usage import Usage, count, expected, read
+from flows.usage import Hour, Usage, count, expected, read
 from flows.warm import plan, warm
 from tests.serving import serving
+from tools.clients.prefect import open_prefect
 from tools.settings import Settings
 
 MONDAY = datetime(2026, 11, 23, 9, 50, tzinfo=UTC)
@@ -34,17 +35,33 @@ def test_usage_counts_what_was_asked_since_the_last_time() -> None:
     usage = count(Usage(), {"a": 100}, MONDAY)
     assert usage.hours == {}, "what was asked before we looked belongs to no hour"
     usage = count(usage, {"a": 110, "b": 3}, MONDAY)
-    assert usage.hours == {(0, 9, "a"): 10.0}
+    assert {key: seen.usual for key, seen in usage.hours.items()} == {(0, 9, "a"): 10.0}
     usage = count(usage, {"a": 4, "b": 5}, MONDAY + timedelta(hours=1))
-    assert usage.hours[0, 10, "a"] == 4.0, "a pool that started again counts from zero"
+    assert usage.hours[0, 10, "a"].usual == 4.0, "a pool that started again counts from zero"
 
 
 def test_usage_remembers_weeks_and_forgets_slowly() -> None:
-    usage = Usage({(0, 9, "a"): 10.0}, {"a": 0})
-    assert count(usage, {"a": 0}, MONDAY).hours[0, 9, "a"] == pytest.approx(7.0)
+    usage = Usage({(0, 9, "a"): Hour("2026-11-16", 10.0)}, {"a": 0})
+    later = count(usage, {"a": 0}, MONDAY)
+    assert later.hours[0, 9, "a"].usual == pytest.approx(7.0)
     assert expected(usage, MONDAY, at_least=1) == ["a"]
     assert expected(usage, MONDAY + timedelta(hours=1), at_least=1) == []
     assert read(usage.rows()) == usage
+    assert read(later.rows()) == later
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=8), st.floats(0, 100))
+def test_looking_often_counts_what_looking_once_counts(asked: list[int], before: float) -> None:
+    usage = Usage({(0, 9, "a"): Hour("2026-11-16", before)}, {"a": 0})
+    often, total = usage, 0
+    for number, more in enumerate(asked):
+        total += more
+        often = count(often, {"a": total}, MONDAY + timedelta(minutes=number))
+        often = count(often, {"a": total}, MONDAY + timedelta(minutes=number))
+    once = count(usage, {"a": total}, MONDAY)
+    assert {key: seen.usual for key, seen in often.hours.items()} == pytest.approx(
+        {key: seen.usual for key, seen in once.hours.items()}
+    )
 
 
 def test_free_places_are_taken_and_nobody_is_sent_away_for_them() -> None:
@@ -117,7 +134,9 @@ class Peers:
         @app.post("/v1/chat/completions")
         async def chat(request: Request) -> StreamingResponse:
             body = await request.json()
-            self.rows[body["model"]]["state"] = "ready"
+            row = self.rows[body["model"]]
+            loads = row.get("loads", 0) + (row["state"] != "ready")
+            row.update(state="ready", requests=row["requests"] + 1, loads=loads)
             chunk = {"choices": [{"delta": {"content": "Hola"}, "finish_reason": "length"}]}
             return StreamingResponse(iter([f"data: {json.dumps(chunk)}\n\n", "data: [DONE]\n\n"]))
 
@@ -166,6 +185,27 @@ async def test_the_flow_warms_models_voices_and_collections(run, peers: Peers) -
     ]
     assert peers.spoken == ["Hola", "Hola", "Hello", "Hello"]
     assert peers.rows["a"]["state"] == "ready"
+
+
+async def test_warming_again_loads_nothing_and_its_own_questions_count_for_nobody(
+    run, peers: Peers, prefect: Settings
+) -> None:
+    peers.rows.update(a=_row())
+
+    async def usage() -> Usage:
+        async with open_prefect(prefect) as client:
+            [latest] = await client.history("usage", limit=1)
+        return read(json.loads(latest["data"]))
+
+    await run(warm, voices=False, collections=False)
+    peers.rows["a"]["requests"] += 7
+    await run(warm, models=["a"], voices=False, collections=False)
+    first, loads = await usage(), peers.rows["a"]["loads"]
+    again = await run(warm, models=["a"], voices=False, collections=False)
+    assert [(row.name, row.note) for row in await again.aresult()] == [("a", "")]
+    assert peers.rows["a"]["loads"] == loads == 1
+    assert sum(seen.asked for seen in first.hours.values()) == 7
+    assert (await usage()).hours == first.hours
 
 
 async def test_services_that_are_away_are_named_and_the_run_goes_on(run, prefect: Settings) -> None:

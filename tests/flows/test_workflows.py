@@ -11,9 +11,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from flows.conversation_logger import Message, conversation_logger, transcript
+from flows.health import health
 from flows.lead_processing import lead_id, lead_processing
 from flows.model_consensus import Opinion, model_consensus, weigh
 from flows.system_health_monitor import measure, read, system_health_monitor
+from tests.flows.operators import receiver
 from tests.flows.peer import Peer
 from tests.serving import serving
 from tools.errors import BadRequest
@@ -89,8 +91,8 @@ def test_a_contact_is_known_by_address_and_message() -> None:
 
 
 async def test_an_address_that_is_none_is_refused(run, peer: Peer) -> None:
-    assert (await run(lead_processing, email="nobody")).is_failed()
-    assert peer.collections == {}
+    assert (await run(lead_processing, email="nobody", collection="of_nobody")).is_failed()
+    assert "of_nobody" not in peer.collections
 
 
 async def test_a_conversation_is_kept_without_its_secrets(run, peer: Peer) -> None:
@@ -124,6 +126,8 @@ async def test_the_answer_with_most_agreement_wins_and_the_sick_are_named(
     assert best.model in ("a", "c")
     assert best.agreement == 0.5
     assert state.message.endswith("respondieron 3 de 4")
+    again = await run(model_consensus, question="¿Cuántos?")
+    assert await again.aresult() == best
 
 
 async def test_without_a_model_that_generates_there_is_no_consensus(run, pool: Models) -> None:
@@ -151,3 +155,12 @@ def test_availability_counts_recent_checks_and_degraded_answers() -> None:
 async def test_the_monitor_reads_what_health_left(run) -> None:
     state = await run(system_health_monitor, at_least=10_000)
     assert state.message == "disponibilidad prometida en 24 h"
+
+
+async def test_a_broken_promise_is_told_once(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    await run(health, services=["speech"], question="")  # nobody serves it
+    with receiver() as (url, got):
+        monkeypatch.setenv("CAPIBARA6_ALERTS", json.dumps({"webhook": url}))
+        states = [await run(system_health_monitor, at_least=1) for _ in range(2)]
+    assert all("speech 0 %" in state.message for state in states)
+    assert [json.loads(body)["event"] for body, _ in got] == ["availability"]

@@ -21,6 +21,7 @@ from tools.settings import Settings
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 POLL_S = 0.3
+LAST_LINES_S = 5.0
 BUSY_WAITS = (0.2, 0.4, 0.8, 1.6)
 
 OnLog = Callable[[str, str], None]
@@ -56,7 +57,7 @@ class Prefect:
 
     async def deployments(self) -> list[dict[str, Any]]:
         """Every deployment as Prefect describes it: name, schedules, tags, paused, …"""
-        return await self._pages("/deployments/filter", {"sort": "NAME_ASC"})
+        return await self.pages("/deployments/filter", {"sort": "NAME_ASC"})
 
     async def deployment(self, name: str) -> dict[str, Any]:
         """`name` is `flow/deployment`, or one word when both are called the same."""
@@ -92,36 +93,33 @@ class Prefect:
             raise BadRequest(exc.message, source="prefect", param="parameters") from exc
 
     async def run(self, run_id: str) -> Run:
-        return _run(await self.call("GET", f"/flow_runs/{quote(run_id, safe='')}"))
-
-    async def runs(
-        self, *, deployment: str | None = None, states: list[str] | None = None, limit: int = 20
-    ) -> list[Run]:
-        """The latest runs, newest first."""
-        request: dict[str, Any] = {"sort": "EXPECTED_START_TIME_DESC", "limit": limit}
-        if deployment is not None:
-            request["deployments"] = {"id": {"any_": [(await self.deployment(deployment))["id"]]}}
-        if states:
-            request["flow_runs"] = {"state": {"type": {"any_": states}}}
-        return [_run(item) for item in await self.call("POST", "/flow_runs/filter", json=request)]
+        try:
+            return _run(await self.call("GET", f"/flow_runs/{quote(run_id, safe='')}"))
+        except NotFound as exc:
+            raise NotFound(f"there is no run {run_id}", source="prefect", param="run") from exc
 
     async def last_runs(self, deployment_ids: list[str]) -> dict[str, Run]:
         """The latest run of each deployment that has run, by deployment id."""
-        request = {
-            "sort": "EXPECTED_START_TIME_DESC",
-            "limit": 200,
-            "deployments": {"id": {"any_": deployment_ids}},
-            "flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}},
-        }
-        bodies = await self.call("POST", "/flow_runs/filter", json=request)
-        return {body["deployment_id"]: _run(body) for body in reversed(bodies)}
 
-    async def schedule(self, name: str, *, active: bool) -> None:
-        """Make a deployment's schedules active or not; runs that are planned already follow."""
+        async def last(deployment_id: str) -> list[dict[str, Any]]:
+            request = {
+                "sort": "EXPECTED_START_TIME_DESC",
+                "limit": 1,
+                "deployments": {"id": {"any_": [deployment_id]}},
+                "flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}},
+            }
+            return await self.call("POST", "/flow_runs/filter", json=request)
+
+        found = await asyncio.gather(*map(last, deployment_ids))
+        return {body["deployment_id"]: _run(body) for bodies in found for body in bodies}
+
+    async def schedule(self, name: str, *, active: bool) -> int:
+        """Make a deployment's schedules active or not; how many it has. Runs that are planned follow."""
         deployment = await self.deployment(name)
         for item in deployment["schedules"]:
             path = f"/deployments/{deployment['id']}/schedules/{item['id']}"
             await self.call("PATCH", path, json={"active": active})
+        return len(deployment["schedules"])
 
     async def cancel(self, run_id: str) -> None:
         """Ask the worker to stop the run."""
@@ -131,7 +129,7 @@ class Prefect:
     async def logs(self, run_id: str, *, skip: int = 0) -> list[dict[str, Any]]:
         """Log records in the order they were written, from record `skip` on: level, message, timestamp."""
         request = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
-        return await self._pages("/logs/filter", request, skip=skip)
+        return await self.pages("/logs/filter", request, skip=skip)
 
     async def artifacts(self, run_id: str) -> list[dict[str, Any]]:
         """What the run left in Prefect's UI: key, type, data, description."""
@@ -154,18 +152,19 @@ class Prefect:
 
         Raises `UpstreamSilent` after `timeout` seconds; the run itself goes on.
         """
-        deadline, seen = time.monotonic() + timeout, 0
+        deadline, seen, told, patience = time.monotonic() + timeout, 0, on_log is None, LAST_LINES_S
         while True:
             run = await self.run(run_id)
             if on_log is not None:
-                if run.final:  # the last lines are sent in a batch, just after the state
-                    await asyncio.sleep(POLL_S)
                 for record in await self.logs(run_id, skip=seen):
                     seen += 1
+                    told = told or _is_last(record)
                     on_log(LEVELS.get(record["level"], "info"), record["message"])
-            if run.final:
-                return run
-            if time.monotonic() > deadline:
+            if run.final:  # lines are sent in batches, the last one after the state
+                if told or patience <= 0:
+                    return run
+                patience -= POLL_S
+            elif time.monotonic() > deadline:
                 raise UpstreamSilent(f"the run is {run.state} after {timeout:.0f} s", source="prefect")
             await asyncio.sleep(POLL_S)
 
@@ -178,11 +177,8 @@ class Prefect:
                 await asyncio.sleep(wait)
         return await self._once(method, path, **request)
 
-    async def _once(self, method: str, path: str, **request: Any) -> Any:
-        response = await self.http.send(method, path, **request)
-        return response.json() if response.content else None
-
-    async def _pages(self, path: str, request: dict[str, Any], *, skip: int = 0) -> list[dict[str, Any]]:
+    async def pages(self, path: str, request: dict[str, Any], *, skip: int = 0) -> list[dict[str, Any]]:
+        """Everything that a filter finds, from item `skip` on."""
         found: list[dict[str, Any]] = []
         while True:
             page = {**request, "limit": 200, "offset": skip + len(found)}
@@ -190,6 +186,10 @@ class Prefect:
             found += items
             if len(items) < 200:
                 return found
+
+    async def _once(self, method: str, path: str, **request: Any) -> Any:
+        response = await self.http.send(method, path, **request)
+        return response.json() if response.content else None
 
 
 @asynccontextmanager
@@ -199,6 +199,11 @@ async def open_prefect(settings: Settings) -> AsyncIterator[Prefect]:
             login = f"capibara6:{settings.api_key.get_secret_value()}"
             http.client.headers["authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
         yield Prefect(http)
+
+
+def _is_last(record: dict[str, Any]) -> bool:
+    """Whether it is what Prefect writes at the end of a run; one that was killed has no such line."""
+    return record["name"] == "prefect.flow_runs" and record["message"].startswith("Finished in state")
 
 
 def _run(body: dict[str, Any]) -> Run:
