@@ -117,10 +117,17 @@ def _check_word(words: list[str], place: int, *, begins: bool, before: str, writ
     # A vertex, a map's key or an attribute may be called like a deed; a deed names what it is done to.
     if before in ("(", "=", "{") and word in DEEDS - WRITES and (following[:1].isalpha() or word == "INGEST"):
         raise _refused(word, following, write=write)
+    # Clauses of other graph languages that change what MATCH found.
+    if not write and word in ("SET", "REMOVE") and _names_part(words[place + 1 : place + 3]):
+        raise _refused(word, following, write=write)
     if word == "SHOW" and following not in SHOWN:
         raise _refused(word, following, write=write)
     if (begins or before in ("(", "=", "{")) and following not in SEEN.get(word, (following,)):
         raise _refused(word, following, write=write)
+
+
+def _names_part(words: list[str]) -> bool:
+    return len(words) == 2 and words[0][:1].isalpha() and words[1] in (".", ":")
 
 
 def _refused(word: str, following: str, *, write: bool) -> Forbidden:

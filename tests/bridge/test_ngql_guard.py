@@ -14,8 +14,9 @@ def corpus(name: str) -> list[str]:
 
 
 WRITES = corpus("writes")
-HIDDEN = corpus("hidden")
-READS = corpus("reads")
+HIDDEN = [*corpus("hidden"), *corpus("elsewhere")]
+ANSWERED = corpus("answered")
+READS = [*corpus("reads"), *ANSWERED]
 WRAPS = [
     "YIELD 1; {w}",
     "YIELD 1;{w}",
@@ -67,8 +68,8 @@ ATTACKS = [
 
 
 def test_the_corpora_are_as_large_as_promised() -> None:
-    assert len(set(ATTACKS)) >= 190
-    assert len(READS) >= 90
+    assert len(set(ATTACKS)) >= 300
+    assert len(READS) >= 180
 
 
 @pytest.mark.parametrize("query", ATTACKS)

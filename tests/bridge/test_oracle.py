@@ -100,6 +100,13 @@ def test_no_ngql_attack_changes_anything(held: None, shelf: Shelf) -> None:
     assert other(shelf, "/api/v1/nebula/query", bodies, {400, 403}) == []
 
 
+def test_every_harmless_question_is_answered(held: None, shelf: Shelf) -> None:
+    bodies: list[dict[str, object]] = [{"query": query} for query in test_sql_guard.ANSWERED]
+    assert other(shelf, SQL, bodies, {200}) == []
+    bodies = [{"space": shelf.name, "query": query} for query in test_ngql_guard.ANSWERED]
+    assert other(shelf, "/api/v1/nebula/query", bodies, {200}) == []
+
+
 def test_no_filter_attack_finds_anything(held: None, shelf: Shelf) -> None:
     asked = {"collection": shelf.name, "text": "models"}
     bodies: list[dict[str, object]] = [{**asked, "filter": attack} for attack in test_filters.BAD]

@@ -25,7 +25,7 @@ from servers.graph.language.build_patterns import Builder
 from servers.graph.language.bulk import Block, one_of_many
 from servers.graph.language.expressions import Expr
 from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, Slot, split_literals, tokens
-from servers.graph.language.statements import Statement
+from servers.graph.language.statements import Explain, Statement
 from servers.graph.language.template import Template
 
 CACHED = 1024
@@ -110,7 +110,7 @@ class Parser:
         return statements
 
 
-_UNSHARED = (d.CreateSchema, d.AlterSchema, d.CreateSpace, d.CreateIndex)
+_UNSHARED = (d.CreateSchema, d.AlterSchema, d.CreateSpace, d.CreateIndex, Explain)
 
 
 def check_depth(statements: list[Statement]) -> None:
