@@ -160,7 +160,7 @@ class Extractions:
         await self._run(space, "DELETE EDGE mentions", sorted(mentions))
         await self.graph.sweep(space, sorted(made.things))
         asked = {name_of(item["name"], language) for item in row.entities for language in languages}
-        await self.graph.count(space, sorted(await self.titles.known(place, asked)))
+        await self.graph.count(space, sorted(await self.titles.known(place, asked)), fewer=True)
 
     async def _run(self, space: str, head: str, items: Sequence[str]) -> None:
         for start in range(0, len(items), BATCH):

@@ -32,6 +32,8 @@ SCHEMA = (
 )
 BATCH = 200
 ROWS = 2_000
+MANY = 1_000
+"""Who is mentioned by so many is counted no further: a hub is a hub, and counting it again costs its size."""
 WRITE_S = 30.0
 SETTLE_S, RETRY_S = 30.0, 0.5
 """A cluster's servers hear of a new schema with their heartbeats, ten seconds apart by default."""
@@ -102,11 +104,11 @@ class Graph:
         far = await self._rows(space, retired, "mentions REVERSELY", "src(edge) AS c, dst(edge) AS e")
         for part in _parts(gone, BATCH):
             await self._execute(space, f"DELETE VERTEX {_list(part)} WITH EDGE")
-        for chunk, name in far:
-            await self._execute(space, f"DELETE EDGE mentions {quoted(chunk)}->{quoted(name)}")
+        for part in _parts([f"{quoted(chunk)}->{quoted(name)}" for chunk, name in far], BATCH):
+            await self._execute(space, f"DELETE EDGE mentions {', '.join(part)}")
         swept = await self.sweep(space, sorted({row[0] for row in near} | set(retired)))
         left = {name for key, kind, name in near if kind == "mentions" and key not in swept}
-        await self.count(space, sorted(left))
+        await self.count(space, sorted(left), fewer=True)
 
     async def around(
         self, space: str, passages: Sequence[str], named: Sequence[str], *, deadline_s: float
@@ -158,18 +160,30 @@ class Graph:
             _note(found, name, degree, label)
             found.about.add((chunk, name))
 
-    async def count(self, space: str, names: Sequence[str]) -> None:
-        """Keep on each name how many passages mention it: a search need not walk a hub to know it is one."""
+    async def count(self, space: str, names: Sequence[str], *, fewer: bool = False) -> None:
+        """Keep on each name how many passages mention it: a search need not walk a hub to know it is one.
+
+        `fewer`: some mentions have gone, so that what was a hub may be one no longer."""
         ids = {vertex(name): name for name in names}
         for part in _parts(list(ids), BATCH):
+            held = {} if fewer else await self._mentioned(space, part)
+            asked = [key for key in part if held.get(key, 0) < MANY]
+            if not asked:
+                continue
             query = (
-                f"GO FROM {_list(part)} OVER mentions REVERSELY YIELD dst(edge) AS e "
+                f"GO FROM {_list(asked)} OVER mentions REVERSELY YIELD dst(edge) AS e "
                 "| GROUP BY $-.e YIELD $-.e AS e, count(*) AS n"
             )
             _, rows = await self.nebula.execute(space, query, deadline_s=WRITE_S)
-            counted: Mapping[str, int] = {str(row[0]): int(row[1]) for row in rows}
-            values = [f"{quoted(key)}:({quoted(ids[key])}, {counted.get(key, 0)})" for key in part]
+            counted: Mapping[str, int] = {str(row[0]): min(MANY, int(row[1])) for row in rows}
+            values = [f"{quoted(key)}:({quoted(ids[key])}, {counted.get(key, 0)})" for key in asked]
             await self._execute(space, f"INSERT VERTEX entity(name, mentioned) VALUES {', '.join(values)}")
+
+    async def _mentioned(self, space: str, names: Sequence[str]) -> dict[str, int]:
+        """What `count` has kept on names (vertex ids)."""
+        query = f"FETCH PROP ON entity {_list(names)} YIELD id(vertex) AS e, entity.mentioned AS n"
+        _, rows = await self.nebula.execute(space, query, deadline_s=WRITE_S)
+        return {str(key): int(count) for key, count in rows if isinstance(count, int)}
 
     async def sweep(self, space: str, names: Sequence[str]) -> set[str]:
         """Remove of `names` (vertex ids) those that no edge reaches any more; which they were."""
@@ -185,18 +199,15 @@ class Graph:
         return swept
 
     async def _rows(
-        self,
-        space: str,
-        starts: Sequence[str],
-        over: str,
-        shown: str,
-        *,
-        deadline_s: float = WRITE_S,
+        self, space: str, starts: Sequence[str], over: str, shown: str, *, deadline_s: float | None = None
     ) -> list[list]:
+        """Rows of one step; a search has a deadline, and reads no more than `ROWS` edges of a part."""
         found: list[list] = []
         for part in _parts(starts, BATCH):
-            query = f"GO FROM {_list(part)} OVER {over} YIELD {shown} | LIMIT {ROWS}"
-            found += (await self.nebula.execute(space, query, deadline_s=deadline_s))[1]
+            query = f"GO FROM {_list(part)} OVER {over} YIELD {shown}"
+            if deadline_s is not None:
+                query += f" LIMIT [{ROWS}]"
+            found += (await self.nebula.execute(space, query, deadline_s=deadline_s or WRITE_S))[1]
         return found
 
     async def _execute(self, space: str, statement: str) -> None:
