@@ -2,27 +2,30 @@
 
     python -m tests.bench.retrieval_speed [--passages 10000 …] [--questions 60]
 
-Passages are made of words with titles that mention each other; the embedder of the corpus is a hash, so that
-the stores are measured; ingestion is measured apart, with the real embedder. Ratios travel, milliseconds do
-not.
+Passages are made of the words of our own documents, as often as those use them, under titles that mention
+each other, and are ingested like any others; the embedder of the large collections is a hash, so that the
+stores are measured. Ingestion is measured apart, with the real embedder. Ratios travel, milliseconds do not.
 """
 
 import argparse
 import asyncio
-import hashlib
 import random
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
+import uvloop
 
 from servers.bridge.ingest import BATCH
 from servers.bridge.stores import Stores
@@ -32,8 +35,13 @@ from tests.conftest import settings_in
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
 
-WORDS = [f"w{hashlib.md5(str(n).encode(), usedforsecurity=False).hexdigest()[:5]}" for n in range(8_000)]
+REPO = Path(__file__).parents[2]
+TEXTS = [REPO / "README.md", REPO / "CHANGELOG.md", *sorted(REPO.glob("knowledge/en/*.md"))]
+WORDS = Counter(re.findall(r"[A-Za-z][a-z]+", " ".join(file.read_text("utf-8") for file in TEXTS)))
+LENGTH, SENTENCE = 96, 12
 SIZE = 384
+PARTS = 5
+"""Memory is looked at after each such part of an ingestion."""
 
 
 class Hashed:
@@ -49,7 +57,7 @@ class Hashed:
         rows = np.zeros((len(texts), SIZE), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             for word in text.lower().split():
-                row[hash(word) % SIZE] += 1
+                row[zlib.crc32(word.encode()) % SIZE] += 1
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
 
 
@@ -81,17 +89,23 @@ class Recorder:
         setattr(owner, verb, watched)
 
 
-def documents(count: int, chance: random.Random) -> list[Document]:
-    weights = [1 / (place + 10) for place in range(len(WORDS))]
-    titles = [" ".join(word.capitalize() for word in chance.sample(WORDS, 2)) for _ in range(count)]
-    return [
-        Document(
-            id=f"d{n}",
-            title=titles[n],
-            text=" ".join(chance.choices(WORDS, weights, k=60)) + f". {chance.choice(titles)} is near it.",
-        )
-        for n in range(count)
-    ]
+def documents(count: int, seed: int) -> list[Document]:
+    """Each says the title of another somewhere."""
+    chance = random.Random(seed)
+    words, often = list(WORDS), list(WORDS.values())
+    telling = [word.capitalize() for word in words if len(word) > 3]
+    titles = [" ".join(chance.sample(telling, 3)) for _ in range(count)]
+    found = []
+    for number, title in enumerate(titles):
+        drawn = chance.choices(words, often, k=LENGTH)
+        parts = [" ".join(drawn[at : at + SENTENCE]) + "." for at in range(0, LENGTH, SENTENCE)]
+        parts.insert(chance.randrange(len(parts)), f"{chance.choice(titles)} is near it.")
+        found.append(Document(id=f"d{number}", title=title, text=" ".join(parts)))
+    return found
+
+
+def resident() -> int:
+    return psutil.Process().memory_info().rss >> 20
 
 
 async def timed(work: Callable[[], Awaitable[Any]]) -> float:
@@ -100,19 +114,27 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
     return (time.perf_counter() - started) * 1_000
 
 
+async def written(stores: Stores, name: str, made: Sequence[Document]) -> None:
+    """Ingest, and say how fast and in how much memory."""
+    await stores.shelves.create("default", name, "hashed", ["en"])
+    memory, spent, size = [resident()], [], len(made) // PARTS
+    for start in range(0, len(made), size):
+        part = made[start : start + size]
+        spent.append(await timed(lambda part=part: stores.ingest.upsert("default", name, part)))
+        memory.append(resident())
+    print(
+        f"{len(made)} passages written, by fifths: "
+        f"{', '.join(f'{1_000 * size / took:.0f}' for took in spent)} a second, "
+        f"the bridge's memory {', '.join(map(str, memory))} MB",
+        flush=True,
+    )
+
+
 async def speed(stores: Stores, count: int, questions: int) -> tuple[float, float]:
     """p50 of ours and of the bare calls, in ms, the two taken in turn."""
+    name, made = f"n{count}", documents(count, count)
+    await written(stores, name, made)
     chance = random.Random(count)
-    name, made = f"n{count}", documents(count, chance)
-    await stores.shelves.create("default", name, "hashed", ["en"])
-    started = time.perf_counter()
-    for start in range(0, count, 1_000):
-        await stores.ingest.upsert("default", name, made[start : start + 1_000])
-    spent = time.perf_counter() - started
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(
-        f"{count} passages written in {spent:.0f} s ({count / spent:.0f}/s), {memory} MB at most", flush=True
-    )
     recorder = Recorder(stores)
     ours, bare, again, empty = [], [], [], []
     for number in range(questions + 5):
@@ -141,7 +163,7 @@ async def speed(stores: Stores, count: int, questions: int) -> tuple[float, floa
 
 async def ingestion(stores: Stores, count: int, rounds: int = 5) -> None:
     """Documents a second through the bridge, as a share of the embedder's own; the two are taken in turn."""
-    made = documents(count * rounds, random.Random(0))
+    made = documents(count * rounds, 0)
     embedder = stores.embedders.get("minilm")
     await embedder.load()
     await stores.shelves.create("default", "ingested", "minilm", [])
@@ -179,7 +201,7 @@ async def main(settings: Settings, sizes: list[int], questions: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--passages", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--questions", type=int, default=60)
     parser.add_argument("--data", help="not needed here")
     given = parser.parse_args()
@@ -189,7 +211,7 @@ if __name__ == "__main__":
             command = [sys.executable, "-m", "servers", "serve", "graph"]
             graph = subprocess.Popen(command, env=own.environment(), stderr=subprocess.DEVNULL)
             try:
-                asyncio.run(main(own, given.passages, given.questions))
+                uvloop.run(main(own, given.passages, given.questions))
             finally:
                 graph.terminate()
                 graph.wait()
