@@ -1,8 +1,8 @@
 """What the graph adds to a search: passages linked to the seeds, scored by a walk from them. Pure.
 
-It walks `mentions` and `about`, which lead from passage to passage. `related` it does not: such an edge repeats
-what one passage says, and that passage is found by its words. Where a model found the title of another document
-in it, `extraction` has written a `mentions` edge too, and that one is walked.
+It walks `mentions` and `about`, which lead from passage to passage. `related` it does not: such an edge
+repeats what one passage says, and that passage is found by its words. Where a model found another document's
+title in it, `extraction` has written a `mentions` edge too, and that one is walked.
 """
 
 import math
