@@ -18,12 +18,20 @@ Text = Annotated[str, Field(max_length=2_000_000)]
 
 
 def plain_json(value: Any) -> Any:
-    """`value` when every store and every reader can take it: finite numbers, whole characters, no NUL."""
+    """`value` when every store and every reader can take it: finite numbers, integers of 64 bits, whole
+    characters, no NUL."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     text.encode()
     if "\\u0000" in text:
         raise ValueError("text may not hold NUL")
+    json.loads(text, parse_int=_integer)
     return value
+
+
+def _integer(digits: str) -> int:
+    if not -(2**63) <= (number := int(digits)) < 2**63:
+        raise ValueError("an integer may have 64 bits")
+    return number
 
 
 class Lenient(BaseModel):

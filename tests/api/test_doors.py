@@ -77,7 +77,7 @@ async def test_rows_and_runs_live_on_a_postgresql_server(stores, peers, knobs) -
         assert await desk.threads.values("en-pg") == {}
 
 
-@pytest.mark.parametrize("value", ['"\\ud800"', "NaN", "Infinity", '"\\u0000"', '{"a": [NaN]}'])
+@pytest.mark.parametrize("value", ['"\\ud800"', "NaN", "Infinity", '"\\u0000"', '{"a": [NaN]}', str(2**63)])
 async def test_values_that_no_store_can_take_are_refused(http, value) -> None:
     raw = f'{{"metadata": {{"x": {value}}}, "namespace": ["a"], "key": "k", "value": {{"x": {value}}}}}'
     headers = {"content-type": "application/json"}
