@@ -19,7 +19,7 @@ from flows.retry import PATIENT
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import CollectionNotFound, NotFound
-from tools.settings import load_settings
+from tools.settings import Settings, load_settings
 
 AT_ONCE = 8
 ROWS = 1_000
@@ -63,13 +63,13 @@ async def reconcile(
             vector = [1.0] + [0.0] * (item["dimensions"] - 1)
             for start in range(0, len(documents), batch_size):
                 found += await compare(bridge, name, documents[start : start + batch_size], vector, start)
+        if repair and found:
+            await _repair(settings, bridge, found)
     for difference in found:
         log.warning(
             f"{difference.collection}/{difference.document}: Milvus −{difference.missing} "
             f"+{difference.extra}, graph −{difference.unlinked}"
         )
-    if repair and found:
-        await postgres.rewrite(settings, [(item.collection, item.document) for item in found])
     await acreate_table_artifact([asdict(item) for item in found], key="reconcile")
     message = say("reconciled", settings.language, looked=looked, count=len(found))
     log.info(message)
@@ -97,6 +97,16 @@ async def _chosen(bridge: Bridge, names: list[str] | None) -> list[dict[str, Any
         if name not in known:
             raise CollectionNotFound(f"there is no collection {name}", param="collections", source="bridge")
     return [item for name, item in known.items() if names is None or name in names]
+
+
+async def _repair(settings: Settings, bridge: Bridge, found: list[Difference]) -> None:
+    """Have documents written again; a collection that Milvus lost as a whole is embedded again."""
+    held = (await bridge.http.json("GET", "/api/v1/milvus/collections"))["collections"]
+    lost = {item.collection for item in found} - {item["name"] for item in held}
+    for name in sorted(lost):
+        await bridge.reembed(name)
+    kept = [(item.collection, item.document) for item in found if item.collection not in lost]
+    await postgres.rewrite(settings, kept)
 
 
 async def _difference(bridge: Bridge, collection: str, key: str, vector: list[float]) -> Difference | None:

@@ -27,6 +27,11 @@ from tests.serving import serving
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings
 
+# What the server does in the background for its own UI; it writes to the same SQLite as everybody.
+UNUSED = {
+    f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+    for name in ("TASK_RUN_RECORDER", "FOREMAN", "PAUSE_EXPIRATIONS", "CANCELLATION_CLEANUP", "LATE_RUNS")
+}
 UNCLOSED = "ignore:Exception ignored in. <(socket|ssl)[.]:pytest.PytestUnraisableExceptionWarning"
 
 
@@ -45,7 +50,7 @@ class Machinery:
         self.settings = settings
         self.log = settings.home / "prefect" / "log"
         self.log.parent.mkdir(parents=True)
-        self.environment = {**os.environ, **prefect_environment(settings)}
+        self.environment = {**os.environ, **prefect_environment(settings), **UNUSED}
         self.server = self._start(server_command())
         self.worker = self._start([sys.executable, "-m", "flows", "worker"])
 

@@ -91,10 +91,37 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     assert _listed(here) == 0
     assert (await run(restore, name="before")).is_failed(), "it asks for confirmation"
     assert _listed(here) == 0
-    back = await run(restore, name="before", confirm=True, timeout_s=60)
-    assert back.is_completed(), back.message
-    assert _listed(here) == 2
-    assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
+    for _ in range(2):  # a second time puts back the same
+        back = await run(restore, name="before", confirm=True, timeout_s=60)
+        assert back.is_completed(), back.message
+        assert _listed(here) == 2
+        assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
+
+
+async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(
+    here: Settings, run, tmp_path: Path
+) -> None:
+    folder, name = tmp_path / "pages", "of_a_lost_collection"
+    folder.mkdir()
+    (folder / "puente.md").write_text(PAGES["puente.md"], encoding="utf-8")
+    await run(ingest, sources=[str(folder)], collection=name)
+    milvus = MilvusClient(here.milvus_uri)
+    milvus.drop_collection(next(held for held in milvus.list_collections() if held.startswith(name)))
+    milvus.close()
+    [lost] = await (await run(reconcile, collections=[name])).aresult()
+    assert (lost.document, lost.missing, lost.extra) == ("pages/puente.md", 1, 0)
+    client = MilvusClient(here.milvus_uri)
+    await _wait_for(lambda: any(held.startswith(name) for held in client.list_collections()))
+    client.close()
+    deadline = time.monotonic() + 60
+    while (await (await run(reconcile, collections=[name], repair=False)).aresult()) != []:
+        assert time.monotonic() < deadline, "the collection was not embedded again"
+
+
+async def test_a_collection_that_is_not_there_is_not_reconciled_in_silence(here: Settings, run) -> None:
+    state = await run(reconcile, collections=["of_nobody"])
+    assert state.is_failed()
+    assert "of_nobody" in state.message
 
 
 async def test_the_history_of_checks_is_kept_in_postgresql_and_forgotten_in_time(here: Settings) -> None:
@@ -188,7 +215,7 @@ def _passage(settings: Settings, key: str) -> str:
     return httpx.get(url, trust_env=False).json()["passages"][0]["id"]
 
 
-def _listed(settings: Settings) -> int:
-    url = f"{settings.bridge_url}/api/v1/documents?collection={COLLECTION}"
+def _listed(settings: Settings, collection: str = COLLECTION) -> int:
+    url = f"{settings.bridge_url}/api/v1/documents?collection={collection}"
     body = json.loads(httpx.get(url, trust_env=False).text)
     return len(body["documents"]) if "documents" in body else 0
