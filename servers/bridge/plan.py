@@ -12,7 +12,7 @@ from servers.bridge.names import name_of
 from servers.bridge.text import detect, tokens
 from tools.schema import Document, Language
 
-ANALYSIS = 2
+ANALYSIS = 3
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 

@@ -47,7 +47,11 @@ def detect(text: str, *, default: Language = "en") -> Language:
     """Spanish or English, by function words and spelling; `default` when nothing tells."""
     sample = text[:4_000]
     lowered = sample.casefold()
-    folded = [fold(word) for word in words(sample)]
+    found = words(sample)
+    capital = [word[:1].isupper() and not word.isupper() for word in found]
+    # Two capitals in a row are a name, and names keep their own language: "Los Angeles", "La Liga".
+    named = [one and two for one, two in zip(capital, [*capital[1:], False], strict=False)]
+    folded = [fold(word) for word, skipped in zip(found, named, strict=True) if not skipped]
     only_spanish = sum(word in SPANISH and word not in ENGLISH for word in folded)
     only_english = sum(word in ENGLISH and word not in SPANISH for word in folded)
     spanish = only_spanish + 0.5 * len(SPANISH_SIGNS.findall(lowered)) + 0.5 * _accents(lowered)

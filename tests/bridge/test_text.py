@@ -15,6 +15,9 @@ from servers.bridge.text import detect, fold, stems, tokens
         ("The graph listens on port 9669.", "en"),
         ("puerto del servidor de modelos", "es"),
         ("default port of the bridge", "en"),
+        ("Los Angeles Rams and La Liga clubs", "en"),
+        ("LOS PUERTOS DEL SERVIDOR", "es"),
+        ("Los Rams ganaron la final de Los Angeles", "es"),
     ],
 )
 def test_language_is_told_by_function_words(text: str, language: str) -> None:
@@ -22,7 +25,7 @@ def test_language_is_told_by_function_words(text: str, language: str) -> None:
 
 
 def test_nothing_to_tell_gives_the_default() -> None:
-    assert detect("9669", default="es") == "es"
+    assert detect("", default="es") == detect("9669", default="es") == "es"
     assert detect("PostgreSQL", default="en") == "en"
 
 
