@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from servers.bridge.fuse import Weights, blend, confidence, spread
 from servers.bridge.legs import Found, Question, base_scores
 from servers.bridge.text import stems
+from servers.bridge.twins import at_home
 from tools.schema import Hit
 
 SHOWN_FIELDS = ("heading", "language")
@@ -18,6 +19,7 @@ def hits(
     scores = blend(base, found.scores.get("graph", {}), weights)
     sections = {key: (row["document_id"], row.get("heading", "")) for key, row in found.rows.items()}
     scores = spread({key: scores[key] for key in scores if key in found.rows}, sections, weights)
+    scores = at_home(scores, found.rows, asked.language)
     best = sorted(scores, key=lambda key: (-scores[key], key))
     sure = _confidence(found, asked, best, weights)
     ranks = {leg: _ranks(values) for leg, values in found.scores.items()}
