@@ -82,7 +82,7 @@ class SearchRequest(Wire):
     query: str = Field(min_length=1, max_length=32_000)
     top_k: int = Field(default=5, ge=1, le=100)
     collection: CollectionName = "capibara6"
-    filter: str | None = Field(default=None, max_length=2_000)
+    filter: str | None = Field(default=None, max_length=10_000)
     legs: list[Leg] | None = Field(default=None, min_length=1)
     rerank: bool = False
     explain: bool = False

@@ -3,7 +3,7 @@
 A key with the admin scope sees to the keys of its own tenant; the platform to everybody's.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -30,6 +30,7 @@ class KeyRequest(Wire):
     requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
     concurrency: int | None = Field(None, ge=1, le=10_000)
     body_bytes: int | None = Field(None, ge=1_024, le=2**30)
+    expires_in_days: int | None = Field(None, ge=1, le=3_650)
 
 
 class KeyView(BaseModel):
@@ -41,6 +42,7 @@ class KeyView(BaseModel):
     concurrency: int | None
     body_bytes: int | None
     created_at: datetime | None
+    expires_at: datetime | None
 
 
 class NewKey(KeyView):
@@ -51,7 +53,9 @@ class NewKey(KeyView):
 
 @router.post("", status_code=201)
 async def create_key(body: KeyRequest, caller: Admin, keys: Keyring) -> NewKey:
-    wanted = body.model_dump()
+    wanted = body.model_dump(exclude={"expires_in_days"})
+    if body.expires_in_days is not None:
+        wanted["expires_at"] = datetime.now(UTC) + timedelta(days=body.expires_in_days)
     wanted["tenant"] = body.tenant or caller.tenant
     wanted["scopes"] = sorted(set(body.scopes))
     if not _platform(caller) and (wanted["tenant"] != caller.tenant or any(wanted[name] for name in LIMITS)):

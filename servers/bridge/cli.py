@@ -30,11 +30,14 @@ def create(
     requests_per_minute: Limit = None,
     concurrency: Limit = None,
     body_bytes: Limit = None,
+    expires: Annotated[
+        int | None, typer.Option(help="Días que vale; sin ella, siempre · days it lasts; for ever without.")
+    ] = None,
 ) -> None:
     """Crea una clave y la muestra una sola vez · make a key; it is shown this once."""
     settings, console = load_settings(), Console(soft_wrap=True, highlight=False)
     wanted = {"tenant": tenant, "scopes": scope, "name": name, "requests_per_minute": requests_per_minute}
-    wanted |= {"concurrency": concurrency, "body_bytes": body_bytes}
+    wanted |= {"concurrency": concurrency, "body_bytes": body_bytes, "expires_in_days": expires}
     made = _ask(settings, lambda bridge: bridge.create_key(**wanted))
     console.print(made["key"], markup=False)
     note = (
@@ -52,10 +55,12 @@ def list_keys(
     """Las claves, sin el secreto · the keys, without their secret."""
     settings, console = load_settings(), Console()
     found = _ask(settings, lambda bridge: bridge.keys(tenant=tenant))
-    spanish = ("Clave", "De", "Permisos", "Nombre", "Creada")
-    table = Table(*(spanish if _spanish(settings) else ("Key", "Tenant", "Scopes", "Name", "Created")))
+    spanish = ("Clave", "De", "Permisos", "Nombre", "Creada", "Caduca")
+    english = ("Key", "Tenant", "Scopes", "Name", "Created", "Expires")
+    table = Table(*(spanish if _spanish(settings) else english))
     for key in found:
-        table.add_row(key["id"], key["tenant"], " ".join(key["scopes"]), key["name"], key["created_at"][:19])
+        dates = (str(key[name] or "")[:19] for name in ("created_at", "expires_at"))
+        table.add_row(key["id"], key["tenant"], " ".join(key["scopes"]), key["name"], *dates)
     console.print(table)
 
 

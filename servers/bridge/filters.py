@@ -18,14 +18,22 @@ TOKEN = re.compile(
     |(?P<sign>==|!=|<=|>=|&&|\|\||\*\*|[<>()\[\],+\-*/%!]))""",
     re.VERBOSE,
 )
+WORD = re.compile(
+    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<word>\b(?:AND|OR|NOT|IN|LIKE|TRUE|FALSE|EXISTS)\b)""",
+    re.IGNORECASE,
+)
 MAX_CHARS = 10_000
-MAX_TOKENS = 1_000
+MAX_TOKENS = 2_000
 MAX_DEPTH = 20
 PAIRS = {")": "(", "]": "["}
+JOINS = frozenset({"and", "or", "in", "like", *"== != < > <= >= && || + - * / % ** ,".split()})
+BEFORE = frozenset({"not", "exists", "!", "+", "-", "("})
+"""What may stand before a value; `[` does too, and after one it chooses a part of it."""
 
 
 def compiled(expression: str | None) -> str:
-    """The expression when it is safe, "" when there is none. Raises BadRequest `invalid_filter`."""
+    """The expression when it is safe, its operators in small letters, "" when there is none. Raises
+    BadRequest `invalid_filter`."""
     if expression is None or not expression.strip():
         return ""
     found = list(_tokens(expression)) if len(expression) <= MAX_CHARS else []
@@ -36,7 +44,8 @@ def compiled(expression: str | None) -> str:
         if kind == "name":
             following = found[place + 1][1] if place + 1 < len(found) else ""
             _check_name(value, following)
-    return expression.strip()
+    _check_order([value.lower() if kind == "name" else value for kind, value in found])
+    return WORD.sub(_small, expression.strip())
 
 
 def scoped(tenant: str, expression: str) -> str:
@@ -69,6 +78,42 @@ def _check_balance(found: list[tuple[str, str]]) -> None:
             raise _invalid("the filter is nested too deeply")
     if opened:
         raise _invalid("the filter's brackets do not match")
+
+
+def _check_order(said: list[str]) -> None:
+    """Values and what joins them take turns: Milvus Lite reads a filter as far as it understands it, and
+    would leave out what follows."""
+    value, before = False, ""
+    for word, following in zip(said, [*said[1:], ""], strict=True):
+        turned = _after_value(word, before, following) if value else _before_value(word, before)
+        if turned is None:
+            raise _invalid(f"the filter lacks {'an operator' if value else 'a value'} before {word[:40]}")
+        value, before = turned, word
+    if not value:
+        raise _invalid("the filter is not finished")
+
+
+def _after_value(word: str, before: str, following: str) -> bool | None:
+    """Whether a value stands there when `word` has been read after one; None where it must not come."""
+    if word in PAIRS or (word == "not" and following in ("in", "like")):
+        return True
+    if word in JOINS or word == "[" or (word == "(" and before in FUNCTIONS):
+        return False
+    return None
+
+
+def _before_value(word: str, before: str) -> bool | None:
+    """The same, where a value is still to come."""
+    if word in BEFORE or word == "[":
+        return False
+    if word in JOINS or (word in PAIRS and (word, before) != ("]", "[")):
+        return None
+    return True
+
+
+def _small(found: re.Match[str]) -> str:
+    """Milvus Lite does not know its operators in capitals."""
+    return found[0].lower() if found.lastgroup == "word" else found[0]
 
 
 def _check_name(name: str, following: str) -> None:

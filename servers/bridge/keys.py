@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Column, DateTime, delete, func, select
@@ -45,6 +45,7 @@ class KeyRow(SQLModel, table=True):
     concurrency: int | None = None
     body_bytes: int | None = None
     created_at: datetime | None = Field(default=None, sa_column=_now())
+    expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ class Keys:
 
     def __init__(self, postgres: Postgres, access: Access) -> None:
         self.postgres, self.access = postgres, access
-        self.held: dict[str, tuple[bytes, Caller]] = {}
+        self.held: dict[str, tuple[bytes, Caller, datetime | None]] = {}
         self.read_at = -float("inf")
         self.reading = asyncio.Lock()
 
     async def find(self, token: str) -> Caller | None:
-        """Whose token it is; None for nobody's. Constant time in the secret part."""
+        """Whose token it is; None for nobody's and for what has expired. Constant time in the secret part."""
         shape = TOKEN.fullmatch(token)
         if shape is None:
             return None
@@ -87,8 +88,10 @@ class Keys:
         if shape[1] not in self.held:
             # Another replica may just have made it.
             await self._fresh(min(AGAIN_S, self.access.cache_s))
-        digest, caller = self.held.get(shape[1], (b"", None))
-        return caller if hmac.compare_digest(digest, digest_of(token).encode()) else None
+        digest, caller, ends = self.held.get(shape[1], (b"", None, None))
+        if not hmac.compare_digest(digest, digest_of(token).encode()):
+            return None
+        return caller if ends is None or datetime.now(UTC) < ends else None
 
     async def create(self, row: dict[str, Any]) -> tuple[str, KeyRow]:
         """The token, shown this once, and its row. Raises Conflict when there are too many."""
@@ -131,7 +134,7 @@ class Keys:
                 return
             started = time.monotonic()
             rows = await self.postgres.call(self.list(None))
-            self.held = {row.id: (row.digest.encode(), self._caller(row)) for row in rows}
+            self.held = {row.id: (row.digest.encode(), self._caller(row), row.expires_at) for row in rows}
             self.read_at = started
 
     def _caller(self, row: KeyRow) -> Caller:

@@ -19,6 +19,11 @@ TEXT_BYTES = 65_535
 CONNECT_CODES = {2}
 NOT_FOUND = 100
 BAD_EXPRESSION = 1100
+UNREAD = ("expr", "FilterBits", "Cannot find field")
+UNKNOWN_TO_LITE = (
+    ", or says what only a Milvus server knows: Milvus Lite has !=, not in, and, or, like, json_contains; no "
+    "not (…), not like, exists, arithmetic or chained comparison"
+)
 RARELY_PINGED = {"grpc.keepalive_time_ms": 310_000, "grpc.keepalive_permit_without_calls": False}
 """The client's own habit, every 10 s, makes gRPC servers with gRPC's own patience (five minutes) hang up, and
 what is asked at that moment fails."""
@@ -181,10 +186,9 @@ class Milvus(Store):
             return self._broken()
         if exc.code == NOT_FOUND or "collection not found" in text:
             return CollectionNotFound("there is no such collection", source="milvus", param="collection")
-        if exc.code == BAD_EXPRESSION or "expr" in text:
-            return BadRequest(
-                "the filter is not valid", source="milvus", param="filter", code="invalid_filter"
-            )
+        if exc.code == BAD_EXPRESSION or any(mark in text for mark in UNREAD):
+            said = f"the filter is not valid{UNKNOWN_TO_LITE if self.lite else ''}"
+            return BadRequest(said, source="milvus", param="filter", code="invalid_filter")
         if "dimension" in text or "vector size" in text:
             return BadRequest(
                 "the vector has another dimension than the collection",

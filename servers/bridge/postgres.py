@@ -30,7 +30,7 @@ from tools.settings import Settings
 SHORT = 2_000
 """Statements up to here are checked sooner than a thread is woken."""
 ROWS = 1_000
-READERS = 8
+READERS = 16
 GRANTS_S = 5.0
 """A table that is new is looked for at most so often."""
 MIGRATION_LOCK = 6_006_001

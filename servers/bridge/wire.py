@@ -40,7 +40,7 @@ class MilvusSearch(Wire):
     vector: Vector | None = Field(None, min_length=1, max_length=8_192)
     text: str | None = Field(None, min_length=1, max_length=32_000)
     top_k: int = Field(10, ge=1, le=1_000)
-    filter: str | None = Field(None, max_length=2_000)
+    filter: str | None = Field(None, max_length=10_000)
     output_fields: list[str] | None = Field(None, max_length=32)
 
     @model_validator(mode="after")

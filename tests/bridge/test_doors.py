@@ -7,25 +7,12 @@ import httpx
 import pytest
 
 from tests.bridge.conftest import Shelf
-from tests.bridge.test_sql_guard import ATTACKS, BENIGN
+from tests.bridge.test_sql_guard import BENIGN
 
 
 def sql(client: httpx.Client, query: str, *params: object, **options: object) -> httpx.Response:
     body = {"query": query, "params": list(params), **options}
     return client.post("/api/v1/postgres/query", json=body)
-
-
-def state(client: httpx.Client) -> object:
-    tables = [row["name"] for row in client.get("/api/v1/postgres/tables").json()["tables"]]
-    counts = [sql(client, f"SELECT count(*) FROM {table}").json()["rows"] for table in sorted(tables)]
-    return sorted(tables), counts
-
-
-def test_no_attack_runs_or_changes_anything(bridge: httpx.Client) -> None:
-    before = state(bridge)
-    passed = [attack for attack in ATTACKS if sql(bridge, attack).status_code != 400]
-    assert passed == []
-    assert state(bridge) == before
 
 
 def test_questions_run(bridge: httpx.Client) -> None:

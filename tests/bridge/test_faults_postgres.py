@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from servers.bridge import postgres as bridge_postgres
 from servers.bridge.postgres import Postgres, open_postgres
 from servers.stores import open_stores
 from tests.bridge.proxy import Proxy, eventually
@@ -84,10 +85,13 @@ async def test_fault_31_a_cut_connection_is_replaced(stores: Settings) -> None:
         await eventually(lambda: one(postgres), [[1]])
 
 
-async def test_fault_33_a_busy_pool_is_503_within_a_bounded_wait(stores: Settings) -> None:
+async def test_fault_33_a_busy_pool_is_503_within_a_bounded_wait(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge_postgres, "READERS", 4)
     async with proxied(stores) as (_, postgres):
         assert await one(postgres) == [[1]]
-        slow = [asyncio.create_task(_asked(postgres)) for _ in range(12)]
+        slow = [asyncio.create_task(_asked(postgres)) for _ in range(8)]
         ended = await asyncio.gather(*slow)
         assert StoreUnavailable in ended
         assert set(ended) <= {StoreUnavailable, TooLarge}

@@ -215,3 +215,16 @@ async def test_a_key_that_is_known_costs_no_query_and_a_sleeping_database_opens_
         assert await enter(PLATFORM) == "default"
     finally:
         await postgres.close()
+
+
+def test_a_key_that_has_expired_opens_nothing(guarded: httpx.Client, stores: Settings) -> None:
+    lasting, ending = new_key(guarded, "acme"), new_key(guarded, "acme", expires_in_days=30)
+    assert lasting["expires_at"] is None and ending["expires_at"] > ending["created_at"]
+    for made in (lasting, ending):
+        wait_until(lambda made=made: asked(guarded, ("x-api-key", made["key"])) == 404)
+    with psycopg.connect(stores.postgres_dsn, autocommit=True) as connection:
+        connection.execute("UPDATE api_keys SET expires_at = now() WHERE id = %s", [ending["id"]])
+    wait_until(lambda: asked(guarded, ("x-api-key", ending["key"])) == 401)
+    wait_until(lambda: asked(guarded, ("x-api-key", lasting["key"])) == 404)
+    body = {"tenant": "acme", "scopes": ["read"], "expires_in_days": 0}
+    assert guarded.post("/api/v1/keys", json=body).status_code == 400

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import redis
 
+from tests.schemas import answered
 from tools.settings import Settings
 
 CORPUS = Path(__file__).parent / "corpora" / "redis_keys.txt"
@@ -95,14 +98,18 @@ def test_the_corpora_are_as_large_as_promised() -> None:
 
 
 def test_any_key_stays_in_its_namespace(bridge: httpx.Client, raw: redis.Redis) -> None:
+    def ask(verb: str, door: str, **content: Any) -> tuple[int, Any]:
+        status, body = answered(partial(bridge.request, verb, f"/api/v1/redis/{door}", **content))
+        return status, json.loads(body)
+
     for key in [*KEYS, *USUAL]:
         before, named = held(raw), {"key": key}
-        assert bridge.get("/api/v1/redis/get", params=named).status_code == 404, key
-        assert bridge.request("DELETE", "/api/v1/redis/delete", params=named).json()["deleted"] is False, key
-        assert bridge.post("/api/v1/redis/set", json={**named, "value": f"v{key}"}).status_code == 200, key
+        assert ask("GET", "get", params=named)[0] == 404, key
+        assert ask("DELETE", "delete", params=named) == (200, {**named, "deleted": False})
+        assert ask("POST", "set", json={**named, "value": f"v{key}"}) == (200, {**named, "stored": True})
         assert held(raw) - before == {OWN + key.encode()}, key
-        assert bridge.get("/api/v1/redis/get", params=named).json() == {**named, "value": f"v{key}"}
-        assert bridge.request("DELETE", "/api/v1/redis/delete", params=named).json()["deleted"] is True, key
+        assert ask("GET", "get", params=named) == (200, {**named, "value": f"v{key}"})
+        assert ask("DELETE", "delete", params=named)[0] == 200
         assert held(raw) <= before, key
 
 
@@ -111,7 +118,7 @@ def test_wrong_keys_and_values_are_refused(
     bridge: httpx.Client, raw: redis.Redis, body: dict[str, object]
 ) -> None:
     before = held(raw)
-    assert bridge.post("/api/v1/redis/set", json=body).status_code in (400, 413)
+    assert answered(partial(bridge.post, "/api/v1/redis/set", json=body))[0] in (400, 413)
     assert held(raw) <= before
 
 

@@ -50,7 +50,7 @@ ATTACKS = [*WRITES, *HIDDEN_WRITES, *CALLED, *TABLES, *TRICKS]
 
 def test_the_corpora_are_as_large_as_promised() -> None:
     assert len(set(ATTACKS)) >= 800
-    assert len(BENIGN) >= 280
+    assert len(BENIGN) >= 260
 
 
 @pytest.mark.parametrize("statement", ATTACKS)
