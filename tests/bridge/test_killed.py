@@ -15,13 +15,16 @@ from tests.bridge.mortal import POINTS, WITHIN, Point, live, run, story
 from tools.settings import Settings
 
 SEEDS = range(20)
+PATIENCE_S = 60.0
+"""A store that is slow because the machine is busy is not what these tests are about."""
 children = multiprocessing.get_context("forkserver")
 children.set_forkserver_preload(["tests.bridge.mortal"])
 
 
 @asynccontextmanager
 async def opened(graph: Settings) -> AsyncIterator[tuple[Settings, Stores]]:
-    async with embedding(graph) as (_, settings), open_stores(settings) as stores:
+    patient = graph.model_copy(update={"stores": graph.stores.model_copy(update={"deadline_s": PATIENCE_S})})
+    async with embedding(patient) as (_, settings), open_stores(settings) as stores:
         yield settings, stores
 
 
