@@ -9,9 +9,12 @@ all alike. CPU is the bridge's own, a request.
 
 import argparse
 import asyncio
+import contextlib
+import os
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -110,14 +113,31 @@ async def load(lines: list[Line], requests: list[bytes], seconds: float) -> tupl
     return len(times), times
 
 
+def cpu_seconds() -> dict[str, float]:
+    """What each program under this one, and this one, the client, has used so far."""
+    used: defaultdict[str, float] = defaultdict(float)
+    me = psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            words, times = process.cmdline(), process.cpu_times()
+            name = "client" if process == me else words[-1] if "serve" in words else process.name()
+            used[name] += times.user + times.system
+    return used
+
+
 async def mixed(lines: list[Line], seconds: float) -> None:
-    """Slices of the empty route and of the mix in turn."""
+    """Slices of the empty route and of the mix in turn. What a request costs all programs together bounds the
+    rate on one machine, whatever the bridge does."""
     empty = many = 0
     times: list[float] = []
+    spent: defaultdict[str, float] = defaultdict(float)
     await load(lines, list(REQUESTS.values()), 1.0)
     for _ in range(int(seconds)):
         empty += (await load(lines, [EMPTY], 1.0))[0]
+        before = cpu_seconds()
         count, taken = await load(lines, list(REQUESTS.values()), 1.0)
+        for name, used in cpu_seconds().items():
+            spent[name] += used - before.get(name, 0.0)
         many, times = many + count, times + taken
     ordered = sorted(times)
     middle, worst = ordered[len(times) // 2], ordered[int(len(times) * 0.99)]
@@ -125,6 +145,10 @@ async def mixed(lines: list[Line], seconds: float) -> None:
         f"mixed: {many / empty:.2f} of an empty route's {empty / int(seconds):.0f} a second (limit 0.5), "
         f"p50 {middle:.0f} ms, p99 {worst / middle:.1f} x p50 (limit 8)"
     )
+    largest = sorted(spent.items(), key=lambda item: -item[1])[:8]
+    shares = ", ".join(f"{name} {used * 1_000 / many:.2f}" for name, used in largest)
+    most = (os.cpu_count() or 1) * many / sum(spent.values())
+    print(f"CPU of a mixed request, ms: {shares}; this machine's cores could do {most:.0f} a second")
 
 
 async def main(settings: Settings, rounds: int, seconds: float, pid: int) -> None:
