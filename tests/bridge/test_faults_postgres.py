@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from servers.bridge import postgres as bridge_postgres
 from servers.bridge.postgres import Postgres, open_postgres
+from servers.bridge.roles import READER
 from servers.stores import open_stores
 from tests.bridge.proxy import Proxy, eventually
 from tests.conftest import settings_in
@@ -135,3 +136,22 @@ async def test_fault_32_a_server_killed_in_the_middle_is_503_and_no_write_is_run
             await eventually(lambda: one(postgres), [[1]])
             async with postgres.session() as session:
                 assert (await session.execute(text("SELECT count(*) FROM marks"))).scalar_one() == 0
+
+
+async def test_a_connection_is_given_back_as_new_and_used_again(stores: Settings) -> None:
+    async def idle() -> list[int]:
+        return [connection.info.backend_pid for connection in postgres.readers.idle]
+
+    async with open_postgres(stores) as postgres:
+        assert await one(postgres) == [[1]]
+        await asyncio.gather(*postgres.left)
+        before = await idle()
+        assert await one(postgres) == [[1]]
+        await asyncio.gather(*postgres.left)
+        assert len(before) == 1
+        assert await idle() == before
+        (connection,) = postgres.readers.idle
+        asked = "SELECT current_user::text, current_setting('transaction_read_only')"
+        found = await (await connection.execute(asked)).fetchone()
+        assert found is not None
+        assert (found[0] == READER, found[1]) == (False, "off")
