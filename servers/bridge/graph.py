@@ -7,7 +7,7 @@ schema and statements; which passages win is `expand`'s.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -30,6 +30,7 @@ SCHEMA = (
     "CREATE EDGE IF NOT EXISTS part_of()",
     "CREATE EDGE IF NOT EXISTS next()",
 )
+LINK = "src(edge) AS c, dst(edge) AS e"
 BATCH = 200
 ROWS = 2_000
 MANY = 1_000
@@ -38,6 +39,9 @@ WRITE_S = 30.0
 SETTLE_S, RETRY_S = 30.0, 0.5
 """A cluster's servers hear of a new schema with their heartbeats, ten seconds apart by default."""
 UNSETTLED = ("not found", "notfound", "not exist", "notexist", "no schema", "there is no space")
+
+
+Telling = Callable[[Iterable[str]], Awaitable[set[str]]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Graph:
         shown = "dst(edge) AS e, type(edge) AS t, properties($$).name AS m"
         near = await self._rows(space, chunk_ids, "about, mentions, names", shown)
         retired = [vertex(name) for name in names]
-        far = await self._rows(space, retired, "mentions REVERSELY", "src(edge) AS c, dst(edge) AS e")
+        far = await self._rows(space, retired, "mentions REVERSELY", LINK)
         for part in _parts(gone, BATCH):
             await self._execute(space, f"DELETE VERTEX {_list(part)} WITH EDGE")
         for part in _parts([f"{quoted(chunk)}->{quoted(name)}" for chunk, name in far], BATCH):
@@ -111,27 +115,29 @@ class Graph:
         await self.count(space, sorted(left), fewer=True)
 
     async def around(
-        self, space: str, passages: Sequence[str], named: Sequence[str], *, deadline_s: float
+        self,
+        space: str,
+        passages: Sequence[str],
+        named: Sequence[str],
+        telling: Telling,
+        *,
+        deadline_s: float,
     ) -> Neighbourhood:
-        """The links around `passages`, in three queries whose rows are bounded."""
+        """The links around `passages`, in three queries whose rows are bounded, through `telling` names."""
         found = Neighbourhood()
         try:
-            near = await self._rows(
-                space,
-                passages,
-                "mentions, about",
-                "src(edge) AS c, dst(edge) AS e, type(edge) AS t, properties($$).mentioned AS n, "
-                "properties($$).name AS m",
-                deadline_s=deadline_s,
-            )
+            shown = f"{LINK}, type(edge) AS t, properties($$).mentioned AS n, properties($$).name AS m"
+            near = await self._rows(space, passages, "mentions, about", shown, deadline_s=deadline_s)
             for chunk, name, kind, degree, label in near:
                 _note(found, name, degree, label)
                 (found.about if kind == "about" else found.mentions).add((chunk, name))
-            await self._titled(space, sorted(found.degree.keys() | set(named)), found, deadline_s)
+            told = await telling(found.labels.values())
+            dull = {name for name, label in found.labels.items() if label not in told}
+            found.about.difference_update([pair for pair in found.about if pair[1] in dull])
+            names = (found.labels.keys() | set(named)) - dull
+            await self._titled(space, sorted(names), found, deadline_s)
             own = sorted({name for _, name in found.about if found.degree.get(name, 0) <= HUB})
-            back = await self._rows(
-                space, own, "mentions REVERSELY", "src(edge) AS c, dst(edge) AS e", deadline_s=deadline_s
-            )
+            back = await self._rows(space, own, "mentions REVERSELY", LINK, deadline_s=deadline_s)
             found.mentions.update((chunk, name) for chunk, name in back)
         except CollectionNotFound:
             return Neighbourhood()
@@ -149,13 +155,8 @@ class Graph:
     async def _titled(
         self, space: str, names: Sequence[str], found: Neighbourhood, deadline_s: float
     ) -> None:
-        rows = await self._rows(
-            space,
-            names,
-            "about REVERSELY",
-            "src(edge) AS c, dst(edge) AS e, properties($^).mentioned AS n, properties($^).name AS m",
-            deadline_s=deadline_s,
-        )
+        shown = f"{LINK}, properties($^).mentioned AS n, properties($^).name AS m"
+        rows = await self._rows(space, names, "about REVERSELY", shown, deadline_s=deadline_s)
         for chunk, name, degree, label in rows:
             _note(found, name, degree, label)
             found.about.add((chunk, name))

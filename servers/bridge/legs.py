@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -194,7 +195,7 @@ class Legs:
 
     async def _named(self, place: Place, asked: Question) -> tuple[Neighbourhood, dict[str, float]]:
         """The passages whose title the question names, and how much of the question each name is."""
-        known = await self.titles.known(place, names_asked(asked.text, list(asked.languages)))
+        known = await self.titles.telling(place, names_asked(asked.text, list(asked.languages)))
         words = max(1, len(stems(asked.text, asked.language)))
         named = {vertex(name): min(1.0, len(name.split()) / words) for name in known}
         space = space_name(place.tenant, place.collection)
@@ -208,7 +209,8 @@ class Legs:
         best = sorted(seeds, key=lambda key: (-seeds[key], key))[:SEEDS]
         starts = list(dict.fromkeys([*best, *sorted(key for key, _ in named[0].about)[:SEEDS]]))
         space = space_name(place.tenant, place.collection)
-        work = self.graph.around(space, starts, sorted(named[1]), deadline_s=self.deadline_s)
+        telling = partial(self.titles.telling, place)
+        work = self.graph.around(space, starts, sorted(named[1]), telling, deadline_s=self.deadline_s)
         around = await self._within(work)
         if isinstance(around, Capibara6Error):
             found.fail("graph", around.source or "graph")

@@ -11,7 +11,7 @@ from servers.bridge.plan import Place
 from servers.bridge.postgres import Postgres
 from tools.schema import Language
 
-MOST = 200
+MOST, FEW = 200, 50
 
 
 class Titles:
@@ -22,6 +22,13 @@ class Titles:
 
     async def known(self, place: Place, names: Iterable[str]) -> set[str]:
         """Those of `names` that are the title of some document."""
+        return await self._asked(_KNOWN, place, names)
+
+    async def telling(self, place: Place, names: Iterable[str]) -> set[str]:
+        """Those that are the title of at most `FEW` passages: a whole book's title points at none of them."""
+        return await self._asked(_TELLING, place, names)
+
+    async def _asked(self, query: str, place: Place, names: Iterable[str]) -> set[str]:
         wanted = sorted(set(names))
         if not wanted:
             return set()
@@ -32,7 +39,7 @@ class Titles:
             "gone": DELETING,
         }
         async with self.postgres.reading() as connection:
-            return set((await connection.scalars(text(_KNOWN), values)).all())
+            return set((await connection.scalars(text(query), values)).all())
 
     async def mentioned_by(
         self, place: Place, passages: Sequence[tuple[ChunkRow, Language, str]]
@@ -76,10 +83,12 @@ def _said(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
 
 
 _KNOWN = """
-    SELECT DISTINCT name FROM documents
+    SELECT name FROM documents
     WHERE tenant = :tenant AND collection = :collection AND state <> :gone
       AND name = ANY(string_to_array(:names, E'\\n'))
+    GROUP BY name
 """
+_TELLING = f"{_KNOWN} HAVING sum(chunks) <= {FEW}"
 # The index finds who has the words (OFFSET 0: a table without statistics must not be walked instead); that
 # they stand together is read from the stems, which costs less than to parse them again for a phrase.
 _MENTIONING = """

@@ -72,7 +72,7 @@ class Recorder:
         self._watch(milvus.client, "get")
         self._watch(stores.nebula, "execute")
         self._watch(stores.library, "collection")
-        self._watch(stores.search.legs.titles, "known")
+        self._watch(stores.search.legs.titles, "telling")
         self._watch(stores.redis, "get")
         self._watch(stores.redis, "set")
         self._watch(stores.search.near, "asked")

@@ -2,9 +2,11 @@
 
 from servers.bridge.entities import entities
 from servers.bridge.graph import MANY, ROWS, Passage, thing_vertex
-from servers.bridge.names import vertex
+from servers.bridge.names import name_of, vertex
 from servers.bridge.nebula import quoted
 from servers.bridge.stores import Stores, open_stores
+from servers.bridge.titles import FEW
+from tools.schema import Document, SearchRequest
 from tools.settings import Settings
 
 
@@ -41,3 +43,19 @@ async def test_all_that_a_long_document_names_goes_with_it(graph: Settings) -> N
         assert len((await stores.nebula.execute("long", query))[1]) == len(things)
         await links.delete("long", [item.id for item in passages], document_ids=["d"])
         assert (await stores.nebula.execute("long", query))[1] == []
+
+
+async def test_the_title_of_a_whole_book_leads_to_none_of_its_passages(graph: Settings) -> None:
+    async with open_stores(graph) as stores:
+        text = "\n\n".join(f"# Part {n}\n\nHere the number {n} is told." for n in range(FEW + 1))
+        book = Document(id="book", title="Harbour manual", text=text)
+        note = Document(id="note", title="Tide table", text="It goes with the harbour manual.")
+        await stores.ingest.upsert("default", "books", [book, note])
+        place = await stores.library.where("default", "books")
+        names = [name_of(book.title, "en"), name_of(note.title, "en"), "nobody"]
+        assert await stores.search.legs.titles.known(place, names) == set(names[:2])
+        assert await stores.search.legs.titles.telling(place, names) == {names[1]}
+        request = SearchRequest(query="number 7 of the harbour manual", top_k=5, collection="books")
+        found = await stores.search.run("default", request)
+        assert found.results[0].document_id == "book"
+        assert found.degraded == []
