@@ -54,7 +54,7 @@ async def cleanup(
     await acreate_table_artifact([asdict(item) for item in removed], key="cleanup")
     key = "would_clean" if dry_run else "cleaned"
     total = sum(item.bytes for item in removed)
-    parts = ", ".join(f"{item.count} {item.kind}" for item in removed)
+    parts = ", ".join(f"{item.count} {say(item.kind, settings.language)}" for item in removed)
     message = say(key, settings.language, parts=parts, size=round(total / 2**20, 1))
     log.info(message)
     return Completed(message=message, data=removed)

@@ -202,6 +202,9 @@ def _state(found: Run) -> str:
 
 
 def _print_line(level: str, message: str) -> None:
+    """One record; where the platform says why it refused, its own sentence is enough."""
+    if "\ntools.errors." in message:
+        message = message.partition("\nTraceback")[0]
     colour = {"warning": "yellow", "30": "yellow", "error": "red", "40": "red", "critical": "red"}.get(level)
     console.print(f"  [{colour}]{escape(message)}[/]" if colour else f"  {escape(message)}")
 

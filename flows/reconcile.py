@@ -99,13 +99,17 @@ async def _chosen(bridge: Bridge, names: list[str] | None) -> list[dict[str, Any
     return [item for name, item in known.items() if names is None or name in names]
 
 
-async def _repair(settings: Settings, bridge: Bridge, found: list[Difference]) -> None:
-    """Have documents written again; a collection that Milvus lost as a whole is embedded again."""
+async def lost(bridge: Bridge, names: set[str]) -> list[str]:
+    """Which of these collections Milvus does not have at all: they must be embedded again as a whole."""
     held = (await bridge.http.json("GET", "/api/v1/milvus/collections"))["collections"]
-    lost = {item.collection for item in found} - {item["name"] for item in held}
-    for name in sorted(lost):
+    return sorted(names - {item["name"] for item in held})
+
+
+async def _repair(settings: Settings, bridge: Bridge, found: list[Difference]) -> None:
+    whole = await lost(bridge, {item.collection for item in found})
+    for name in whole:
         await bridge.reembed(name)
-    kept = [(item.collection, item.document) for item in found if item.collection not in lost]
+    kept = [(item.collection, item.document) for item in found if item.collection not in whole]
     await postgres.rewrite(settings, kept)
 
 

@@ -13,9 +13,10 @@ from pydantic import Field
 from flows import archive, postgres
 from flows.archive import Manifest
 from flows.backup import counted, finds, inventory
+from flows.reconcile import lost
 from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
-from tools.errors import Capibara6Error, UpstreamSilent
+from tools.errors import Capibara6Error, UpstreamFailed, UpstreamSilent
 from tools.settings import load_settings
 
 POLL_S = 1.0
@@ -41,31 +42,50 @@ async def restore(
         message = say("would_restore", settings.language, documents=documents, made=manifest.made)
         return Failed(message=message, data=manifest)
     await postgres.restore(settings, path / "postgres.dump")
-    await postgres.rewrite(settings)
     log.info(say("rebuilding", settings.language, documents=documents))
     async with open_bridge(settings) as bridge:
-        counts = await _rebuilt(bridge, manifest, timeout_s)
-        lost = [probe.document for probe in manifest.probes if not await finds(bridge, probe)]
+        deadline = time.monotonic() + timeout_s
+        await _embed_lost(bridge, manifest, deadline)
+        await postgres.rewrite(settings)
+        counts = await _rebuilt(bridge, manifest, deadline)
+        hidden = [probe.document for probe in manifest.probes if not await finds(bridge, probe)]
     rows = [
         {"collection": key, **value, "restored": counts.get(key)} for key, value in manifest.counts.items()
     ]
     await acreate_table_artifact(rows, key="restore", description=name)
-    if lost:
-        return Failed(message=say("not_found", settings.language, names=", ".join(lost)), data=manifest)
+    if hidden:
+        return Failed(message=say("not_found", settings.language, names=", ".join(hidden)), data=manifest)
     message = say("restored", settings.language, documents=documents, made=manifest.made)
     log.info(message)
     return Completed(message=message, data=manifest)
 
 
-async def _rebuilt(bridge: Bridge, manifest: Manifest, timeout_s: float) -> dict[str, dict[str, int]]:
-    """Wait until the bridge lists what the backup had. Raises `UpstreamSilent` with what is there by then."""
-    deadline, counts = time.monotonic() + timeout_s, {}
-    while time.monotonic() < deadline:
+async def _embed_lost(bridge: Bridge, manifest: Manifest, deadline: float) -> None:
+    """On a new machine Milvus is empty: its collections are made before documents are written again."""
+    wanted = {name for name, count in manifest.counts.items() if count["documents"]}
+    while True:
         try:
-            counts = counted(await inventory(bridge))
-        except Capibara6Error:
-            counts = {}  # its connections ended with the tables; it opens new ones
+            jobs = [await bridge.reembed(name) for name in await lost(bridge, wanted)]
+            break
+        except Capibara6Error:  # its connections ended with the tables; it opens new ones
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(POLL_S)
+    for job in jobs:
+        state = await bridge.job(job)
+        while state["state"] == "running":
+            await asyncio.sleep(POLL_S)
+            state = await bridge.job(job)
+        if state["state"] != "done":
+            raise UpstreamFailed(f"embedding again: {state['reason'] or state['state']}", source="bridge")
+
+
+async def _rebuilt(bridge: Bridge, manifest: Manifest, deadline: float) -> dict[str, dict[str, int]]:
+    """Wait until the bridge lists what the backup had. Raises `UpstreamSilent` with what is there by then."""
+    counts: dict[str, dict[str, int]] = {}
+    while time.monotonic() < deadline:
+        counts = counted(await inventory(bridge))
         if all(counts.get(name) == wanted for name, wanted in manifest.counts.items()):
             return counts
         await asyncio.sleep(POLL_S)
-    raise UpstreamSilent(f"after {timeout_s:.0f} s there is {counts} of {manifest.counts}", source="bridge")
+    raise UpstreamSilent(f"in the time given there is {counts} of {manifest.counts}", source="bridge")

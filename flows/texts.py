@@ -63,6 +63,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "none_died": ("ninguna ha muerto", "none died"),
     "turned_down": ("{name} ha dejado de funcionar", "{name} is down"),
     "turned_up": ("{name} vuelve a funcionar", "{name} works again"),
+    "runs": ("ejecuciones", "runs"),
+    "reports": ("informes", "reports"),
+    "logs": ("registros", "logs"),
+    "results": ("resultados", "results"),
     "cleaned": ("borrados: {parts} ({size} MiB)", "removed: {parts} ({size} MiB)"),
     "would_clean": (
         "se borrarían: {parts} ({size} MiB); confirma con dry_run=false",

@@ -56,7 +56,8 @@ def _admit(webhooks: Webhooks, deployment: str, key: str, body: bytes, headers: 
     if webhooks.secret is not None:
         moment = headers.get("x-capibara6-timestamp", "")
         if not (moment.isascii() and moment.isdigit() and abs(time.time() - int(moment[:12])) <= FRESH_S):
-            raise Unauthorized("x-capibara6-timestamp is not the time, in seconds since 1970", source="api")
+            why = "x-capibara6-timestamp is missing or more than five minutes away"
+            raise Unauthorized(why, source="api")
         signature = signed(webhooks.secret.get_secret_value(), moment, deployment, key, body)
         if not hmac.compare_digest(signature.encode(), headers.get("x-capibara6-signature", "").encode()):
             why = "x-capibara6-signature does not sign timestamp.deployment.idempotency-key.body"
