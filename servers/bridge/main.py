@@ -13,7 +13,7 @@ from servers.bridge.examples import explained
 from servers.bridge.gate import Gate
 from servers.bridge.health import watching
 from servers.bridge.keys import Keys
-from servers.bridge.memory import return_large_blocks
+from servers.bridge.memory import collect_seldom, return_large_blocks
 from servers.bridge.metrics import StoreMetrics
 from servers.bridge.store import Store
 from servers.bridge.stores import open_stores
@@ -73,4 +73,6 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
     configure("bridge", level=settings.log_level)
     return_large_blocks()
-    listen(build_app(settings), settings=settings, port=settings.ports.bridge)
+    app = build_app(settings)
+    collect_seldom()
+    listen(app, settings=settings, port=settings.ports.bridge)
