@@ -23,7 +23,7 @@ def at_home(
     """
     found = dict(scores)
     best = sorted(scores, key=lambda key: (-scores[key], key))[:LOOKED]
-    spoken: dict[str, Language] = {key: "es" if rows[key].get("language") == "es" else "en" for key in best}
+    spoken: dict[str, Language] = {key: _language(rows[key], asked) for key in best}
     if set(spoken.values()) <= {asked}:
         return found
     signs = {key: _signs(rows[key]["text"], spoken[key]) for key in best}
@@ -37,6 +37,18 @@ def at_home(
             found[away], found[twin] = found[twin], found[away]
             home.remove(twin)
     return found
+
+
+def _language(row: Mapping[str, Any], asked: Language) -> Language:
+    """Another language than `asked` only where its little words say so too: passages of one language share
+    enough to be taken for translations, and a label may be wrong."""
+    said: Language = "es" if row.get("language") == "es" else "en"
+    if said == asked:
+        return asked
+    own, other = STOP_WORDS[said], STOP_WORDS[asked]
+    folded = [fold(word) for word in words(row["text"])]
+    foreign = sum(word in own and word not in other for word in folded)
+    return said if foreign > sum(word in other and word not in own for word in folded) else asked
 
 
 def _share(one: set[str], other: set[str]) -> float:

@@ -29,6 +29,12 @@ def test_what_is_no_translation_stays_below_a_better_passage_of_another_language
     assert at_home(scores, held, "en") == scores
 
 
+def test_a_passage_with_the_wrong_label_is_not_taken_for_another_language():
+    held = rows(key=("es", KEY["en"]), other=("en", KEY["en"] + " The bridge checks it at each request."))
+    scores = {"key": 0.9, "other": 0.4}
+    assert at_home(scores, held, "en") == scores
+
+
 def test_each_translation_is_exchanged_once():
     held = rows(one=("es", KEY["es"]), two=("es", KEY["es"]), key=("en", KEY["en"]))
     scores = {"one": 0.9, "two": 0.8, "key": 0.4}
