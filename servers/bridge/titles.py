@@ -82,13 +82,18 @@ def _said(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
     return found
 
 
-_KNOWN = """
-    SELECT name FROM documents
-    WHERE tenant = :tenant AND collection = :collection AND state <> :gone
-      AND name = ANY(string_to_array(:names, E'\\n'))
-    GROUP BY name
+# One look into the index for each name, which a join would not promise: a table that was filled a moment ago has
+# no statistics, and the planner then compares every document with every name.
+_EACH = """
+    SELECT n.name FROM unnest(string_to_array(:names, E'\\n')) AS n(name)
+    CROSS JOIN LATERAL (
+        SELECT {found} FROM documents
+        WHERE tenant = :tenant AND collection = :collection AND documents.name = n.name AND state <> :gone
+        {only}
+    ) AS d
 """
-_TELLING = f"{_KNOWN} HAVING sum(chunks) <= {FEW}"
+_KNOWN = _EACH.format(found="1", only="LIMIT 1")
+_TELLING = _EACH.format(found="sum(chunks) AS size", only="") + f"WHERE d.size <= {FEW}"
 # The index finds who has the words (OFFSET 0: a table without statistics must not be walked instead); that
 # they stand together is read from the stems, which costs less than to parse them again for a phrase.
 _MENTIONING = """

@@ -39,6 +39,7 @@ REPO = Path(__file__).parents[2]
 TEXTS = [REPO / "README.md", REPO / "CHANGELOG.md", *sorted(REPO.glob("knowledge/en/*.md"))]
 WORDS = Counter(re.findall(r"[A-Za-z][a-z]+", " ".join(file.read_text("utf-8") for file in TEXTS)))
 LENGTH, SENTENCE = 96, 12
+SOUNDS = "ba cor del fi gan hel jo kra lu mon nar os pel qui rus sta tor ul ven zar".split()
 SIZE = 384
 PARTS = 5
 """Memory is looked at after each such part of an ingestion."""
@@ -89,12 +90,17 @@ class Recorder:
         setattr(owner, verb, watched)
 
 
+def name(chance: random.Random) -> str:
+    """A word that other texts hardly use, as the titles of real texts have."""
+    return "".join(chance.choice(SOUNDS) for _ in range(4)).capitalize()
+
+
 def documents(count: int, seed: int) -> list[Document]:
     """Each says the title of another somewhere."""
     chance = random.Random(seed)
     words, often = list(WORDS), list(WORDS.values())
     telling = [word.capitalize() for word in words if len(word) > 3]
-    titles = [" ".join(chance.sample(telling, 3)) for _ in range(count)]
+    titles = [f"{name(chance)} {chance.choice(telling)}" for _ in range(count)]
     found = []
     for number, title in enumerate(titles):
         drawn = chance.choices(words, often, k=LENGTH)
