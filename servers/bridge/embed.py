@@ -107,6 +107,8 @@ def _open(folder: Path) -> tuple[Tokenizer, np.ndarray, onnxruntime.InferenceSes
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()
     options = onnxruntime.SessionOptions()
+    # A thread that spins takes its core from the stores, which share the machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     file = ensure_graph(folder)
