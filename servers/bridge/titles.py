@@ -82,8 +82,8 @@ def _said(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
     return found
 
 
-# One look into the index for each name, which a join would not promise: a table that was filled a moment ago has
-# no statistics, and the planner then compares every document with every name.
+# One look into the index for each name, which a join would not promise: a table that was filled a moment ago
+# has no statistics, and the planner then compares every document with every name.
 _EACH = """
     SELECT n.name FROM unnest(string_to_array(:names, E'\\n')) AS n(name)
     CROSS JOIN LATERAL (
