@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 
 # Quality over evaluation sets needs them; everything else measures on what it makes itself.
 NEED_DATA := agents consensus retrieval
-BENCHES := $(filter-out pool_parts flow_parts $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
+BENCHES := $(filter-out client flow_parts pool_parts $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
 
 .PHONY: up test check bench soak browser vllm tts lock clean help
 
@@ -26,7 +26,8 @@ check: $(VENV)/.dev ## format, lint, types, layers
 
 bench: $(VENV)/.dev ## ratios measured side by side; ONLY=name for one, DATA=folder of evaluation sets
 	@for name in $(or $(ONLY),$(BENCHES)); do echo "== $$name"; \
-		$(BIN)/python -m tests.bench.$$name $(if $(DATA),--data $(DATA)) || exit 1; done
+		case " $(NEED_DATA) " in *" $$name "*) data="$(DATA)";; *) data=;; esac; \
+		$(BIN)/python -m tests.bench.$$name $${data:+--data "$$data"} || exit 1; done
 
 soak: $(VENV)/.dev ## the long randomised runs
 	@$(BIN)/python -m pytest -m soak --timeout=7200 -o addopts="-q --strict-markers --import-mode=importlib"

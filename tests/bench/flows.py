@@ -158,7 +158,6 @@ async def compare(settings: Settings, home: Path, count: int, rounds: int, pids:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("documents", type=int, nargs="?", default=2_000)
-    arguments.add_argument("--data", help="not needed here")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--parts", default="ingest,dask,warm")
     given = arguments.parse_args()

@@ -248,7 +248,6 @@ def show(proxies: list[Proxy], found: dict) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--data", help="accepted like every bench; not used")
     parser.add_argument(
         "--only", nargs="*", default=[], help="of raw, starlette, nginx, litellm, vllm-router"
     )

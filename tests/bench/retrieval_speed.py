@@ -211,7 +211,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--questions", type=int, default=60)
-    parser.add_argument("--data", help="not needed here")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="c6-") as home:
         own = settings_in(Path(home))

@@ -34,7 +34,6 @@ KEYWORDS = {
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--no-embedder", action="store_true")
-    arguments.add_argument("--data", help="not needed here")
     rows = {split: prompts(split) for split in SPLITS}
     most = Counter(row["want"] for row in rows["tune"]).most_common(1)[0][0]
     judges: dict[str, Callable[[Sequence[Row]], list[str]]] = {

@@ -50,7 +50,6 @@ def measure(platform: Platform) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", help="not used here; every benchmark takes it")
     parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="capibara6-") as folder:
         settings = settings_in(Path(folder) / "home")
