@@ -16,7 +16,7 @@ import pytest
 from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
 
 from flows.deploy import deploy, read_manifest
 from flows.server import POOL, prefect_environment, server_command
@@ -169,7 +169,8 @@ def run(prefect: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         monkeypatch.setenv(name, value)
 
     async def start(flow: Flow[..., Any], **parameters: Any) -> State[Any]:
-        with temporary_settings({PREFECT_API_URL: prefect.prefect_url}):
+        patient = {PREFECT_API_URL: prefect.prefect_url, PREFECT_API_REQUEST_TIMEOUT: 90.0}
+        with temporary_settings(patient):
             return await flow(**parameters, return_state=True)
 
     yield start

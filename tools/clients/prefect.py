@@ -23,6 +23,8 @@ LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 POLL_S = 0.3
 LAST_LINES_S = 5.0
 BUSY_WAITS = (0.2, 0.4, 0.8, 1.6)
+PATIENCE_S = 90.0
+"""Prefect on SQLite lets a request wait 60 s while another writes: whoever leaves sooner learns nothing."""
 
 OnLog = Callable[[str, str], None]
 
@@ -194,7 +196,7 @@ class Prefect:
 
 @asynccontextmanager
 async def open_prefect(settings: Settings) -> AsyncIterator[Prefect]:
-    async with open_http(settings.prefect_url, "prefect") as http:
+    async with open_http(settings.prefect_url, "prefect", timeout=PATIENCE_S) as http:
         if settings.api_key is not None:
             login = f"capibara6:{settings.api_key.get_secret_value()}"
             http.client.headers["authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
