@@ -6,6 +6,7 @@ raises `Malformed` or `ValueError`; whatever else is raised is a fault of ours.
 
 import csv
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -27,9 +28,9 @@ LEVELS = {f"h{level}": "#" * level for level in range(1, 7)}
 
 Unpacked = tuple[str, str]
 
-ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, RuntimeError)
-"""What `zipfile` raises on a broken, encrypted or oddly packed archive, or for a member that is not there."""
-PDF = (OSError, KeyError, TypeError, AttributeError, NotImplementedError, RuntimeError)
+ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+"""What `zipfile` raises on a broken, encrypted or oddly packed archive; `OSError` is what bz2 raises."""
+PDF = (OSError, KeyError, TypeError, AttributeError, AssertionError, RuntimeError)
 """What pypdf trips over, beside its own errors, when objects of a file are not what they should be."""
 
 
@@ -101,7 +102,7 @@ def pdf(data: bytes) -> Unpacked:
 
 def docx(data: bytes) -> Unpacked:
     """Paragraphs of the body; styles called Heading N become headings."""
-    with reading(*ZIP, ElementTree.ParseError), zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with reading(*ZIP, KeyError, ElementTree.ParseError), zipfile.ZipFile(io.BytesIO(data)) as archive:
         body = archive.getinfo("word/document.xml")
         if body.file_size > XML_BYTES:
             raise ValueError(f"unpacks to {body.file_size} bytes")

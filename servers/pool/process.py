@@ -89,8 +89,8 @@ def spawn(command: Sequence[str], *, env: dict[str, str], nonce: str, owner: str
     Raises Unavailable when the program can not be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    folder = scratch.make(owner)
     with log.open("wb") as output:
+        folder = scratch.make(owner)
         try:
             popen = _popen(command, {**env, SOCKETS: str(folder), MARK: f"{owner}:{nonce}"}, output)
         except OSError as exc:

@@ -8,7 +8,7 @@ import pypdf
 import pytest
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from flows.formats import html, table
+from flows.formats import ZIP, Malformed, html, reading, table
 from flows.plain import Unreadable
 from flows.reading import read
 from flows.sources import Found
@@ -101,3 +101,14 @@ def test_a_file_that_is_not_what_it_says_is_named(name: str, data: bytes, tmp_pa
         _read(tmp_path / name, data)
     assert caught.value.key in ("malformed", "empty")
     assert caught.value.say("es")
+
+
+def test_a_member_whose_packing_is_broken_is_named_whatever_packed_it(tmp_path: Path) -> None:
+    for kind in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", kind) as archive:
+            archive.writestr("a.txt", "hola mundo " * 50)
+        data = bytearray(packed.getvalue())
+        data[39:49] = bytes(10)  # behind the local header and the name
+        with pytest.raises(Malformed), reading(*ZIP), zipfile.ZipFile(io.BytesIO(data)) as archive:
+            archive.read("a.txt")
