@@ -14,7 +14,7 @@ from servers.bridge import entities
 from servers.bridge.claims import check, edge, holds, links, rank_of, row_of, same, vertices
 from servers.bridge.graph import WRITE_S, Graph, space_name
 from servers.bridge.library import Library
-from servers.bridge.manifest import DONE, PENDING, ChunkRow, DocumentRow, ExtractionRow
+from servers.bridge.manifest import DONE, PENDING, STALE, ChunkRow, DocumentRow, ExtractionRow
 from servers.bridge.names import name_of, names_in, vertex
 from servers.bridge.plan import Place
 from servers.bridge.titles import Titles
@@ -98,7 +98,8 @@ class Extractions:
     async def _again(self, place: Place, document_id: str, extractor: str) -> None:
         held = (await self._rows(place, [document_id], extractor=extractor)).get(document_id, [])
         documents, chunks = await self.library.held(place, [document_id])
-        document, present = documents.get(document_id), chunks.get(document_id, [])
+        document = documents.get(document_id)
+        present = [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
         if document is None or document.state != DONE:
             return
         await self.drop(place, {document_id: (document.content_hash, {row.id for row in present})})

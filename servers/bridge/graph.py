@@ -1,8 +1,9 @@
 """The knowledge graph of a collection in NebulaGraph: passages, names, and the edges between them.
 
 `about`: a passage's title is this name. `mentions`: its text holds another document's title. `names`: it
-speaks of a capitalised or quoted thing. `related`: a passage says so of two things (`extraction`). It owns
-schema and statements; which passages win is `expand`'s.
+speaks of a capitalised or quoted thing. `related`: a passage says so of two things (`extraction`). `leaving`:
+a document's passages held this name and are on their way out (`departures`). It owns schema and statements;
+which passages win is `expand`'s.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ SCHEMA = (
     "CREATE EDGE IF NOT EXISTS related(relation string, chunk string, extractor string)",
     "CREATE EDGE IF NOT EXISTS part_of()",
     "CREATE EDGE IF NOT EXISTS next()",
+    "CREATE EDGE IF NOT EXISTS leaving()",
 )
 LINK = "src(edge) AS c, dst(edge) AS e"
 BATCH = 200
@@ -73,10 +75,10 @@ class Graph:
         if space in self.ready:
             return
         made = f"CREATE SPACE IF NOT EXISTS `{space}`(vid_type=FIXED_STRING(64))"
-        await self._execute("", made)
+        await self.execute("", made)
         self.settled_at[space] = time.monotonic() + self.settle_s
         for statement in SCHEMA:
-            await self._execute(space, statement)
+            await self.execute(space, statement)
         self.ready.add(space)
 
     async def write(
@@ -85,34 +87,9 @@ class Graph:
         """Insert `passages` and the `(passage, name)` mentions of others; again changes nothing."""
         await self.ensure(space)
         for statement in await asyncio.to_thread(lambda: list(statements(passages, mentions))):
-            await self._execute(space, statement)
+            await self.execute(space, statement)
         found = {name for item in passages for name in (item.name, *item.mentions) if name}
         await self.count(space, sorted(found | {name for _, name in mentions}))
-
-    async def delete(
-        self,
-        space: str,
-        chunk_ids: Sequence[str],
-        *,
-        document_ids: Sequence[str] = (),
-        names: Sequence[str] = (),
-    ) -> None:
-        """Remove passages, documents and names that are no title any more, then the names left alone."""
-        gone = [*chunk_ids, *map(document_vertex, document_ids)]
-        if not gone and not names:
-            return
-        await self.ensure(space)
-        shown = "dst(edge) AS e, type(edge) AS t, properties($$).name AS m"
-        near = await self._rows(space, chunk_ids, "about, mentions, names", shown)
-        retired = [vertex(name) for name in names]
-        far = await self._rows(space, retired, "mentions REVERSELY", LINK)
-        for part in _parts(gone, BATCH):
-            await self._execute(space, f"DELETE VERTEX {_list(part)} WITH EDGE")
-        for part in _parts([f"{quoted(chunk)}->{quoted(name)}" for chunk, name in far], BATCH):
-            await self._execute(space, f"DELETE EDGE mentions {', '.join(part)}")
-        swept = await self.sweep(space, sorted({row[0] for row in near} | set(retired)))
-        left = {name for key, kind, name in near if kind == "mentions" and key not in swept}
-        await self.count(space, sorted(left), fewer=True)
 
     async def around(
         self,
@@ -127,7 +104,7 @@ class Graph:
         found = Neighbourhood()
         try:
             shown = f"{LINK}, type(edge) AS t, properties($$).mentioned AS n, properties($$).name AS m"
-            near = await self._rows(space, passages, "mentions, about", shown, deadline_s=deadline_s)
+            near = await self.rows(space, passages, "mentions, about", shown, deadline_s=deadline_s)
             for chunk, name, kind, degree, label in near:
                 _note(found, name, degree, label)
                 (found.about if kind == "about" else found.mentions).add((chunk, name))
@@ -137,7 +114,7 @@ class Graph:
             names = (found.labels.keys() | set(named)) - dull
             await self._titled(space, sorted(names), found, deadline_s)
             own = sorted({name for _, name in found.about if found.degree.get(name, 0) <= HUB})
-            back = await self._rows(space, own, "mentions REVERSELY", LINK, deadline_s=deadline_s)
+            back = await self.rows(space, own, "mentions REVERSELY", LINK, deadline_s=deadline_s)
             found.mentions.update((chunk, name) for chunk, name in back)
         except CollectionNotFound:
             return Neighbourhood()
@@ -156,7 +133,7 @@ class Graph:
         self, space: str, names: Sequence[str], found: Neighbourhood, deadline_s: float
     ) -> None:
         shown = f"{LINK}, properties($^).mentioned AS n, properties($^).name AS m"
-        rows = await self._rows(space, names, "about REVERSELY", shown, deadline_s=deadline_s)
+        rows = await self.rows(space, names, "about REVERSELY", shown, deadline_s=deadline_s)
         for chunk, name, degree, label in rows:
             _note(found, name, degree, label)
             found.about.add((chunk, name))
@@ -166,61 +143,62 @@ class Graph:
 
         `fewer`: some mentions have gone, so that what was a hub may be one no longer."""
         ids = {vertex(name): name for name in names}
-        for part in _parts(list(ids), BATCH):
+        for part in parts(list(ids), BATCH):
             held = {} if fewer else await self._mentioned(space, part)
             asked = [key for key in part if held.get(key, 0) < MANY]
             if not asked:
                 continue
             query = (
-                f"GO FROM {_list(asked)} OVER mentions REVERSELY YIELD dst(edge) AS e "
+                f"GO FROM {listed(asked)} OVER mentions REVERSELY YIELD dst(edge) AS e "
                 "| GROUP BY $-.e YIELD $-.e AS e, count(*) AS n"
             )
             _, rows = await self.nebula.execute(space, query, deadline_s=WRITE_S)
             counted: Mapping[str, int] = {str(row[0]): min(MANY, int(row[1])) for row in rows}
             values = [f"{quoted(key)}:({quoted(ids[key])}, {counted.get(key, 0)})" for key in asked]
-            await self._execute(space, f"INSERT VERTEX entity(name, mentioned) VALUES {', '.join(values)}")
+            await self.execute(space, f"INSERT VERTEX entity(name, mentioned) VALUES {', '.join(values)}")
 
     async def _mentioned(self, space: str, names: Sequence[str]) -> dict[str, int]:
         """What `count` has kept on names (vertex ids)."""
-        query = f"FETCH PROP ON entity {_list(names)} YIELD id(vertex) AS e, entity.mentioned AS n"
+        query = f"FETCH PROP ON entity {listed(names)} YIELD id(vertex) AS e, entity.mentioned AS n"
         _, rows = await self.nebula.execute(space, query, deadline_s=WRITE_S)
         return {str(key): int(count) for key, count in rows if isinstance(count, int)}
 
     async def sweep(self, space: str, names: Sequence[str]) -> set[str]:
         """Remove of `names` (vertex ids) those that no edge reaches any more; which they were."""
         swept: set[str] = set()
-        for part in _parts(names, BATCH):
-            rows = await self._rows(
+        for part in parts(names, BATCH):
+            rows = await self.rows(
                 space, part, "about, mentions, names, related REVERSELY", "DISTINCT dst(edge) AS e"
             )
             orphans = sorted(set(part) - {row[0] for row in rows})
             if orphans:
-                await self._execute(space, f"DELETE VERTEX {_list(orphans)}")
+                await self.execute(space, f"DELETE VERTEX {listed(orphans)}")
                 swept.update(orphans)
         return swept
 
-    async def _rows(
+    async def rows(
         self, space: str, starts: Sequence[str], over: str, shown: str, *, deadline_s: float | None = None
     ) -> list[list]:
         """Rows of one step; a search has a deadline, and reads no more than `ROWS` edges of a part."""
         found: list[list] = []
-        for part in _parts(starts, BATCH):
-            query = f"GO FROM {_list(part)} OVER {over} YIELD {shown}"
-            if deadline_s is not None:
+        for part in parts(starts, BATCH):
+            query = f"GO FROM {listed(part)} OVER {over} YIELD {shown}"
+            if deadline_s is None:
+                found += await self.execute(space, query)
+            else:
                 query += f" LIMIT [{ROWS}]"
-            found += (await self.nebula.execute(space, query, deadline_s=deadline_s or WRITE_S))[1]
+                found += (await self.nebula.execute(space, query, deadline_s=deadline_s))[1]
         return found
 
-    async def _execute(self, space: str, statement: str) -> None:
-        """Run a write; again while a space that was just made is not known to all of a cluster."""
+    async def execute(self, space: str, statement: str) -> list[list]:
+        """Run a write, or a look before one; again while a space that was just made is not known to all of a
+        cluster."""
         while True:
             try:
-                await self.nebula.execute(space, statement, deadline_s=WRITE_S)
+                return (await self.nebula.execute(space, statement, deadline_s=WRITE_S))[1]
             except (BadRequest, CollectionNotFound) as exc:
                 if not unsettled(exc.message) or time.monotonic() >= self.settled_at.get(space, 0.0):
                     raise
-            else:
-                return
             await asyncio.sleep(RETRY_S)
 
 
@@ -239,18 +217,18 @@ def statements(passages: Sequence[Passage], mentions: Sequence[tuple[str, str]])
             f"{quoted(item.id)}:({quoted(item.document_id)}, {item.position})" for item in passages
         ],
         "VERTEX thing(name)": [f"{quoted(thing_vertex(name))}:({quoted(name)})" for name in things],
-        "EDGE about()": [_edge(item.id, vertex(item.name)) for item in passages if item.name],
-        "EDGE mentions()": [_edge(chunk, vertex(name)) for chunk, name in known],
+        "EDGE about()": [edge(item.id, vertex(item.name)) for item in passages if item.name],
+        "EDGE mentions()": [edge(chunk, vertex(name)) for chunk, name in known],
         "EDGE names(weight)": [
-            _edge(chunk, thing_vertex(name), str(weight))
+            edge(chunk, thing_vertex(name), str(weight))
             for chunk, weights in speaks.items()
             for name, weight in weights.items()
         ],
-        "EDGE part_of()": [_edge(item.id, document_vertex(item.document_id)) for item in passages],
-        "EDGE next()": [_edge(one.id, two.id) for one, two in _neighbours(passages)],
+        "EDGE part_of()": [edge(item.id, document_vertex(item.document_id)) for item in passages],
+        "EDGE next()": [edge(one.id, two.id) for one, two in _neighbours(passages)],
     }
     for head, items in values.items():
-        yield from (f"INSERT {head} VALUES {', '.join(part)}" for part in _parts(items, BATCH))
+        yield from (f"INSERT {head} VALUES {', '.join(part)}" for part in parts(items, BATCH))
 
 
 def unsettled(message: str) -> bool:
@@ -277,7 +255,7 @@ def _note(found: Neighbourhood, name: str, degree: object, label: object) -> Non
     found.labels[name] = str(label)
 
 
-def _edge(one: str, two: str, properties: str = "") -> str:
+def edge(one: str, two: str, properties: str = "") -> str:
     return f"{quoted(one)}->{quoted(two)}:({properties})"
 
 
@@ -286,9 +264,9 @@ def _neighbours(passages: Sequence[Passage]) -> Iterable[tuple[Passage, Passage]
     return ((one, two) for one, two in pairwise(ordered) if one.document_id == two.document_id)
 
 
-def _list(ids: Iterable[str]) -> str:
+def listed(ids: Iterable[str]) -> str:
     return ", ".join(quoted(item) for item in ids)
 
 
-def _parts(items: Sequence[str], count: int) -> Iterable[Sequence[str]]:
+def parts(items: Sequence[str], count: int) -> Iterable[Sequence[str]]:
     return (items[start : start + count] for start in range(0, len(items), count))

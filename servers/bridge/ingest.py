@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from servers.bridge.departures import Departures
 from servers.bridge.embedders import Embedders
 from servers.bridge.extraction import Extractions
 from servers.bridge.graph import Graph, space_name
@@ -50,6 +51,7 @@ class Ingest:
         self.library, self.titles = library, titles
         self.milvus, self.graph, self.embedders = milvus, graph, embedders
         self.extractions = Extractions(library, titles, graph)
+        self.departures = Departures(graph, titles)
         self.reconcile = Reconcile(library, milvus)
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.made: set[str] = set()
@@ -87,7 +89,7 @@ class Ingest:
             await self._ensure(place)
             await self.milvus.delete(place.physical, chunks)
             try:
-                await self._unlink(place, chunks, [document_id], [name])
+                await self._forgotten(place, document_id, chunks, name)
             except StoreUnavailable as exc:
                 # The row stays behind, marked: nobody finds the document, and `repair` ends the work.
                 log.warning("graph_behind", documents=1, reason=exc.message)
@@ -117,7 +119,7 @@ class Ingest:
             ids = [row.id for row in chunks.get(document_id, [])]
             await self._ensure(place)
             await self.milvus.delete(place.physical, ids)
-            await self._unlink(place, ids, [document_id], [documents[document_id].name])
+            await self._forgotten(place, document_id, ids, documents[document_id].name)
             await self.library.forget(place, document_id)
 
     async def _again(self, where: Place, row: DocumentRow) -> bool:
@@ -215,7 +217,8 @@ class Ingest:
         """Write the graph; False when it is down, and `repair` will write it when it is back."""
         try:
             await self._link(place, plans)
-            await self._unlink(place, purge, [], [item.old_name for item in plans])
+            ids, old = [item.document.id for item in plans], [item.old_name for item in plans]
+            await self.departures.remove(place, purge, ids, names=old)
         except StoreUnavailable as exc:
             log.warning("graph_behind", documents=len(plans), reason=exc.message)
             return False
@@ -234,15 +237,10 @@ class Ingest:
         mentions_back = await self.titles.mentioning(place, new)
         await self.graph.write(space_name(place.tenant, place.collection), passages, mentions_back)
 
-    async def _unlink(
-        self, place: Place, chunks: Sequence[str], documents: Sequence[str], names: Sequence[str]
-    ) -> None:
-        """Remove passages and documents, and of `names` those that are nobody's title now."""
-        await self.extractions.drop(place, {key: ("", set()) for key in documents})
-        given = {name for name in names if name}
-        retired = sorted(given - await self.titles.known(place, given))
-        space = space_name(place.tenant, place.collection)
-        await self.graph.delete(space, chunks, document_ids=documents, names=retired)
+    async def _forgotten(self, place: Place, document_id: str, chunks: Sequence[str], name: str) -> None:
+        """Take a whole document out of the graph, with what was extracted from it."""
+        await self.extractions.drop(place, {document_id: ("", set())})
+        await self.departures.remove(place, chunks, [document_id], names=[name], whole=True)
 
 
 def _readable(documents: Sequence[Document]) -> tuple[list[Document], IngestReport]:

@@ -117,10 +117,11 @@ class Library:
             await put_chunks(session, [row for plan in plans for row in plan.write], state=PENDING)
 
     async def finish(self, place: Place, plans: Sequence[Plan], *, in_graph: bool) -> int:
-        """Forget what was purged, mark the rest done, bump the version: one transaction."""
+        """Forget what was purged, mark the rest done, bump the version: one transaction. What the graph could
+        not be told stays, as stale, until it can."""
         async with self.postgres.session() as session:
             gone = [key for plan in plans for key in plan.purge]
-            if gone:
+            if gone and in_graph:
                 await session.execute(delete(ChunkRow).where(_any(ChunkRow.id, gone)))
             written = [row.id for plan in plans for row in plan.write]
             await session.execute(update(ChunkRow).where(_any(ChunkRow.id, written)).values(state=DONE))
@@ -165,7 +166,7 @@ class Library:
         row = documents.get(document_id)
         if row is None or row.state != DONE:
             raise DocumentNotFound("there is no such document", param="id", source="bridge")
-        return row, chunks.get(document_id, [])
+        return row, [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
 
     async def bump(self, place: Place) -> int:
         """A write happened: no cached answer of this collection may be served again."""

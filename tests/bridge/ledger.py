@@ -7,7 +7,7 @@ from typing import Any
 from servers.bridge.graph import space_name
 from servers.bridge.stores import Stores
 
-EDGES = "about, mentions, names, related, part_of, next"
+EDGES = "about, mentions, names, related, part_of, next, leaving"
 TAGS = ("document", "chunk", "entity", "thing")
 MOST = 10_000
 

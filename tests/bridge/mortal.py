@@ -19,7 +19,7 @@ POINTS = (
     "milvus.upsert",
     "graph.write",
     "extractions.drop",
-    "graph.delete",
+    "departures.remove",
     "milvus.delete",
     "library.finish",
     "library.mark_deleting",
@@ -49,6 +49,7 @@ def story(seed: int) -> tuple[list[Step], list[Step]]:
     chance = random.Random(seed)
     first = [_page(chance, number) for number in range(4)]
     changed = [_page(chance, number) for number in (1, 3, 5)]
+    changed[1] = changed[1].model_copy(update={"title": f"Leaf number {seed}"})
     moved = first[2].model_copy(update={"source": f"moved{seed}.md", "metadata": {"seed": seed}})
     before: list[Step] = [_upsert(first), _extract("p2", "before")]
     after: list[Step] = [_upsert([*changed, moved]), _extract("p2", "after"), _delete("p0"), _upsert(changed)]
@@ -81,6 +82,7 @@ def arm(stores: Stores, point: Point) -> None:
         "milvus": stores.milvus,
         "client": stores.milvus.client,
         "graph": stores.ingest.graph,
+        "departures": stores.ingest.departures,
         "nebula": stores.nebula,
         "extractions": stores.ingest.extractions,
     }

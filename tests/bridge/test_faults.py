@@ -1,12 +1,14 @@
 """Stores that die, lie or hang: the bridge degrades, says so, and recovers by itself."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from servers.bridge.stores import Stores, open_stores
+from tests.bridge.ledger import ledger
 from tests.bridge.proxy import Proxy, eventually
 from tools.errors import CollectionNotFound, StoreUnavailable
 from tools.schema import Document, SearchRequest
@@ -32,6 +34,17 @@ async def proxied(settings: Settings, name: str) -> AsyncIterator[tuple[Proxy, S
 
 def ask(query: str) -> SearchRequest:
     return SearchRequest(query=query, collection="faults")
+
+
+async def repaired(stores: Stores) -> None:
+    """Wait until a store that is back has been told all."""
+    for _ in range(300):
+        with contextlib.suppress(StoreUnavailable):
+            await stores.ingest.repair()
+            if not await stores.library.unfinished():
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError("something was never told")
 
 
 async def recovered(stores: Stores, query: str) -> bool:
@@ -172,3 +185,22 @@ async def test_fault_37_without_the_graph_the_search_goes_on_and_heals(graph: Se
         assert [hit.document_id for hit in answer.results] == ["pool"]
         await proxy.start()
         assert await recovered(stores, "models with the graph again")
+
+
+async def test_fault_37_what_changes_without_the_graph_leaves_nothing_of_its_past_there(
+    graph: Settings,
+) -> None:
+    async with proxied(graph, "nebula") as (proxy, stores):
+        told = Document(id="told", title="Harbour", text="# Old\n\nThe `red_buoy` of the pier.")
+        await stores.ingest.upsert("default", "unheard", [told])
+        before = await ledger(stores, "unheard")
+        await proxy.stop()
+        changed = told.model_copy(update={"title": "Lighthouse", "text": "# New\n\nA `blue_lamp`."})
+        await stores.ingest.upsert("default", "unheard", [changed])
+        await proxy.start()
+        await repaired(stores)
+        found = await ledger(stores, "unheard")
+        assert found["unfinished"] == []
+        assert not {line for line in before["graph"] if "document" not in line} & set(found["graph"])
+        await stores.ingest.upsert("default", "never", [changed])
+        assert found["graph"] == (await ledger(stores, "never"))["graph"]

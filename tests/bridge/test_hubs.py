@@ -17,13 +17,15 @@ async def mentioned(stores: Stores, space: str, name: str) -> list:
 
 async def test_a_hub_is_counted_no_further_until_some_of_it_goes(graph: Settings) -> None:
     async with open_stores(graph) as stores:
-        links, more = stores.ingest.graph, 5
+        links, more = stores.ingest, 5
         passages = [f"c{number}" for number in range(MANY + more)]
-        await links.write("hubs", [], [(key, "hub") for key in passages])
+        await links.upsert("default", "hubs", [Document(id="hub", title="Hub", text="It is a page.")])
+        place = await stores.library.where("default", "hubs")
+        await links.graph.write("hubs", [], [(key, "hub") for key in passages])
         assert await mentioned(stores, "hubs", "hub") == [[MANY]]
-        await links.delete("hubs", passages[:MANY])
+        await links.departures.remove(place, passages[:MANY], [])
         assert await mentioned(stores, "hubs", "hub") == [[more]]
-        await links.delete("hubs", passages[MANY:])
+        await links.delete("default", "hubs", "hub")
         assert await mentioned(stores, "hubs", "hub") == []
 
 
@@ -38,10 +40,10 @@ async def test_all_that_a_long_document_names_goes_with_it(graph: Settings) -> N
     things = [quoted(thing_vertex(name)) for text in texts for name in entities("", "", text)]
     query = f"FETCH PROP ON thing {', '.join(things)} YIELD id(vertex) AS v"
     async with open_stores(graph) as stores:
-        links = stores.ingest.graph
-        await links.write("long", passages, [])
+        place = await stores.library.where("default", "long")
+        await stores.ingest.graph.write("long", passages, [])
         assert len((await stores.nebula.execute("long", query))[1]) == len(things)
-        await links.delete("long", [item.id for item in passages], document_ids=["d"])
+        await stores.ingest.departures.remove(place, [item.id for item in passages], ["d"], whole=True)
         assert (await stores.nebula.execute("long", query))[1] == []
 
 
