@@ -1,17 +1,21 @@
 """The Milvus client: collections of passages, dense and BM25 search, raw search and insert."""
 
+import asyncio
 import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import numpy as np
 from pymilvus import AsyncMilvusClient, DataType, Function, FunctionType, MilvusClient
 from pymilvus.exceptions import DataNotMatchException, MilvusException, ParamError
 
-from servers.bridge.store import Store, request_id
+from servers.bridge.crowd import Crowd
+from servers.bridge.store import Store
 from tools.errors import BadRequest, CollectionNotFound, UpstreamFailed
 from tools.settings import Settings
 
@@ -29,6 +33,21 @@ RARELY_PINGED = {"grpc.keepalive_time_ms": 310_000, "grpc.keepalive_permit_witho
 what is asked at that moment fails."""
 BM25_SINCE = (2, 5)
 SHOWN = ["document_id", "title", "source", "heading", "language", "text", "metadata"]
+TOGETHER_ROWS = 400
+"""So many hits a call brings at most, for however many searches."""
+PROBES = {"params": {"nprobe": 32}}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What searches must have in common to be made with one call; `size` is that of a vector."""
+
+    collection: str
+    field: str
+    size: int
+    limit: int
+    filter: str
+    fields: tuple[str, ...]
 
 
 class Milvus(Store):
@@ -42,6 +61,7 @@ class Milvus(Store):
         self.lite = False
         self._wordy: bool | None = None
         self._client: AsyncMilvusClient | None = None
+        self.crowd: Crowd[Look, Any, Any] = Crowd(self._looked, faults=MilvusException)
 
     @property
     def client(self) -> AsyncMilvusClient:
@@ -52,6 +72,7 @@ class Milvus(Store):
         return self._client
 
     async def close(self) -> None:
+        await self.crowd.close()
         if self._client is not None:
             await self._client.close()
 
@@ -110,18 +131,14 @@ class Milvus(Store):
         fields: list[str] | None = None,
         deadline_s: float | None = None,
     ) -> list[dict[str, Any]]:
-        """Nearest passages by cosine: `{id, distance, entity}` each."""
-        work = self.client.search(
-            name,
-            data=[list(vector)],
-            anns_field="dense",
-            limit=limit,
-            filter=filter,
-            output_fields=SHOWN if fields is None else fields,
-            client_request_id=request_id(),
-            search_params={"params": {"nprobe": 32}},
-        )
-        return list((await self.call(work, deadline_s=deadline_s))[0])
+        """Nearest passages by cosine: `{id, distance, entity}` each. Raises BadRequest for no vector."""
+        with np.errstate(over="ignore"):
+            point = np.asarray(vector, dtype=np.float32)
+        if not np.isfinite(point).all():
+            said = "the vector holds what is no number of 32 bits"
+            raise BadRequest(said, source="milvus", param="vector", code="invalid_value")
+        look = Look(name, "dense", len(point), limit, filter, tuple(SHOWN if fields is None else fields))
+        return await self._together(look, point, deadline_s)
 
     async def text(
         self,
@@ -138,16 +155,25 @@ class Milvus(Store):
             return []
         if not await self.wordy(deadline_s=deadline_s):
             raise self.unavailable("is too old to find words (2.5 or later does)")
-        work = self.client.search(
-            name,
-            data=[tokens],
-            anns_field="sparse",
-            limit=limit,
-            filter=filter,
-            output_fields=SHOWN if fields is None else fields,
-            client_request_id=request_id(),
-        )
-        return list((await self.call(work, deadline_s=deadline_s))[0])
+        look = Look(name, "sparse", 0, limit, filter, tuple(SHOWN if fields is None else fields))
+        return await self._together(look, tokens, deadline_s)
+
+    async def _together(self, look: Look, asked: Any, deadline_s: float | None) -> list[dict[str, Any]]:
+        most = max(1, TOGETHER_ROWS // look.limit)
+        return list(await self.call(self.crowd.join(look, asked, most=most), deadline_s=deadline_s))
+
+    async def _looked(self, look: Look, asked: Sequence[Any], said: str) -> Sequence[Any]:
+        async with asyncio.timeout(self.deadline_s):
+            return await self.client.search(
+                look.collection,
+                data=list(asked),
+                anns_field=look.field,
+                limit=look.limit,
+                filter=look.filter,
+                output_fields=list(look.fields),
+                client_request_id=said,
+                search_params=PROBES if look.field == "dense" else {},
+            )
 
     async def get(self, name: str, ids: Sequence[str], *, fields: list[str]) -> dict[str, dict[str, Any]]:
         """Rows by id; a missing id is missing in the answer."""

@@ -84,6 +84,8 @@ def test_milvus_takes_text_or_vector_and_names_what_is_wrong(shelf: Shelf) -> No
     assert client.post(path, json={**search, "text": "models"}).json()["results"][0]["document_id"] == "pool"
     wrong = client.post(path, json={**search, "vector": [1, 2]})
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "wrong_dimension")
+    huge = client.post(path, json={**search, "vector": [1e308] * 384})
+    assert (huge.status_code, huge.json()["error"]["param"]) == (400, "vector")
     assert (
         client.post(path, json={"collection": "nope", "text": "x"}).json()["error"]["code"]
         == "collection_not_found"
