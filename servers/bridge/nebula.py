@@ -1,29 +1,32 @@
-"""The NebulaGraph client: nebula3's pool in threads, one space a session, parameters bound."""
+"""The NebulaGraph client: nebula3's sessions, one space each, parameters bound."""
 
 import asyncio
-import logging
 import math
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import nebula3.common.ttypes as nebula_types
-from nebula3.Config import Config
 from nebula3.data.ResultSet import ResultSet
-from nebula3.Exception import AuthFailedException, IOErrorException, NotValidConnectionException
-from nebula3.gclient.net import ConnectionPool, Session
+from nebula3.Exception import AuthFailedException, IOErrorException
 
 from servers.bridge.store import Store
+from servers.bridge.thrift import Session, broken, sign_in
 from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, UpstreamFailed
 from tools.settings import Settings
 
 # The generated classes take their fields as keywords that no type checker sees.
 TYPES: Any = nebula_types
-SESSIONS = 16
+SESSIONS, IDLE = 16, 64
 SPACE_MISSING = ("SpaceNotFound", "SpaceNotExist", "Space not found", "not existed", "space was not")
 EXPIRED = (-1002, -1003)
-BROKEN = (IOErrorException, NotValidConnectionException, OSError, EOFError, RuntimeError)
+MANY_CELLS = 1_000
+FAULTS = (-1004, -1009, -1005, -8)
+"""Errors of a statement, which say nothing against its session."""
+BROKEN = (IOErrorException, OSError)
+LATE = 5
+"""Deadlines that an answer to nobody is waited for, before its session is given up."""
 
 
 class Nebula(Store):
@@ -34,9 +37,9 @@ class Nebula(Store):
     def __init__(self, address: tuple[str, int], user: str, password: str, *, deadline_s: float) -> None:
         super().__init__(f"{address[0]}:{address[1]}", deadline_s=deadline_s)
         self.address, self.user, self.password = address, user, password
-        self.pool: ConnectionPool | None = None
-        self.idle: dict[str, list[Session]] = defaultdict(list)
+        self.idle: dict[str, list[Session]] = {}
         self.slots = asyncio.Semaphore(SESSIONS)
+        self.closed = False
 
     async def execute(
         self,
@@ -50,8 +53,7 @@ class Nebula(Store):
         values = {name: to_value(value) for name, value in (params or {}).items()}
         await self.turn(self.slots, deadline_s=deadline_s)
         try:
-            work = asyncio.to_thread(self._run, space, statement, values)
-            return await self.call(work, deadline_s=deadline_s)
+            return await self.call(self._run(space, statement, values), deadline_s=deadline_s)
         finally:
             self.slots.release()
 
@@ -60,13 +62,12 @@ class Nebula(Store):
         return [str(row[0]) for row in rows]
 
     async def version(self) -> str:
-        await asyncio.to_thread(self._run, "", "YIELD 1 AS one", {})
+        await self._run("", "YIELD 1 AS one", {})
         return "3"
 
     def close(self) -> None:
-        self.idle.clear()
-        if self.pool is not None:
-            self.pool.close()
+        self.closed = True
+        self._drop()
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -80,57 +81,85 @@ class Nebula(Store):
             self.trip()
             raise self.unavailable("is not reachable") from exc
 
-    def _run(self, space: str, statement: str, params: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
-        """In a thread: borrow a session, run, give it back only when it is whole."""
+    async def _run(
+        self, space: str, statement: str, params: dict[str, Any]
+    ) -> tuple[list[str], list[list[Any]]]:
+        """Borrow a session, run, give it back only when it is whole."""
         try:
-            session = self._borrow(space)
-            result = session.execute_parameter(statement, params)
+            result = await self._asked(space, statement, params)
         except BROKEN:
-            self._forget()
-            session = self._borrow(space)
-            result = session.execute_parameter(statement, params)
+            # The others may be as broken.
+            self._drop()
+            result = await self._asked(space, statement, params)
         if result.error_code() in EXPIRED:
             # The others of this space are as old.
             self.idle.pop(space, None)
-            session = self._borrow(space)
-            result = session.execute_parameter(statement, params)
+            result = await self._asked(space, statement, params)
             if result.error_code() in EXPIRED:
-                raise NotValidConnectionException  # the server forgets sessions as soon as it opens them
-        if result.is_succeeded() or result.error_code() in (-1004, -1009, -1005, -8):
-            self.idle[space].append(session)
-        else:
-            session.release()
+                raise broken("the server forgets sessions as soon as it opens them")
+        if result.row_size() * len(result.keys()) > MANY_CELLS:
+            return await asyncio.to_thread(_rows, result)
         return _rows(result)
 
-    def _borrow(self, space: str) -> Session:
+    async def _asked(self, space: str, statement: str, params: dict[str, Any]) -> ResultSet:
+        session = await self._borrowed(space)
         try:
-            return self.idle[space].pop()
-        except IndexError:
-            session = self._connected().get_session(self.user, self.password)
+            result = await session.execute(statement, params)
+        except asyncio.CancelledError:
+            session.when_answered(partial(self._returned, space), within_s=LATE * self.deadline_s)
+            raise
+        if result.is_succeeded() or result.error_code() in FAULTS:
+            self._returned(space, session)
+        else:
+            session.leave()
+        return result
+
+    async def _borrowed(self, space: str) -> Session:
+        """A session in `space`: one that waits there, one of another space where many wait, or a new one."""
+        session = self._waiting(space)
+        if session is not None:
+            return session
+        if space and sum(map(len, self.idle.values())) >= IDLE:
+            session = self._waiting(next(iter(self.idle)))
+        session = session or await sign_in(*self.address, self.user, self.password)
         if space:
-            chosen = session.execute(f"USE `{space}`")
-            if not chosen.is_succeeded():
-                session.release()
-                raise CollectionNotFound(f"there is no space {space}", source="nebula", param="space")
+            await self._entered(session, space)
         return session
 
-    def _connected(self) -> ConnectionPool:
-        if self.pool is None:
-            config = Config()
-            config.max_connection_pool_size = SESSIONS * 4
-            config.timeout = int(self.deadline_s * 5_000)
-            pool = ConnectionPool()
-            if not pool.init([self.address], config):
-                raise NotValidConnectionException()
-            self.pool = pool
-        return self.pool
+    def _waiting(self, space: str) -> Session | None:
+        held = self.idle.pop(space, [])
+        while held:
+            session = held.pop()
+            if session.whole:
+                if held:
+                    self.idle[space] = held
+                return session
+        return None
 
-    def _forget(self) -> None:
-        """After a broken connection every session of the pool is suspect."""
-        pool, self.pool = self.pool, None
-        self.idle.clear()
-        if pool is not None:
-            pool.close()
+    def _returned(self, space: str, session: Session) -> None:
+        if self.closed:
+            session.leave()
+        else:
+            self.idle.setdefault(space, []).append(session)
+
+    async def _entered(self, session: Session, space: str) -> None:
+        try:
+            chosen = await session.execute(f"USE `{space}`")
+        except asyncio.CancelledError:
+            session.leave()
+            raise
+        if chosen.error_code() in EXPIRED:
+            session.leave()
+            raise broken("the session is too old")
+        if not chosen.is_succeeded():
+            session.leave()
+            raise CollectionNotFound(f"there is no space {space}", source="nebula", param="space")
+
+    def _drop(self) -> None:
+        """Every idle session leaves."""
+        held, self.idle = self.idle, {}
+        for session in (one for sessions in held.values() for one in sessions):
+            session.leave()
 
 
 def quoted(value: str) -> str:
@@ -164,8 +193,6 @@ def to_value(value: Any) -> Any:  # noqa: PLR0911  (one line a kind)
 @asynccontextmanager
 async def open_nebula(settings: Settings) -> AsyncIterator[Nebula]:
     """A client that connects on first use."""
-    # It logs every refused connection; the bridge says once that the store is away.
-    logging.getLogger("nebula3.logger").setLevel(logging.CRITICAL)
     chosen = settings.stores
     store = Nebula(
         settings.nebula_address,
@@ -176,7 +203,7 @@ async def open_nebula(settings: Settings) -> AsyncIterator[Nebula]:
     try:
         yield store
     finally:
-        await asyncio.to_thread(store.close)
+        store.close()
 
 
 def _rows(result: ResultSet) -> tuple[list[str], list[list[Any]]]:

@@ -23,6 +23,8 @@ import httpx
 import psutil
 import psycopg
 import uvloop
+from nebula3.Config import Config
+from nebula3.gclient.net import ConnectionPool
 
 from servers.bridge.milvus import SHOWN
 from servers.bridge.stores import Stores
@@ -63,7 +65,12 @@ async def bare_calls(stores: Stores, settings: Settings) -> AsyncIterator[dict[s
             )
             return [dict(hit["entity"]) for hit in found[0]]
 
-        session = stores.nebula._borrow("bench")
+        pool = ConnectionPool()
+        assert pool.init([settings.nebula_address], Config())
+        session = pool.get_session(
+            settings.stores.nebula_user, settings.stores.nebula_password.get_secret_value()
+        )
+        session.execute("USE bench")
 
         async def nebula() -> object:
             result = session.execute("YIELD 1")

@@ -161,7 +161,7 @@ async def test_fault_37_an_expired_session_is_opened_again_once(graph: Settings)
         await stores.ingest.upsert("default", "faults", [POOL])
         rows = await stores.nebula.execute("faults", "YIELD 1 AS one")
         (session,) = stores.nebula.idle["faults"]
-        session._session_id = 987_654_321
+        session.id = 987_654_321
         assert await stores.nebula.execute("faults", "YIELD 1 AS one") == rows
 
 
