@@ -188,7 +188,7 @@ class Ingest:
 
     async def _write(self, place: Place, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
         await self.library.declare(place, plans)
-        await self.milvus.upsert(place.physical, milvus_rows(place, plans, vectors))
+        await self.milvus.write(place.physical, milvus_rows(place, plans, vectors))
         purge = [key for item in plans for key in item.purge]
         in_graph = await self._linked(place, plans, purge)
         await self.milvus.delete(place.physical, purge)

@@ -11,15 +11,15 @@ from typing import Any
 
 import grpc
 import numpy as np
-from pymilvus import AsyncMilvusClient, DataType, Function, FunctionType, MilvusClient
+from pymilvus import AsyncMilvusClient
 from pymilvus.exceptions import DataNotMatchException, MilvusException, ParamError
 
 from servers.bridge.crowd import Crowd
+from servers.bridge.shape import indexes, schema
 from servers.bridge.store import Store
 from tools.errors import BadRequest, CollectionNotFound, UpstreamFailed
 from tools.settings import Settings
 
-TEXT_BYTES = 65_535
 CONNECT_CODES = {2}
 NOT_FOUND = 100
 BAD_EXPRESSION = 1100
@@ -105,9 +105,9 @@ class Milvus(Store):
         if await self.call(self.client.has_collection(name)):
             return
         wordy = await self.wordy()
-        schema, indexes = _schema(dimensions, wordy=wordy), _indexes(wordy=wordy)
+        fields, made = schema(dimensions, wordy=wordy), indexes(wordy=wordy)
         work = self.client.create_collection(
-            name, schema=schema, index_params=indexes, consistency_level="Strong"
+            name, schema=fields, index_params=made, consistency_level="Strong"
         )
         await self.call(work, deadline_s=30.0)
 
@@ -188,6 +188,16 @@ class Milvus(Store):
             work = self.client.upsert(name, list(rows[start : start + 200]), timeout=60.0)
             await self.call(work, deadline_s=60.0)
 
+    async def write(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        """As `upsert`, for who alone writes these ids: what is new is inserted. To replace what is not there
+        costs Milvus Lite a walk over all that is."""
+        held = await self.get(name, [row["id"] for row in rows], fields=[])
+        fresh = [row for row in rows if row["id"] not in held]
+        for start in range(0, len(fresh), 200):
+            work = self.client.insert(name, fresh[start : start + 200], timeout=60.0)
+            await self.call(work, deadline_s=60.0)
+        await self.upsert(name, [row for row in rows if row["id"] in held])
+
     async def delete(self, name: str, ids: Sequence[str]) -> None:
         for start in range(0, len(ids), 500):
             work = self.client.delete(name, ids=list(ids[start : start + 500]), timeout=60.0)
@@ -256,42 +266,6 @@ def indexes_words(version: str) -> bool:
     """Whether a server of this version has BM25: 2.5 and later, and Milvus Lite (which says "lite")."""
     found = re.match(r"v?(\d+)\.(\d+)", version)
     return found is None or (int(found[1]), int(found[2])) >= BM25_SINCE
-
-
-def _schema(dimensions: int, *, wordy: bool) -> Any:
-    schema = MilvusClient.create_schema(enable_dynamic_field=False)
-    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
-    lengths = {"document_id": 1_024, "tenant": 64, "language": 8, "title": 4_000, "source": 8_000}
-    for name, length in {**lengths, "heading": 8_000, "text": TEXT_BYTES}.items():
-        schema.add_field(name, DataType.VARCHAR, max_length=length)
-    schema.add_field("metadata", DataType.JSON)
-    schema.add_field("dense", DataType.FLOAT_VECTOR, dim=dimensions)
-    if not wordy:
-        schema.add_field("tokens", DataType.VARCHAR, max_length=TEXT_BYTES)
-        return schema
-    analyzer = {"tokenizer": "whitespace"}
-    schema.add_field(
-        "tokens", DataType.VARCHAR, max_length=TEXT_BYTES, enable_analyzer=True, analyzer_params=analyzer
-    )
-    schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
-    schema.add_function(
-        Function(
-            name="bm25",
-            function_type=FunctionType.BM25,
-            input_field_names=["tokens"],
-            output_field_names=["sparse"],
-        )
-    )
-    return schema
-
-
-def _indexes(*, wordy: bool) -> Any:
-    indexes = MilvusClient.prepare_index_params()
-    if wordy:
-        ratios = {"bm25_k1": 1.2, "bm25_b": 0.75}
-        indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=ratios)
-    indexes.add_index("dense", index_type="IVF_FLAT", metric_type="COSINE", params={"nlist": 128})
-    return indexes
 
 
 def _plain(exc: MilvusException) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 
 from servers.bridge.graph import Passage
 from servers.bridge.manifest import ChunkRow
-from servers.bridge.milvus import TEXT_BYTES
 from servers.bridge.plan import Place, Plan
+from servers.bridge.shape import TEXT_BYTES
 
 
 def milvus_row(

@@ -122,7 +122,7 @@ class Reembed:
                 milvus_row(copy.place, row.id, chunk, vector, _attributes(row))
                 for (row, chunk), vector in zip(part, vectors, strict=True)
             ]
-            await self.milvus.upsert(copy.place.physical, rows)
+            await self.milvus.write(copy.place.physical, rows)
         now: dict[str, list[str]] = {row.id: [] for row in documents}
         for row, chunk in work:
             now[row.id].append(chunk.id)

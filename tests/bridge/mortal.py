@@ -16,7 +16,7 @@ from tools.settings import Settings
 POINTS = (
     "ingest._vectors",
     "library.declare",
-    "milvus.upsert",
+    "milvus.write",
     "graph.write",
     "extractions.drop",
     "departures.remove",
@@ -29,7 +29,7 @@ POINTS = (
     "extractions._link",
     "extractions._note",
 )
-WITHIN = ("nebula.execute", "client.upsert", "client.delete")
+WITHIN = ("nebula.execute", "client.insert", "client.upsert", "client.delete")
 """Calls inside those steps: a death at the nth of them is a death half-way."""
 PARTS = ("Alpha is first.", "Beta follows Alpha.", "Gamma ends.", "Delta flows.")
 Step = Callable[[Stores, str], Awaitable[Any]]
