@@ -7,8 +7,8 @@ JOBS ?= 2
 export UV_LINK_MODE ?= copy
 
 # Quality over evaluation sets needs them; everything else measures on what it makes itself.
-NEED_DATA := agents consensus retrieval
-BENCHES := $(filter-out client flow_parts pool_parts $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
+NEED_DATA := agents consensus languages retrieval
+BENCHES := $(filter-out client flow_parts pool_parts running $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
 
 .PHONY: up test check bench soak browser vllm tts lock clean help
 

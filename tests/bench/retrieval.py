@@ -1,6 +1,6 @@
 """Retrieval quality over BEIR-style folders: BM25 · dense · RRF · ours, through the bridge's own search.
 
-    python tests/bench/retrieval.py --data FOLDER [--only NAME …] [--limit N]
+    python -m tests.bench.retrieval --data FOLDER [--only NAME …] [--limit N]
 
 FOLDER holds one folder a set: corpus.jsonl, queries.jsonl, qrels/test.tsv. Stores are started for the run.
 """
@@ -9,19 +9,12 @@ import argparse
 import asyncio
 import json
 import math
-import subprocess
-import sys
-import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from servers.bridge.stores import Stores
-from servers.bridge.stores import open_stores as open_bridge
-from servers.stores import open_stores
-from tests.conftest import settings_in
+from tests.bench.running import opened, running
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
 
@@ -93,20 +86,15 @@ async def measure(stores: Stores, folder: Path, limit: int) -> dict[str, tuple[f
             known = judged[row["_id"]]
             totals[name].append((ndcg(ranking, known), recall(ranking, known)))
     print(f"{folder.name}: {1_000 * spent / max(1, len(queries)):.1f} ms a question", flush=True)
-    return {
-        name: tuple(sum(column) / len(values) for column in zip(*values, strict=True))
+    means = {
+        name: [sum(column) / len(values) for column in zip(*values, strict=True)]
         for name, values in totals.items()
     }
+    return {name: (good, found) for name, (good, found) in means.items()}
 
 
 async def main(settings: Settings, folders: list[Path], limit: int) -> None:
-    async with open_bridge(settings) as stores:
-        # Quality must not depend on how busy the machine is.
-        stores.search.legs.deadline_s = 30.0
-        for _ in range(100):
-            if (await stores.nebula.check())["status"] == "connected":
-                break
-            await asyncio.sleep(0.2)
+    async with opened(settings) as stores:
         results = {folder.name: await measure(stores, folder, limit) for folder in folders}
     print(f"\n{'nDCG@10 (R@5)':<16}" + "".join(f"{name:>18}" for name in ("BM25", "dense", "RRF", "ours")))
     for name, methods in results.items():
@@ -128,13 +116,5 @@ if __name__ == "__main__":
         for folder in sets
         if (folder / "queries.jsonl").exists() and (not given.only or folder.name in given.only)
     ]
-    with tempfile.TemporaryDirectory(prefix="c6-") as home:
-        own = settings_in(Path(home))
-        with open_stores(own, deadline_s=180.0):
-            command = [sys.executable, "-m", "servers", "serve", "graph"]
-            graph = subprocess.Popen(command, env=own.environment(), stderr=subprocess.DEVNULL)
-            try:
-                asyncio.run(main(own, chosen, given.limit))
-            finally:
-                graph.terminate()
-                graph.wait()
+    with running() as home:
+        asyncio.run(main(home, chosen, given.limit))

@@ -8,13 +8,9 @@ stores are measured. Ingestion is measured apart, with the real embedder. Ratios
 """
 
 import argparse
-import asyncio
 import random
 import re
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import zlib
 from collections import Counter
@@ -29,9 +25,7 @@ import uvloop
 
 from servers.bridge.ingest import BATCH
 from servers.bridge.stores import Stores
-from servers.bridge.stores import open_stores as open_bridge
-from servers.stores import open_stores
-from tests.conftest import settings_in
+from tests.bench.running import opened, running
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
 
@@ -194,13 +188,8 @@ async def ingestion(stores: Stores, count: int, rounds: int = 3) -> None:
 
 
 async def main(settings: Settings, sizes: list[int], questions: int) -> None:
-    async with open_bridge(settings) as stores:
+    async with opened(settings) as stores:
         stores.embedders.named["hashed"] = Hashed()
-        stores.search.legs.deadline_s = 30.0
-        for _ in range(300):
-            if (await stores.nebula.check())["status"] == "connected":
-                break
-            await asyncio.sleep(0.2)
         await ingestion(stores, 960)
         found = [await speed(stores, count, questions) for count in sizes]
     for (small, large), (one, other) in zip(pairwise(sizes), pairwise(found), strict=True):
@@ -212,13 +201,5 @@ if __name__ == "__main__":
     parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--questions", type=int, default=60)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="c6-") as home:
-        own = settings_in(Path(home))
-        with open_stores(own, deadline_s=180.0):
-            command = [sys.executable, "-m", "servers", "serve", "graph"]
-            graph = subprocess.Popen(command, env=own.environment(), stderr=subprocess.DEVNULL)
-            try:
-                uvloop.run(main(own, given.passages, given.questions))
-            finally:
-                graph.terminate()
-                graph.wait()
+    with running() as home:
+        uvloop.run(main(home, given.passages, given.questions))
