@@ -111,8 +111,13 @@ async def _tool(settings: Settings, name: str, *words: str) -> None:
     )
     said, _ = await child.communicate()
     if child.returncode != 0:
-        last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise ProgramFailed(f"{name}: {last[0]}", source="postgres")
+        raise ProgramFailed(f"{name}: {_reason(said.decode(errors='replace'))}", source="postgres")
+
+
+def _reason(said: str) -> str:
+    """What a program says is wrong: the line of the error, not the statement that it quotes after. Pure."""
+    lines = said.strip().splitlines() or ["no reason given"]
+    return next((line for line in lines if "error:" in line), lines[-1])
 
 
 def _program(name: str) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -43,25 +44,39 @@ def real(stores_of_flows: Settings, prefect: Settings, cable: Cable) -> Iterator
     dsn = SecretStr(f"postgresql://postgres@127.0.0.1:{cable.port}/capibara6")
     external = stores.stores.model_copy(update={"postgres_dsn": dsn})
     settings = stores.model_copy(update={"ports": ports, "stores": external})
+    with _serving(settings, "graph", "bridge"):
+        yield settings
+
+
+@contextmanager
+def another_bridge(settings: Settings) -> Iterator[Settings]:
+    """A bridge that has just been started over the same stores; settings that name it."""
+    ports = settings.ports.model_copy(update={"bridge": free_ports(1)[0]})
+    settings = settings.model_copy(update={"ports": ports})
+    with _serving(settings, "bridge"):
+        yield settings
+
+
+@contextmanager
+def _serving(settings: Settings, *names: str) -> Iterator[None]:
     environment = {**os.environ, **settings.environment()}
     command = [sys.executable, "-m", "servers", "serve"]
-    with (settings.log_dir / "flows-test.log").open("wb") as log:
+    with (settings.log_dir / "flows-test.log").open("ab") as log:
         children = [
-            subprocess.Popen([*command, name], env=environment, stdout=log, stderr=log)
-            for name in ("graph", "bridge")
+            subprocess.Popen([*command, name], env=environment, stdout=log, stderr=log) for name in names
         ]
         try:
             _until_whole(settings)
-            yield settings
+            yield
         finally:
             for child in children:
                 child.terminate()
             for child in children:
-                child.wait(20)
+                child.wait(60)
 
 
 def _until_whole(settings: Settings) -> None:
-    deadline, seen = time.monotonic() + 60, ""
+    deadline, seen = time.monotonic() + 180, ""
     while time.monotonic() < deadline:
         try:
             seen = httpx.get(f"{settings.bridge_url}/health/detailed", trust_env=False, timeout=5).text

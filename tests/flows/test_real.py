@@ -22,6 +22,7 @@ from flows.reconcile import reconcile
 from flows.restore import restore
 from flows.server import database_url, ensure_database
 from tests.flows.cable import Cable
+from tests.flows.real import another_bridge
 from tools.errors import NotSupported
 from tools.settings import Settings
 
@@ -53,8 +54,18 @@ async def _wait_for(check) -> None:
         await asyncio.sleep(0.02)
 
 
+def empty(settings: Settings) -> None:
+    """PostgreSQL as on a new machine: no tables, and none of the roles that a backup does not hold."""
+    with psycopg.connect(settings.postgres_dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+        for role in ("capibara6_reader", "capibara6_tenant"):
+            connection.execute(f"DROP OWNED BY {role}")
+            connection.execute(f"DROP ROLE {role}")
+
+
 async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
-    here: Settings, run, tmp_path: Path
+    here: Settings, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "pages"
     folder.mkdir()
@@ -83,19 +94,17 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     assert (await saved.aresult()).counts[COLLECTION] == {"documents": 2, "chunks": 2}
     assert (await run(backup, name="before")).is_completed()
 
-    with psycopg.connect(here.postgres_dsn) as connection:
-        connection.execute("DELETE FROM documents WHERE collection = %s", (COLLECTION,))
-        connection.execute("DELETE FROM chunks WHERE collection = %s", (COLLECTION,))
-    milvus.drop_collection(physical(here, milvus))  # as on a new machine
+    milvus.drop_collection(physical(here, milvus))
     milvus.close()
-    assert _listed(here) == 0
+    empty(here)
     assert (await run(restore, name="before")).is_failed(), "it asks for confirmation"
-    assert _listed(here) == 0
-    for _ in range(2):  # a second time puts back the same
-        back = await run(restore, name="before", confirm=True, timeout_s=60)
-        assert back.is_completed(), back.message
-        assert _listed(here) == 2
-        assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
+    with another_bridge(here) as new:
+        monkeypatch.setenv("CAPIBARA6_PORTS", json.dumps(new.ports.model_dump()))
+        for _ in range(2):  # a second time puts back the same
+            back = await run(restore, name="before", confirm=True, timeout_s=180)
+            assert back.is_completed(), back.message
+            assert _listed(new) == 2
+            assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
 
 async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(
