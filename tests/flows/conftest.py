@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
 
 from flows.deploy import deploy, read_manifest
+from flows.health import check
 from flows.server import POOL, prefect_environment, server_command
 from tests.conftest import settings_in
 from tests.flows.peer import Peer
@@ -31,7 +33,7 @@ from tools.settings import Settings
 UNUSED = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
     for name in ("TASK_RUN_RECORDER", "FOREMAN", "PAUSE_EXPIRATIONS", "CANCELLATION_CLEANUP", "LATE_RUNS")
-}
+} | {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
 UNCLOSED = "ignore:Exception ignored in. <(socket|ssl)[.]:pytest.PytestUnraisableExceptionWarning"
 
 
@@ -44,15 +46,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Machinery:
-    """Prefect's server and worker as processes that can be killed and started again."""
+    """Prefect's server, and a worker if it is told so, as processes that can be killed and started again."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, working: bool = True) -> None:
         self.settings = settings
         self.log = settings.home / "prefect" / "log"
         self.log.parent.mkdir(parents=True)
         self.environment = {**os.environ, **prefect_environment(settings), **UNUSED}
         self.server = self._start(server_command())
-        self.worker = self._start([sys.executable, "-m", "flows", "worker"])
+        self.worker = self._start([sys.executable, "-m", "flows", "worker"]) if working else None
 
     def ready(self) -> None:
         """Wait until the server answers."""
@@ -75,17 +77,17 @@ class Machinery:
 
     def kill_worker(self) -> None:
         """The worker and the runs it started, all at once."""
-        _kill(self.worker)
+        _kill(self._working())
 
     def start_worker(self) -> None:
         self.worker = self._start([sys.executable, "-m", "flows", "worker"])
 
     def runs(self) -> list[psutil.Process]:
         """The processes of the runs that the worker has under way."""
-        return psutil.Process(self.worker.pid).children(recursive=True)
+        return psutil.Process(self._working().pid).children(recursive=True)
 
     def stop(self) -> None:
-        for process in (self.worker, self.server):
+        for process in filter(None, (self.worker, self.server)):
             process.terminate()
             try:
                 process.wait(timeout=60)
@@ -93,21 +95,32 @@ class Machinery:
                 # It finishes its runs first; here nobody waits for them.
                 _kill(process)
 
+    def _working(self) -> subprocess.Popen[bytes]:
+        assert self.worker is not None
+        return self.worker
+
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
 
 
-@pytest.fixture(scope="session")
-def machinery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machinery]:
-    """Prefect for the session; every other port of its settings is free."""
-    machinery = Machinery(settings_in(tmp_path_factory.mktemp("prefect"), language="es"))
+@contextmanager
+def running(home: Path, *, working: bool = True) -> Iterator[Machinery]:
+    """Prefect in a home of its own; every other port of its settings is free."""
+    machinery = Machinery(settings_in(home, language="es"), working=working)
     try:
         machinery.ready()
         yield machinery
     finally:
         APILogHandler().flush()
         machinery.stop()
+
+
+@pytest.fixture(scope="session")
+def machinery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machinery]:
+    """Prefect for the session."""
+    with running(tmp_path_factory.mktemp("prefect")) as machinery:
+        yield machinery
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +188,12 @@ def run(prefect: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
     yield start
     gc.collect()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that is away is asked three times as ever, without a second between."""
+    monkeypatch.setattr(check, "retry_delay_seconds", 0)
 
 
 @pytest.fixture

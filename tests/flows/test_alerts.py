@@ -87,7 +87,7 @@ async def test_the_test_alert_proves_the_path_or_fails(run, monkeypatch: pytest.
 
 
 async def test_a_service_that_goes_down_and_comes_back_is_told_once_each(
-    run, prefect: Settings, monkeypatch: pytest.MonkeyPatch
+    impatient: None, run, prefect: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ui = FastAPI()
     ui.get("/health")(lambda: {"status": "ok"})
@@ -111,7 +111,7 @@ async def test_a_service_that_goes_down_and_comes_back_is_told_once_each(
 
 
 async def test_an_alert_that_no_channel_took_is_sent_again_until_one_does(
-    run, monkeypatch: pytest.MonkeyPatch
+    impatient: None, run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [port] = free_ports(1)
     hook = {"webhook": f"http://127.0.0.1:{port}/hook", "threshold": 1}

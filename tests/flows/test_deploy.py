@@ -1,5 +1,6 @@
 """Deployments on a real server, run by a real worker, and the commands that operators use."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.deploy import deploy, read_manifest, warm_once
 from flows.server import prefect_environment
 from tests.conftest import settings_in
@@ -16,11 +20,12 @@ from tools.clients.prefect import open_prefect
 from tools.errors import BadRequest, NotFound, Unavailable, UpstreamSilent
 from tools.settings import Settings
 
+WIDE = {"NO_COLOR": "1", "COLUMNS": "200"}
 
-def flows(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **settings.environment(), "NO_COLOR": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "flows", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+def flows(settings: Settings, *words: str) -> Result:
+    """The command in this process: a new one takes a second to import what it needs."""
+    return CliRunner().invoke(app, words, env={**settings.environment(), **WIDE})
 
 
 async def test_deploying_again_changes_nothing(deployed: Settings) -> None:
@@ -43,13 +48,13 @@ async def test_a_deploy_that_changed_something_warms_once(deployed: Settings) ->
 
 async def test_a_schedule_that_somebody_paused_stays_paused(deployed: Settings) -> None:
     async with open_prefect(deployed) as prefect:
-        assert flows(deployed, "schedule", "health", "--pause").returncode == 0
+        assert (await asyncio.to_thread(flows, deployed, "schedule", "health", "--pause")).exit_code == 0
         known = await prefect.deployment("health")
         stale = {"version": "of another release"}
         await prefect.call("PATCH", f"/deployments/{known['id']}", json=stale)
         assert await deploy(deployed) == ["health"]
         assert not any(item["active"] for item in (await prefect.deployment("health"))["schedules"])
-        assert flows(deployed, "schedule", "health", "--resume").returncode == 0
+        assert (await asyncio.to_thread(flows, deployed, "schedule", "health", "--resume")).exit_code == 0
         assert all(item["active"] for item in (await prefect.deployment("health"))["schedules"])
         await prefect.schedule("health", active=False)
 
@@ -81,7 +86,7 @@ def test_operators_run_and_read_flows_from_the_command_line(
 ) -> None:
     parameters = json.dumps({"sources": [str(folder)]})
     done = flows(deployed, "run", "ingest/ingest", "--wait", "--parameters", parameters)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "2 añadidos" in done.stdout
     assert "completed" in done.stdout
     assert "ingest" in flows(deployed, "list").stdout
@@ -91,16 +96,24 @@ def test_operators_run_and_read_flows_from_the_command_line(
 def test_a_run_that_fails_ends_the_command_with_1(deployed: Settings, tmp_path: Path, peer: Peer) -> None:
     parameters = json.dumps({"sources": [str(tmp_path / "nothing")]})
     done = flows(deployed, "run", "ingest", "--wait", "--parameters", parameters)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "no existe" in done.stdout
 
 
 @pytest.mark.parametrize("words", [("run", "nothing"), ("run", "ingest", "--parameters", "[]")])
 def test_a_wrong_command_is_one_sentence(deployed: Settings, words: tuple[str, ...]) -> None:
     done = flows(deployed, *words)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr.startswith("✗ ")
     assert "Traceback" not in done.stderr
+
+
+def test_the_command_of_a_process_of_its_own_answers_the_same(deployed: Settings) -> None:
+    environment = {**os.environ, **deployed.environment(), **WIDE}
+    command = [sys.executable, "-m", "flows", "run", "nothing"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == flows(deployed, "run", "nothing").stderr
 
 
 async def test_starting_asks_for_right_parameters_and_a_known_name(deployed: Settings) -> None:

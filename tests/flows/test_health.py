@@ -71,7 +71,7 @@ async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, pee
     }
 
 
-async def test_a_service_that_is_down_fails_the_run_by_name(run, sick: None) -> None:
+async def test_a_service_that_is_down_fails_the_run_by_name(impatient: None, run, sick: None) -> None:
     state = await run(health, services=["speech"], question="")
     assert state.is_failed()
     assert state.message == "fallan: speech"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from flows.server import prefect_environment
+from tests.flows.conftest import running
 from tests.flows.deadly import STEPS
 from tests.flows.peer import Peer
 from tools.settings import Settings
@@ -53,6 +54,13 @@ class Deadly:
 
     def close(self) -> None:
         self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A server of its own: the runs that die here stay RUNNING on it, with the places they held."""
+    with running(tmp_path_factory.mktemp("killed"), working=False) as machinery:
+        yield machinery.settings
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from servers.api import saves
 from servers.app import create_app
 from tests.conftest import free_ports
 from tests.serving import serving
+from tools.clients import prefect as client
 from tools.clients.bridge import open_bridge
 from tools.errors import StoreUnavailable
 from tools.sections import Ports
@@ -101,12 +102,13 @@ async def test_what_is_not_right_is_refused_and_not_kept(
 
 
 async def test_without_prefect_it_is_kept_and_the_answer_is_a_503_in_shape(
-    prefect: Settings, kept: dict[str, dict[str, Any]]
+    prefect: Settings, kept: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client, "BUSY_WAITS", (0.0,))
     [nobody] = free_ports(1)
     ports = Ports(**{**prefect.ports.model_dump(), "prefect": nobody})
-    async with door(prefect.model_copy(update={"ports": ports})) as client:
-        response = await client.post("/api/save-lead", json=LEAD)
+    async with door(prefect.model_copy(update={"ports": ports})) as web:
+        response = await web.post("/api/save-lead", json=LEAD)
     assert response.status_code == 503
     assert (response.json()["error"]["source"], response.headers["retry-after"]) == ("prefect", "1")
     assert len(kept["leads"]) == 1, "asking again is harmless"

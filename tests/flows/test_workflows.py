@@ -157,7 +157,7 @@ async def test_the_monitor_reads_what_health_left(run) -> None:
     assert state.message == "disponibilidad prometida en 24 h"
 
 
-async def test_a_broken_promise_is_told_once(run, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_promise_is_told_once(impatient: None, run, monkeypatch: pytest.MonkeyPatch) -> None:
     await run(health, services=["speech"], question="")  # nobody serves it
     with receiver() as (url, got):
         monkeypatch.setenv("CAPIBARA6_ALERTS", json.dumps({"webhook": url}))
