@@ -31,10 +31,10 @@ class Waiting(Generic[Q, A]):
 
 @dataclass
 class Queue(Generic[Q, A]):
-    """Those of one kind: in turn, and the calls that fetch them."""
+    """Those of one kind who wait, in turn, and how many calls are under way."""
 
     waiting: deque[Waiting[Q, A]] = field(default_factory=deque)
-    calls: set[asyncio.Task[None]] = field(default_factory=set)
+    calls: int = 0
 
 
 class Crowd(Generic[K, Q, A]):
@@ -44,37 +44,50 @@ class Crowd(Generic[K, Q, A]):
     def __init__(self, ask: Ask[K, Q, A], *, faults: type[Exception]) -> None:
         self.ask, self.faults = ask, faults
         self.queues: dict[K, Queue[Q, A]] = {}
+        self.fetching: set[asyncio.Task[None]] = set()
 
     async def join(self, kind: K, question: Q, *, most: int) -> A:
         """The answer to `question`, asked together with at most `most` in all. Raises what `ask` raises, but
         nobody hears of a fault in another's question."""
         queue = self.queues.setdefault(kind, Queue())
+        if queue.calls < CALLS:
+            queue.calls += 1
+            try:
+                return (await self.ask(kind, [question], request_id()))[0]
+            finally:
+                self._ended(kind, queue, most)
         one: Waiting[Q, A] = Waiting(question, request_id(), asyncio.get_running_loop().create_future())
         queue.waiting.append(one)
-        if len(queue.calls) < CALLS:
-            call = asyncio.create_task(self._fetch(kind, queue, most))
-            queue.calls.add(call)
-            call.add_done_callback(lambda ended: _left(queue, ended))
         return await one.answer
 
     async def close(self) -> None:
-        """Ends what is under way; who waits is cancelled."""
-        calls = [call for queue in self.queues.values() for call in queue.calls]
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        """Who waits is cancelled; who was first in a call has it to himself."""
+        for task in self.fetching:
+            task.cancel()
+        await asyncio.gather(*self.fetching, return_exceptions=True)
+        for queue in self.queues.values():
+            while queue.waiting:
+                queue.waiting.popleft().answer.cancel()
+
+    def _ended(self, kind: K, queue: Queue[Q, A], most: int) -> None:
+        """A call is over: the next one begins for those who wait."""
+        queue.calls -= 1
+        if queue.waiting:
+            queue.calls += 1
+            task = asyncio.create_task(self._fetch(kind, queue, most))
+            self.fetching.add(task)
+            task.add_done_callback(self.fetching.discard)
+        elif not queue.calls:
+            self.queues.pop(kind, None)
 
     async def _fetch(self, kind: K, queue: Queue[Q, A], most: int) -> None:
-        while asked := _taken(queue.waiting, most):
-            try:
-                await self._told(kind, asked)
-            except self.faults:
-                for one in asked:
-                    await self._told(kind, [one])
-        # At once: whoever comes next starts a call of its own.
-        queue.calls.discard(_current())
-        if not queue.calls:
-            self.queues.pop(kind, None)
+        asked = _taken(queue.waiting, most)
+        try:
+            await self._told(kind, asked)
+        except self.faults:
+            for one in asked:
+                await self._told(kind, [one])
+        self._ended(kind, queue, most)
 
     async def _told(self, kind: K, asked: Sequence[Waiting[Q, A]]) -> None:
         """Answer those of `asked` who still wait with one call. Raises `faults`, where they are several."""
@@ -99,20 +112,6 @@ class Crowd(Generic[K, Q, A]):
         for one, answer in zip(asked, answers, strict=True):
             if not one.answer.done():
                 one.answer.set_result(answer)
-
-
-def _current() -> asyncio.Task[None]:
-    task = asyncio.current_task()
-    assert task is not None, "it runs in one"
-    return task
-
-
-def _left(queue: Queue[Q, A], call: asyncio.Task[None]) -> None:
-    """A call that was cancelled leaves nobody waiting for it."""
-    if call.cancelled():
-        queue.calls.discard(call)
-        for one in queue.waiting:
-            one.answer.cancel()
 
 
 def _taken(waiting: deque[Waiting[Q, A]], most: int) -> list[Waiting[Q, A]]:

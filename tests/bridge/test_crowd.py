@@ -65,6 +65,7 @@ async def test_who_comes_while_calls_are_under_way_goes_together_with_at_most_so
     desk.open.set()
     assert await asyncio.gather(*first, *others) == [0, 2, *(2 * number for number in range(10, 16))]
     assert sorted(map(len, desk.calls)) == [1, 1, 2, 4]
+    assert not crowd.queues
 
 
 async def test_questions_of_two_kinds_do_not_wait_for_each_other() -> None:
@@ -105,11 +106,14 @@ async def test_who_has_left_is_not_asked_for() -> None:
 async def test_closing_leaves_nobody_waiting() -> None:
     desk = Desk()
     crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
-    tasks = [task for number in range(CALLS + 3) for task in await arrived(crowd, [number])]
+    first = [task for number in range(CALLS) for task in await arrived(crowd, [number])]
     await desk.reached(CALLS)
+    others = await arrived(crowd, [7, 8, 9])
     await crowd.close()
-    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    ended = await asyncio.gather(*others, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+    desk.open.set()
+    assert await asyncio.gather(*first) == [0, 2]
 
 
 async def test_a_crowd_finds_in_milvus_what_each_would_find_alone(graph: Settings) -> None:

@@ -58,13 +58,13 @@ async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, pee
     state = await run(health, services=["bridge", "prefect", "api"])
     rows = {check.name: check.status for check in await state.aresult()}
     assert state.is_completed()
+    assert rows.pop("disk") in ("ok", "degraded"), "which is this machine's affair"
     assert rows == {
         "bridge": "ok",
         "prefect": "ok",
         "api": "degraded",
         "postgres": "ok",
         "canary": "ok",
-        "disk": "ok",
         "orphans": "ok",
         "queue": "ok",
         "runs": "ok",

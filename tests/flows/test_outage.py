@@ -16,7 +16,7 @@ from tools.clients.prefect import Prefect, Run, open_prefect
 from tools.settings import Settings
 
 
-async def until(check: Callable[[], Awaitable[object]], seconds: float = 120.0) -> None:
+async def until(check: Callable[[], Awaitable[object]], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not await check():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -21,7 +21,9 @@ from tools.settings import Settings
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 POLL_S = 0.3
-LAST_LINES_S = 5.0
+LAST_LINES_S = {"COMPLETED": 20.0, "FAILED": 20.0}
+"""How long the last lines of a run may follow its state; one that was ended from outside may write none."""
+FEW_LINES_S = 5.0
 BUSY_WAITS = (0.2, 0.4, 0.8, 1.6)
 PATIENCE_S = 90.0
 """Prefect on SQLite lets a request wait 60 s while another writes: whoever leaves sooner learns nothing."""
@@ -154,7 +156,7 @@ class Prefect:
 
         Raises `UpstreamSilent` after `timeout` seconds; the run itself goes on.
         """
-        deadline, seen, told, patience = time.monotonic() + timeout, 0, on_log is None, LAST_LINES_S
+        deadline, seen, told, ended = time.monotonic() + timeout, 0, on_log is None, 0.0
         while True:
             run = await self.run(run_id)
             if on_log is not None:
@@ -163,9 +165,9 @@ class Prefect:
                     told = told or _is_last(record)
                     on_log(LEVELS.get(record["level"], "info"), record["message"])
             if run.final:  # lines are sent in batches, the last one after the state
-                if told or patience <= 0:
+                ended = ended or time.monotonic()
+                if told or time.monotonic() - ended > LAST_LINES_S.get(run.state, FEW_LINES_S):
                     return run
-                patience -= POLL_S
             elif time.monotonic() > deadline:
                 raise UpstreamSilent(f"the run is {run.state} after {timeout:.0f} s", source="prefect")
             await asyncio.sleep(POLL_S)
