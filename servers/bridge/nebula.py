@@ -93,7 +93,8 @@ class Nebula(Store):
             result = await self._asked(space, statement, params)
         if result.error_code() in EXPIRED:
             # The others of this space are as old.
-            self.idle.pop(space, None)
+            for session in self.idle.pop(space, []):
+                session.leave()
             result = await self._asked(space, statement, params)
             if result.error_code() in EXPIRED:
                 raise broken("the server forgets sessions as soon as it opens them")

@@ -143,7 +143,7 @@ class Session:
         awaited = self.frames.awaited
         if awaited is None or self.frames.lost:
             return
-        patience = asyncio.get_running_loop().call_later(within_s, self.frames.close)
+        patience = asyncio.get_running_loop().call_later(within_s, self.leave)
 
         def ended(_: object) -> None:
             patience.cancel()
@@ -157,12 +157,10 @@ class Session:
 
     def leave(self) -> None:
         """Sign out, if the server still hears, and close."""
-        if self.whole and self.frames.transport is not None:
+        if not self.frames.lost and self.frames.transport is not None:
             self.client.send_signout(self.id)
             self.frames.transport.write(self.memory.taken())
             self.frames.transport.close()
-        else:
-            self.frames.close()
 
 
 async def sign_in(host: str, port: int, user: str, password: str) -> Session:

@@ -1,10 +1,11 @@
 """The real bridge over its real stores, PostgreSQL at the end of a cable that can be cut."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -73,6 +74,14 @@ def _serving(settings: Settings, *names: str) -> Iterator[None]:
                 child.terminate()
             for child in children:
                 child.wait(60)
+
+
+async def wait_for(check: Callable[[], object]) -> None:
+    """What the bridge repairs by itself takes it a few seconds."""
+    deadline = time.monotonic() + 180
+    while not check():
+        assert time.monotonic() < deadline, "the bridge did not repair"
+        await asyncio.sleep(0.02)
 
 
 def _until_whole(settings: Settings) -> None:

@@ -1,6 +1,5 @@
 """Flows against the real bridge over its real stores: in, lost, repaired, backed up, put back."""
 
-import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -21,8 +20,7 @@ from flows.machine import Check
 from flows.reconcile import reconcile
 from flows.restore import restore, waiting
 from flows.server import database_url, ensure_database
-from tests.flows.cable import Cable
-from tests.flows.real import another_bridge
+from tests.flows.real import another_bridge, wait_for
 from tools.errors import NotSupported
 from tools.settings import Settings
 
@@ -45,13 +43,6 @@ def ask_graph(settings: Settings, statement: str) -> None:
 
 def physical(settings: Settings, client: MilvusClient) -> str:
     return next(name for name in client.list_collections() if name.startswith(COLLECTION))
-
-
-async def _wait_for(check) -> None:
-    deadline = time.monotonic() + 180
-    while not check():
-        assert time.monotonic() < deadline, "the bridge did not repair"
-        await asyncio.sleep(0.02)
 
 
 def empty(settings: Settings) -> None:
@@ -81,13 +72,13 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     milvus.delete(physical(here, milvus), filter='document_id == "pages/pool.md"')
     [lost] = await (await run(reconcile, collections=[COLLECTION])).aresult()
     assert (lost.document, lost.missing, lost.extra) == ("pages/pool.md", 1, 0)
-    await _wait_for(lambda: _listed(here) == 2)
+    await wait_for(lambda: _listed(here) == 2)
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
     ask_graph(here, f'DELETE VERTEX "{_passage(here, "pages/pool.md")}" WITH EDGE')
     [lost] = await (await run(reconcile, collections=[COLLECTION])).aresult()
     assert (lost.document, lost.missing, lost.extra, lost.unlinked) == ("pages/pool.md", 0, 0, 1)
-    await _wait_for(lambda: _listed(here) == 2)
+    await wait_for(lambda: _listed(here) == 2)
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
     saved = await run(backup, name="before", keep=3)
@@ -120,7 +111,7 @@ async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(
     [lost] = await (await run(reconcile, collections=[name])).aresult()
     assert (lost.document, lost.missing, lost.extra) == ("pages/puente.md", 1, 0)
     client = MilvusClient(here.milvus_uri)
-    await _wait_for(lambda: any(held.startswith(name) for held in client.list_collections()))
+    await wait_for(lambda: any(held.startswith(name) for held in client.list_collections()))
     client.close()
     deadline = time.monotonic() + 180
     while (await (await run(reconcile, collections=[name], repair=False)).aresult()) != []:
@@ -145,78 +136,12 @@ async def test_the_history_of_checks_is_kept_in_postgresql_and_forgotten_in_time
     ]
 
 
-async def test_prefect_can_not_live_in_the_embedded_postgresql_and_says_so(stores: Settings) -> None:
-    own = stores.stores.model_copy(update={"prefect_database_url": SecretStr("postgres")})
-    settings = stores.model_copy(update={"stores": own})
+async def test_prefect_can_not_live_in_the_embedded_postgresql_and_says_so(stores_of_flows: Settings) -> None:
+    own = stores_of_flows.stores.model_copy(update={"prefect_database_url": SecretStr("postgres")})
+    settings = stores_of_flows.model_copy(update={"stores": own})
     assert database_url(settings).startswith("postgresql+asyncpg://postgres@/prefect?host=/")
     with pytest.raises(NotSupported, match="pg_trgm"):
         await ensure_database(settings)
-
-
-async def interrupted(
-    here: Settings, stores_of_flows: Settings, run, cable: Cable, folder: Path, *, pages: int, down_s: float
-) -> None:
-    """PostgreSQL goes away in the middle of an ingestion; afterwards every store has each page once."""
-    folder.mkdir()
-    for number in range(pages):
-        (folder / f"{number}.md").write_text(f"# Page {number}\n\nWhat page {number} says.\n")
-    collection = folder.name
-    flow = asyncio.create_task(run(ingest, sources=[str(folder)], collection=collection, batch_size=2))
-    counted = "SELECT count(*), count(DISTINCT id) FROM {} WHERE collection = %s AND state = 'done' {}"
-    whole = {"documents": "AND in_graph", "chunks": ""}  # one that was cut off from the graph follows later
-    with psycopg.connect(stores_of_flows.postgres_dsn, autocommit=True) as connection:
-
-        def count(table: str) -> tuple[int, int]:
-            try:
-                rows = connection.execute(counted.format(table, whole[table]), (collection,)).fetchone()
-            except psycopg.errors.UndefinedTable:  # the bridge's first request makes them
-                return 0, 0
-            assert rows is not None
-            return rows[0], rows[1]
-
-        await _wait_for(lambda: count("documents")[0] >= 2 or flow.done())
-        cable.cut()
-        try:
-            await _wait_for(lambda: cable.refused > 0 or flow.done())
-            await asyncio.sleep(down_s)
-        finally:
-            cable.mend()
-        state = await flow
-        assert state.is_completed(), state.message
-        report = await state.aresult()
-        assert (len(report.added), report.failed) == (pages, [])
-        await _wait_for(lambda: count("documents") == (pages, pages))
-        assert count("chunks") == (pages, pages)
-    assert (await (await run(reconcile, collections=[collection])).aresult()) == []
-
-
-async def test_postgresql_that_goes_away_mid_ingest_loses_and_doubles_nothing(
-    here: Settings, stores_of_flows: Settings, run, cable: Cable, tmp_path: Path
-) -> None:
-    await interrupted(here, stores_of_flows, run, cable, tmp_path / "outage", pages=60, down_s=0.5)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(600)
-async def test_postgresql_that_is_away_for_thirty_seconds_is_waited_for(
-    here: Settings, stores_of_flows: Settings, run, cable: Cable, tmp_path: Path
-) -> None:
-    await interrupted(here, stores_of_flows, run, cable, tmp_path / "long_outage", pages=200, down_s=30.0)
-
-
-async def test_one_document_from_many_runs_at_once_exists_once(here: Settings, run, tmp_path: Path) -> None:
-    folder = tmp_path / "same"
-    folder.mkdir()
-    (folder / "page.md").write_text(PAGES["puente.md"], encoding="utf-8")
-    request = {"sources": [str(folder)], "collection": "of_many_flows"}
-    states = await asyncio.gather(*(run(ingest, **request) for _ in range(4)))
-    assert all(state.is_completed() for state in states)
-    with psycopg.connect(here.postgres_dsn) as connection:
-        found = connection.execute(
-            "SELECT count(*), count(DISTINCT id) FROM chunks WHERE collection = 'of_many_flows'"
-        ).fetchone()
-    assert found == (1, 1)
-    assert (await (await run(reconcile, collections=["of_many_flows"])).aresult()) == []
 
 
 def _passage(settings: Settings, key: str) -> str:
