@@ -12,8 +12,8 @@ from nebula3.data.ResultSet import ResultSet
 from nebula3.Exception import AuthFailedException, IOErrorException
 
 from servers.bridge.store import Store
-from servers.bridge.thrift import Session, broken, sign_in
-from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, UpstreamFailed
+from servers.bridge.thrift import Overlong, Session, broken, sign_in
+from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, TooLarge, UpstreamFailed
 from tools.settings import Settings
 
 # The generated classes take their fields as keywords that no type checker sees.
@@ -77,6 +77,9 @@ class Nebula(Store):
             raise
         except AuthFailedException as exc:
             raise UpstreamFailed("nebula refused our user", source="nebula") from exc
+        except Overlong as exc:
+            said = "the answer is too large; ask for less of it with LIMIT"
+            raise TooLarge(said, source="nebula", param="query") from exc
         except BROKEN as exc:
             self.trip()
             raise self.unavailable("is not reachable") from exc

@@ -19,12 +19,16 @@ from nebula3.graph import GraphService
 from nebula3.graph.ttypes import VerifyClientVersionReq
 
 SIZE = struct.Struct("!I")
-LARGEST = 0x3FFFFFFF
-"""Of a frame, in bytes (fbthrift's own limit: a larger one says its size in another form)."""
+LARGEST = 64 * 2**20
+"""Bytes of an answer: a graph server bounds none, and all of it is held here."""
 LONG = 8_192
 """Bytes from which on an answer is read in a thread: the loop must not stop for it."""
 UNREADABLE = (TException, EOFError, struct.error, ValueError, TypeError, IndexError, KeyError)
 """What nebula3's reader raises for bytes that are no answer."""
+
+
+class Overlong(Exception):
+    """An answer of more than `LARGEST` bytes."""
 
 
 class Memory:
@@ -76,6 +80,7 @@ class Frames(asyncio.Protocol):
             return
         size = SIZE.unpack_from(self.held)[0]
         if size > LARGEST:
+            self._fail(Overlong())
             self.close()
         elif len(self.held) >= SIZE.size + size:
             frame, self.held = bytes(self.held), bytearray()
@@ -84,9 +89,7 @@ class Frames(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
-        if self.awaited is not None and not self.awaited.done():
-            self.awaited.set_exception(broken("the connection is lost"))
-            self.awaited.exception()  # perhaps nobody waits any more
+        self._fail(broken("the connection is lost"))
 
     def send(self, data: bytes) -> asyncio.Future[bytes]:
         """Send a frame; the one that answers it. Raises IOErrorException."""
@@ -100,6 +103,11 @@ class Frames(asyncio.Protocol):
         self.lost = True
         if self.transport is not None:
             self.transport.abort()
+
+    def _fail(self, exc: Exception) -> None:
+        if self.awaited is not None and not self.awaited.done():
+            self.awaited.set_exception(exc)
+            self.awaited.exception()  # perhaps nobody waits any more
 
 
 class Session:
@@ -117,7 +125,7 @@ class Session:
         return not self.frames.lost and not self.busy
 
     async def execute(self, statement: str, params: dict[str, Any] | None = None) -> ResultSet:
-        """Raises IOErrorException when the connection broke or what came is no answer."""
+        """Raises IOErrorException when the connection broke or what came is no answer, Overlong."""
         answer = await self.call("executeWithParameter", self.id, statement, params)
         return ResultSet(answer, all_latency=0, timezone_offset=self.offset_s)
 
@@ -174,6 +182,8 @@ async def sign_in(host: str, port: int, user: str, password: str) -> Session:
         let = await session.call("authenticate", user, password)
         if let.error_code != ErrorCode.SUCCEEDED:
             raise AuthFailedException(let.error_msg)
+    except Overlong as exc:
+        raise broken("what answers is no graph server") from exc
     except BaseException:
         frames.close()
         raise

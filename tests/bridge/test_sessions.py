@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from servers.bridge import nebula
+from servers.bridge import nebula, thrift
 from servers.bridge.nebula import Nebula, open_nebula
 from tests.bridge.proxy import Proxy, eventually
-from tools.errors import StoreUnavailable
+from tools.errors import StoreUnavailable, TooLarge
 from tools.settings import Settings
 
 PATIENCE_S = 30.0
@@ -79,6 +79,15 @@ async def test_a_long_answer_comes_whole(graph: Settings) -> None:
         assert rows == [[number, "text"] for number in range(1, 5_001)]
 
 
+async def test_an_answer_without_bounds_is_refused(graph: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thrift, "LARGEST", 10_000)
+    async with open_nebula(graph) as held:
+        await held.execute("", MADE.format("sessions"))
+        with pytest.raises(TooLarge, match="LIMIT"):
+            await held.execute("sessions", 'UNWIND range(1, 5000) AS i RETURN i, "text" AS t')
+        assert (await held.execute("sessions", "YIELD 1 AS one"))[1] == [[1]]
+
+
 async def test_many_spaces_share_the_sessions_that_wait(
     graph: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +103,9 @@ async def test_many_spaces_share_the_sessions_that_wait(
             assert [row[0] for row in (await held.execute(name, "SHOW TAGS"))[1]] == [f"only_in_{name}"]
 
 
-@pytest.mark.parametrize("said", [b"\x00\x00\x00\x04what", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 64])
+@pytest.mark.parametrize(
+    "said", [b"\x00\x00\x00\x04what", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00\x01" + b"x" * 64]
+)
 async def test_what_is_no_graph_server_is_a_store_that_is_away(graph: Settings, said: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
