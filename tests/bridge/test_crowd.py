@@ -124,11 +124,16 @@ async def test_a_crowd_finds_in_milvus_what_each_would_find_alone(graph: Setting
         place = await stores.library.where("default", "crowded")
         vectors = np.asarray(await stores.embedders.get(None).embed(words), dtype=np.float32)
 
-        async def both(number: int) -> tuple[list, list]:
+        async def both(number: int) -> tuple[list[str], list[float], list[str]]:
             found = await stores.milvus.dense(place.physical, vectors[number].tolist(), limit=3)
-            said = await stores.milvus.text(place.physical, words[number], limit=3)
-            return [(hit["id"], round(hit["distance"], 5)) for hit in found], [hit["id"] for hit in said]
+            said = await stores.milvus.text(place.physical, words[number], limit=1)
+            near = [float(hit["distance"]) for hit in found]
+            return [hit["id"] for hit in found], near, [hit["id"] for hit in said]
 
         alone = [await both(number) for number in range(len(words))]
-        assert len({str(found) for found in alone}) == len(words)
-        assert await asyncio.gather(*(both(number % 8) for number in range(64))) == alone * 8
+        assert len({tuple(ids) for ids, _, _ in alone}) == len(words)
+        crowd = await asyncio.gather(*(both(number % len(words)) for number in range(64)))
+        for number, (ids, near, said) in enumerate(crowd):
+            wanted = alone[number % len(words)]
+            assert (ids, said) == (wanted[0], wanted[2])
+            assert near == pytest.approx(wanted[1], abs=1e-4)
