@@ -1,11 +1,10 @@
 """One backup on disk: a folder that is whole or not there, with a manifest that says what it holds."""
 
 import hashlib
-import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def read(settings: Settings, name: str) -> tuple[Path, Manifest]:
     path = folder(settings) / name
     if "/" in name or not (path / "manifest.json").is_file():
         raise NotFound(f"there is no backup {name!r}", param="name")
-    manifest = Manifest.model_validate(json.loads((path / "manifest.json").read_text(encoding="utf-8")))
+    manifest = _manifest(path)
     for file, known in manifest.files.items():
         if not (path / file).is_file() or digest(path / file) != known:
             raise BadRequest(f"{file} is damaged", param="name", code="damaged_backup")
@@ -75,12 +74,20 @@ def read(settings: Settings, name: str) -> tuple[Path, Manifest]:
 
 
 def names(settings: Settings) -> list[str]:
-    """Whole backups, oldest first, whatever they are called."""
-    found = [
-        (Manifest.model_validate_json(file.read_bytes()).made, file.parent.name)
-        for file in folder(settings).glob("[!.]*/manifest.json")
-    ]
+    """Whole backups, oldest first, whatever they are called; one that can not be read is left where it is."""
+    found = []
+    for file in folder(settings).glob("[!.]*/manifest.json"):
+        with suppress(BadRequest):
+            found.append((_manifest(file.parent).made, file.parent.name))
     return [name for _, name in sorted(found)]
+
+
+def _manifest(path: Path) -> Manifest:
+    """Raises `BadRequest` (damaged)."""
+    try:
+        return Manifest.model_validate_json((path / "manifest.json").read_bytes())
+    except ValueError as exc:
+        raise BadRequest("manifest.json is damaged", param="name", code="damaged_backup") from exc
 
 
 def retire(settings: Settings, keep: int) -> list[str]:

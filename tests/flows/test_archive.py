@@ -44,6 +44,17 @@ def test_the_newest_backups_stay_whatever_they_are_called(settings: Settings) ->
     assert archive.names(settings) == ["2026-02", "1-by-hand"]
 
 
+def test_a_backup_that_can_not_be_read_stops_nobody_and_is_not_taken_for_one(settings: Settings) -> None:
+    for month, name in enumerate("abc", start=1):
+        _make(settings, name, f"2026-0{month}-01")
+    (archive.folder(settings) / "a" / "manifest.json").write_text('{"made": ')
+    assert archive.retire(settings, 1) == ["b"]
+    assert archive.names(settings) == ["c"]
+    with pytest.raises(BadRequest, match=r"manifest\.json is damaged"):
+        archive.read(settings, "a")
+    assert (archive.folder(settings) / "a" / "postgres.dump").is_file()
+
+
 def test_sqlite_files_are_copied_whole_while_they_are_written(settings: Settings, tmp_path: Path) -> None:
     source = settings.home / "graph" / "space_1.db"
     source.parent.mkdir(parents=True)
