@@ -194,7 +194,8 @@ class Milvus(Store):
         held = await self.get(name, [row["id"] for row in rows], fields=[])
         fresh = [row for row in rows if row["id"] not in held]
         for start in range(0, len(fresh), 200):
-            work = self.client.insert(name, fresh[start : start + 200], timeout=60.0)
+            # Once: of what was inserted before an answer was lost, the client would make a second row.
+            work = self.client.insert(name, fresh[start : start + 200], retry_times=0)
             await self.call(work, deadline_s=60.0)
         await self.upsert(name, [row for row in rows if row["id"] in held])
 

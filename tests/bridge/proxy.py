@@ -1,4 +1,4 @@
-"""A small TCP proxy before one store: it can refuse, fall silent, be slow, or cut what is open."""
+"""A small TCP proxy before one store: it can refuse, fall silent, be slow, lose an answer, cut what is open."""
 
 import asyncio
 import contextlib
@@ -18,6 +18,7 @@ class Proxy:
         self.flowing = asyncio.Event()
         self.flowing.set()
         self.latency_s = 0.0
+        self.deaf = False
         self.port = 0
         self.links: set[asyncio.Task[None]] = set()
         self.server: asyncio.Server | None = None
@@ -53,7 +54,7 @@ class Proxy:
             try:
                 async with asyncio.TaskGroup() as pumps:
                     pumps.create_task(self._pump(reader, back))
-                    pumps.create_task(self._pump(there, writer))
+                    pumps.create_task(self._answer(there, writer))
             finally:
                 back.close()
         except* (OSError, asyncio.CancelledError):
@@ -62,14 +63,27 @@ class Proxy:
             writer.close()
             self.links.discard(task)
 
+    async def _answer(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """As `_pump`; who is deaf hears nothing of the next answer, and of its connection nothing more."""
+        while data := await source.read(65_536):
+            if self.deaf:
+                self.deaf = False
+                await asyncio.sleep(1.0)  # what was asked is done meanwhile
+                raise ConnectionAbortedError
+            await self._passed(data, sink)
+        sink.close()
+
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65_536):
-            await self.flowing.wait()
-            await asyncio.sleep(self.latency_s)
-            with contextlib.suppress(OSError):
-                sink.write(data)
-                await sink.drain()
+            await self._passed(data, sink)
         sink.close()
+
+    async def _passed(self, data: bytes, sink: asyncio.StreamWriter) -> None:
+        await self.flowing.wait()
+        await asyncio.sleep(self.latency_s)
+        with contextlib.suppress(OSError):
+            sink.write(data)
+            await sink.drain()
 
 
 async def eventually(asked: Callable[[], Awaitable[object]], wanted: object) -> None:

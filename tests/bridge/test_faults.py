@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -204,3 +205,37 @@ async def test_fault_37_what_changes_without_the_graph_leaves_nothing_of_its_pas
         assert not {line for line in before["graph"] if "document" not in line} & set(found["graph"])
         await stores.ingest.upsert("default", "never", [changed])
         assert found["graph"] == (await ledger(stores, "never"))["graph"]
+
+
+async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(graph: Settings) -> None:
+    async with proxied(graph, "milvus") as (proxy, stores):
+        place = await stores.library.where("default", "faults")
+        names = [f"twice{number}" for number in range(8)]
+        rows = [
+            {
+                **dict.fromkeys(("document_id", "title", "source", "heading", "text"), name),
+                **{"id": name, "tenant": "default", "language": "en", "tokens": name, "metadata": {}},
+                "dense": [1.0] + [0.0] * (stores.embedder.dimensions - 1),
+            }
+            for name in names
+        ]
+
+        async def found() -> list[str]:
+            asked = stores.milvus.client.query(
+                place.physical, filter='id like "twice%"', output_fields=["id"], limit=100
+            )
+            return sorted(row["id"] for row in await stores.milvus.call(asked))
+
+        assert await found() == []
+        real = stores.milvus.client.insert
+
+        async def unheard(*given: Any, **named: Any) -> Any:
+            proxy.deaf = True
+            return await real(*given, **named)
+
+        stores.milvus.client.insert = unheard  # type: ignore[method-assign]
+        with pytest.raises(StoreUnavailable):
+            await stores.milvus.write(place.physical, rows)
+        await eventually(found, names)
+        await eventually(lambda: stores.milvus.write(place.physical, rows), None)
+        await eventually(found, names)
