@@ -1,4 +1,4 @@
-"""A small TCP proxy before one store: it can refuse, fall silent, be slow, lose an answer, cut what is open."""
+"""A small TCP proxy before one store: it can refuse, fall silent, be slow, lose an answer, or break."""
 
 import asyncio
 import contextlib
