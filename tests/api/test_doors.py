@@ -23,6 +23,14 @@ async def test_items_are_kept_found_and_deleted(http) -> None:
     assert gone.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "namespace", [["a", "b.c"], ["a", "\x00"], ["a", ""], "a..b", ["a"] * 9, ["a", "b" * 129]]
+)
+async def test_a_namespace_that_can_not_be_is_a_400_when_it_is_read(http, namespace: list[str] | str) -> None:
+    answer = await http.get("/store/items", params={"namespace": namespace, "key": "k"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "namespace")
+
+
 async def test_agents_own_books_are_closed_to_clients(http) -> None:
     item = {"namespace": ["_effects"], "key": "x", "value": {}}
     assert (await http.put("/store/items", json=item)).status_code == 403

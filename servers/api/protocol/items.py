@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from servers.api.at import AtDesk
 from servers.api.protocol.wire import Offset, Page
@@ -13,6 +13,7 @@ from tools.errors import BadRequest, Forbidden, NotFound
 router = APIRouter(prefix="/store", tags=["store"])
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^.\x00-\x1f]+$")]
 Namespace = Annotated[list[Label], Field(min_length=1, max_length=8)]
+LABELS: TypeAdapter[list[str]] = TypeAdapter(Namespace)
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
 
 
@@ -49,12 +50,14 @@ async def put(item: Item, desk: AtDesk) -> Response:
 
 @router.get("/items")
 async def get(
-    desk: AtDesk, key: Annotated[str, Query(max_length=256)], namespace: Annotated[list[str], Query()]
+    desk: AtDesk, key: Annotated[Key, Query()], namespace: Annotated[list[str], Query()]
 ) -> dict[str, Any]:
     """`namespace` is repeated, or one text with dots."""
-    labels = namespace[0].split(".") if len(namespace) == 1 else namespace
-    if not all(labels):
-        raise BadRequest("a namespace has no empty label", param="namespace", source="api")
+    try:
+        labels = LABELS.validate_python(namespace[0].split(".") if len(namespace) == 1 else namespace)
+    except ValidationError as exc:
+        said = exc.errors()[0]["msg"]
+        raise BadRequest(said, param="namespace", source="api", code="invalid_value") from exc
     found = await desk.memory.facts.aget(_open(labels), key)
     if found is None:
         raise NotFound(f"there is no item {key!r}", param="key", source="api")
