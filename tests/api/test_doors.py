@@ -31,6 +31,13 @@ async def test_a_namespace_that_can_not_be_is_a_400_when_it_is_read(http, namesp
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "namespace")
 
 
+@pytest.mark.parametrize("name", ["", ":", ".", ".a", "a b", "a\n", "ñ", "'"])
+async def test_a_property_that_can_not_be_looked_for_is_a_400(http, name: str) -> None:
+    answer = await http.post("/store/items/search", json={"filter": {name: 1}})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"].startswith("filter")
+
+
 async def test_agents_own_books_are_closed_to_clients(http) -> None:
     item = {"namespace": ["_effects"], "key": "x", "value": {}}
     assert (await http.put("/store/items", json=item)).status_code == 403

@@ -13,6 +13,8 @@ from tools.errors import BadRequest, Forbidden, NotFound
 router = APIRouter(prefix="/store", tags=["store"])
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^.\x00-\x1f]+$")]
 Namespace = Annotated[list[Label], Field(min_length=1, max_length=8)]
+Property = Annotated[str, Field(max_length=256, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
+"""What the store can look for inside a value, dots for depth."""
 LABELS: TypeAdapter[list[str]] = TypeAdapter(Namespace)
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
 
@@ -30,7 +32,9 @@ class Place(Lenient):
 
 class ItemSearch(Lenient):
     namespace_prefix: Annotated[list[Label], Field(max_length=8)] = Field(default=[])
-    filter: Annotated[dict[str, str | int | float | bool | None] | None, AfterValidator(plain_json)] = None
+    filter: Annotated[dict[Property, str | int | float | bool | None] | None, AfterValidator(plain_json)] = (
+        None
+    )
     limit: Page = 10
     offset: Offset = 0
 
