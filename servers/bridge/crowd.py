@@ -16,8 +16,8 @@ K = TypeVar("K", bound=Hashable)
 Q = TypeVar("Q")
 A = TypeVar("A")
 Ask = Callable[[K, Sequence[Q], str], Awaitable[Sequence[A]]]
-CALLS = 2
-"""Under way at once, of a kind: while the store works on one the next arrives."""
+CALLS = 4
+"""Under way at once, of a kind; beside the first each takes as many questions as one may."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Crowd(Generic[K, Q, A]):
         """The answer to `question`, asked together with at most `most` in all. Raises what `ask` raises, but
         nobody hears of a fault in another's question."""
         queue = self.queues.setdefault(kind, Queue())
-        if queue.calls < CALLS:
+        if not queue.calls:
             queue.calls += 1
             try:
                 return (await self.ask(kind, [question], request_id()))[0]
@@ -58,6 +58,8 @@ class Crowd(Generic[K, Q, A]):
                 self._ended(kind, queue, most)
         one: Waiting[Q, A] = Waiting(question, request_id(), asyncio.get_running_loop().create_future())
         queue.waiting.append(one)
+        if len(queue.waiting) >= most and queue.calls < CALLS:
+            self._begin(kind, queue, most)
         return await one.answer
 
     async def close(self) -> None:
@@ -69,19 +71,29 @@ class Crowd(Generic[K, Q, A]):
             while queue.waiting:
                 queue.waiting.popleft().answer.cancel()
 
+    def _begin(self, kind: K, queue: Queue[Q, A], most: int) -> None:
+        queue.calls += 1
+        asked = _taken(queue.waiting, most)
+        task = asyncio.create_task(self._fetch(kind, asked, queue, most))
+        self.fetching.add(task)
+
+        def over(task: asyncio.Task[None]) -> None:
+            self.fetching.discard(task)
+            if task.cancelled():
+                for one in asked:
+                    one.answer.cancel()
+
+        task.add_done_callback(over)
+
     def _ended(self, kind: K, queue: Queue[Q, A], most: int) -> None:
         """A call is over: the next one begins for those who wait."""
         queue.calls -= 1
         if queue.waiting:
-            queue.calls += 1
-            task = asyncio.create_task(self._fetch(kind, queue, most))
-            self.fetching.add(task)
-            task.add_done_callback(self.fetching.discard)
+            self._begin(kind, queue, most)
         elif not queue.calls:
             self.queues.pop(kind, None)
 
-    async def _fetch(self, kind: K, queue: Queue[Q, A], most: int) -> None:
-        asked = _taken(queue.waiting, most)
+    async def _fetch(self, kind: K, asked: Sequence[Waiting[Q, A]], queue: Queue[Q, A], most: int) -> None:
         try:
             await self._told(kind, asked)
         except self.faults:
@@ -97,10 +109,6 @@ class Crowd(Generic[K, Q, A]):
         said = ",".join(one.said for one in asked if one.said)
         try:
             answers = await self.ask(kind, [one.question for one in asked], said)
-        except asyncio.CancelledError:
-            for one in asked:
-                one.answer.cancel()
-            raise
         except Exception as exc:  # whatever it is, it is for those who asked
             if len(asked) > 1 and isinstance(exc, self.faults):
                 raise

@@ -56,36 +56,50 @@ async def test_who_comes_alone_is_asked_for_at_once() -> None:
     assert crowd.queues == {}
 
 
-async def test_who_comes_while_calls_are_under_way_goes_together_with_at_most_so_many() -> None:
+async def test_who_comes_while_a_call_is_under_way_goes_in_the_next_with_at_most_so_many() -> None:
     desk = Desk()
     crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
-    first = [task for number in range(CALLS) for task in await arrived(crowd, [number])]
-    await desk.reached(CALLS)
-    others = await arrived(crowd, range(10, 16))
+    (first,) = await arrived(crowd, [0])
+    await desk.reached(1)
+    others = await arrived(crowd, range(10, 13))
+    assert desk.calls == [[0]]
+    full = await arrived(crowd, range(13, 16))
+    await desk.reached(2)
+    assert desk.calls == [[0], [10, 11, 12, 13]]
     desk.open.set()
-    assert await asyncio.gather(*first, *others) == [0, 2, *(2 * number for number in range(10, 16))]
-    assert sorted(map(len, desk.calls)) == [1, 1, 2, 4]
+    assert await asyncio.gather(first, *others, *full) == [0, *(2 * number for number in range(10, 16))]
+    assert desk.calls[2:] == [[14, 15]]
     assert not crowd.queues
+
+
+async def test_no_more_calls_than_some_are_under_way() -> None:
+    desk = Desk()
+    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    tasks = await arrived(crowd, range(CALLS + 3), most=1)
+    await desk.reached(CALLS)
+    assert len(desk.calls) == CALLS
+    desk.open.set()
+    assert await asyncio.gather(*tasks) == [2 * number for number in range(CALLS + 3)]
+    assert all(len(call) == 1 for call in desk.calls)
 
 
 async def test_questions_of_two_kinds_do_not_wait_for_each_other() -> None:
     desk = Desk()
     crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
-    tasks = [task for kind in "ab" for n in range(CALLS) for task in await arrived(crowd, [n], kind=kind)]
-    await desk.reached(2 * CALLS)
+    tasks = [task for kind in "ab" for task in await arrived(crowd, [ord(kind)], kind=kind)]
+    await desk.reached(2)
     desk.open.set()
-    assert await asyncio.gather(*tasks) == [0, 2, 0, 2]
+    assert await asyncio.gather(*tasks) == [2 * ord(kind) for kind in "ab"]
 
 
 async def test_a_wrong_question_is_wrong_for_its_asker_alone() -> None:
     desk = Desk()
     crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
-    first = [task for number in range(CALLS) for task in await arrived(crowd, [number])]
-    await desk.reached(CALLS)
+    (first,) = await arrived(crowd, [1])
+    await desk.reached(1)
     one, wrong, two = await arrived(crowd, [5, -1, 6])
     desk.open.set()
-    await asyncio.gather(*first)
-    assert (await one, await two) == (10, 12)
+    assert (await first, await one, await two) == (2, 10, 12)
     with pytest.raises(Fault):
         await wrong
 
@@ -93,27 +107,37 @@ async def test_a_wrong_question_is_wrong_for_its_asker_alone() -> None:
 async def test_who_has_left_is_not_asked_for() -> None:
     desk = Desk()
     crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
-    first = [task for number in range(CALLS) for task in await arrived(crowd, [number])]
-    await desk.reached(CALLS)
+    (first,) = await arrived(crowd, [1])
+    await desk.reached(1)
     gone, stays = await arrived(crowd, [7, 8])
     gone.cancel()
     desk.open.set()
-    assert await stays == 16
-    await asyncio.gather(*first)
-    assert all(7 not in call for call in desk.calls)
+    assert (await first, await stays) == (2, 16)
+    assert desk.calls == [[1], [8]]
+
+
+async def test_who_leaves_a_call_of_his_own_leaves_the_others_theirs() -> None:
+    desk = Desk()
+    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    (first,) = await arrived(crowd, [1])
+    await desk.reached(1)
+    (second,) = await arrived(crowd, [2])
+    first.cancel()
+    desk.open.set()
+    assert await second == 4
 
 
 async def test_closing_leaves_nobody_waiting() -> None:
     desk = Desk()
     crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
-    first = [task for number in range(CALLS) for task in await arrived(crowd, [number])]
-    await desk.reached(CALLS)
-    others = await arrived(crowd, [7, 8, 9])
+    (first,) = await arrived(crowd, [1])
+    await desk.reached(1)
+    others = [*await arrived(crowd, range(4)), *await arrived(crowd, [7, 8, 9])]
     await crowd.close()
     ended = await asyncio.gather(*others, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
     desk.open.set()
-    assert await asyncio.gather(*first) == [0, 2]
+    assert await first == 2
 
 
 async def test_a_crowd_finds_in_milvus_what_each_would_find_alone(graph: Settings) -> None:
