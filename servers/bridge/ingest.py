@@ -155,6 +155,7 @@ class Ingest:
                 if plans:
                     await self._write(place, plans, vectors)
                     report.accepted += len(plans)
+        await self.library.grown(sum(len(item.write) for item in plans))
 
     async def _prepared(
         self, place: Place, documents: Sequence[Document], report: IngestReport

@@ -18,6 +18,8 @@ from servers.bridge.plan import Place, Plan, versions
 from servers.bridge.postgres import Postgres
 from tools.errors import DocumentNotFound
 
+FEW = 500
+
 
 class Library:
     """What is in each collection. Raises StoreUnavailable when PostgreSQL is down."""
@@ -25,6 +27,7 @@ class Library:
     def __init__(self, postgres: Postgres, *, embedder: str, dimensions: int) -> None:
         self.postgres = postgres
         self.embedder, self.dimensions = embedder, dimensions
+        self.counted = self.uncounted = 0
 
     def place(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Place:
         """Where a new collection goes: known without asking anybody."""
@@ -133,6 +136,16 @@ class Library:
             await session.execute(rows.values(ended))
             return await _bump(session, place, {plan.language for plan in plans})
 
+    async def grown(self, chunks: int) -> None:
+        """So many `chunks` have come. Each time they are twice as many PostgreSQL has to count its tables:
+        by itself it does so within a minute, and until then it walks all of a collection for each look."""
+        self.uncounted += chunks
+        if self.uncounted < max(FEW, self.counted):
+            return
+        self.counted, self.uncounted = self.counted + self.uncounted, 0
+        async with self.postgres.reading() as connection:
+            await connection.execute(text(_COUNT))
+
     async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], str, int]:
         """Its chunk ids, name and the new version, once it is written that the document must go.
 
@@ -205,6 +218,11 @@ class Library:
             return [dict(row) for row in found.mappings()]
 
 
+# What is long is left out: nothing is looked up by it.
+_COUNT = """
+    ANALYZE documents (tenant, collection, id, name, state),
+    chunks (id, tenant, collection, document_id, chunk_hash, state)
+"""
 # In the order of the array, which is everybody's order.
 _LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key"
 _WORD_SEARCH = """
