@@ -3,6 +3,7 @@
 It owns transactions on these tables; the order of writes across stores is `ingest`'s business.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,8 +18,10 @@ from servers.bridge.manifest import DELETING, DONE, PENDING, STALE, ChunkRow, Co
 from servers.bridge.plan import Place, Plan, versions
 from servers.bridge.postgres import Postgres
 from tools.errors import DocumentNotFound
+from tools.log import get_logger
 
-FEW = 500
+FEW, COUNT_S = 500, 30.0
+log = get_logger("library")
 
 
 class Library:
@@ -143,8 +146,11 @@ class Library:
         if self.uncounted < max(FEW, self.counted):
             return
         self.counted, self.uncounted = self.counted + self.uncounted, 0
-        async with self.postgres.reading() as connection:
-            await connection.execute(text(_COUNT))
+        try:
+            async with asyncio.timeout(COUNT_S), self.postgres.reading() as connection:
+                await connection.execute(text(_COUNT))
+        except TimeoutError:  # somebody holds the tables: it will count them in its own time
+            log.warning("tables_uncounted", chunks=self.counted)
 
     async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], str, int]:
         """Its chunk ids, name and the new version, once it is written that the document must go.

@@ -1,7 +1,9 @@
 """Tables that grow are counted at once: until then PostgreSQL walks a collection for each look into it."""
 
+import pytest
 from sqlalchemy import text
 
+from servers.bridge import library
 from servers.bridge.library import FEW
 from servers.bridge.stores import Stores, open_stores
 from tests.bridge.proxy import eventually
@@ -20,10 +22,21 @@ async def test_tables_are_counted_each_time_they_are_twice_as_large(graph: Setti
     async with open_stores(graph) as stores:
         await stores.ingest.upsert("default", "grown", [Document(id="one", text="One page.")])
         before = await counted(stores)
-        library = stores.library
         for chunks, times in ((FEW, 1), (FEW - 1, 1), (2 * FEW, 2), (FEW, 2)):
-            await library.grown(chunks)
+            await stores.library.grown(chunks)
             await eventually(lambda: counted(stores), {name: count + times for name, count in before.items()})
+
+
+async def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(
+    graph: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "COUNT_S", 0.05)
+    async with open_stores(graph) as stores:
+        await stores.ingest.upsert("default", "held", [Document(id="one", text="One page.")])
+        async with stores.postgres.session() as session:
+            await session.execute(text("LOCK TABLE chunks IN SHARE UPDATE EXCLUSIVE MODE"))
+            await stores.library.grown(FEW)
+        assert (await stores.library.documents(await stores.library.where("default", "held")))[1] == 1
 
 
 async def test_an_ingestion_tells_how_much_came(graph: Settings) -> None:
