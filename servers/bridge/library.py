@@ -204,13 +204,12 @@ class Library:
             return list(found), total or 0
 
     async def unfinished(self, *, limit: int = 50) -> list[DocumentRow]:
-        """Documents that a crash or a dead store left half-written, or that the graph does not hold yet. In no
-        order: those that can not be finished must not stand before the others for ever."""
+        """Documents that a crash or a dead store left half-written, or that the graph does not hold yet. In
+        no order: those that can not be finished must not stand before the others for ever."""
         waiting = (DocumentRow.state != DONE) | (_column(DocumentRow.in_graph).is_(False))
         async with self.postgres.session() as session:
-            return list(
-                await session.scalars(select(DocumentRow).where(waiting).order_by(func.random()).limit(limit))
-            )
+            some = select(DocumentRow).where(waiting).order_by(func.random()).limit(limit)
+            return list(await session.scalars(some))
 
     async def search_words(self, place: Place, words: Sequence[str], *, limit: int) -> list[dict[str, Any]]:
         """The text leg when Milvus is down: PostgreSQL's own ranking over the same stems."""
