@@ -6,9 +6,9 @@ document (`leaving`), and the note goes last: who comes after a death finds ther
 
 from collections.abc import Sequence
 
-from servers.bridge.graph import BATCH, LINK, Graph, document_vertex, listed, parts, space_name
+from servers.bridge.claims import edge as ranked
+from servers.bridge.graph import BATCH, LINK, Graph, document_vertex, edge, listed, parts, space_name
 from servers.bridge.names import vertex
-from servers.bridge.nebula import quoted
 from servers.bridge.plan import Place
 from servers.bridge.titles import Titles
 
@@ -41,39 +41,35 @@ class Departures:
         held = await self.graph.rows(space, passages, "about, mentions, names", HELD)
         noted = await self.graph.rows(space, owners, "leaving", HELD)
         notes = sorted({(document_vertex(owner), key) for _, key, owner, _ in held if isinstance(owner, str)})
-        await self._each(space, "INSERT EDGE leaving() VALUES", [f"{pair(*note)}:()" for note in notes])
+        await self.graph.each(space, "INSERT EDGE leaving() VALUES", [edge(*note) for note in notes])
         left = {key: label for _, key, _, label in (*held, *noted)}
         retired = await self._retired(place, left, given)
         mentioning = await self.graph.rows(space, retired, "mentions REVERSELY", f"{LINK}, rank(edge) AS r")
-        for part in parts(passages, BATCH):
-            await self.graph.execute(space, f"DELETE VERTEX {listed(part)} WITH EDGE")
-        await self._each(
-            space, "DELETE EDGE mentions", [f"{pair(one, two)}@{r}" for one, two, r in mentioning]
+        await self._vanish(space, passages)
+        await self.graph.each(
+            space, "DELETE EDGE mentions", [ranked(one, two, rank) for one, two, rank in mentioning]
         )
         swept = await self.graph.sweep(space, sorted({*left, *retired}))
         titles = {name for key, name in left.items() if is_title(key, name) and key not in swept}
         await self.graph.count(space, sorted(titles), fewer=True)
         if whole:
-            for part in parts(owners, BATCH):
-                await self.graph.execute(space, f"DELETE VERTEX {listed(part)} WITH EDGE")
+            await self._vanish(space, owners)
         else:
             ended = {*notes, *((owner, key) for owner, key, _, _ in noted)}
-            await self._each(space, "DELETE EDGE leaving", [pair(*note) for note in sorted(ended)])
+            await self.graph.each(
+                space, "DELETE EDGE leaving", [ranked(owner, key, 0) for owner, key in sorted(ended)]
+            )
+
+    async def _vanish(self, space: str, vertices: Sequence[str]) -> None:
+        for part in parts(vertices, BATCH):
+            await self.graph.execute(space, f"DELETE VERTEX {listed(part)} WITH EDGE")
 
     async def _retired(self, place: Place, left: dict[str, object], given: set[str]) -> list[str]:
         """The vertices of titles that are nobody's now."""
         titles = given | {str(name) for key, name in left.items() if is_title(key, name)}
         return sorted(map(vertex, titles - await self.titles.known(place, titles)))
 
-    async def _each(self, space: str, head: str, items: Sequence[str]) -> None:
-        for part in parts(items, BATCH):
-            await self.graph.execute(space, f"{head} {', '.join(part)}")
-
 
 def is_title(key: str, name: object) -> bool:
     """Whether a name's vertex is a title's, and there; things are counted by nobody."""
     return key.startswith("e") and isinstance(name, str)
-
-
-def pair(one: str, two: str) -> str:
-    return f"{quoted(one)}->{quoted(two)}"

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from servers.bridge import entities
 from servers.bridge.claims import check, edge, holds, links, rank_of, row_of, same, vertices
-from servers.bridge.graph import WRITE_S, Graph, space_name
+from servers.bridge.graph import Graph, space_name
 from servers.bridge.library import Library
 from servers.bridge.manifest import DONE, PENDING, STALE, ChunkRow, DocumentRow, ExtractionRow
 from servers.bridge.names import name_of, names_in, vertex
@@ -21,7 +21,6 @@ from servers.bridge.titles import Titles
 from tools.schema import Extraction, Language
 
 DEFAULT = f"names:v{entities.VERSION}"
-BATCH = 200
 
 
 class Extractions:
@@ -117,15 +116,17 @@ class Extractions:
         made = links(row)
         mentions = await self._mentions(place, row, document, chunks, language)
         await self.graph.ensure(space)
-        await self._run(space, "INSERT VERTEX thing(name) VALUES", vertices(made.things))
-        await self._run(space, "INSERT EDGE names(weight) VALUES", [f"{item}:(1.0)" for item in made.names])
-        await self._run(
+        await self.graph.each(space, "INSERT VERTEX thing(name) VALUES", vertices(made.things))
+        await self.graph.each(
+            space, "INSERT EDGE names(weight) VALUES", [f"{item}:(1.0)" for item in made.names]
+        )
+        await self.graph.each(
             space,
             "INSERT EDGE related(relation, chunk, extractor) VALUES",
             [f"{item}:({said})" for item, said in made.related.items()],
         )
         edges = [f"{edge(chunk, vertex(name), rank)}:()" for chunk, name in mentions]
-        await self._run(space, "INSERT EDGE mentions() VALUES", edges)
+        await self.graph.each(space, "INSERT EDGE mentions() VALUES", edges)
         await self.graph.count(space, sorted({name for _, name in mentions}))
 
     async def _mentions(
@@ -156,17 +157,12 @@ class Extractions:
             for language in languages
         }
         await self.graph.ensure(space)
-        await self._run(space, "DELETE EDGE names", made.names)
-        await self._run(space, "DELETE EDGE related", list(made.related))
-        await self._run(space, "DELETE EDGE mentions", sorted(mentions))
+        await self.graph.each(space, "DELETE EDGE names", made.names)
+        await self.graph.each(space, "DELETE EDGE related", list(made.related))
+        await self.graph.each(space, "DELETE EDGE mentions", sorted(mentions))
         await self.graph.sweep(space, sorted(made.things))
         asked = {name_of(item["name"], language) for item in row.entities for language in languages}
         await self.graph.count(space, sorted(await self.titles.known(place, asked)), fewer=True)
-
-    async def _run(self, space: str, head: str, items: Sequence[str]) -> None:
-        for start in range(0, len(items), BATCH):
-            statement = f"{head} {', '.join(items[start : start + BATCH])}"
-            await self.graph.nebula.execute(space, statement, deadline_s=WRITE_S)
 
     async def _rows(
         self, place: Place, ids: Sequence[str], *, extractor: str | None = None

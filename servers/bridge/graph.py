@@ -190,6 +190,11 @@ class Graph:
                 found += (await self.nebula.execute(space, query, deadline_s=deadline_s))[1]
         return found
 
+    async def each(self, space: str, head: str, items: Sequence[str]) -> None:
+        """Run `head` on all `items`, so many at a time."""
+        for part in parts(items, BATCH):
+            await self.execute(space, f"{head} {', '.join(part)}")
+
     async def execute(self, space: str, statement: str) -> list[list]:
         """Run a write, or a look before one; again while a space that was just made is not known to all of a
         cluster."""

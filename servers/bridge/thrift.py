@@ -149,7 +149,9 @@ class Session:
         """For who was cancelled in `call`: `back` has the session once the server is done with it; a server
         that stays silent loses it."""
         awaited = self.frames.awaited
-        if awaited is None or self.frames.lost:
+        if awaited is None or not awaited.cancelled():
+            # It had been answered, or lost: no other frame will come.
+            self.leave()
             return
         patience = asyncio.get_running_loop().call_later(within_s, self.leave)
 
