@@ -104,11 +104,9 @@ class Reconcile:
             return set((await connection.scalars(text(_HELD), values)).all())
 
 
-# Each id in the primary key's index: a table without statistics is walked by collection instead, all of it.
 _HELD = """
-    SELECT c.id FROM unnest(CAST(:ids AS text[])) AS n(id)
-    CROSS JOIN LATERAL (SELECT * FROM chunks WHERE chunks.id = n.id OFFSET 0) AS c
-    WHERE c.tenant = :tenant AND c.collection = :collection AND c.state <> :stale
+    SELECT id FROM chunks WHERE id = ANY(CAST(:ids AS text[]))
+    AND tenant = :tenant AND collection = :collection AND state <> :stale
 """
 
 
