@@ -4,15 +4,17 @@ import hashlib
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from tools.errors import BadRequest, NotFound
+from tools.log import get_logger
 from tools.settings import Settings
 
+log = get_logger("archive")
 SQLITE = b"SQLite format 3\0"
 
 
@@ -77,8 +79,10 @@ def names(settings: Settings) -> list[str]:
     """Whole backups, oldest first, whatever they are called; one that can not be read is left where it is."""
     found = []
     for file in folder(settings).glob("[!.]*/manifest.json"):
-        with suppress(BadRequest):
+        try:
             found.append((_manifest(file.parent).made, file.parent.name))
+        except BadRequest as exc:
+            log.warning("backup_unreadable", name=file.parent.name, reason=exc.message)
     return [name for _, name in sorted(found)]
 
 
