@@ -6,6 +6,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows import postgres
+from tools.clients.prefect import PATIENCE_S
 from tools.settings import Settings
 
 POOL = "local"
@@ -39,8 +40,7 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         # A run that waits for its turn looks again within seconds, not within thirty.
         "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
-        # On SQLite a request may wait for up to 60 s while another writes.
-        "PREFECT_API_REQUEST_TIMEOUT": "90",
+        "PREFECT_API_REQUEST_TIMEOUT": f"{PATIENCE_S:.0f}",
         # A run whose process died is noticed after three missed heartbeats.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }
