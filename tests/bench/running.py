@@ -1,8 +1,5 @@
 """Stores and a graph server for one benchmark, in a folder that goes with it."""
 
-import asyncio
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -11,23 +8,19 @@ from pathlib import Path
 from servers.bridge.stores import Stores
 from servers.bridge.stores import open_stores as open_bridge
 from servers.stores import open_stores
+from tests.bridge.conftest import listening, serving, wait_until
 from tests.conftest import settings_in
 from tools.settings import Settings
 
 
 @contextmanager
 def running() -> Iterator[Settings]:
-    """Everything that the bridge needs, started; ended with the block."""
+    """Everything that the bridge needs, started and listening; ended with the block."""
     with tempfile.TemporaryDirectory(prefix="c6-") as home:
         own = settings_in(Path(home))
-        with open_stores(own, deadline_s=180.0):
-            command = [sys.executable, "-m", "servers", "serve", "graph"]
-            graph = subprocess.Popen(command, env=own.environment(), stderr=subprocess.DEVNULL)
-            try:
-                yield own
-            finally:
-                graph.terminate()
-                graph.wait()
+        with open_stores(own, deadline_s=180.0), serving(own, "graph"):
+            wait_until(lambda: listening(own.ports.nebula), seconds=180)
+            yield own
 
 
 @asynccontextmanager
@@ -35,8 +28,4 @@ async def opened(settings: Settings) -> AsyncIterator[Stores]:
     """The bridge's own parts over them, as patient as a measurement of quality or of ratios must be."""
     async with open_bridge(settings) as stores:
         stores.search.legs.deadline_s = 30.0
-        for _ in range(300):
-            if (await stores.nebula.check())["status"] == "connected":
-                break
-            await asyncio.sleep(0.2)
         yield stores
