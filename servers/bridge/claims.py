@@ -95,10 +95,6 @@ def same(one: ExtractionRow, other: ExtractionRow) -> bool:
     return other.state == DONE and found == (other.content_hash, other.entities, other.relations)
 
 
-def vertices(things: Mapping[str, str]) -> list[str]:
-    return [f"{quoted(key)}:({quoted(name)})" for key, name in things.items()]
-
-
 def edge(one: str, two: str, rank: int) -> str:
     return f"{quoted(one)}->{quoted(two)}@{rank}"
 

@@ -43,15 +43,14 @@ class Departures:
         notes = sorted({(document_vertex(owner), key) for _, key, owner, _ in held if isinstance(owner, str)})
         await self.graph.each(space, "INSERT EDGE leaving() VALUES", [edge(*note) for note in notes])
         left = {key: label for _, key, _, label in (*held, *noted)}
-        retired = await self._retired(place, left, given)
-        mentioning = await self.graph.rows(space, retired, "mentions REVERSELY", f"{LINK}, rank(edge) AS r")
         await self._vanish(space, passages)
-        await self.graph.each(
-            space, "DELETE EDGE mentions", [ranked(one, two, rank) for one, two, rank in mentioning]
-        )
-        swept = await self.graph.sweep(space, sorted({*left, *retired}))
-        titles = {name for key, name in left.items() if is_title(key, name) and key not in swept}
-        await self.graph.count(space, sorted(titles), fewer=True)
+        titles = given | {str(name) for key, name in left.items() if is_title(key, name)}
+        retired = await self._retired(place, space, titles)
+        swept = await self.graph.sweep(space, left | retired)
+        kept = {
+            str(name) for key, name in (left | retired).items() if is_title(key, name) and key not in swept
+        }
+        await self.graph.count(space, sorted(kept), fewer=True)
         if whole:
             await self._vanish(space, owners)
         else:
@@ -64,10 +63,18 @@ class Departures:
         for part in parts(vertices, BATCH):
             await self.graph.execute(space, f"DELETE VERTEX {listed(part)} WITH EDGE")
 
-    async def _retired(self, place: Place, left: dict[str, object], given: set[str]) -> list[str]:
-        """The vertices of titles that are nobody's now."""
-        titles = given | {str(name) for key, name in left.items() if is_title(key, name)}
-        return sorted(map(vertex, titles - await self.titles.known(place, titles)))
+    async def _retired(self, place: Place, space: str, titles: set[str]) -> dict[str, object]:
+        """Take away who mentions those of `titles` that are nobody's now; names by vertex id."""
+        retired = titles - await self.titles.known(place, titles)
+        starts = sorted(map(vertex, retired))
+        mentioning = await self.graph.rows(space, starts, "mentions REVERSELY", f"{LINK}, rank(edge) AS r")
+        gone = [ranked(one, two, rank) for one, two, rank in mentioning]
+        await self.graph.each(space, "DELETE EDGE mentions", gone)
+        # Whom another writer has given one meanwhile is mentioned as before.
+        taken = sorted(await self.titles.known(place, retired))
+        links = [edge(chunk, vertex(name)) for chunk, name in await self.titles.mentioning(place, taken)]
+        await self.graph.each(space, "INSERT EDGE mentions() VALUES", links)
+        return {vertex(name): name for name in retired}
 
 
 def is_title(key: str, name: object) -> bool:

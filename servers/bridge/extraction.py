@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from servers.bridge import entities
-from servers.bridge.claims import check, edge, holds, links, rank_of, row_of, same, vertices
+from servers.bridge.claims import check, edge, holds, links, rank_of, row_of, same
 from servers.bridge.graph import Graph, space_name
 from servers.bridge.library import Library
 from servers.bridge.manifest import DONE, PENDING, STALE, ChunkRow, DocumentRow, ExtractionRow
@@ -116,7 +116,6 @@ class Extractions:
         made = links(row)
         mentions = await self._mentions(place, row, document, chunks, language)
         await self.graph.ensure(space)
-        await self.graph.each(space, "INSERT VERTEX thing(name) VALUES", vertices(made.things))
         await self.graph.each(
             space, "INSERT EDGE names(weight) VALUES", [f"{item}:(1.0)" for item in made.names]
         )
@@ -125,6 +124,7 @@ class Extractions:
             "INSERT EDGE related(relation, chunk, extractor) VALUES",
             [f"{item}:({said})" for item, said in made.related.items()],
         )
+        await self.graph.name_things(space, made.things)
         edges = [f"{edge(chunk, vertex(name), rank)}:()" for chunk, name in mentions]
         await self.graph.each(space, "INSERT EDGE mentions() VALUES", edges)
         await self.graph.count(space, sorted({name for _, name in mentions}))
@@ -160,7 +160,7 @@ class Extractions:
         await self.graph.each(space, "DELETE EDGE names", made.names)
         await self.graph.each(space, "DELETE EDGE related", list(made.related))
         await self.graph.each(space, "DELETE EDGE mentions", sorted(mentions))
-        await self.graph.sweep(space, sorted(made.things))
+        await self.graph.sweep(space, made.things)
         asked = {name_of(item["name"], language) for item in row.entities for language in languages}
         await self.graph.count(space, sorted(await self.titles.known(place, asked)), fewer=True)
 

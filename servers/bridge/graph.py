@@ -163,18 +163,30 @@ class Graph:
         _, rows = await self.nebula.execute(space, query, deadline_s=WRITE_S)
         return {str(key): int(count) for key, count in rows if isinstance(count, int)}
 
-    async def sweep(self, space: str, names: Sequence[str]) -> set[str]:
-        """Remove of `names` (vertex ids) those that no edge reaches any more; which they were."""
+    async def sweep(self, space: str, names: Mapping[str, object]) -> set[str]:
+        """Remove of `names`, labels by vertex id, those that no edge reaches any more; which they were.
+
+        Writers lead edges before they name what these reach, so an edge that came between the look and the
+        removal is seen after it, and a thing gets its name again; titles get theirs when they are counted."""
         swept: set[str] = set()
-        for part in parts(names, BATCH):
-            rows = await self.rows(
-                space, part, "about, mentions, names, related REVERSELY", "DISTINCT dst(edge) AS e"
-            )
-            orphans = sorted(set(part) - {row[0] for row in rows})
-            if orphans:
-                await self.execute(space, f"DELETE VERTEX {listed(orphans)}")
-                swept.update(orphans)
+        for part in parts(list(names), BATCH):
+            orphans = sorted(set(part) - await self._reached(space, part))
+            if not orphans:
+                continue
+            await self.execute(space, f"DELETE VERTEX {listed(orphans)}")
+            back = await self._reached(space, orphans)
+            await self.name_things(space, {key: str(names[key]) for key in back if is_thing(key, names[key])})
+            swept.update(set(orphans) - back)
         return swept
+
+    async def _reached(self, space: str, names: Sequence[str]) -> set[str]:
+        over = "about, mentions, names, related REVERSELY"
+        return {row[0] for row in await self.rows(space, names, over, "DISTINCT dst(edge) AS e")}
+
+    async def name_things(self, space: str, things: Mapping[str, str]) -> None:
+        """Names by vertex id; after the edges that reach them (`sweep`)."""
+        named = [f"{quoted(key)}:({quoted(name)})" for key, name in things.items()]
+        await self.each(space, "INSERT VERTEX thing(name) VALUES", named)
 
     async def rows(
         self, space: str, starts: Sequence[str], over: str, shown: str, *, deadline_s: float | None = None
@@ -221,7 +233,6 @@ def statements(passages: Sequence[Passage], mentions: Sequence[tuple[str, str]])
         "VERTEX chunk(document, position)": [
             f"{quoted(item.id)}:({quoted(item.document_id)}, {item.position})" for item in passages
         ],
-        "VERTEX thing(name)": [f"{quoted(thing_vertex(name))}:({quoted(name)})" for name in things],
         "EDGE about()": [edge(item.id, vertex(item.name)) for item in passages if item.name],
         "EDGE mentions()": [edge(chunk, vertex(name)) for chunk, name in known],
         "EDGE names(weight)": [
@@ -229,6 +240,7 @@ def statements(passages: Sequence[Passage], mentions: Sequence[tuple[str, str]])
             for chunk, weights in speaks.items()
             for name, weight in weights.items()
         ],
+        "VERTEX thing(name)": [f"{quoted(thing_vertex(name))}:({quoted(name)})" for name in things],
         "EDGE part_of()": [edge(item.id, document_vertex(item.document_id)) for item in passages],
         "EDGE next()": [edge(one.id, two.id) for one, two in _neighbours(passages)],
     }
@@ -248,6 +260,11 @@ def document_vertex(document_id: str) -> str:
 
 def thing_vertex(name: str) -> str:
     return "t" + vertex(name)[1:]
+
+
+def is_thing(key: str, name: object) -> bool:
+    """Whether a name's vertex is a thing's, and its name known."""
+    return key.startswith("t") and isinstance(name, str)
 
 
 def space_name(tenant: str, collection: str) -> str:

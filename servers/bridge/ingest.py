@@ -217,16 +217,18 @@ class Ingest:
     async def _linked(self, place: Place, plans: Sequence[Plan], purge: list[str]) -> bool:
         """Write the graph; False when it is down, and `repair` will write it when it is back."""
         try:
-            await self._link(place, plans)
-            ids, old = [item.document.id for item in plans], [item.old_name for item in plans]
-            await self.departures.remove(place, purge, ids, names=old)
+            mentioned = await self._link(place, plans)
+            ids, old = [item.document.id for item in plans], {item.old_name for item in plans}
+            # A title that was mentioned just now may have lost its document meanwhile.
+            await self.departures.remove(place, purge, ids, names=sorted(old | mentioned))
         except StoreUnavailable as exc:
             log.warning("graph_behind", documents=len(plans), reason=exc.message)
             return False
         return True
 
-    async def _link(self, place: Place, plans: Sequence[Plan]) -> None:
-        """Both ways: the titles that these passages mention, the passages that mention these titles."""
+    async def _link(self, place: Place, plans: Sequence[Plan]) -> set[str]:
+        """Both ways: the titles that these passages mention, and are answered, and the passages that mention
+        these titles."""
         mentions = await self.titles.mentioned_by(
             place, [(row, item.language, item.name) for item in plans for row in item.rows]
         )
@@ -237,6 +239,7 @@ class Ingest:
         new = sorted({item.name for item in plans if item.name and item.name != item.old_name})
         mentions_back = await self.titles.mentioning(place, new)
         await self.graph.write(space_name(place.tenant, place.collection), passages, mentions_back)
+        return {name for item in passages for name in item.mentions}
 
     async def _forgotten(self, place: Place, document_id: str, chunks: Sequence[str], name: str) -> None:
         """Take a whole document out of the graph, with what was extracted from it."""
