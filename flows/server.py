@@ -74,7 +74,7 @@ async def ensure_database(settings: Settings) -> None:
 
 def server_command() -> list[str]:
     """Host, port and database come from the environment."""
-    return [sys.executable, "-m", "prefect", "server", "start"]
+    return [sys.executable, "-m", "flows.prefect_server", "server", "start"]
 
 
 def worker_command() -> list[str]:
