@@ -71,6 +71,30 @@ async def test_a_session_that_a_silent_server_holds_is_given_up(graph: Settings)
         await eventually(lambda: held.execute("", "YIELD 2 AS two"), (["two"], [[2]]))
 
 
+async def test_a_session_whose_answer_had_come_when_its_asker_left_signs_out(graph: Settings) -> None:
+    async with behind(graph) as (_, held):
+        assert (await held.execute("", "YIELD 1 AS one"))[1] == [[1]]
+        (session,) = held.idle[""]
+        send = session.frames.send
+
+        def left_as_it_comes(data: bytes) -> asyncio.Future[bytes]:
+            answered = send(data)
+            answered.add_done_callback(lambda _: asked.cancel())
+            return answered
+
+        session.frames.send = left_as_it_comes  # type: ignore[method-assign]
+        asked = asyncio.create_task(held.execute("", "YIELD 2 AS two"))
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+        async def lost() -> bool:
+            return session.frames.lost
+
+        await eventually(lost, True)
+        assert not held.idle
+        assert (await held.execute("", "YIELD 3 AS three"))[1] == [[3]]
+
+
 async def test_a_long_answer_comes_whole(graph: Settings) -> None:
     async with open_nebula(graph) as held:
         await held.execute("", MADE.format("sessions"))
