@@ -80,7 +80,7 @@ def server_command() -> list[str]:
 def worker_command() -> list[str]:
     """The worker creates its pool when the server does not have it yet."""
     return [
-        *(sys.executable, "-m", "prefect", "worker", "start"),
+        *(sys.executable, "-m", "flows.prefect_worker", "worker", "start"),
         *("--pool", POOL, "--type", "process", "--name", "capibara6", "--limit", str(FLOWS_AT_ONCE)),
     ]
 
