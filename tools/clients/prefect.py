@@ -24,6 +24,8 @@ POLL_S = 0.3
 LAST_LINES_S = {"COMPLETED": 20.0, "FAILED": 20.0}
 """How long the last lines of a run may follow its state; one that was ended from outside may write none."""
 FEW_LINES_S = 5.0
+RETRIED_S = 30.0
+"""Within that time an automation sends a run back that crashed at its first attempt."""
 BUSY_WAITS = (0.2, 0.4, 0.8, 1.6)
 PATIENCE_S = 90.0
 """Prefect on SQLite lets a request wait 60 s while another writes: whoever leaves sooner learns nothing."""
@@ -43,6 +45,7 @@ class Run(BaseModel):
     started: str | None = None
     ended: str | None = None
     seconds: float = 0.0
+    attempts: int = 0
 
     @property
     def final(self) -> bool:
@@ -154,6 +157,7 @@ class Prefect:
     async def wait(self, run_id: str, *, timeout: float, on_log: OnLog | None = None) -> Run:
         """Follow a run to its final state; `on_log(level, message)` gets each line once, in order.
 
+        A first crash is not the end yet: the run has `RETRIED_S` to come back.
         Raises `UpstreamSilent` after `timeout` seconds; the run itself goes on.
         """
         deadline, seen, told, ended = time.monotonic() + timeout, 0, on_log is None, 0.0
@@ -164,12 +168,14 @@ class Prefect:
                     seen += 1
                     told = told or _is_last(record)
                     on_log(LEVELS.get(record["level"], "info"), record["message"])
-            if run.final:  # lines are sent in batches, the last one after the state
+            if run.final:
                 ended = ended or time.monotonic()
-                if told or time.monotonic() - ended > LAST_LINES_S.get(run.state, FEW_LINES_S):
+                if time.monotonic() >= ended + _pause(run, told=told):
                     return run
-            elif time.monotonic() > deadline:
-                raise UpstreamSilent(f"the run is {run.state} after {timeout:.0f} s", source="prefect")
+            else:
+                ended = 0.0
+                if time.monotonic() > deadline:
+                    raise UpstreamSilent(f"the run is {run.state} after {timeout:.0f} s", source="prefect")
             await asyncio.sleep(POLL_S)
 
     async def call(self, method: str, path: str, **request: Any) -> Any:
@@ -205,6 +211,13 @@ async def open_prefect(settings: Settings) -> AsyncIterator[Prefect]:
         yield Prefect(http)
 
 
+def _pause(run: Run, *, told: bool) -> float:
+    """How long after its end a run may still say or do something; lines come in batches, after the state."""
+    if run.state == "CRASHED" and run.attempts == 1:
+        return RETRIED_S
+    return 0.0 if told else LAST_LINES_S.get(run.state, FEW_LINES_S)
+
+
 def _is_last(record: dict[str, Any]) -> bool:
     """Whether it is what Prefect writes at the end of a run; one that was killed has no such line."""
     return record["name"] == "prefect.flow_runs" and record["message"].startswith("Finished in state")
@@ -222,4 +235,5 @@ def _run(body: dict[str, Any]) -> Run:
         started=body.get("start_time"),
         ended=body.get("end_time"),
         seconds=body.get("total_run_time") or 0.0,
+        attempts=body.get("run_count") or 0,
     )
