@@ -33,7 +33,7 @@ soak: $(VENV)/.dev ## the long randomised runs
 	@$(BIN)/python -m pytest -m soak --timeout=7200 -o addopts="-q --strict-markers --import-mode=importlib"
 
 vllm: $(VENV)/.base ## build .venv-vllm: CUDA where there is a GPU, CPU otherwise
-	@UV="$(CURDIR)/$(BIN)/uv" PYTHON="$(PYTHON)" bash servers/pool/vllm_env.sh
+	@UV="$(CURDIR)/$(BIN)/uv" PYTHON="$(PYTHON)" bash servers/pool/engines/vllm_env.sh
 
 tts: $(VENV)/.base ## build .venv-tts with the Coqui voices
 	@UV="$(CURDIR)/$(BIN)/uv" PYTHON="$(PYTHON)" bash servers/speech/tts_env.sh

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.policy import granted
+from agents.tooling.policy import granted
 from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.speech import SpeechClient, open_speech

@@ -14,10 +14,10 @@ from uuid import uuid4
 from langgraph.types import Command
 
 from agents.context import Context
+from agents.conversation.checkpointer import Memory
+from agents.conversation.state import Message, fresh
 from agents.events import Done, Event, Interrupted, Told
-from agents.memory import Memory
 from agents.registry import AGENTS, Agent, find_agent
-from agents.turn import Message, fresh
 from tools.errors import Conflict, UpstreamFailed, UpstreamSilent
 from tools.schema import Answer, Citation, Route
 

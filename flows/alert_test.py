@@ -4,8 +4,8 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.alerts import send_alert
-from flows.texts import say
+from flows.operations.alerts import send_alert
+from flows.operations.messages import say
 from tools.settings import load_settings
 
 

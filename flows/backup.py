@@ -18,10 +18,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import archive, postgres
-from flows.archive import Manifest, Probe
-from flows.retry import PATIENT
-from flows.texts import say
+from flows.operations import archive, postgres
+from flows.operations.archive import Manifest, Probe
+from flows.operations.messages import say
+from flows.operations.retry import PATIENT
 from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import SearchRequest
 from tools.settings import Settings, load_settings

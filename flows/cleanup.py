@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.texts import say
+from flows.operations.messages import say
 from tools.clients.prefect import FINAL, Prefect, open_prefect
 from tools.errors import NotFound
 from tools.settings import Settings, load_settings

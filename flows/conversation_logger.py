@@ -9,8 +9,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, Field
 
-from flows.retry import PATIENT
-from flows.texts import say
+from flows.operations.messages import say
+from flows.operations.retry import PATIENT
 from tools.clients.bridge import open_bridge
 from tools.log import redact
 from tools.schema import CollectionName, Document, Identifier, IngestReport

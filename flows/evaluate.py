@@ -19,9 +19,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, Field
 
-from flows.alerts import send_alert
-from flows.retry import PATIENT
-from flows.texts import say
+from flows.operations.alerts import send_alert
+from flows.operations.messages import say
+from flows.operations.retry import PATIENT
 from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.prefect import open_prefect

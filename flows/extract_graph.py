@@ -1,7 +1,7 @@
 """Flow `extract_graph`: a model reads each passage, and what it finds joins the graph that search walks.
 
 It goes on where it stopped: a document that this extractor has read as it is now is passed over. What is
-asked and what is kept is `flows/extraction.py`; where it is written is the bridge's.
+asked and what is kept is `flows/ingestion/extraction.py`; where it is written is the bridge's.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.extraction import Kept, extractor_of, keep, prompt, response_format
-from flows.models import generators
-from flows.progress import open_progress
-from flows.retry import PATIENT
-from flows.texts import say
+from flows.ingestion.extraction import Kept, extractor_of, keep, prompt, response_format
+from flows.ingestion.progress import open_progress
+from flows.operations.generation import generators
+from flows.operations.messages import say
+from flows.operations.retry import PATIENT
 from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.errors import BadRequest, Capibara6Error, DocumentChanged, NotFound, Unavailable

@@ -1,8 +1,8 @@
 """Flow `health`: services, stores, the machine and one question with a known citation; alerts on a change.
 
-Runs that died in silence are made good on the way (`flows/sweep.py`). Alerts are decided from its own
-artifacts in Prefect, which are there when everything else is down; the long history for people is in
-PostgreSQL (`flows/history.py`).
+Runs that died in silence are made good on the way (`flows/orchestration/crash_recovery.py`). Alerts are
+decided from its own artifacts in Prefect, which are there when everything else is down; the long history
+for people is in PostgreSQL (`flows/operations/history.py`).
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows import history
-from flows.alerts import turned
-from flows.machine import Check, certificate, disk, orphans
-from flows.outbox import Letter, deliver
-from flows.retry import HASTY
-from flows.sweep import Swept, sweep
-from flows.texts import say
+from flows.operations import history
+from flows.operations.alerts import turned
+from flows.operations.machine import Check, certificate, disk, orphans
+from flows.operations.messages import say
+from flows.operations.outbox import Letter, deliver
+from flows.operations.retry import HASTY
+from flows.orchestration.crash_recovery import Swept, sweep
 from tools.clients.api import open_api
 from tools.clients.bridge import open_bridge
 from tools.clients.http import open_http

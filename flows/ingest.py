@@ -1,6 +1,7 @@
 """Flow `ingest`: sources → documents → the bridge, in batches; run twice it changes nothing.
 
-Finding is `flows/sources.py`, reading `flows/reading.py`; what is unchanged is decided by the bridge.
+Finding is `flows/ingestion/sources.py`, reading `flows/ingestion/reading.py`; the bridge decides
+what is unchanged.
 """
 
 import asyncio
@@ -19,15 +20,15 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import reading
-from flows.progress import Progress, open_progress
-from flows.reading import Loaded
-from flows.remote import objects
-from flows.report import Report, compare, gone, publish
-from flows.retry import PATIENT
-from flows.runners import Map, open_map
-from flows.sources import Found, Listing, find
-from flows.texts import say
+from flows.ingestion import reading
+from flows.ingestion.progress import Progress, open_progress
+from flows.ingestion.reading import Loaded
+from flows.ingestion.remote import objects
+from flows.ingestion.report import Report, compare, gone, publish
+from flows.ingestion.runners import Map, open_map
+from flows.ingestion.sources import Found, Listing, find
+from flows.operations.messages import say
+from flows.operations.retry import PATIENT
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import BadRequest, CollectionNotFound, MassDelete, NotFound, NothingIngested, TooLarge
 from tools.schema import CollectionName, Document

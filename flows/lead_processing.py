@@ -12,10 +12,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.alerts import send_alert
-from flows.models import generators, say_once
-from flows.retry import HASTY, PATIENT
-from flows.texts import say
+from flows.operations.alerts import send_alert
+from flows.operations.generation import generators, say_once
+from flows.operations.messages import say
+from flows.operations.retry import HASTY, PATIENT
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, NotFound

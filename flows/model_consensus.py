@@ -17,9 +17,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.models import generators, say_once
-from flows.retry import HASTY
-from flows.texts import say
+from flows.operations.generation import generators, say_once
+from flows.operations.messages import say
+from flows.operations.retry import HASTY
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, Unavailable

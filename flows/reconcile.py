@@ -14,9 +14,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import postgres
-from flows.retry import PATIENT
-from flows.texts import say
+from flows.operations import postgres
+from flows.operations.messages import say
+from flows.operations.retry import PATIENT
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import CollectionNotFound, NotFound
 from tools.settings import Settings, load_settings

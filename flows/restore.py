@@ -10,11 +10,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows import archive, postgres
-from flows.archive import Manifest
 from flows.backup import counted, finds, inventory
+from flows.operations import archive, postgres
+from flows.operations.archive import Manifest
+from flows.operations.messages import say
 from flows.reconcile import lost
-from flows.texts import say
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import Capibara6Error, UpstreamFailed, UpstreamSilent
 from tools.settings import load_settings

@@ -15,9 +15,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import history
-from flows.alerts import send_alert
-from flows.texts import say
+from flows.operations import history
+from flows.operations.alerts import send_alert
+from flows.operations.messages import say
 from tools.clients.prefect import Prefect, open_prefect
 from tools.errors import StoreUnavailable
 from tools.settings import Settings, load_settings

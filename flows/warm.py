@@ -18,9 +18,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.retry import HASTY
-from flows.texts import say
-from flows.usage import Usage, count, expected, read
+from flows.operations.demand import Usage, count, expected, read
+from flows.operations.messages import say
+from flows.operations.retry import HASTY
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.prefect import open_prefect

@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from servers.bridge.again import reembed
-from servers.bridge.cli import app as keys
-from servers.pool.cli import app as models
-from servers.pool.route_cli import route
+from servers.bridge.cli.keys import app as keys
+from servers.bridge.cli.reembed import reembed
+from servers.pool.cli.models import app as models
+from servers.pool.cli.route import route
 from tools.errors import Capibara6Error
 from tools.settings import Settings, load_settings
 
@@ -67,7 +67,7 @@ def root(
 @app.command("up")
 def up_command() -> None:
     """Arranca todo, espera a que funcione y muestra las direcciones; Ctrl-C lo para. · Start everything."""
-    from servers.up import up  # noqa: PLC0415
+    from servers.commands.up import up  # noqa: PLC0415
 
     up(_settings(), console)
 
@@ -88,7 +88,7 @@ def ask_command(
     ] = None,
 ) -> None:
     """Pregunta al agente: respuesta con citas, modelo, motivo y tiempos. · Ask the agent."""
-    from servers.ask import ask, ask_quietly, speak  # noqa: PLC0415
+    from servers.commands.ask import ask, ask_quietly, speak  # noqa: PLC0415
 
     settings = _settings()
     given = {"collection": collection, "thread_id": thread}
@@ -131,7 +131,7 @@ def ingest(
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Como JSON.")] = False) -> None:
     """Qué funciona, qué falta y cómo conseguirlo. · What runs, what is missing, how to get it."""
-    from servers.doctor import report  # noqa: PLC0415
+    from servers.commands.doctor import report  # noqa: PLC0415
 
     if not report(_settings(), console, as_json=as_json):
         raise typer.Exit(1)
@@ -147,7 +147,7 @@ def serve(
     """Ejecuta un solo servicio (systemd, contenedores). · Run one service in the foreground."""
     settings = _settings()
     if name in STORES:
-        stores = importlib.import_module("servers.stores")
+        stores = importlib.import_module("servers.local.embedded_stores")
         getattr(stores, f"serve_{name}")(settings)
     if name not in SERVICES:
         raise typer.BadParameter(f"{name}: {NAMES}")
@@ -188,8 +188,8 @@ def _settings() -> Settings:
 
 
 def _fail(exc: Capibara6Error, settings: Settings, *, as_json: bool) -> NoReturn:
-    from servers.words import WORDS, say  # noqa: PLC0415
-    from tools.texts import sentence  # noqa: PLC0415
+    from servers.commands.messages import WORDS, say  # noqa: PLC0415
+    from tools.error_messages import sentence  # noqa: PLC0415
 
     if as_json:
         typer.echo(json.dumps(exc.envelope(), ensure_ascii=False))

@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from servers.stores import open_stores
+from servers.local.embedded_stores import open_stores
 from tests import debian
 from tests.ports import free_ports
 from tools.settings import Ports, Settings

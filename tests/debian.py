@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from servers.stores import _unprivileged, redis_ready
+from servers.local.embedded_stores import _unprivileged, redis_ready
 from tools.settings import Settings
 
 

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from servers.supervisor import MARK, holder
+from servers.local.supervisor import MARK, holder
 from tests.conftest import settings_in
 from tools.clients.mcp import open_mcp
 from tools.settings import Settings

@@ -3,9 +3,12 @@
 OpenAI's own types are not repeated here: they come from the `openai` package or pass through as JSON.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object whose fields are another's business: passed on or looked into, never owned here."""
 
 Language = Literal["es", "en"]
 Leg = Literal["dense", "text", "graph"]

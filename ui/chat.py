@@ -6,13 +6,13 @@ from typing import Any
 
 from tools.clients.api import open_api
 from tools.clients.speech import open_speech
+from tools.error_messages import sentence
 from tools.errors import Capibara6Error, EmptyQuestion, TooLarge
-from tools.language import detect
 from tools.schema import Answer, Citation, Language, SpeechRequest
 from tools.settings import Settings
-from tools.texts import sentence
+from tools.text.language import detect
+from ui.messages import say
 from ui.render import answer_html, done_html, error_html
-from ui.words import say
 
 TURNS = 12
 REFRESH_S = 0.06

@@ -20,9 +20,9 @@ from tools.clients.api import open_api
 from tools.errors import Capibara6Error
 from tools.log import configure
 from tools.settings import Settings
-from ui.guard import Guard
-from ui.look import STYLE, build_theme
+from ui.middleware import Guard
 from ui.page import build_page
+from ui.theme import STYLE, build_theme
 
 HEALTH_S = 2.0
 LOGIN = "Cualquier nombre, y la clave de acceso como contraseña · Any name, and the access key as password"

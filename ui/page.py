@@ -10,12 +10,12 @@ from typing import Any
 
 import gradio as gr
 
+from tools.error_messages import sentence
 from tools.schema import Language
 from tools.settings import Settings
-from tools.texts import sentence
 from ui.chat import Turns, answer, read_aloud
+from ui.messages import EXAMPLES, say
 from ui.render import error_html, question_html
-from ui.words import EXAMPLES, say
 
 QUEUE = 32
 ANSWERS_AT_ONCE = 8

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tools.schema import Answer, Citation, Language
-from ui.words import say
+from ui.messages import say
 
 QUOTE_CHARS = 1_200
 _MARK = re.compile(r"\[(\d{1,3})\]")

@@ -4,8 +4,8 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from agents import steps
-from agents.chat import nodes, recollection
+from agents.answering import steps
+from agents.chat import memory, nodes
 from agents.chat.state import State
 from agents.context import Context
 
@@ -15,9 +15,9 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_node("understand", nodes.understand)
     graph.add_node("route", steps.route)
     graph.add_node("retrieve", nodes.retrieve)
-    graph.add_node("recall", recollection.recall)
-    graph.add_node("note", recollection.note)
-    graph.add_node("condense", recollection.condense)
+    graph.add_node("recall", memory.recall)
+    graph.add_node("note", memory.note)
+    graph.add_node("condense", memory.condense)
     graph.add_node("answer", nodes.answer, defer=True)
     graph.add_node("act", nodes.act)
     graph.add_node("check", steps.check)

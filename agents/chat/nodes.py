@@ -2,23 +2,23 @@
 
 from langgraph.runtime import Runtime
 
-from agents.budget import CHARS_PER_TOKEN, learn, measure, newest
+from agents.answering.clock import clocked
+from agents.answering.model import Call, can_call_tools
+from agents.answering.steps import announce
+from agents.answering.streaming import Speech, speak_up
 from agents.chat import prompts
 from agents.chat.state import State
-from agents.clock import clocked
 from agents.context import Context
+from agents.conversation.budget import CHARS_PER_TOKEN, learn, measure, newest
+from agents.conversation.state import Message, Update, before, question_of, sources_of, text_of
+from agents.conversation.user_memory import asks_to_recall, matter, to_remember
 from agents.events import Progress
-from agents.facts import asks_to_recall, matter, to_remember
-from agents.model import Call, can_call_tools
-from agents.speaking import Speech, speak_up
-from agents.steps import announce
-from agents.toolbox import Made, make, tainted, toolbox
-from agents.turn import Message, Update, before, question_of, sources_of, text_of
+from agents.tooling.calls import Made, make, tainted, toolbox
 from tools.errors import UpstreamFailed
-from tools.language import detect, terms
 from tools.passages import Passage, render
 from tools.schema import Citation, SearchResponse
 from tools.search import search_knowledge
+from tools.text.language import detect, terms
 
 DEFAULT_TOOLS = ("search_knowledge",)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tools.language import courtesy
 from tools.passages import Passage, render
 from tools.schema import Citation, Language
+from tools.text.language import courtesy
 
 SYSTEM: dict[Language, str] = {
     "es": """Eres capibara6, un asistente que responde en español con los pasajes que se le dan.

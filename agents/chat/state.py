@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from agents.turn import Turn
+from agents.conversation.state import Turn
 
 
 class State(Turn):

@@ -5,7 +5,7 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agents import steps
+from agents.answering import steps
 from agents.context import Context
 from agents.data import nodes
 from agents.data.state import State

@@ -4,17 +4,17 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from agents.clock import clocked
+from agents.answering.clock import clocked
+from agents.answering.model import Call, can_call_tools, hear
+from agents.answering.streaming import read_out
 from agents.context import Context
+from agents.conversation.state import Message, Update, question_of
 from agents.data import prompts, rules
 from agents.data.state import State
 from agents.events import Progress
-from agents.model import Call, can_call_tools, hear
-from agents.policy import Taint
-from agents.speaking import read_out
-from agents.toolbox import make
-from agents.turn import Message, Update, question_of
-from tools.language import detect
+from agents.tooling.calls import make
+from agents.tooling.policy import Taint
+from tools.text.language import detect
 
 DEFAULT_TOOLS = ("query_sql", "query_graph")
 MOST_ATTEMPTS = 4

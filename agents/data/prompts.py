@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from agents.turn import Message
+from agents.conversation.state import Message
 from tools.schema import Language
 
 SYSTEM = """You write one read-only query that answers the user's question.

@@ -6,7 +6,7 @@ It writes nothing when no table of the schema is named in the question: a wrong 
 import re
 from typing import Any
 
-from tools.language import detect, fold, stem, words
+from tools.text.language import detect, fold, stem, words
 
 _COUNT = re.compile(r"\b(cuant[oa]s|how many|numero de|number of|count)\b")
 _LIST = re.compile(

@@ -6,7 +6,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from agents import steps
+from agents.answering import steps
 from agents.context import Context
 from agents.research import nodes
 from agents.research.state import State

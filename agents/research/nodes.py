@@ -4,18 +4,18 @@ from typing import Any, TypedDict
 
 from langgraph.runtime import Runtime
 
-from agents.citations import cited, used
-from agents.clock import clocked
+from agents.answering.citations import cited, used
+from agents.answering.clock import clocked
+from agents.answering.model import Said, can_call_tools, hear
+from agents.answering.streaming import Speech, read_out, speak_up
 from agents.context import Context
+from agents.conversation.state import Message, Update, question_of, sources_of
 from agents.events import Progress, Retrieved, Source
-from agents.model import Said, can_call_tools, hear
 from agents.research import prompts
 from agents.research.state import State
-from agents.speaking import Speech, read_out, speak_up
-from agents.turn import Message, Update, question_of, sources_of
-from tools.language import detect
 from tools.schema import Citation, Language
 from tools.search import search_knowledge
+from tools.text.language import detect
 
 MOST_ROUNDS = 2
 _KEPT = {"title", "source", "document_id", "text", "score"}

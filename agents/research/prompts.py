@@ -2,10 +2,10 @@
 
 import re
 
-from agents.turn import Message
-from tools.language import detect, terms
+from agents.conversation.state import Message
 from tools.passages import Passage, render
 from tools.schema import Citation, Language
+from tools.text.language import detect, terms
 
 MOST_QUESTIONS = 6
 PLAN: dict[Language, str] = {

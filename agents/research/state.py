@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from agents.turn import Turn
+from agents.conversation.state import Turn
 
 Found = dict[str, list[dict[str, Any]]]
 Drafts = dict[str, str]

@@ -6,12 +6,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from servers.api import hooks, saves
-from servers.api.desk import open_desk
-from servers.api.protocol import agents, items, runs, threads
-from servers.api.routes import router
-from servers.app import create_app
-from servers.listen import listen
+from servers.api.http import saves, webhooks
+from servers.api.http.chat import router
+from servers.api.http.protocol import agents, runs, store_items, threads
+from servers.api.services import open_desk
+from servers.web.app import create_app
+from servers.web.serve import listen
 from tools.log import configure
 from tools.settings import Settings
 
@@ -35,12 +35,12 @@ def build_app(settings: Settings) -> FastAPI:
     )
     for part in (
         router,
-        hooks.router,
+        webhooks.router,
         saves.router,
         agents.router,
         threads.router,
         runs.router,
-        items.router,
+        store_items.router,
     ):
         app.include_router(part)
     return app

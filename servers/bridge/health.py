@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from servers.bridge.stores import Stores
+from servers.bridge.services import Stores
 from tools.errors import Capibara6Error
 from tools.log import get_logger
 

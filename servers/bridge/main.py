@@ -6,18 +6,18 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from servers.app import create_app
-from servers.bridge import admin, collections, doors, routes, saved
-from servers.bridge.audit import Audit
-from servers.bridge.examples import explained
-from servers.bridge.gate import Gate
+from servers.bridge.access.audit import Audit
+from servers.bridge.access.auth import Gate
+from servers.bridge.access.keys import Keys
+from servers.bridge.clients.store_client import Store
 from servers.bridge.health import watching
-from servers.bridge.keys import Keys
-from servers.bridge.memory import collect_seldom, return_large_blocks
-from servers.bridge.metrics import StoreMetrics
-from servers.bridge.store import Store
-from servers.bridge.stores import open_stores
-from servers.listen import listen
+from servers.bridge.http import collections, documents, keys, saved, stores
+from servers.bridge.http.metrics import StoreMetrics
+from servers.bridge.http.openapi import explained
+from servers.bridge.process_memory import collect_seldom, return_large_blocks
+from servers.bridge.services import open_stores
+from servers.web.app import create_app
+from servers.web.serve import listen
 from tools.errors import Draining
 from tools.log import configure
 from tools.settings import Settings
@@ -30,9 +30,9 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_stores(settings) as stores, watching(stores) as health:
-            app.state.stores, app.state.health = stores, health
-            app.state.keys = Keys(stores.postgres, settings.access)
+        async with open_stores(settings) as services, watching(services) as health:
+            app.state.stores, app.state.health = services, health
+            app.state.keys = Keys(services.postgres, settings.access)
             yield
 
     async def checks() -> dict[str, Any]:
@@ -52,7 +52,7 @@ def build_app(settings: Settings) -> FastAPI:
         checks=checks,
         description=DESCRIPTION,
         gate=gate,
-        lane=[*doors.router.routes, *routes.router.routes],
+        lane=[*stores.router.routes, *documents.router.routes],
     )
     app.state.registry.register(StoreMetrics(clients))
 
@@ -63,7 +63,7 @@ def build_app(settings: Settings) -> FastAPI:
             raise Draining("the bridge is starting", source="bridge", retry_after=1)
         return await health.look()
 
-    for router in (routes.router, doors.router, collections.router, saved.router, admin.router):
+    for router in (documents.router, stores.router, collections.router, saved.router, keys.router):
         app.include_router(router)
     explained(app)
     return app

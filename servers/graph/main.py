@@ -12,11 +12,11 @@ from nebula3.graph import GraphService
 from servers.graph.engine.execute import Engine
 from servers.graph.engine.frame import Caps
 from servers.graph.language.parser import Parser
-from servers.graph.listener import Listener
-from servers.graph.protocol import Graph
-from servers.graph.sessions import Sessions
+from servers.graph.server.listener import Listener
+from servers.graph.server.service import Graph
+from servers.graph.server.sessions import Sessions
+from servers.graph.server.users import Users
 from servers.graph.storage.catalog import Catalog
-from servers.graph.users import Users
 from tools.log import configure, get_logger
 from tools.settings import Settings
 

@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
-from servers.app import create_app
-from servers.listen import listen
 from servers.mcp.clients import Clients, open_clients
 from servers.mcp.resources import add_resources
 from servers.mcp.tools import add_tools
+from servers.web.app import create_app
+from servers.web.serve import listen
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
 from tools.log import configure

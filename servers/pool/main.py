@@ -4,10 +4,10 @@ import gc
 import time
 from typing import Any
 
-from servers.listen import listen
-from servers.pool.door import Exchange, PoolDoor
+from servers.pool.http.app import Exchange, PoolDoor
+from servers.pool.http.handlers import Routes
 from servers.pool.pool import open_pool
-from servers.pool.routes import Routes
+from servers.web.serve import listen
 from tools.log import configure, get_logger
 from tools.settings import Settings
 

@@ -7,20 +7,21 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from servers.pool import process, scratch, wire
-from servers.pool.breaker import Budget
-from servers.pool.catalog import Catalog, Spec, load_catalog
-from servers.pool.consensus_tally import Tally
-from servers.pool.events import Events
-from servers.pool.lane import Lane, Phase, Ticket
-from servers.pool.line import Lines
-from servers.pool.memory import Memory, predict
-from servers.pool.meter import Meter
-from servers.pool.nursery import Nursery
-from servers.pool.presence import Presence
-from servers.pool.replica import Replicas
-from servers.pool.route import State
-from servers.pool.scheduler import Scheduler
+from servers.pool.catalog.catalog import Catalog, Spec, load_catalog
+from servers.pool.consensus.stats import Tally
+from servers.pool.counters import Meter
+from servers.pool.decisions import Events
+from servers.pool.engines import process, sockets
+from servers.pool.engines.availability import Presence
+from servers.pool.engines.lifecycle import Nursery
+from servers.pool.engines.memory import Memory, predict
+from servers.pool.routing.choose import State
+from servers.pool.scheduling.instance import Lane, Phase, Ticket
+from servers.pool.scheduling.scheduler import Scheduler
+from servers.pool.upstream import openai
+from servers.pool.upstream.circuit_breaker import Budget
+from servers.pool.upstream.connection import Lines
+from servers.pool.upstream.replicas import Replicas
 from tools.errors import ModelUnavailable
 from tools.settings import Settings
 
@@ -161,11 +162,11 @@ def lane_name(spec: Spec, kind: str) -> str:
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
     """A running pool; leaving the block ends its engines. What an earlier pool left behind is ended first."""
     catalog = load_catalog(settings.pool.catalog)
-    async with wire.open_session() as session:
+    async with openai.open_session() as session:
         pool = Pool(settings, catalog, session)
         owner = pool.nursery.owner
         swept = await process.sweep(owner, pool.nursery.register.left_behind(owner))
-        scratch.sweep(owner)
+        sockets.sweep(owner)
         if swept:
             pool.events.note("swept", "", pids=swept)
         await asyncio.gather(pool.presence.look(), pool.memory.look())

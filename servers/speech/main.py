@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from servers.app import create_app
-from servers.listen import listen
 from servers.speech.routes import router
 from servers.speech.speaker import open_speaker
 from servers.speech.voices import ENGINE, VOICES
+from servers.web.app import create_app
+from servers.web.serve import listen
 from tools.log import configure
 from tools.settings import Settings
 

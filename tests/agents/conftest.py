@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from agents.context import Context, open_clients
-from agents.memory import open_memory
+from agents.conversation.checkpointer import open_memory
 from agents.runtime import Ready, compile_agents
 from tests.agents.peers import Knobs, build_bridge, build_pool, build_speech
 from tests.conftest import settings_in

@@ -10,9 +10,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from servers.pool.extractive import answer
+from servers.pool.extractive.answer import answer
 from tools.errors import Capibara6Error, ModelNotFound, NotSupported
-from tools.language import detect, terms
+from tools.text.language import detect, terms
 
 DOCUMENTS = [
     {

@@ -10,7 +10,7 @@ import pytest
 from agents.context import Wishes
 from agents.events import Retrieved, ToolFinished
 from agents.runtime import Order, run, stream
-from servers.pool.extractive import answer as extract
+from servers.pool.extractive.answer import answer as extract
 from tools.passages import Passage, render
 from tools.registry import TOOLS, Tool
 

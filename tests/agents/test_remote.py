@@ -7,8 +7,8 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from agents.context import Wishes
+from agents.conversation.checkpointer import open_memory
 from agents.events import Done, Interrupted, ToolFinished
-from agents.memory import open_memory
 from agents.runtime import Order, compile_agents, run, stream
 from tests.ports import free_ports
 from tests.serving import serving

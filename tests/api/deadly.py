@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.context import Context, Wishes, open_clients
-from agents.memory import open_memory
+from agents.conversation.checkpointer import open_memory
 from agents.runtime import compile_agents
-from servers.api.ledger import Ledger
-from servers.api.rows import RunRow, open_rows
-from servers.api.runs import Runs
-from servers.api.threads import Threads
+from servers.api.runs.repository import Ledger
+from servers.api.runs.runner import Runs
+from servers.api.runs.tables import RunRow, open_rows
+from servers.api.runs.threads import Threads
 from tools.registry import TOOLS, Tool
 from tools.settings import Settings
 

@@ -4,8 +4,8 @@ import pytest
 from langgraph_sdk import get_client
 from pydantic import SecretStr
 
-from servers.api.desk import open_desk
-from servers.api.rows import RunRow
+from servers.api.runs.tables import RunRow
+from servers.api.services import open_desk
 from tests.api.test_protocol import PORT, started
 
 

@@ -245,7 +245,7 @@ async def test_command_needs_a_run_that_waits(http) -> None:
 
 
 async def test_silent_stream_beats_so_that_nobody_hangs_up(http, knobs, monkeypatch) -> None:
-    monkeypatch.setattr("servers.api.feed.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("servers.api.http.run_events.HEARTBEAT_S", 0.05)
     knobs.first_s = 0.4
     name = await thread(http)
     async with http.stream("POST", f"/threads/{name}/runs/stream", json=asking()) as response:

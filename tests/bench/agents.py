@@ -19,12 +19,12 @@ from typing import Any
 
 import httpx
 
-from servers.stores import open_stores
+from servers.local.embedded_stores import open_stores
 from tests.conftest import settings_in
 from tools.clients.bridge import open_bridge
-from tools.language import fold
 from tools.schema import Document
 from tools.settings import Settings
+from tools.text.language import fold
 
 REPO = Path(__file__).parents[2]
 SERVED = ("graph", "bridge", "pool", "api")

@@ -27,10 +27,10 @@ import uvloop
 from nebula3.Config import Config
 from nebula3.gclient.net import ConnectionPool
 
-from servers.bridge.milvus import SHOWN
-from servers.bridge.stores import Stores
-from servers.bridge.stores import open_stores as open_bridge
-from servers.stores import open_stores
+from servers.bridge.clients.milvus.client import SHOWN
+from servers.bridge.services import Stores
+from servers.bridge.services import open_stores as open_bridge
+from servers.local.embedded_stores import open_stores
 from tests.bench.client import Line, get, open_lines, post
 from tests.bridge.conftest import ALL, connected, listening, serving, wait_until
 from tests.conftest import settings_in

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from servers.pool.consensus_meaning import camps
-from servers.pool.consensus_rules import Consensus
+from servers.pool.catalog.consensus_options import Consensus
+from servers.pool.consensus.similarity import camps
 
 Row = dict[str, Any]
 CHEAP = ("phi4_fast", "mistral_balanced", "qwen_coder")

@@ -13,8 +13,8 @@ from pathlib import Path
 from prefect import flow
 
 from flows.ingest import load
-from flows.runners import open_map
-from flows.sources import find
+from flows.ingestion.runners import open_map
+from flows.ingestion.sources import find
 from flows.warm import warm
 from tests.pool.world import Server, make_settings, write_catalog
 from tools.clients.pool import open_pool

@@ -23,12 +23,12 @@ import httpx
 import psutil
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deploy import deploy, read_manifest
 from flows.ingest import BATCHES_AT_ONCE, ingest, split
-from flows.reading import read
-from flows.server import prefect_environment, server_command, worker_command
-from flows.sources import find
-from servers.stores import open_stores
+from flows.ingestion.reading import read
+from flows.ingestion.sources import find
+from flows.orchestration.deploy import deploy, read_manifest
+from flows.orchestration.launch import prefect_environment, server_command, worker_command
+from servers.local.embedded_stores import open_stores
 from tests.bench.flow_parts import speed_up, warmed
 from tests.conftest import settings_in
 from tools.clients.bridge import open_bridge

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from servers.bridge.stores import Stores
+from servers.bridge.services import Stores
 from tests.bench.retrieval import Relevance, lines, ndcg, ranked, relevance
 from tests.bench.running import opened, running
 from tools.schema import Document

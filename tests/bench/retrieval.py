@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from servers.bridge.stores import Stores
+from servers.bridge.services import Stores
 from tests.bench.running import opened, running
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings

@@ -23,8 +23,8 @@ import numpy as np
 import psutil
 import uvloop
 
-from servers.bridge.ingest import BATCH
-from servers.bridge.stores import Stores
+from servers.bridge.ingest.pipeline import BATCH
+from servers.bridge.services import Stores
 from tests.bench.running import opened, running
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings

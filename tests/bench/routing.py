@@ -17,11 +17,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from servers.pool.catalog import load_catalog
-from servers.pool.route import State, choose
-from servers.pool.route_score import KINDS
+from servers.pool.catalog.catalog import load_catalog
+from servers.pool.routing.choose import State, choose
+from servers.pool.routing.classifier import KINDS
 from tests.pool.prompts import SPLITS, prompts
-from tools.language import fold
+from tools.text.language import fold
 
 Row = dict[str, Any]
 KEYWORDS = {
@@ -77,7 +77,7 @@ def keyword(text: str) -> str:
 
 def nearest() -> Callable[[Sequence[Row]], list[str]]:
     """The kind of the catalogue's example whose offline embedding is nearest."""
-    from servers.bridge.embed import MiniLM
+    from servers.bridge.embedding.embedder import MiniLM
 
     examples = [
         (text, spec.domain)

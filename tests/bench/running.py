@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from servers.bridge.stores import Stores
-from servers.bridge.stores import open_stores as open_bridge
-from servers.stores import open_stores
+from servers.bridge.services import Stores
+from servers.bridge.services import open_stores as open_bridge
+from servers.local.embedded_stores import open_stores
 from tests.bridge.conftest import listening, serving, wait_until
 from tests.conftest import settings_in
 from tools.settings import Settings

@@ -4,8 +4,8 @@ import hashlib
 import json
 from typing import Any
 
-from servers.bridge.graph import space_name
-from servers.bridge.stores import Stores
+from servers.bridge.graph.knowledge_graph import space_name
+from servers.bridge.services import Stores
 
 EDGES = "about, mentions, names, related, part_of, next, leaving"
 TAGS = ("document", "chunk", "entity", "thing")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from servers.bridge.stores import Stores, open_stores
+from servers.bridge.services import Stores, open_stores
 from tools.errors import DocumentNotFound
 from tools.schema import Document, ExtractedEntity, ExtractedRelation, Extraction
 from tools.settings import Settings

@@ -19,9 +19,9 @@ from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
 
-from flows.deploy import deploy, read_manifest
 from flows.health import check
-from flows.server import POOL, prefect_environment, server_command
+from flows.orchestration.deploy import deploy, read_manifest
+from flows.orchestration.launch import POOL, prefect_environment, server_command
 from tests.conftest import settings_in
 from tests.flows.peer import Peer
 from tests.flows.real import cable, here, real, stores_of_flows  # noqa: F401  (fixtures)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from servers.stores import open_stores
+from servers.local.embedded_stores import open_stores
 from tests.conftest import settings_in
 from tests.flows.cable import Cable
 from tests.ports import free_ports

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from flows.ingest import ingest, split
-from flows.plain import Unreadable
-from flows.report import compare, gone
-from flows.sources import Found, Listing
+from flows.ingestion.report import compare, gone
+from flows.ingestion.sources import Found, Listing
+from flows.ingestion.text import Unreadable
 from tests.flows.peer import Peer
 
 

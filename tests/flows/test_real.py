@@ -13,13 +13,13 @@ from nebula3.gclient.net import ConnectionPool
 from pydantic import SecretStr
 from pymilvus import MilvusClient
 
-from flows import history
 from flows.backup import backup
 from flows.ingest import ingest
-from flows.machine import Check
+from flows.operations import history
+from flows.operations.machine import Check
+from flows.orchestration.launch import database_url, ensure_database
 from flows.reconcile import reconcile
 from flows.restore import restore, waiting
-from flows.server import database_url, ensure_database
 from tests.flows.real import another_bridge, wait_for
 from tools.errors import NotSupported
 from tools.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from flows.archive import Manifest
+from flows.operations.archive import Manifest
 from flows.restore import rebuilt, waiting
 from tests.serving import serving
 from tools.clients.bridge import open_bridge

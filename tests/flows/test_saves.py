@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from servers.api import saves
-from servers.app import create_app
+from servers.api.http import saves
+from servers.web.app import create_app
 from tests.conftest import free_ports
 from tests.serving import serving
 from tools.clients import prefect as client

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.usage import Hour, Usage, count, expected, read
+from flows.operations.demand import Hour, Usage, count, expected, read
 from flows.warm import plan, warm
 from tests.serving import serving
 from tools.clients.prefect import open_prefect

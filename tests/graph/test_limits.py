@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nebula3.gclient.net import ConnectionPool
 
-from servers.graph.users import GUEST, add_user
+from servers.graph.server.users import GUEST, add_user
 from tests.graph.conftest import connected, serving, table
 from tools.settings import Graph, Settings
 

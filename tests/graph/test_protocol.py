@@ -12,10 +12,10 @@ from nebula3.fbthrift.util.Serializer import serialize
 from nebula3.gclient.net import ConnectionPool
 from nebula3.gclient.net.SessionPool import SessionPool
 
-from servers.graph import compact
-from servers.graph import values as v
 from servers.graph.health import alive
-from servers.graph.wire import dataset
+from servers.graph.server import compact_protocol
+from servers.graph.server.thrift_values import dataset
+from servers.graph.values import types as v
 from tests.graph.conftest import Ask, table
 
 
@@ -102,4 +102,4 @@ def test_fast_bytes_are_those_of_the_generated_code() -> None:
     row = [*numbers, *texts, *containers, *graph, *moments]
     rows = [[value] for value in row] + [row]
     written = serialize(TCompactProtocolFactory(), dataset(["a", "b"], rows))
-    assert compact.table(["a", "b"], rows) == written
+    assert compact_protocol.table(["a", "b"], rows) == written

@@ -3,8 +3,8 @@
 import random
 from typing import Any
 
-from servers.pool.lane import LOADING, Lane, Phase, Ticket
-from servers.pool.scheduler import Scheduler
+from servers.pool.scheduling.instance import LOADING, Lane, Phase, Ticket
+from servers.pool.scheduling.scheduler import Scheduler
 from tools.errors import ModelUnavailable
 from tools.settings import Pool as Limits
 

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from servers.pool.route_score import KINDS, score
-from servers.pool.route_signals import read
+from servers.pool.routing.classifier import KINDS, score
+from servers.pool.routing.features import read
 
 SPLITS = ("tune", "heldout", "blind")
 

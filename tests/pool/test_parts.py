@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from servers.pool import check, process, scratch, vllm
-from servers.pool.breaker import OPENS_AFTER, Breaker, Budget
-from servers.pool.catalog import Spec
-from servers.pool.memory import ENGINE_BYTES, Memory, predict
-from servers.pool.ollama import requests
-from servers.pool.ollama.translate import to_native
-from servers.pool.patience import Patience
-from servers.pool.replica import Replicas
-from servers.pool.sse import EVENT_BYTES, Reader
-from tests.pool.test_fault_door import body
+from servers.pool.catalog.catalog import Spec
+from servers.pool.engines import process, sockets, vllm
+from servers.pool.engines.memory import ENGINE_BYTES, Memory, predict
+from servers.pool.http import validation
+from servers.pool.http.ollama import requests
+from servers.pool.upstream.circuit_breaker import OPENS_AFTER, Breaker, Budget
+from servers.pool.upstream.deadline import Patience
+from servers.pool.upstream.ollama_translate import to_native
+from servers.pool.upstream.replicas import Replicas
+from servers.pool.upstream.sse import EVENT_BYTES, Reader
+from tests.pool.http.test_fault_door import body
 from tests.pool.world import until
 from tools.errors import BadRequest, Capibara6Error, Unavailable, UpstreamFailed
 
@@ -188,9 +189,9 @@ async def test_a_killed_engine_leaves_no_socket_behind(tmp_path, monkeypatch):
         await until(lambda: list(tmp_path.glob("capibara6-*/s")))
         if how == "left behind":
             os.killpg(running.pid, signal.SIGKILL)
-            scratch.sweep("another pool")
+            sockets.sweep("another pool")
             assert list(tmp_path.glob("capibara6-*/s"))
-            scratch.sweep("o")
+            sockets.sweep("o")
         else:
             await running.end(0.0)
         assert not list(tmp_path.glob("capibara6-*"))
@@ -201,7 +202,7 @@ def test_no_request_however_odd_breaks_the_translation_to_ollama():
     for seed in range(3000):
         source = random.Random(seed)
         try:
-            request = check.chat(check.parse(body(source)))
+            request = validation.chat(validation.parse(body(source)))
         except BadRequest:
             continue
         path, native = to_native("/v1/chat/completions", request, "tag")

@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 import uvicorn
 
-from servers.listen import guarded
-from servers.pool import process
+from servers.pool.engines import process
 from servers.pool.main import build_app
+from servers.web.serve import guarded
 from tests.ports import free_port
 from tools.settings import Limits, Ports, Settings
 from tools.settings import Pool as PoolSettings

@@ -4,10 +4,10 @@ from pydantic import SecretStr
 
 from tests.ports import free_ports
 from tests.serving import serving
-from tools.texts import SENTENCES
+from tools.error_messages import SENTENCES
 from ui.chat import answer, read_aloud
 from ui.main import build_app
-from ui.words import EXAMPLES, WORDS
+from ui.messages import EXAMPLES, WORDS
 
 
 async def shown(settings, question, *, turns=(), language="es"):

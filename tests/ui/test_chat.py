@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import async_playwright
 
 from tests.ports import free_ports
-from tools.texts import SENTENCES
+from tools.error_messages import SENTENCES
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.compare import equal
-from servers.graph.engine.attributes import attribute, item_of
+from servers.graph.engine.access.attributes import attribute, item_of
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.scope import Scope
 from servers.graph.errors import SemanticError
 from servers.graph.functions.strings import cast
 from servers.graph.functions.table import find
 from servers.graph.language import expressions as e
-from servers.graph.operators import BINARY, UNARY, both, either, exclusive, truth
-from servers.graph.values import (
+from servers.graph.values.comparison import equal
+from servers.graph.values.operators import BINARY, UNARY, both, either, exclusive, truth
+from servers.graph.values.types import (
     BAD_TYPE,
     NULL,
     Empty,

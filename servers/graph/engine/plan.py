@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from servers.graph.engine.expression_walk import inputs, is_aggregate, walk
 from servers.graph.engine.frame import Row, Rows, Run
 from servers.graph.engine.scope import Scope
-from servers.graph.engine.walk import inputs, is_aggregate, walk
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language.statements import Statement

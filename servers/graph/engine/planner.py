@@ -3,24 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.engine import (
-    delete,
-    explain,
-    fetch,
-    go,
-    indexes,
-    insert,
-    lookup,
-    paths,
-    schemas,
-    shows,
-    spaces,
-    subgraph,
-    tables,
-    update,
-)
 from servers.graph.engine.match.clauses import plan_match
+from servers.graph.engine.paths import find_path, subgraph
 from servers.graph.engine.plan import Context, Plan
+from servers.graph.engine.schema import indexes, schemas, show, spaces
+from servers.graph.engine.statements import delete, explain, fetch, go, insert, lookup, tables, update
 from servers.graph.errors import Unsupported
 from servers.graph.language import definitions as d
 from servers.graph.language import statements as s
@@ -40,7 +27,7 @@ PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     s.FetchEdges: fetch.plan_fetch_edges,
     s.Lookup: lookup.plan_lookup,
     s.Match: plan_match,
-    s.FindPath: paths.plan_path,
+    s.FindPath: find_path.plan_path,
     s.Subgraph: subgraph.plan_subgraph,
     w.UpdateVertex: update.plan_update_vertex,
     w.UpdateEdge: update.plan_update_edge,
@@ -61,8 +48,8 @@ PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     d.DropIndex: indexes.plan_drop_index,
     d.RebuildIndex: indexes.plan_rebuild,
     d.SubmitJob: indexes.plan_job,
-    d.Show: shows.plan_show,
-    d.Describe: shows.plan_describe,
+    d.Show: show.plan_show,
+    d.Describe: show.plan_describe,
 }
 
 

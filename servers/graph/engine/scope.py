@@ -6,7 +6,7 @@ from typing import Any
 from servers.graph.engine.frame import Frame
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
-from servers.graph.values import type_name
+from servers.graph.values.types import type_name
 
 UNKNOWN = "__EMPTY__"
 """The deduced type of what only running can tell."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from servers.graph.arithmetic import add, is_number
-from servers.graph.order import order_key
-from servers.graph.values import BAD_TYPE, NULL, Empty, NSet, Null, identity
+from servers.graph.values.arithmetic import add, is_number
+from servers.graph.values.ordering import order_key
+from servers.graph.values.types import BAD_TYPE, NULL, Empty, NSet, Null, identity
 
 
 def aggregate(name: str, values: list[Any], *, distinct: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from servers.graph.values import BAD_TYPE, NULL, UNKNOWN_PROP, Edge, Empty, Null, Path, Vertex
+from servers.graph.values.types import BAD_TYPE, NULL, UNKNOWN_PROP, Edge, Empty, Null, Path, Vertex
 
 
 def vid(value: Any) -> Any:

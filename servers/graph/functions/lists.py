@@ -3,7 +3,7 @@
 from typing import Any
 
 from servers.graph.errors import ExecutionError
-from servers.graph.values import BAD_TYPE, NULL, Edge, Empty, NSet, Null, Path, Vertex
+from servers.graph.values.types import BAD_TYPE, NULL, Edge, Empty, NSet, Null, Path, Vertex
 
 LONGEST = 1_000_000
 """Items that `range` may make."""

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.arithmetic import is_number, whole
-from servers.graph.values import BAD_TYPE, MAX_INT, NULL, OUT_OF_RANGE, Empty, Null
+from servers.graph.values.arithmetic import is_number, whole
+from servers.graph.values.types import BAD_TYPE, MAX_INT, NULL, OUT_OF_RANGE, Empty, Null
 
 MASK = 2**64 - 1
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from servers.graph import temporal as t
-from servers.graph.values import BAD_DATA, BAD_TYPE, NULL, Date, DateTime, Duration, Empty, Null, Time
+from servers.graph.values import temporal as t
+from servers.graph.values.types import BAD_DATA, BAD_TYPE, NULL, Date, DateTime, Duration, Empty, Null, Time
 
 
 def date(value: Any = None) -> Any:

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.arithmetic import LONGEST, bounded, concat_text
 from servers.graph.errors import ExecutionError
-from servers.graph.values import (
+from servers.graph.values.arithmetic import LONGEST, bounded, concat_text
+from servers.graph.values.types import (
     BAD_DATA,
     BAD_TYPE,
     EMPTY,

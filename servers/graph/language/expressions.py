@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from servers.graph.values import text_of_constant
+from servers.graph.values.types import text_of_constant
 
 
 @dataclass(slots=True)

@@ -21,12 +21,12 @@ from lark.lexer import TerminalDef
 from servers.graph.errors import NgqlSyntaxError, QueryError, SemanticError, StatementEmpty
 from servers.graph.language import definitions as d
 from servers.graph.language import writing as w
-from servers.graph.language.build_patterns import Builder
 from servers.graph.language.bulk import Block, one_of_many
 from servers.graph.language.expressions import Expr
 from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, Slot, split_literals, tokens
 from servers.graph.language.statements import Explain, Statement
 from servers.graph.language.template import Template
+from servers.graph.language.transformer.pattern_rules import Builder
 
 CACHED = 1024
 DEEPEST = 512

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from servers.graph.storage.schema import PropDef, SchemaDef
-from servers.graph.temporal import (
+from servers.graph.values.temporal import (
     date_of_days,
     datetime_of_micros,
     days_of_date,
@@ -17,7 +17,7 @@ from servers.graph.temporal import (
     micros_of_time,
     time_of_micros,
 )
-from servers.graph.values import NULL, Date, DateTime, Duration, Null, Time
+from servers.graph.values.types import NULL, Date, DateTime, Duration, Null, Time
 
 Props = dict[str, Any]
 Decode = Callable[[str], Props | None]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from servers.graph.values import NULL
+from servers.graph.values.types import NULL
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from servers.graph.errors import ExecutionError, QueryKilled, SpaceDamaged
 from servers.graph.storage.codec import Decode, decoder, from_stored
 from servers.graph.storage.schema import IndexDef, PropDef, Schema, SchemaDef
-from servers.graph.values import NULL
+from servers.graph.values.types import NULL
 
 APPLICATION = 0x6E47514C
 CHECKED_BYTES = 64 * 2**20

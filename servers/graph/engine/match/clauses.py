@@ -3,21 +3,21 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from servers.graph.engine.access import Access
-from servers.graph.engine.check import checked_filter, constant, deduce, fold
+from servers.graph.engine.access.reader import Access
 from servers.graph.engine.evaluate import Evaluate, compile_expr
+from servers.graph.engine.expression_walk import has_aggregate, walk
 from servers.graph.engine.frame import Frame, Row, Rows, Run
+from servers.graph.engine.match.bindings import VALUE, MatchScope
 from servers.graph.engine.match.matcher import Matcher, as_condition, compile_pattern
-from servers.graph.engine.match.scope import VALUE, MatchScope
-from servers.graph.engine.output import Output, build_output
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.scope import Scope
-from servers.graph.engine.tables import frames_over, sort_rows
-from servers.graph.engine.walk import has_aggregate, walk
+from servers.graph.engine.statements.output import Output, build_output
+from servers.graph.engine.statements.tables import frames_over, sort_rows
+from servers.graph.engine.type_check import checked_filter, constant, deduce, fold
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values import Empty, NSet, Null
+from servers.graph.values.types import Empty, NSet, Null
 
 Stage = Callable[[Access, Iterator[Row]], Iterator[Row]]
 

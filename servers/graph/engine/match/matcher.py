@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
-from servers.graph.engine.access import Access
-from servers.graph.engine.check import checked_filter
+from servers.graph.engine.access.reader import Access
 from servers.graph.engine.evaluate import Evaluate, compile_expr
+from servers.graph.engine.expression_walk import rewrite
 from servers.graph.engine.frame import Frame, Row
+from servers.graph.engine.match.bindings import MatchScope
 from servers.graph.engine.match.pattern import Pattern, prepare
-from servers.graph.engine.match.scope import MatchScope
 from servers.graph.engine.match.shortest import shortest
 from servers.graph.engine.match.start import Start, choose
 from servers.graph.engine.match.walker import Step, Walk, order_from
 from servers.graph.engine.plan import Context
 from servers.graph.engine.scope import Leaf
-from servers.graph.engine.walk import rewrite
+from servers.graph.engine.type_check import checked_filter
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values import NULL, Empty, Null
+from servers.graph.values.types import NULL, Empty, Null
 
 
 class Matcher:

@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from servers.graph.engine.check import constant, fold
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.match.scope import EDGE, EDGES, NODE, PATH, VALUE, MatchScope
-from servers.graph.engine.output import is_constant
+from servers.graph.engine.expression_walk import walk
+from servers.graph.engine.match.bindings import EDGE, EDGES, NODE, PATH, VALUE, MatchScope
 from servers.graph.engine.plan import Context
-from servers.graph.engine.walk import walk
+from servers.graph.engine.statements.output import is_constant
+from servers.graph.engine.type_check import constant, fold
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values import BAD_TYPE
+from servers.graph.values.types import BAD_TYPE
 
 FAR = 1_000_000
 """The upper bound of `*`: a walk that repeats no edge ends long before."""

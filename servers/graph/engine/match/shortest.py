@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from servers.graph.engine.access import Access
+from servers.graph.engine.access.reader import Access
 from servers.graph.engine.frame import Frame, Row
 from servers.graph.engine.match.pattern import Link, Pattern
 from servers.graph.engine.match.start import Start
 from servers.graph.engine.match.walker import Walk
 from servers.graph.errors import SemanticError
-from servers.graph.values import Edge, Path, Vertex
+from servers.graph.values.types import Edge, Path, Vertex
 
 
 def check(pattern: Pattern) -> None:

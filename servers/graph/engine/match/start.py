@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from servers.graph.engine.access import Access
+from servers.graph.engine.access.property_seek import MIRRORED, Condition, conjuncts, narrowing, usable
+from servers.graph.engine.access.reader import Access
 from servers.graph.engine.evaluate import Evaluate, compile_expr
+from servers.graph.engine.expression_walk import walk
 from servers.graph.engine.frame import Frame
+from servers.graph.engine.match.bindings import MatchScope
 from servers.graph.engine.match.pattern import Link, Node, Pattern
-from servers.graph.engine.match.scope import MatchScope
 from servers.graph.engine.plan import Context
-from servers.graph.engine.seek import MIRRORED, Condition, conjuncts, narrowing, usable
-from servers.graph.engine.walk import walk
 from servers.graph.errors import ExecutionError
 from servers.graph.language import expressions as e
 from servers.graph.storage.schema import SchemaDef
-from servers.graph.values import NSet, Vertex
+from servers.graph.values.types import NSet, Vertex
 
 Find = Callable[[Access, Frame], Iterable[Any]]
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from servers.graph.compare import equal
-from servers.graph.engine.access import Access, Hop
+from servers.graph.engine.access.reader import Access, Hop
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.match.pattern import Link, Node, Pattern
-from servers.graph.values import EMPTY, NULL, Edge, Path, Vertex
+from servers.graph.values.comparison import equal
+from servers.graph.values.types import EMPTY, NULL, Edge, Path, Vertex
 
 Step = tuple[int, int, int]
 """(link, the node it is walked from, the node it leads to)"""

@@ -1,0 +1,1 @@
+"""What a thread remembers: state, history, budget, user memory, checkpoints."""

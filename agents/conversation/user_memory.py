@@ -1,0 +1,68 @@
+"""What a user asked to be remembered, kept between threads. Each user's facts are apart from all others'."""
+
+import re
+from dataclasses import dataclass
+from uuid import uuid4
+
+from langgraph.store.base import BaseStore
+
+from tools.text.language import detect, terms
+
+MOST_FACTS = 500
+_REMEMBER = re.compile(
+    r"^\W*(?:por favor,?\s+|please,?\s+)?(?:recuerda|recuérdame|apunta|anota|remember|note)"
+    r"(?:\s+(?:que|that)\b|\s*:)\s*(.{3,2000})$",
+    re.IGNORECASE | re.DOTALL,
+)
+_RECALL = re.compile(
+    r"\b(?:qué|que)\s+(?:te\s+)?(?:he dicho|dije|he contado|conté|recuerdas|sabes de mí)\b|"
+    r"\bwhat\s+(?:did|have)\s+i\s+(?:say|said|tell|told|mention)|\bwhat do you (?:remember|know) about me\b",
+    re.IGNORECASE,
+)
+_FRAME = re.compile(rf"(?:{_RECALL.pattern})|\b(?:sobre|acerca de|de mí|about|you)\b|[¿?]", re.IGNORECASE)
+
+
+def to_remember(question: str) -> str | None:
+    """What the user asks to be remembered (`recuerda que…`), or None."""
+    found = _REMEMBER.match(question.strip())
+    return found[1].strip() if found else None
+
+
+def asks_to_recall(question: str) -> bool:
+    """Whether the question is about what the user said before (`¿qué he dicho sobre…?`)."""
+    return bool(_RECALL.search(question))
+
+
+def matter(question: str) -> str:
+    """What the user wants recalled, without the words that ask for it."""
+    return " ".join(_FRAME.sub(" ", question).split())
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One owner's facts in the store."""
+
+    store: BaseStore
+    owner: str
+
+    @property
+    def shelf(self) -> tuple[str, ...]:
+        return ("users", self.owner.replace(".", "_"), "facts")
+
+    async def remember(self, text: str) -> None:
+        await self.store.aput(self.shelf, uuid4().hex, {"text": text}, index=False)
+
+    async def recall(self, query: str, *, most: int) -> list[str]:
+        """The facts that share most words with `query`; the newest when it names nothing."""
+        items = await self.store.asearch(self.shelf, limit=MOST_FACTS)
+        texts = [item.value["text"] for item in sorted(items, key=lambda item: item.updated_at, reverse=True)]
+        return closest(query, texts, most=most)
+
+
+def closest(query: str, texts: list[str], *, most: int) -> list[str]:
+    """Texts by the share of the query's words they hold; those that hold none are left out."""
+    wanted = set(terms(query, detect(query)))
+    if not wanted:
+        return texts[:most]
+    scored = [(len(wanted & set(terms(text, detect(query)))), text) for text in texts]
+    return [text for score, text in sorted(scored, key=lambda one: -one[0]) if score][:most]

@@ -1,0 +1,1 @@
+"""Tool calls: made, allowed or refused, and done at most once."""

@@ -1,0 +1,1 @@
+"""From a path or address to documents: found, read, parsed in a sandbox, reported."""

@@ -1,0 +1,1 @@
+"""What operators need: alerts, backups, history, the machine, demand."""

@@ -1,0 +1,1 @@
+"""Prefect itself: its server and worker, deployments, crashed runs, the command line."""

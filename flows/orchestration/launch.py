@@ -1,0 +1,91 @@
+"""How Prefect's server and its one process worker are started here: commands and environment."""
+
+import os
+import sys
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from flows.operations import postgres
+from tools.clients.prefect import PATIENCE_S
+from tools.settings import Settings
+
+POOL = "local"
+FLOWS_AT_ONCE = 4
+HEARTBEAT_S = 30
+OURS = "postgres"
+DATABASE = "prefect"
+
+
+def prefect_environment(settings: Settings) -> dict[str, str]:
+    """Variables that the server, the worker, its runs and Prefect's client need; our own settings included.
+
+    The server keeps everything under `settings.home` and shares no profile with the user's own Prefect.
+    With an API key, Prefect asks for it as the password of the user `capibara6`.
+    """
+    home = settings.home.absolute() / "prefect"
+    environment = {
+        **settings.environment(),
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_API_URL": settings.prefect_url,
+        "PREFECT_SERVER_API_HOST": settings.host,
+        "PREFECT_SERVER_API_PORT": str(settings.ports.prefect),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(settings),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_LOGGING_COLORS": "false",
+        # A run that a person waits for starts within a second or so, not within ten.
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # A run that waits for its turn looks again within seconds, not within thirty.
+        "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+        "PREFECT_API_REQUEST_TIMEOUT": f"{PATIENCE_S:.0f}",
+        # A run whose process died is noticed after three missed heartbeats.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+    }
+    if settings.api_key is not None:
+        login = f"capibara6:{settings.api_key.get_secret_value()}"
+        environment |= {"PREFECT_API_AUTH_STRING": login, "PREFECT_SERVER_API_AUTH_STRING": login}
+    return environment
+
+
+def database_url(settings: Settings) -> str:
+    """Where Prefect keeps runs: a file of its own, or PostgreSQL.
+
+    `stores.prefect_database_url` is a PostgreSQL URL, or the word `postgres` for a database `prefect` beside
+    the platform's own.
+    """
+    given = settings.stores.prefect_database_url
+    if given is None:
+        return f"sqlite+aiosqlite:///{settings.home.absolute()}/prefect/prefect.db"
+    if given.get_secret_value() == OURS:
+        parts = urlsplit(settings.postgres_dsn)
+        return parts._replace(scheme="postgresql+asyncpg", path=f"/{DATABASE}").geturl()
+    return f"postgresql+asyncpg://{given.get_secret_value().partition('://')[2]}"
+
+
+async def ensure_database(settings: Settings) -> None:
+    """Make the database `prefect` beside the platform's own when it is wanted and not there yet."""
+    given = settings.stores.prefect_database_url
+    if given is not None and given.get_secret_value() == OURS:
+        await postgres.create_database(settings, DATABASE)
+
+
+def server_command() -> list[str]:
+    """Host, port and database come from the environment."""
+    return [sys.executable, "-m", "flows.orchestration.patched_server", "server", "start"]
+
+
+def worker_command() -> list[str]:
+    """The worker creates its pool when the server does not have it yet."""
+    return [
+        *(sys.executable, "-m", "flows.orchestration.patched_worker", "worker", "start"),
+        *("--pool", POOL, "--type", "process", "--name", "capibara6", "--limit", str(FLOWS_AT_ONCE)),
+    ]
+
+
+def become(command: list[str], settings: Settings) -> NoReturn:
+    """Replace this process by Prefect's server or worker."""
+    (settings.home.absolute() / "prefect").mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.execve(command[0], command, {**os.environ, **prefect_environment(settings)})

@@ -1,0 +1,1 @@
+"""Threads and runs: their rows, their execution, and who follows them."""

@@ -1,0 +1,1 @@
+"""Milvus: collections of passages, filters, batched searches."""

@@ -1,0 +1,1 @@
+"""NebulaGraph: sessions, statements, and the check that a statement only reads."""

@@ -1,0 +1,104 @@
+"""The Redis client: a cache that may vanish, and a key-value shelf that no caller can leave."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis.asyncio as client
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
+
+from servers.bridge.clients.store_client import Store, T
+from tools.errors import StorageFull, TooLarge, UpstreamFailed
+from tools.settings import Settings
+
+CONNECTIONS = 16
+KEY_BYTES = 512
+VALUE_BYTES = 1_000_000
+NAMESPACE = "capibara6"
+
+
+class Redis(Store):
+    """get, set and delete of bytes under our own prefix; nothing else of Redis is reachable from here."""
+
+    source = "redis"
+
+    def __init__(self, connection: client.Redis, host: str, *, deadline_s: float) -> None:
+        super().__init__(host, deadline_s=deadline_s)
+        self.connection = connection
+        self.slots = asyncio.Semaphore(CONNECTIONS)
+
+    async def call(self, work: Awaitable[T], *, deadline_s: float | None = None) -> T:
+        """As every store's. Who finds each connection taken waits for one in turn: a busy store is not a
+        dead one, and the client's own pool lets whoever comes first push in."""
+        try:
+            await self.turn(self.slots, deadline_s=deadline_s)
+        except BaseException:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise
+        try:
+            return await super().call(work, deadline_s=deadline_s)
+        finally:
+            self.slots.release()
+
+    async def get(self, key: str, *, deadline_s: float | None = None) -> bytes | None:
+        held: Any = await self.call(self.connection.get(key), deadline_s=deadline_s)
+        return held
+
+    async def set(
+        self, key: str, value: bytes, *, ttl_s: int | None = None, deadline_s: float | None = None
+    ) -> None:
+        await self.call(self.connection.set(key, value, ex=ttl_s), deadline_s=deadline_s)
+
+    async def delete(self, key: str) -> bool:
+        return bool(await self.call(self.connection.delete(key)))
+
+    async def version(self) -> str:
+        facts: Any = await self.connection.info("server")
+        return str(facts.get("valkey_version") or facts.get("redis_version", "unknown"))
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (Disconnected, TimedOut, OSError) as exc:
+            self.trip()
+            raise self.unavailable("is not reachable") from exc
+        except ResponseError as exc:
+            if str(exc).startswith("OOM"):
+                raise StorageFull("redis is full", source="redis") from exc
+            raise UpstreamFailed("redis refused the operation", source="redis") from exc
+        except RedisError as exc:
+            raise UpstreamFailed("redis failed", source="redis") from exc
+
+
+def shelf_key(tenant: str, key: str) -> str:
+    """The real key behind a caller's key: always inside `capibara6:<tenant>:kv:`."""
+    if len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES:
+        raise TooLarge(f"a key may have {KEY_BYTES} bytes", param="key", source="redis")
+    return f"{NAMESPACE}:{tenant}:kv:{key}"
+
+
+def checked_value(value: str) -> bytes:
+    """The bytes to store. Raises TooLarge over `VALUE_BYTES`."""
+    data = value.encode("utf-8", "surrogatepass")
+    if len(data) > VALUE_BYTES:
+        raise TooLarge(f"a value may have {VALUE_BYTES} bytes", param="value", source="redis")
+    return data
+
+
+@asynccontextmanager
+async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
+    """A client that connects on first use."""
+    # Calls have deadlines of their own; one for connecting would take a busy machine for a dead store.
+    pool = client.ConnectionPool.from_url(settings.redis_url, max_connections=CONNECTIONS * 2, protocol=2)
+    connection = client.Redis.from_pool(pool)
+    parts = urlsplit(settings.redis_url)
+    try:
+        yield Redis(connection, f"{parts.hostname}:{parts.port}", deadline_s=settings.stores.deadline_s)
+    finally:
+        await connection.aclose()

@@ -1,0 +1,65 @@
+"""The embedders that collections may have: the default one, those that settings name, and the built-in."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from servers.bridge.embedding.embedder import Embedder, MiniLM, OpenAI
+from servers.bridge.embedding.sentence_transformers import SentenceTransformers
+from tools.clients.http import open_http
+from tools.errors import BadRequest, EmbedderMissing
+from tools.sections import Embedder as Chosen
+from tools.settings import Settings
+
+
+class Embedders:
+    """Found by the name that settings give them or by the model's own, which is what collections keep."""
+
+    def __init__(self, default: Embedder, named: dict[str, Embedder]) -> None:
+        self.default = default
+        self.named = {**{item.name: item for item in (*named.values(), default)}, **named}
+
+    def get(self, name: str | None) -> Embedder:
+        """Raises EmbedderMissing for a name that settings no longer hold."""
+        if name is None:
+            return self.default
+        found = self.named.get(name)
+        if found is None:
+            raise EmbedderMissing(f"no embedder is called {name} here", param="embedder", source="embedder")
+        return found
+
+    def asked(self, name: str | None) -> Embedder:
+        """The one that a request names. Raises BadRequest for a name that nobody has."""
+        if name is not None and name not in self.named:
+            raise BadRequest("there is no such embedder here", param="embedder", source="bridge")
+        return self.get(name)
+
+
+@asynccontextmanager
+async def open_embedders(settings: Settings) -> AsyncIterator[Embedders]:
+    """Nothing is loaded or asked before the first text."""
+    async with AsyncExitStack() as stack:
+        builtin = MiniLM(settings.home.absolute() / "models")
+        named: dict[str, Embedder] = {builtin.name: builtin, "minilm": builtin}
+        for name, chosen in settings.embedders.items():
+            named[name] = await stack.enter_async_context(_open(chosen, settings, builtin))
+        default = await stack.enter_async_context(_open(settings.embedder, settings, builtin))
+        yield Embedders(default, named)
+
+
+@asynccontextmanager
+async def _open(chosen: Chosen, settings: Settings, builtin: MiniLM) -> AsyncIterator[Embedder]:
+    given = {
+        "model": chosen.model,
+        "dimensions": chosen.dimensions,
+        "languages": tuple(chosen.languages),
+    }
+    match chosen.backend:
+        case "minilm":
+            yield builtin
+        case "sentence-transformers":
+            yield SentenceTransformers(**given)
+        case "openai":
+            key = settings.api_key.get_secret_value() if settings.api_key else None
+            base = (chosen.url or settings.pool_url).rstrip("/").removesuffix("/v1")
+            async with open_http(base, "embedder", api_key=key, timeout=60.0) as http:
+                yield OpenAI(http, **given)

@@ -1,0 +1,1 @@
+"""The knowledge graph of a collection: written, extended, read around a search's seeds."""

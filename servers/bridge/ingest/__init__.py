@@ -1,0 +1,1 @@
+"""Ingestion: the pipeline that writes all stores, its jobs, re-embedding, reconciliation."""

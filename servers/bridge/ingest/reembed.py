@@ -1,0 +1,217 @@
+"""Gives a collection another embedder while it is searched and written: a second Milvus collection is filled
+from the manifest, the row is pointed at it, the first is dropped.
+
+Passes over the documents copy what changed since the last one; the final pass holds the collection's lock, so
+writes wait for it and are in both or after it. Searches never wait.
+"""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+
+from servers.bridge.clients.milvus.client import Milvus
+from servers.bridge.embedding.embedder import Embedder
+from servers.bridge.embedding.registry import Embedders
+from servers.bridge.ingest.records import milvus_row
+from servers.bridge.manifest.repository import Library, lock_key
+from servers.bridge.manifest.tables import DELETING, DONE, ChunkRow, CollectionRow, DocumentRow
+from servers.bridge.manifest.upsert_plan import Place, spoken, versions
+from tools.errors import CollectionNotFound, Conflict
+
+PAGE, BATCH = 200, 64
+FEW, PASSES = 32, 6
+GRACE_S = 4.0
+"""A search that began before the swap may still be reading the old vectors."""
+OURS = re.compile(r"__r?[0-9a-f]{8}$")
+Report = Callable[[int, int], Awaitable[None]]
+
+
+@dataclass
+class Copy:
+    """What the new collection holds: document id to its fingerprint and passages."""
+
+    place: Place
+    embedder: Embedder
+    held: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+
+class Reembed:
+    """Raises CollectionNotFound, Conflict (already under way, or rows that no document explains),
+    EmbedderMissing, and what embedders and stores raise; the collection is then as it was."""
+
+    def __init__(self, library: Library, milvus: Milvus, embedders: Embedders) -> None:
+        self.library, self.milvus, self.embedders = library, milvus, embedders
+        self.grace_s = GRACE_S
+
+    async def begin(self, tenant: str, name: str) -> int:
+        """How many documents there are to copy. Raises CollectionNotFound, Conflict."""
+        place = await self._known(tenant, name)
+        await self._explained(place)
+        return (await self.library.documents(place, limit=1))[1]
+
+    async def run(self, tenant: str, name: str, embedder: str | None, report: Report) -> int:
+        """Copy, swap, drop; the collection's new version. `report` hears how many are copied."""
+        chosen = self.embedders.get(embedder)
+        await chosen.load()
+        async with self._alone(name):
+            old = await self._known(tenant, name)
+            physical = f"{name}__r{uuid.uuid4().hex[:8]}"
+            made = versions(chosen.name, chosen.dimensions)
+            copy = Copy(Place(tenant, name, physical, made, chosen.name), chosen)
+            try:
+                await self.milvus.ensure(physical, dimensions=chosen.dimensions)
+                for _ in range(PASSES):
+                    if await self._pass(copy, report) <= FEW:
+                        break
+                version = await self._swap(old, copy, report)
+            except BaseException:
+                await asyncio.shield(self._drop_unless_used(physical))
+                raise
+            await asyncio.sleep(self.grace_s)
+            await self._drop_unless_used(old.physical)
+            return version
+
+    async def sweep(self, name: str) -> list[str]:
+        """Drop what an interrupted copy of a collection of this name left behind."""
+        used = await self._used()
+        left = [
+            physical
+            for physical in await self.milvus.names()
+            if physical.startswith(f"{name}__")
+            and OURS.fullmatch(physical, len(name))
+            and physical not in used
+        ]
+        for physical in left:
+            await self.milvus.drop(physical)
+        return left
+
+    async def _pass(self, copy: Copy, report: Report) -> int:
+        """Copy every document that is not in the copy as it is now; how many there were."""
+        changed, last, seen = 0, "", set[str]()
+        while page := await self._page(copy.place, last):
+            last = page[-1].id
+            seen |= {row.id for row in page}
+            stale = [row for row in page if copy.held.get(row.id, ("",))[0] != _fingerprint(row)]
+            await self._copy(copy, stale)
+            changed += len(stale)
+            await report(len(seen), max(len(seen), len(copy.held)))
+        for gone in [key for key in copy.held if key not in seen]:
+            await self.milvus.delete(copy.place.physical, copy.held.pop(gone)[1])
+            changed += 1
+        return changed
+
+    async def _copy(self, copy: Copy, documents: Sequence[DocumentRow]) -> None:
+        _, chunks = await self.library.held(copy.place, [row.id for row in documents])
+        work = [
+            (row, chunk)
+            for row in documents
+            for chunk in chunks.get(row.id, [])
+            if chunk.state == DONE and row.state != DELETING
+        ]
+        for start in range(0, len(work), BATCH):
+            part = work[start : start + BATCH]
+            texts = [spoken(row.title, chunk.heading, chunk.text) for row, chunk in part]
+            vectors = await copy.embedder.embed(texts)
+            rows = [
+                milvus_row(copy.place, row.id, chunk, vector, _attributes(row))
+                for (row, chunk), vector in zip(part, vectors, strict=True)
+            ]
+            await self.milvus.write(copy.place.physical, rows)
+        now: dict[str, list[str]] = {row.id: [] for row in documents}
+        for row, chunk in work:
+            now[row.id].append(chunk.id)
+        for row in documents:
+            before = copy.held.get(row.id, ("", []))[1]
+            await self.milvus.delete(copy.place.physical, sorted(set(before) - set(now[row.id])))
+            copy.held[row.id] = (_fingerprint(row), now[row.id])
+
+    async def _swap(self, old: Place, copy: Copy, report: Report) -> int:
+        """Under the collection's lock: copy the last changes, then point the row at the copy."""
+        documents: Any = DocumentRow
+        async with self.library.postgres.session() as session:
+            await session.execute(text("SET LOCAL lock_timeout = '120s'"))
+            await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(old)})
+            await self._pass(copy, report)
+            # Vectors aside, documents are what they were: sending one again must not write it again.
+            await session.execute(
+                update(DocumentRow)
+                .where(
+                    documents.tenant == old.tenant,
+                    documents.collection == old.collection,
+                    documents.versions == old.versions,
+                )
+                .values(versions=copy.place.versions)
+            )
+            row = await session.get(CollectionRow, (old.tenant, old.collection), with_for_update=True)
+            if row is None:
+                raise CollectionNotFound(f"there is no collection {old.collection}", source="bridge")
+            row.physical, row.embedder = copy.place.physical, copy.embedder.name
+            row.dimensions = copy.embedder.dimensions
+            row.version += 1
+            return row.version
+
+    async def _page(self, place: Place, last: str) -> list[DocumentRow]:
+        table: Any = DocumentRow
+        query = (
+            select(DocumentRow)
+            .where(table.tenant == place.tenant, table.collection == place.collection, table.id > last)
+            .order_by(table.id)
+            .limit(PAGE)
+        )
+        async with self.library.postgres.session() as session:
+            return list(await session.scalars(query))
+
+    async def _known(self, tenant: str, name: str) -> Place:
+        if await self.library.collection(tenant, name) is None:
+            raise CollectionNotFound(f"there is no collection {name}", param="collection", source="bridge")
+        return await self.library.where(tenant, name)
+
+    async def _explained(self, place: Place) -> None:
+        """Rows that were inserted at Milvus' own door are in no document: they would be lost."""
+        table: Any = ChunkRow
+        mine = (table.tenant == place.tenant, table.collection == place.collection)
+        async with self.library.postgres.session() as session:
+            known = await session.scalar(select(func.count()).select_from(ChunkRow).where(*mine))
+        if await self.milvus.count(place.physical) > (known or 0):
+            raise Conflict("the collection holds rows of no document", param="collection", source="bridge")
+
+    async def _used(self) -> set[str]:
+        physical: Any = CollectionRow.physical
+        async with self.library.postgres.session() as session:
+            return set(await session.scalars(select(physical)))
+
+    async def _drop_unless_used(self, physical: str) -> None:
+        if physical not in await self._used():
+            await self.milvus.drop(physical)
+
+    @asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[None]:
+        """One copy of this name at a time, in any replica; what an earlier one left behind is dropped."""
+        key = {"key": lock_key(Place("", f"reembed\x1f{name}", "", ""))}
+        async with self.library.postgres.reading() as connection:
+            if not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
+                raise Conflict("the collection is being embedded again", param="collection", source="bridge")
+            try:
+                await self.sweep(name)
+                yield
+            finally:
+                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+
+
+def _fingerprint(row: DocumentRow) -> str:
+    return f"{row.state} {row.content_hash} {row.attributes_hash} {row.versions} {row.updated_at}"
+
+
+def _attributes(row: DocumentRow) -> dict[str, Any]:
+    return {
+        "language": row.language,
+        "title": row.title,
+        "source": row.source,
+        "metadata": row.meta or {},
+    }

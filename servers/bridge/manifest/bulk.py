@@ -1,0 +1,99 @@
+"""Writes rows of the manifest in bulk: one fixed statement and one JSON parameter, however many rows.
+
+It knows columns; what is written when, and in which transaction, is `library`'s business.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from servers.bridge.manifest.tables import ChunkRow
+from servers.bridge.manifest.upsert_plan import Place, Plan
+
+DOCUMENT = {
+    "tenant": "text",
+    "collection": "text",
+    "id": "text",
+    "content_hash": "text",
+    "attributes_hash": "text",
+    "title": "text",
+    "name": "text",
+    "source": "text",
+    "language": "text",
+    "state": "text",
+    "versions": "text",
+    "chunks": "int",
+    "in_graph": "bool",
+    "metadata": "jsonb",
+}
+CHUNK = {
+    "id": "text",
+    "tenant": "text",
+    "collection": "text",
+    "document_id": "text",
+    "chunk_hash": "text",
+    "position": "int",
+    "heading": "text",
+    "text": "text",
+    "tokens": "text",
+    "state": "text",
+}
+MANY = 500
+
+
+async def put_documents(session: AsyncSession, place: Place, plans: Sequence[Plan], *, state: str) -> None:
+    """Insert or replace the rows of `plans`; the graph does not hold them yet."""
+    if plans:
+        rows = [_document(place, plan, state) for plan in plans]
+        await session.execute(_DOCUMENTS, {"rows": json.dumps(rows)})
+
+
+async def put_chunks(session: AsyncSession, chunks: Sequence[ChunkRow], *, state: str) -> None:
+    """Insert them, or give those that are there their new place, text and state."""
+    for start in range(0, len(chunks), MANY):
+        rows = [
+            {name: getattr(row, name) for name in CHUNK} | {"state": state}
+            for row in chunks[start : start + MANY]
+        ]
+        await session.execute(_CHUNKS, {"rows": json.dumps(rows)})
+
+
+def _document(place: Place, plan: Plan, state: str) -> dict[str, Any]:
+    document = plan.document
+    return {
+        "tenant": place.tenant,
+        "collection": place.collection,
+        "id": document.id,
+        "content_hash": plan.content_hash,
+        "attributes_hash": plan.attributes_hash,
+        "title": document.title,
+        "name": plan.name,
+        "source": document.source,
+        "language": plan.language,
+        "state": state,
+        "versions": place.versions,
+        "chunks": len(plan.rows),
+        "in_graph": False,
+        "metadata": document.metadata,
+    }
+
+
+def _upsert(
+    table: str, columns: dict[str, str], keys: Sequence[str], changed: Sequence[str], more: str = ""
+) -> Any:
+    names = ", ".join(columns)
+    shape = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    values = ", ".join(f"{name} = excluded.{name}" for name in changed)
+    read = f"SELECT {names} FROM json_to_recordset(CAST(:rows AS json)) AS r({shape})"
+    again = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {values}{more}"
+    return text(f"INSERT INTO {table} ({names}) {read} {again}")
+
+
+_KEYS = ("tenant", "collection", "id")
+_DOCUMENTS = _upsert(
+    "documents", DOCUMENT, _KEYS, [name for name in DOCUMENT if name not in _KEYS], ", updated_at = now()"
+)
+_CHUNKS = _upsert("chunks", CHUNK, ("id",), ("position", "heading", "text", "tokens", "state"))

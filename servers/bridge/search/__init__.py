@@ -1,0 +1,1 @@
+"""Hybrid search: retrievers, fusion, ranking, reranking and the caches of answers."""

@@ -1,0 +1,88 @@
+"""Everything that a request may need, opened once: the four stores, the embedder and the verbs over them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from servers.bridge.clients.milvus.client import Milvus, open_milvus
+from servers.bridge.clients.nebula.client import Nebula, open_nebula
+from servers.bridge.clients.postgres.client import Postgres, open_postgres
+from servers.bridge.clients.redis import Redis, open_redis
+from servers.bridge.embedding.embedder import Embedder
+from servers.bridge.embedding.registry import Embedders, open_embedders
+from servers.bridge.graph.knowledge_graph import Graph
+from servers.bridge.ingest.collections import Shelves
+from servers.bridge.ingest.jobs import Jobs
+from servers.bridge.ingest.pipeline import Ingest
+from servers.bridge.ingest.reembed import Reembed
+from servers.bridge.manifest.collection_cache import Lately
+from servers.bridge.manifest.repository import Library
+from servers.bridge.manifest.title_index import Titles
+from servers.bridge.search.answer_cache import Cache
+from servers.bridge.search.fusion import Weights
+from servers.bridge.search.hybrid import Search
+from servers.bridge.search.rerank import open_reranker
+from servers.bridge.search.retrievers import Legs
+from servers.bridge.search.semantic_cache import Near
+from tools.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Clients and verbs; none of them has asked anybody anything when this is born."""
+
+    milvus: Milvus
+    nebula: Nebula
+    postgres: Postgres
+    redis: Redis
+    embedder: Embedder
+    embedders: Embedders
+    library: Library
+    lately: Lately
+    ingest: Ingest
+    search: Search
+    jobs: Jobs
+    shelves: Shelves
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(open_postgres(settings))
+        redis = await stack.enter_async_context(open_redis(settings))
+        milvus = await stack.enter_async_context(open_milvus(settings))
+        nebula = await stack.enter_async_context(open_nebula(settings))
+        embedders = await stack.enter_async_context(open_embedders(settings))
+        reranker = await stack.enter_async_context(open_reranker(settings))
+        embedder = embedders.default
+        library = Library(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
+        graph = Graph(nebula)
+        titles = Titles(postgres)
+        ingest = Ingest(library, titles, milvus, graph, embedders)
+        legs = Legs(library, titles, milvus, graph, embedders, Weights())
+        search = Search(
+            library,
+            legs,
+            Cache(redis),
+            Near(redis, similar=settings.search.similar),
+            reranker,
+            ingest.reconcile,
+            empty=settings.chat.collection,
+        )
+        jobs = Jobs(ingest, postgres)
+        stack.push_async_callback(jobs.close)
+        shelves = Shelves(library, embedders, Reembed(library, milvus, embedders), jobs)
+        yield Stores(
+            milvus,
+            nebula,
+            postgres,
+            redis,
+            embedder,
+            embedders,
+            library,
+            Lately(library),
+            ingest,
+            search,
+            jobs,
+            shelves,
+        )

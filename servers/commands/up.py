@@ -1,0 +1,259 @@
+"""`capibara6 up`: start, wait until healthy, fill with the sample knowledge, show, and stop on Ctrl-C."""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from servers.commands.ask import ask
+from servers.commands.messages import say
+from servers.local.services import Service, plan
+from servers.local.supervisor import MARK, STARTS, Status, Supervisor, open_supervisor
+from tools.clients.pool import open_pool
+from tools.error_messages import sentence
+from tools.errors import Capibara6Error, Unavailable
+from tools.settings import Language, Settings
+
+READY_S = 240.0
+FIRST_QUESTION = {
+    "es": "¿Cuántos modelos puede tener cargados a la vez el servidor?",
+    "en": "How many models can the server have loaded at once?",
+}
+COLOURS = {
+    "healthy": "green",
+    "starting": "yellow",
+    "waiting": "yellow",
+    "restarting": "red",
+    "failed": "red",
+}
+
+
+class Watch:
+    """Knows how every service is doing; `look` asks supervisord and each service's own check."""
+
+    def __init__(self, supervisor: Supervisor, services: Sequence[Service]) -> None:
+        self.supervisor = supervisor
+        self.services = services
+        self.rows: dict[str, tuple[str, Status | None]] = {}
+        self.shown: dict[str, str] = {}
+        self.pids: defaultdict[str, set[int]] = defaultdict(set)
+
+    def look(self) -> dict[str, tuple[str, Status | None]]:
+        known = {status.name: status for status in self.supervisor.statuses()}
+        with ThreadPoolExecutor(len(self.services)) as threads:
+            healthy = list(threads.map(lambda service: service.healthy(), self.services))
+        for service, well in zip(self.services, healthy, strict=True):
+            status = known.get(service.name)
+            self.rows[service.name] = (self._judge(service.name, status, well), status)
+        return self.rows
+
+    def _judge(self, name: str, status: Status | None, healthy: bool) -> str:
+        """`judge`; a process that keeps dying slowly, which supervisord never calls fatal, has failed too."""
+        word = judge(status, healthy)
+        if word == "healthy":
+            self.pids[name] = set()
+        elif status is not None and status.pid:
+            self.pids[name].add(status.pid)
+        return "failed" if len(self.pids[name]) > STARTS else word
+
+    def named(self, state: str) -> list[str]:
+        return [name for name, (found, _) in self.rows.items() if found == state]
+
+    @property
+    def ready(self) -> bool:
+        return len(self.named("healthy")) == len(self.services)
+
+
+def judge(status: Status | None, healthy: bool) -> str:
+    """One word for a service: starting, healthy, waiting, restarting or failed."""
+    if status is None or status.state == "STARTING":
+        return "starting"
+    if status.state == "RUNNING":
+        return "healthy" if healthy else "waiting"
+    return "failed" if status.state == "FATAL" else "restarting"
+
+
+def up(settings: Settings, console: Console) -> None:
+    """Run the platform until SIGINT or SIGTERM. Raises `Capibara6Error` when it can not be started."""
+    language = settings.language
+    services = plan(settings)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    console.print(say("starting_all", language, home=settings.home.absolute()))
+    with open_supervisor(settings, services) as supervisor:
+        watch = Watch(supervisor, services)
+        _show_until(watch, console, language, stop, _started(watch, settings, console))
+        if not stop.is_set():
+            _fill(settings, console, stop)
+            _welcome(settings, console)
+            _show_until(watch, console, language, stop, lambda: False)
+        console.print(say("stopping", language))
+    console.print(say("stopped", language))
+
+
+def _started(watch: Watch, settings: Settings, console: Console) -> Callable[[], bool]:
+    """True once everything is healthy; raises when something will not be."""
+    begun, language = time.monotonic(), settings.language
+
+    def check() -> bool:
+        if watch.ready:
+            console.print(say("ready", language, seconds=time.monotonic() - begun))
+            return True
+        late = time.monotonic() - begun > READY_S
+        names = watch.named("failed") or (watch.named("waiting") + watch.named("restarting") if late else [])
+        if names or late:
+            tails = "\n".join(watch.supervisor.log_tail(name) for name in names[:3])
+            key = "service_failed" if watch.named("failed") else "not_ready"
+            text = say(
+                key, language, name=names[0] if names else "?", names=", ".join(names), seconds=int(READY_S)
+            )
+            raise Unavailable(f"{text}\n{tails}", code="start_failed", source=names[0] if names else None)
+        return False
+
+    return check
+
+
+def _show_until(
+    watch: Watch, console: Console, language: Language, stop: threading.Event, done: Callable[[], bool]
+) -> None:
+    """Keep the table live on a terminal; elsewhere print a line when a service changes."""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while not stop.is_set():
+            rows = watch.look()
+            if console.is_terminal:
+                live.update(table(watch.services, rows, language), refresh=True)
+            else:
+                _print_changes(console, rows, watch.shown, language)
+            if done():
+                break
+            stop.wait(0.3 if not watch.ready else 2.0)
+    if console.is_terminal:
+        console.print(table(watch.services, watch.rows, language))
+
+
+def _print_changes(
+    console: Console, rows: dict[str, tuple[str, Status | None]], shown: dict[str, str], language: Language
+) -> None:
+    for name, (state, _) in rows.items():
+        if shown.get(name) != state and state in ("healthy", "failed", "restarting"):
+            console.print(f"{name}: {say(state, language)}", highlight=False)
+        shown[name] = state
+
+
+def table(
+    services: Sequence[Service], rows: dict[str, tuple[str, Status | None]], language: Language
+) -> Table:
+    """Services, health, address, pid and memory (resident MiB of the process and its children)."""
+    view = Table(box=None, pad_edge=False)
+    for key in ("service", "state", "address"):
+        view.add_column(say(key, language))
+    view.add_column("PID", justify="right")
+    view.add_column(say("memory", language), justify="right")
+    for service in services:
+        state, status = rows.get(service.name, ("starting", None))
+        pid = status.pid if status else 0
+        memory = f"{resident_mib(pid)} MiB" if pid else ""
+        colour = COLOURS[state]
+        view.add_row(
+            service.name, f"[{colour}]{say(state, language)}[/]", service.url, str(pid or ""), memory
+        )
+    return view
+
+
+def resident_mib(pid: int) -> int:
+    """Resident memory of a process and its children, in MiB; shared pages are counted once each."""
+    try:
+        root = psutil.Process(pid)
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    total = 0
+    for process in family:
+        try:
+            total += process.memory_info().rss - process.memory_info().shared
+        except psutil.NoSuchProcess:
+            continue
+    return total // 2**20
+
+
+def _fill(settings: Settings, console: Console, stop: threading.Event) -> None:
+    """Register the flows and ingest the sample knowledge, unless this home already holds just that."""
+    marker = settings.home / "knowledge.sha256"
+    wanted = fingerprint(settings.knowledge)
+    flows(settings, "deploy")
+    if wanted is None or (marker.exists() and marker.read_text() == wanted):
+        return
+    console.print(say("ingesting", settings.language))
+    parameters = json.dumps({"sources": [str(settings.knowledge.absolute())]})
+    code = flows(settings, "run", "ingest/ingest", "--wait", "--parameters", parameters, stop=stop)
+    if code != 0:
+        if not stop.is_set():
+            console.print(
+                say("flow_failed", settings.language, url=settings.prefect_url.removesuffix("/api"))
+            )
+        return
+    marker.write_text(wanted)
+    console.print(say("ingested", settings.language))
+
+
+def fingerprint(folder: Path) -> str | None:
+    """SHA-256 over the names and bytes of a folder's files; None when there is no such folder."""
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def flows(settings: Settings, *words: str, stop: threading.Event | None = None) -> int:
+    """Run `python -m flows …` to its end, or until `stop`; returns its exit status."""
+    environment = {**os.environ, **settings.environment(), MARK: str(settings.home.absolute())}
+    child = subprocess.Popen([sys.executable, "-m", "flows", *words], env=environment)
+    while child.poll() is None:
+        if stop is not None and stop.wait(0.1):
+            child.terminate()
+        elif stop is None:
+            child.wait()
+    return child.returncode
+
+
+def _welcome(settings: Settings, console: Console) -> None:
+    language = settings.language
+    try:
+        asyncio.run(ask(settings, FIRST_QUESTION[language], console=console))
+        real = asyncio.run(_real_models(settings))
+    except Capibara6Error as exc:
+        console.print(f"[red]✗[/] {escape(sentence(exc.code, language, exc.message))}")
+        real = []
+    console.print(
+        say("model_real", language, models=", ".join(real)) if real else say("model_none", language)
+    )
+    prefect = settings.prefect_url.removesuffix("/api")
+    console.print(say("open", language, ui=settings.ui_url, prefect=prefect), style="bold")
+    console.print(say("stop_hint", language))
+
+
+async def _real_models(settings: Settings) -> list[str]:
+    async with open_pool(settings) as pool:
+        models = await pool.models()
+    return [model["id"] for model in models if model.get("available") and model["id"] not in NOT_REAL]
+
+
+NOT_REAL = frozenset({"extractive", "auto", "consensus"})

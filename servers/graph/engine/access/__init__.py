@@ -1,0 +1,1 @@
+"""Reading elements: vertices, edges, their properties, and where a traversal starts."""

@@ -1,0 +1,67 @@
+"""What `value.name` and `value[index]` give, for any value."""
+
+from typing import Any
+
+from servers.graph.values.types import (
+    BAD_TYPE,
+    NULL,
+    OUT_OF_RANGE,
+    UNKNOWN_PROP,
+    Date,
+    DateTime,
+    Duration,
+    Edge,
+    Empty,
+    Null,
+    Time,
+    Vertex,
+)
+
+
+def attribute(value: Any, name: str) -> Any:
+    """`value.name` of any value."""
+    if type(value) is dict:
+        return value.get(name, UNKNOWN_PROP)
+    if isinstance(value, Null | Empty):
+        return NULL
+    if type(value) is Vertex:
+        return _of_vertex(value, name)
+    if type(value) is Edge:
+        return _of_edge(value, name)
+    return _of_moment(value, name)
+
+
+def _of_vertex(value: Vertex, name: str) -> Any:
+    if name == "_vid":
+        return value.vid
+    tag = value.tags.get(name)
+    if tag is not None:
+        return tag
+    return next((props[name] for props in value.tags.values() if name in props), UNKNOWN_PROP)
+
+
+def _of_edge(value: Edge, name: str) -> Any:
+    if name in value.props:
+        return value.props[name]
+    special = {"_src": value.src, "_dst": value.dst, "_rank": value.rank, "_type": value.name}
+    return special.get(name, UNKNOWN_PROP)
+
+
+def _of_moment(value: Any, name: str) -> Any:
+    if isinstance(value, Date | Time | DateTime | Duration):
+        field = "micro" if name.lower() == "microsecond" else name.lower()
+        return getattr(value, field) if field in value.__slots__ else UNKNOWN_PROP
+    return BAD_TYPE
+
+
+def item_of(value: Any, index: Any) -> Any:
+    """`value[index]` of a list, map, vertex or edge."""
+    if type(value) is list:
+        if type(index) is not int:
+            return BAD_TYPE
+        return value[index] if -len(value) <= index < len(value) else OUT_OF_RANGE
+    if type(value) is dict:
+        return value.get(index, UNKNOWN_PROP) if type(index) is str else BAD_TYPE
+    if type(value) in (Vertex, Edge):
+        return attribute(value, index) if type(index) is str else BAD_TYPE
+    return NULL if isinstance(value, Null | Empty) else BAD_TYPE

@@ -1,0 +1,97 @@
+"""Where a traversal starts: vertex ids from constants, pipes and variables, checked."""
+
+from collections.abc import Callable
+from typing import Any
+
+from servers.graph.engine.evaluate import compile_expr
+from servers.graph.engine.frame import Frame, Run
+from servers.graph.engine.plan import Context, Shape, rows_of, scope_of
+from servers.graph.engine.scope import UNKNOWN
+from servers.graph.engine.type_check import constant, deduce
+from servers.graph.errors import ExecutionError, NgqlSyntaxError, SemanticError
+from servers.graph.language import expressions as e
+from servers.graph.storage.space import SpaceStore
+from servers.graph.values.types import Empty, Null, type_name
+
+Starts = Callable[[Run], list[tuple[Any, Any]]]
+
+
+class Places:
+    """Compiled starting points. `source` is the rows they are read from, if any."""
+
+    def __init__(self, exprs: list[e.Expr], context: Context) -> None:
+        self.source, self.shape = context.source(exprs)
+        self._store = context.store
+        self._constants: list[Any] = []
+        self._column: Any = None
+        if self.source is None:
+            self._constants = [self._constant(expr, context) for expr in exprs]
+        elif len(exprs) > 1:
+            raise NgqlSyntaxError(f"syntax error near `{exprs[1].text()}'")
+        else:
+            self._compile(exprs, context, self.shape)
+
+    def _constant(self, expr: e.Expr, context: Context) -> Any:
+        if any(isinstance(part, e.Label | e.Ref | e.Attr) for part in [expr]):
+            raise SemanticError(f"`{expr.text()}' is not an evaluable expression.")
+        value = constant(expr, context.parameters)
+        check_vid(value, expr, self._store)
+        return value
+
+    def _compile(self, exprs: list[e.Expr], context: Context, shape: Shape | None) -> None:
+        scope = scope_of(context, self.source, shape)
+        compiled = compile_expr(exprs[0], scope)
+        kind = deduce(exprs[0], scope)
+        wanted = "INT" if self._store.vid_type == "INT64" else "STRING"
+        if kind not in (wanted, UNKNOWN, "NULL", "VERTEX") and kind:
+            raise _wrong_kind(exprs[0], self._store, kind)
+        self._column = compiled
+
+    def vids(self, run: Run) -> list[Any]:
+        """Distinct ids, in the order they came."""
+        return list(dict.fromkeys(vid for vid, _ in self.pairs(run)))
+
+    def all_vids(self, run: Run) -> list[Any]:
+        return [vid for vid, _ in self.pairs(run)]
+
+    def pairs(self, run: Run) -> list[tuple[Any, Any]]:
+        """(id, the row it came from) for each start."""
+        if self.source is None:
+            return [(vid, None) for vid in self._constants]
+        frame, made = Frame(run), []
+        for row in rows_of(run, self.source):
+            frame.row = row
+            vid = self._column(frame)
+            if isinstance(vid, Null | Empty):
+                continue
+            self._check(vid)
+            made.append((vid, row))
+        return made
+
+    def _check(self, vid: Any) -> None:
+        if not is_vid(vid, self._store):
+            raise ExecutionError(f"Vid should be a {vid_type_text(self._store)}")
+
+
+def vid_type_text(store: SpaceStore) -> str:
+    return f"FIXED_STRING({store.vid_length})" if store.vid_type == "FIXED_STRING" else "INT64"
+
+
+def is_vid(value: Any, store: SpaceStore) -> bool:
+    return type(value) is (int if store.vid_type == "INT64" else str)
+
+
+def check_vid(value: Any, expr: e.Expr, store: SpaceStore) -> None:
+    """Refuse an id that is not of the space's kind."""
+    if not is_vid(value, store):
+        raise _wrong_kind(expr, store, type_name(value))
+
+
+def _wrong_kind(expr: e.Expr, store: SpaceStore, kind: str) -> SemanticError:
+    wanted = store.vid_type
+    return SemanticError(f"`{expr.text()}', the srcs should be type of {wanted}, but was`{kind}'")
+
+
+def fits(value: Any, store: SpaceStore) -> bool:
+    """Whether the id may be stored: of the kind, and not longer than the space allows."""
+    return is_vid(value, store) and (type(value) is int or len(value.encode()) <= store.vid_length)

@@ -1,0 +1,1 @@
+"""FIND PATH and GET SUBGRAPH."""

@@ -1,0 +1,129 @@
+"""GET SUBGRAPH: what lies around some vertices, a row a step."""
+
+from typing import Any
+
+from servers.graph.engine.access.elements import TraverseScope
+from servers.graph.engine.access.reader import Access, Hop
+from servers.graph.engine.access.start_vertices import Places
+from servers.graph.engine.evaluate import Evaluate, compile_expr
+from servers.graph.engine.frame import Frame, Rows, Run
+from servers.graph.engine.plan import Context, Plan
+from servers.graph.engine.type_check import checked_filter
+from servers.graph.errors import SemanticError
+from servers.graph.language import expressions as e
+from servers.graph.language import statements as s
+from servers.graph.values.types import Edge, Vertex
+
+
+def plan_subgraph(statement: s.Subgraph, context: Context) -> Plan:
+    if statement.output is None:
+        raise SemanticError("Missing yield clause.")
+    store, places = context.store, Places(statement.starts, context)
+    names = [column.name for column in statement.output.columns]
+    wanted = []
+    for column in statement.output.columns:
+        if not isinstance(column.expr, e.Ref) or column.expr.what not in ("VERTICES", "EDGES"):
+            raise SemanticError("Get Subgraph only support YIELD vertices OR edges")
+        wanted.append(column.expr.what)
+    directions = _directions(statement, context)
+    where = _where(statement, context)
+    steps = statement.steps.high if statement.steps else 1
+    surround = _Surround(directions, where, steps, statement.with_prop)
+
+    def execute(run: Run) -> Rows:
+        with store.read(run.deadline) as connection:
+            layers = surround.layers(Access(run, store, connection), places.vids(run))
+        return [[vertices if what == "VERTICES" else edges for what in wanted] for vertices, edges in layers]
+
+    return Plan("Subgraph", names, execute, ["LIST"] * len(names))
+
+
+def _directions(statement: s.Subgraph, context: Context) -> tuple[list[int], list[int]]:
+    """(types followed outwards, types followed inwards)"""
+    edges = context.schema.edges
+    if not statement.edges:
+        every = [item.id for item in edges.values()]
+        return every, every
+    out: list[int] = []
+    back: list[int] = []
+    for word, names in statement.edges:
+        for name in names:
+            if name not in edges:
+                raise SemanticError(f"{name} not found in space")
+            if word in ("OUT", "BOTH"):
+                out.append(edges[name].id)
+            if word in ("IN", "BOTH"):
+                back.append(edges[name].id)
+    return list(dict.fromkeys(out)), list(dict.fromkeys(back))
+
+
+def _where(statement: s.Subgraph, context: Context) -> Evaluate | None:
+    if statement.where is None:
+        return None
+    scope = TraverseScope(parameters=context.parameters)
+    scope.bind(context, dict(context.schema.edges))
+    return compile_expr(checked_filter(statement.where, scope), scope)
+
+
+class _Surround:
+    def __init__(
+        self,
+        directions: tuple[list[int], list[int]],
+        where: Evaluate | None,
+        steps: int,
+        with_prop: bool,
+    ) -> None:
+        self.out, self.back = directions
+        self.where, self.steps, self.with_prop = where, steps, with_prop
+
+    def layers(self, access: Access, starts: list[Any]) -> list[tuple[list[Any], list[Any]]]:
+        """(vertices, edges) a step; the last has only edges between vertices that are in."""
+        if self.steps > access.run.caps.steps:
+            raise SemanticError(f"{self.steps} STEPS is more than {access.run.caps.steps}")
+        seen, known = dict.fromkeys(starts), set()
+        level = [vid for vid in starts if access.tags(vid) is not None or self._hops(access, vid)]
+        made: list[tuple[list[Any], list[Any]]] = []
+        for step in range(self.steps + 1):
+            if not level and step:
+                break
+            following: dict[Any, None] = {}
+            edges: list[Edge] = []
+            for vid in level:
+                for edge in self._edges(access, vid):
+                    if edge.key in known or (step == self.steps and edge.dst not in seen):
+                        continue
+                    known.add(edge.key)
+                    edges.append(self._shown(edge))
+                    if edge.dst not in seen:
+                        following[edge.dst] = None
+            if self.steps == 0:
+                edges = []
+            made.append(([self._vertex(access, vid) for vid in level], edges))
+            seen.update(following)
+            level = list(following)
+        return made
+
+    def _hops(self, access: Access, vid: Any) -> list[Hop]:
+        found = access.hops(vid, self.out, out=True, everything=False)
+        return found + access.hops(vid, self.back, out=False, everything=False)
+
+    def _edges(self, access: Access, vid: Any) -> list[Edge]:
+        frame = Frame(access.run)
+        frame.tags, frame.src = access, vid
+        kept = []
+        for hop in self._hops(access, vid):
+            access.run.tick()
+            edge = access.edge(vid, hop)
+            frame.edge, frame.dst = edge, edge.dst
+            if self.where is None or self.where(frame) is not False:
+                kept.append(edge)
+        return kept
+
+    def _shown(self, edge: Edge) -> Edge:
+        """As stored, whichever way it was found."""
+        props = edge.props if self.with_prop else {}
+        src, kind, rank, dst = edge.key
+        return Edge(src, dst, kind, edge.name, rank, props)
+
+    def _vertex(self, access: Access, vid: Any) -> Vertex:
+        return access.vertex(vid) if self.with_prop else Vertex(vid)

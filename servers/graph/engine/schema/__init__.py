@@ -1,0 +1,1 @@
+"""Spaces, tags, edge types, indexes: changed and shown."""

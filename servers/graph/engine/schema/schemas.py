@@ -1,0 +1,179 @@
+"""Tags and edge types: CREATE, ALTER, DROP. A change is seen by the next statement."""
+
+from dataclasses import replace
+from typing import Any
+
+from servers.graph.engine.access.property_values import fitted
+from servers.graph.engine.expression_walk import walk
+from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.plan import Context, Plan
+from servers.graph.engine.statements.output import is_constant
+from servers.graph.engine.type_check import constant
+from servers.graph.errors import ExecutionError, QueryError, SemanticError, Unsupported
+from servers.graph.language import definitions as d
+from servers.graph.language import expressions as e
+from servers.graph.storage.codec import to_stored
+from servers.graph.storage.schema import PropDef, Schema, SchemaDef
+from servers.graph.values.types import Null
+
+TTL_TYPES = frozenset({"INT", "INT64", "TIMESTAMP"})
+
+
+def plan_create_schema(statement: d.CreateSchema, context: Context) -> Plan:
+    store, kind = context.store, statement.kind
+    props = tuple(_prop(item, at, context) for at, item in enumerate(statement.props))
+    if len({prop.name for prop in props}) < len(props):
+        raise SemanticError(f"Duplicate column name `{_repeated([prop.name for prop in props])}'")
+    draft = _with_options(SchemaDef(kind, statement.name, 0, props, len(props)), statement.options, context)
+    other = "EDGE" if kind == "TAG" else "TAG"
+
+    def execute(run: Run) -> Rows:
+        schema = store.schema
+        if statement.name in schema.of_kind(kind):
+            if statement.if_not_exists:
+                return []
+            raise ExecutionError("Existed!")
+        if statement.name in schema.of_kind(other):
+            raise ExecutionError("Schema with same name exists")
+        made = draft.changed(id=schema.next_id)
+        store.define(_with(schema, [*schema.definitions(), made], schema.next_id + 1), run.deadline)
+        return []
+
+    return Plan(f"Create{kind.title()}", [], execute, writes=True)
+
+
+def _repeated(names: list[str]) -> str:
+    return next(name for at, name in enumerate(names) if name in names[:at])
+
+
+def _with(schema: Schema, definitions: list[SchemaDef], next_id: int) -> Schema:
+    return Schema.of(definitions, list(schema.indexes.values()), next_id)
+
+
+def _prop(item: d.Prop, position: int, context: Context) -> PropDef:
+    if item.type == "GEOGRAPHY":
+        raise Unsupported("geography")
+    if item.type == "FIXED_STRING" and not item.length:
+        raise SemanticError("Fixed string length must be greater than zero")
+    nullable = item.nullable is not False
+    prop = PropDef(item.name, item.type, position, item.length, nullable, None, item.comment)
+    return replace(prop, default=_default(prop, item.default, context)) if item.default else prop
+
+
+def _default(prop: PropDef, expr: e.Expr, context: Context) -> tuple[str, Any]:
+    if not is_constant(expr):
+        raise SemanticError(f"Wrong default value expression: `{expr.text()}'")
+    try:
+        value = fitted(prop, constant(expr, context.parameters))
+    except QueryError:
+        raise ExecutionError("Invalid param!") from None
+    if any(isinstance(part, e.Call) and not part.arguments for part in walk(expr)):
+        return "expression", expr.text()
+    return "value", None if isinstance(value, Null) else to_stored(value)
+
+
+def _with_options(item: SchemaDef, options: dict[str, Any], context: Context) -> SchemaDef:
+    changes: dict[str, Any] = {}
+    if "ttl_duration" in options:
+        duration = constant(options["ttl_duration"], context.parameters)
+        if type(duration) is not int:
+            raise SemanticError("Duration value type error")
+        changes["ttl_duration"] = max(0, duration)
+    if "ttl_col" in options:
+        changes["ttl_col"] = _ttl_column(item, options["ttl_col"])
+    if options.get("ttl_duration") is not None and not (changes.get("ttl_col", item.ttl_col)):
+        raise SemanticError("Implicit ttl_col not support")
+    if "comment" in options:
+        changes["comment"] = options["comment"]
+    return item.changed(**changes) if changes else item
+
+
+def _ttl_column(item: SchemaDef, name: str) -> str | None:
+    if not name:
+        return None
+    prop = item.by_name.get(name)
+    if prop is None:
+        raise SemanticError(f"Ttl column `{name}' not exist in schema")
+    if prop.type not in TTL_TYPES:
+        raise SemanticError(f"Ttl column type illegal: `{name}'")
+    return name
+
+
+def plan_alter_schema(statement: d.AlterSchema, context: Context) -> Plan:
+    store, kind = context.store, statement.kind
+
+    def execute(run: Run) -> Rows:
+        schema = store.schema
+        found = schema.of_kind(kind).get(statement.name)
+        if found is None:
+            raise ExecutionError(f"{kind.title()}NotFound: {kind.title()} not existed!")
+        changed = found
+        for verb, items in statement.changes:
+            changed = _CHANGES[verb](changed, items, schema, context)
+        changed = _with_options(changed, statement.options, context)
+        if changed.ttl_col and schema.indexes_of(kind, found.name) and found.ttl_col != changed.ttl_col:
+            raise ExecutionError("Unsupported!")
+        rest = [item for item in schema.definitions() if item is not found]
+        store.define(_with(schema, [*rest, changed], schema.next_id), run.deadline)
+        return []
+
+    return Plan(f"Alter{kind.title()}", [], execute, writes=True)
+
+
+def _add(item: SchemaDef, props: list[d.Prop], _schema: Schema, context: Context) -> SchemaDef:
+    made = list(item.props)
+    for prop in props:
+        if any(prop.name == known.name for known in made):
+            raise ExecutionError("Existed!")
+        made.append(_prop(prop, item.next_position + len(made) - len(item.props), context))
+    return item.changed(props=tuple(made), next_position=item.next_position + len(props))
+
+
+def _change(item: SchemaDef, props: list[d.Prop], schema: Schema, context: Context) -> SchemaDef:
+    made = {prop.name: prop for prop in item.props}
+    for prop in props:
+        known = made.get(prop.name)
+        if known is None:
+            raise ExecutionError(f"{item.kind.title()}PropNotFound: {item.kind.title()} prop not existed!")
+        _refuse_indexed(item, prop.name, schema)
+        made[prop.name] = _prop(prop, known.position, context)
+    return item.changed(props=tuple(made.values()))
+
+
+def _drop(item: SchemaDef, names: list[str], schema: Schema, _context: Context) -> SchemaDef:
+    for name in names:
+        if name not in item.by_name:
+            raise ExecutionError(f"{item.kind.title()}PropNotFound: {item.kind.title()} prop not existed!")
+        _refuse_indexed(item, name, schema)
+    kept = tuple(prop for prop in item.props if prop.name not in names)
+    ttl = None if item.ttl_col in names else item.ttl_col
+    return item.changed(props=kept, ttl_col=ttl)
+
+
+def _refuse_indexed(item: SchemaDef, name: str, schema: Schema) -> None:
+    for index in schema.indexes_of(item.kind, item.name):
+        if any(field == name for field, _ in index.fields):
+            raise ExecutionError("Related index exists, please drop index first")
+
+
+_CHANGES: dict[str, Any] = {"add": _add, "change": _change, "drop": _drop}
+
+
+def plan_drop_schema(statement: d.DropSchema, context: Context) -> Plan:
+    store, kind = context.store, statement.kind
+
+    def execute(run: Run) -> Rows:
+        schema = store.schema
+        found = schema.of_kind(kind).get(statement.name)
+        if found is None:
+            if statement.if_exists:
+                return []
+            raise ExecutionError(f"{kind.title()}NotFound: {kind.title()} not existed!")
+        if schema.indexes_of(kind, found.name):
+            raise ExecutionError("Related index exists, please drop index first")
+        rest = [item for item in schema.definitions() if item is not found]
+        clean = f"DELETE FROM {'v WHERE tag' if kind == 'TAG' else 'e WHERE type'} = {found.id}"
+        store.define(_with(schema, rest, schema.next_id), run.deadline, [clean])
+        return []
+
+    return Plan(f"Drop{kind.title()}", [], execute, writes=True)

@@ -1,0 +1,1 @@
+"""Statements that read, write or shape rows, one planner a kind."""

@@ -1,0 +1,148 @@
+"""FETCH PROP ON: vertices and edges by their keys."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from servers.graph.engine.access.elements import EdgeScope, VertexScope, refuse_refs, shown
+from servers.graph.engine.access.reader import Access
+from servers.graph.engine.access.start_vertices import Places, check_vid, is_vid, vid_type_text
+from servers.graph.engine.evaluate import compile_expr
+from servers.graph.engine.frame import Frame, Rows, Run
+from servers.graph.engine.plan import Context, Plan, rows_of, scope_of
+from servers.graph.engine.scope import Scope
+from servers.graph.engine.statements.output import build_output
+from servers.graph.engine.type_check import constant
+from servers.graph.errors import ExecutionError, SemanticError
+from servers.graph.language import expressions as e
+from servers.graph.language import statements as s
+from servers.graph.values.types import Empty, Null, Vertex
+
+
+def plan_fetch_vertices(statement: s.FetchVertices, context: Context) -> Plan:
+    if statement.output is None:
+        raise SemanticError("Missing yield clause.")
+    store = context.store
+    if statement.tags is None:
+        tags = dict(store.schema.tags)
+    else:
+        tags = {name: _tag(context, name) for name in dict.fromkeys(statement.tags)}
+    places = Places(statement.vids, context)
+    scope = VertexScope(parameters=context.parameters)
+    scope.bind(context)
+    scope.tags = tags
+    for column in statement.output.columns:
+        refuse_refs(column.expr, ("VERTEX",), shown(column))
+    output = build_output(statement.output.columns, scope, distinct=statement.output.distinct)
+    wanted = None if statement.tags is None else frozenset(tags)
+
+    def frames(access: Access, run: Run) -> Iterator[Frame]:
+        frame = Frame(run)
+        view = frame.tags = _View(access, wanted)
+        for vid in places.all_vids(run):
+            if view.tags(vid) is not None:
+                frame.vid = vid
+                yield frame
+
+    def execute(run: Run) -> Rows:
+        with store.read(run.deadline) as connection:
+            return output.rows(frames(Access(run, store, connection), run), run)
+
+    return Plan("GetVertices", output.names, execute, output.types)
+
+
+class _View:
+    """Vertices as FETCH sees them: only the tags asked for."""
+
+    def __init__(self, access: Access, wanted: frozenset[str] | None) -> None:
+        self._access, self._wanted = access, wanted
+
+    def tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
+        found, wanted = self._access.tags(vid), self._wanted
+        if found is None or wanted is None:
+            return found
+        return {name: props for name, props in found.items() if name in wanted} or None
+
+    def vertex(self, vid: Any) -> Any:
+        return Vertex(vid, self.tags)
+
+
+def _tag(context: Context, name: str) -> Any:
+    found = context.schema.tags.get(name)
+    if found is None:
+        raise SemanticError(f"TagNotFound: TagName `{name}`")
+    return found
+
+
+def plan_fetch_edges(statement: s.FetchEdges, context: Context) -> Plan:
+    if statement.output is None:
+        raise SemanticError("Missing yield clause.")
+    if len(statement.names) > 1:
+        raise SemanticError("only allow fetch on one edge")
+    store, name = context.store, statement.names[0]
+    definition = store.schema.edges.get(name)
+    if definition is None:
+        raise SemanticError(f"EdgeNotFound: EdgeName `{name}`")
+    keys = Keys(statement.keys, context)
+    scope = EdgeScope(parameters=context.parameters).bind(context, {name: definition})
+    for column in statement.output.columns:
+        refuse_refs(column.expr, ("EDGE",), shown(column))
+    output = build_output(statement.output.columns, scope, distinct=statement.output.distinct)
+
+    def frames(access: Access, run: Run) -> Iterator[Frame]:
+        frame = Frame(run)
+        frame.tags = access
+        for src, rank, dst in keys.read(run):
+            edge = access.one_edge(src, definition.id, rank, dst)
+            if edge is not None:
+                frame.edge = edge
+                yield frame
+
+    def execute(run: Run) -> Rows:
+        with store.read(run.deadline) as connection:
+            return output.rows(frames(Access(run, store, connection), run), run)
+
+    return Plan("GetEdges", output.names, execute, output.types)
+
+
+class Keys:
+    """Edge keys, from constants or from the rows of a pipe or a variable."""
+
+    def __init__(self, keys: list[s.EdgeKey], context: Context) -> None:
+        self._store = context.store
+        exprs = [part for key in keys for part in (key.src, key.dst, key.rank) if part is not None]
+        self.source, shape = context.source(exprs)
+        scope = scope_of(context, self.source, shape)
+        if self.source is None:
+            self._constants = [self._constant(key, context) for key in keys]
+        else:
+            self._compiled = [self._compile(key, scope) for key in keys]
+
+    def _constant(self, key: s.EdgeKey, context: Context) -> tuple[Any, Any, Any]:
+        src, dst = constant(key.src, context.parameters), constant(key.dst, context.parameters)
+        check_vid(src, key.src, self._store)
+        check_vid(dst, key.dst, self._store)
+        return src, constant(key.rank, context.parameters) if key.rank else 0, dst
+
+    def _compile(self, key: s.EdgeKey, scope: Scope) -> Any:
+        rank = compile_expr(key.rank or e.Const(0), scope)
+        return compile_expr(key.src, scope), rank, compile_expr(key.dst, scope)
+
+    def read(self, run: Run) -> list[tuple[Any, Any, Any]]:
+        """(src, rank, dst) of each key."""
+        if self.source is None:
+            return self._constants
+        frame, made = Frame(run), []
+        for row in rows_of(run, self.source):
+            frame.row = row
+            for parts in self._compiled:
+                key = tuple(part(frame) for part in parts)
+                if any(isinstance(part, Null | Empty) for part in key):
+                    continue
+                self._check(key)
+                made.append(key)
+        return made
+
+    def _check(self, key: Any) -> None:
+        for vid in (key[0], key[2]):
+            if not is_vid(vid, self._store):
+                raise ExecutionError(f"Vid should be a {vid_type_text(self._store)}")

@@ -1,0 +1,148 @@
+"""Nebula's GraphService: thrift requests to sessions and the engine, results to thrift."""
+
+import time
+from typing import Any
+
+from nebula3.common.ttypes import ErrorCode
+from nebula3.graph import ttypes
+
+from servers.graph.engine.execute import Engine, Result
+from servers.graph.engine.frame import Run
+from servers.graph.engine.schema.administration import Administration, Jobs
+from servers.graph.engine.statements.explain import Node, nodes_of
+from servers.graph.errors import QueryError
+from servers.graph.server import json_result
+from servers.graph.server.compact_protocol import Table
+from servers.graph.server.sessions import Query, Sessions
+from servers.graph.server.thrift_values import from_wire
+from servers.graph.server.users import GUEST, Users
+from tools.log import get_logger
+
+log = get_logger("graph")
+t: Any = ttypes
+"""The generated module: its constructors are made at import, out of a type checker's sight."""
+
+
+class Graph:
+    """One object for all connections; every method may run in many threads at once."""
+
+    def __init__(self, engine: Engine, users: Users, sessions: Sessions, *, address: tuple[str, int]) -> None:
+        self._engine, self._users, self._sessions = engine, users, sessions
+        self._jobs, self._address = Jobs(), address
+
+    def verifyClientVersion(self, req: Any) -> Any:
+        return t.VerifyClientVersionResp(error_code=ErrorCode.SUCCEEDED)
+
+    def authenticate(self, username: bytes, password: bytes) -> Any:
+        try:
+            user = self._users.login(_text(username), _text(password))
+            session = self._sessions.open(user, "")
+        except QueryError as exc:
+            return t.AuthResponse(error_code=exc.number, error_msg=exc.message.encode())
+        return t.AuthResponse(
+            error_code=ErrorCode.SUCCEEDED,
+            session_id=session.id,
+            time_zone_offset_seconds=0,
+            time_zone_name=b"UTC",
+        )
+
+    def signout(self, sessionId: int) -> None:
+        self._sessions.close(sessionId)
+
+    def execute(self, sessionId: int, stmt: bytes) -> Any:
+        return self.executeWithParameter(sessionId, stmt, None)
+
+    def executeWithParameter(
+        self,
+        sessionId: int,
+        stmt: bytes,
+        parameterMap: dict[bytes, Any] | None,
+    ) -> Any:
+        result, run = self._run(sessionId, stmt, parameterMap)
+        response = t.ExecutionResponse(
+            error_code=result.code, latency_in_us=result.latency, space_name=result.space.encode()
+        )
+        if result.code:
+            response.error_msg = result.message.encode("utf-8", "replace")
+        elif result.columns:
+            response.data = Table(result.columns, result.rows)
+        if result.plan is not None and result.plan.explained:
+            response.plan_desc = drawn(nodes_of(result.plan, run))
+        return response
+
+    def executeJson(self, sessionId: int, stmt: bytes) -> bytes:
+        return self.executeJsonWithParameter(sessionId, stmt, None)
+
+    def executeJsonWithParameter(
+        self,
+        sessionId: int,
+        stmt: bytes,
+        parameterMap: dict[bytes, Any] | None,
+    ) -> bytes:
+        return json_result.as_json(self._run(sessionId, stmt, parameterMap)[0])
+
+    def _guarded(self, text: str, run: Run, **options: Any) -> Result:
+        """A fault of the server is an answer too: the connection and the other sessions go on."""
+        try:
+            return self._engine.execute(text, run, **options)
+        except Exception as exc:
+            log.error("unexpected", exc_info=exc)
+            return Result(code=ErrorCode.E_UNKNOWN, message=f"Internal error: {type(exc).__name__}")
+
+    def _run(self, number: int, stmt: bytes, given: dict[bytes, Any] | None) -> tuple[Result, Run]:
+        run = self._engine.new_run({})
+        try:
+            session = self._sessions.get(number)
+            text = stmt.decode()
+            parameters = {_text(key): from_wire(value) for key, value in (given or {}).items()}
+        except QueryError as exc:
+            return Result(code=exc.number, message=exc.message), run
+        except UnicodeDecodeError:
+            return Result(
+                code=ErrorCode.E_SYNTAX_ERROR, message="SyntaxError: the statement is not UTF-8"
+            ), run
+        run.parameters = parameters
+        query = Query(next(self._sessions.numbers), text, time.time(), run)
+        session.queries[query.number] = query
+        try:
+            result = self._guarded(
+                text,
+                run,
+                space=session.space,
+                may_write=session.user.role != GUEST,
+                administration=Administration(
+                    session, self._sessions, self._users, self._jobs, self._address
+                ),
+            )
+        finally:
+            del session.queries[query.number]
+        session.updated = time.time_ns() // 1000
+        result.space = session.space or ""
+        return result, run
+
+
+def drawn(nodes: list[Node]) -> Any:
+    """Thrift's description of a plan."""
+    made = []
+    for node in nodes:
+        profiles = None
+        if node.rows is not None:
+            times = {"exec_duration_in_us": node.micros, "total_duration_in_us": node.micros}
+            profiles = [t.ProfilingStats(rows=node.rows, other_stats={}, **times)]
+        columns = t.Pair(key=b"colNames", value=str(node.columns).encode())
+        made.append(
+            t.PlanNodeDescription(
+                name=node.name.encode(),
+                id=node.id,
+                output_var=f"__{node.name}_{node.id}".encode(),
+                description=[columns],
+                profiles=profiles,
+                dependencies=node.depends,
+            )
+        )
+    index = {node.id: node.id for node in nodes}
+    return t.PlanDescription(plan_node_descs=made, node_index_map=index, format=b"row", optimize_time_in_us=0)
+
+
+def _text(data: bytes | str) -> str:
+    return data.decode("utf-8", "replace") if isinstance(data, bytes) else data

@@ -1,0 +1,1 @@
+"""What nGQL computes with: values, their arithmetic, comparison and order."""

@@ -1,0 +1,198 @@
+"""Arithmetic as Nebula defines it. NULLs are results, never exceptions."""
+
+import math
+from typing import Any
+
+from servers.graph.errors import MemoryExceeded
+from servers.graph.values import temporal as t
+from servers.graph.values.types import (
+    BAD_TYPE,
+    DIV_BY_ZERO,
+    MAX_INT,
+    MIN_INT,
+    OVERFLOW,
+    Date,
+    DateTime,
+    Duration,
+    Empty,
+    Null,
+    Time,
+    identity,
+)
+
+EPSILON = 1e-8
+LONGEST = 4 * 2**20
+"""Characters of a text or items of a list that an expression may make."""
+
+
+def is_number(value: Any) -> bool:
+    kind = type(value)
+    return kind is int or kind is float
+
+
+def whole(value: int) -> Any:
+    """An integer, or the overflow NULL."""
+    return value if MIN_INT <= value <= MAX_INT else OVERFLOW
+
+
+def missing(left: Any, right: Any) -> Any:
+    """What an operation gives when an operand is NULL or EMPTY; None when neither is."""
+    for value in (left, right):
+        if type(value) is Null:
+            return value
+    for value in (left, right):
+        if type(value) is Empty:
+            return value
+    return None
+
+
+def concat_text(value: Any) -> str:
+    """How a value joins a string."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is float:
+        return text_of_number(value)
+    return str(value)
+
+
+def text_of_number(value: float) -> str:
+    """A float as `toString` gives it: always with a point."""
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e16:
+        return f"{value:.1f}"
+    return repr(value)
+
+
+def add(left: Any, right: Any) -> Any:
+    if type(left) is int and type(right) is int:
+        return whole(left + right)
+    gone = missing(left, right)
+    if gone is not None:
+        return gone
+    if is_number(left) and is_number(right):
+        return float(left + right)
+    if type(left) is list:
+        return bounded(left + right if type(right) is list else [*left, right])
+    if type(right) is list:
+        return bounded([left, *right])
+    if type(left) is str or type(right) is str:
+        return _joined(left, right)
+    return _moved(left, right)
+
+
+def bounded(value: Any) -> Any:
+    """A text or a list, unless it is longer than one value may be. Raises `MemoryExceeded`."""
+    if len(value) > LONGEST:
+        raise MemoryExceeded(f"a value of {len(value)} items is more than {LONGEST}")
+    return value
+
+
+def _joined(left: Any, right: Any) -> Any:
+    other = right if type(left) is str else left
+    if isinstance(other, str | bool | int | float | Date | Time | DateTime | Duration):
+        return bounded(concat_text(left) + concat_text(right))
+    return BAD_TYPE
+
+
+def _moved(left: Any, right: Any) -> Any:
+    if isinstance(right, Duration | int) and not isinstance(right, bool):
+        return _shift(left, right, 1)
+    if isinstance(left, Duration):
+        return _shift(right, left, 1)
+    return BAD_TYPE
+
+
+def _shift(value: Any, by: Any, sign: int) -> Any:
+    match value, by:
+        case Date(), int():
+            return t.date_of_days(t.days_of_date(value) + sign * by)
+        case Date(), Duration():
+            return t.shift_date(value, by, sign)
+        case DateTime(), Duration():
+            return t.shift_datetime(value, by, sign)
+        case Time(), Duration():
+            return t.shift_time(value, by, sign)
+        case Duration(), Duration():
+            months, seconds = value.months + sign * by.months, value.seconds + sign * by.seconds
+            return Duration(months, seconds, value.micros + sign * by.micros)
+    return BAD_TYPE
+
+
+def subtract(left: Any, right: Any) -> Any:
+    if type(left) is int and type(right) is int:
+        return whole(left - right)
+    gone = missing(left, right)
+    if gone is not None:
+        return gone
+    if is_number(left) and is_number(right):
+        return float(left - right)
+    if type(left) is Date and type(right) is Date:
+        return t.days_of_date(left) - t.days_of_date(right)
+    if type(left) is list and type(right) is list:
+        dropped = set(map(identity, right))
+        return [item for item in left if identity(item) not in dropped]
+    if isinstance(right, Duration | int) and type(right) is not bool:
+        return _shift(left, right, -1)
+    return BAD_TYPE
+
+
+def multiply(left: Any, right: Any) -> Any:
+    gone = missing(left, right)
+    if gone is not None:
+        return gone
+    if not (is_number(left) and is_number(right)):
+        return BAD_TYPE
+    if type(left) is int and type(right) is int:
+        return whole(left * right)
+    return float(left) * right
+
+
+def divide(left: Any, right: Any) -> Any:
+    bad = _undivided(left, right)
+    if bad is not None:
+        return bad
+    if type(left) is int and type(right) is int:
+        return whole(_truncated(left, right))
+    return left / right
+
+
+def _undivided(left: Any, right: Any) -> Any:
+    """What a division gives that can not be made; None when it can."""
+    gone = missing(left, right)
+    if gone is not None:
+        return gone
+    if not (is_number(left) and is_number(right)):
+        return BAD_TYPE
+    nothing = abs(right) <= EPSILON if type(right) is float else right == 0
+    return DIV_BY_ZERO if nothing else None
+
+
+def _truncated(left: int, right: int) -> int:
+    quotient = abs(left) // abs(right)
+    return quotient if (left < 0) == (right < 0) else -quotient
+
+
+def modulo(left: Any, right: Any) -> Any:
+    bad = _undivided(left, right)
+    if bad is not None:
+        return bad
+    if type(left) is int and type(right) is int:
+        return left - right * _truncated(left, right)
+    return math.fmod(left, right)
+
+
+def negate(value: Any) -> Any:
+    if isinstance(value, Null | Empty):
+        return value
+    if type(value) is int:
+        return whole(-value)
+    return -value if type(value) is float else BAD_TYPE
+
+
+def keep_sign(value: Any) -> Any:
+    return value if is_number(value) or isinstance(value, Null | Empty) else BAD_TYPE
+
+
+def logical_not(value: Any) -> Any:
+    if type(value) is bool:
+        return not value
+    return value if isinstance(value, Null | Empty) else BAD_TYPE

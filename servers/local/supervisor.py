@@ -1,0 +1,234 @@
+"""Keeps the platform's processes alive through supervisord: restarts with backoff, logs to files, one owner.
+
+Owns supervisord's configuration and its life. Who runs here is decided in `servers/local/services.py`.
+"""
+
+import configparser
+import ctypes
+import fcntl
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from xmlrpc.client import Fault, ServerProxy
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from servers.local.services import Service
+from tools.errors import Conflict
+from tools.settings import Settings
+
+MARK = "CAPIBARA6_INSTANCE"
+STARTS = 3
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Status:
+    """One process as supervisord sees it; `state`: STARTING RUNNING BACKOFF FATAL EXITED STOPPED."""
+
+    name: str
+    state: str
+    pid: int
+    since_s: float
+
+
+class Supervisor:
+    """A running supervisord. Get one with `open_supervisor`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], socket: Path, log_dir: Path) -> None:
+        self.process = process
+        self.log_dir = log_dir
+        self.socket = socket
+
+    def statuses(self) -> list[Status]:
+        """Every process; empty while supervisord itself is coming up."""
+        # A transport a call: one that failed while supervisord was coming up can not be used again.
+        with closing(SupervisorTransport("", "", serverurl=f"unix://{self.socket}")) as transport:
+            try:
+                rows = ServerProxy("http://127.0.0.1", transport=transport).supervisor.getAllProcessInfo()
+            except (OSError, HTTPException, Fault):
+                return []
+        assert isinstance(rows, list)
+        return [
+            Status(row["name"], row["statename"], row["pid"], float(row["now"] - row["start"]))
+            for row in rows
+        ]
+
+    def log_tail(self, name: str, lines: int = 15) -> str:
+        """The last lines that a service wrote."""
+        file = self.log_dir / f"{name}.log"
+        if not file.exists():
+            return ""
+        return "\n".join(file.read_text("utf-8", errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def open_supervisor(settings: Settings, services: Sequence[Service]) -> Iterator[Supervisor]:
+    """Start every service; stop them all, and whatever they left behind, at the end.
+
+    Raises `Conflict` when this home is already in use or a port is taken (with the process that holds it).
+    """
+    for folder in (settings.run_dir, settings.log_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(settings.run_dir / "up.lock"):
+        sweep(settings.home)
+        _refuse_taken_ports(services)
+        socket = settings.run_dir / "supervisor.sock"
+        socket.unlink(missing_ok=True)
+        config = settings.run_dir / "supervisord.conf"
+        config.write_text(render(settings, services, socket), "utf-8")
+        process = _start(settings, config)
+        try:
+            yield Supervisor(process, socket, settings.log_dir)
+        finally:
+            _stop(process, patience(settings) + 10 * len(services))
+            sweep(settings.home)
+            socket.unlink(missing_ok=True)
+
+
+def render(settings: Settings, services: Sequence[Service], socket: Path) -> str:
+    """supervisord's configuration; it holds no secret, those travel in the environment."""
+    config = configparser.RawConfigParser()
+    config["unix_http_server"] = {"file": str(socket), "chmod": "0700"}
+    config["rpcinterface:supervisor"] = {
+        "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+    }
+    config["supervisord"] = {
+        "nodaemon": "true",
+        "logfile": str(settings.log_dir / "supervisord.log"),
+        "logfile_maxbytes": "5MB",
+        "logfile_backups": "1",
+        "pidfile": str(settings.run_dir / "supervisord.pid"),
+        "childlogdir": str(settings.log_dir),
+        "minfds": "4096",
+    }
+    for order, service in enumerate(services):
+        config[f"program:{service.name}"] = {
+            "command": _escaped(shlex.join(service.command)),
+            "priority": str(order),
+            "autorestart": "true",
+            "startsecs": "2",
+            "startretries": str(STARTS),
+            "stopsignal": service.stop_signal,
+            "stopwaitsecs": str(patience(settings)),
+            "stopasgroup": "true",
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": _escaped(str(settings.log_dir / f"{service.name}.log")),
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": "3",
+        }
+    lines: list[str] = []
+    for section in config.sections():
+        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in config[section].items()), ""]
+    return "\n".join(lines)
+
+
+def patience(settings: Settings) -> int:
+    """Seconds a service has to stop: answers in progress may end, and the pool may end its engines."""
+    return int(settings.limits.drain_s + settings.pool.unload_grace_s) + 2
+
+
+def sweep(home: Path) -> list[int]:
+    """End processes that an earlier run of this home left behind; returns their pids."""
+    mine = str(home.absolute())
+    left = [
+        process for process in psutil.process_iter() if _mark(process) == mine and process.pid != os.getpid()
+    ]
+    for process in left:
+        _signal(process, signal.SIGTERM)
+    _, stubborn = psutil.wait_procs(left, timeout=5)
+    for process in stubborn:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(stubborn, timeout=5)
+    return [process.pid for process in left]
+
+
+def holder(port: int) -> str | None:
+    """Who listens on a TCP port of this machine, as `name (pid N)`; None when it is free."""
+    for connection in psutil.net_connections(kind="tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
+            if connection.pid is None:
+                return "a process of another user"
+            return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return None
+
+
+def _refuse_taken_ports(services: Sequence[Service]) -> None:
+    taken = [
+        f"{service.name}: {port} ← {who}"
+        for service in services
+        for port in service.ports
+        if (who := holder(port)) is not None
+    ]
+    if taken:
+        raise Conflict("\n".join(taken), code="port_taken")
+
+
+def _start(settings: Settings, config: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **settings.environment(), MARK: str(settings.home.absolute())}
+    libc = ctypes.CDLL(None)
+
+    def orphaned() -> None:  # If `up` itself is killed, supervisord is told to stop, and stops the rest.
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    with (settings.log_dir / "supervisord.out").open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is ours to handle: children are stopped in order.
+            preexec_fn=orphaned,  # noqa: PLW1509  (one thread at this point)
+        )
+
+
+def _stop(process: subprocess.Popen[bytes], seconds: int) -> None:
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            file.seek(0)
+            raise Conflict(f"pid {file.read().strip()}", code="already_running") from exc
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def _mark(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(MARK)
+    except psutil.Error:
+        return None
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")

@@ -1,0 +1,1 @@
+"""The catalogue of models and its options; where weights come from."""

@@ -1,0 +1,105 @@
+"""Brings a model's weights from the hub: one revision, safetensors only, no code. Whole or not at all."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from huggingface_hub.utils import disable_progress_bars
+
+from servers.pool.catalog.catalog import Spec
+from tools.errors import BadRequest, Forbidden, NotFound, Unavailable
+
+WANTED = (".safetensors", ".json", ".txt", ".model", ".jinja")
+"""Endings that are fetched: no pickles, no Python, no other formats of the same weights."""
+DUPLICATES = ("original/", "metal/", "onnx/", "consolidated")
+PIN = "capibara6.json"
+
+Progress = Callable[[str, int, int], None]
+
+
+def pull(
+    spec: Spec, weights: Path, *, progress: Progress, token: str | None = None, update: bool = False
+) -> Path:
+    """Fetch the weights of `spec` into its folder and return it.
+
+    The first pull resolves the revision to a commit and notes it beside the weights; later pulls keep to that
+    commit, and only `update` takes another. Raises BadRequest (no source, another commit), NotFound,
+    Forbidden (gated), Unavailable (offline).
+    """
+    if spec.hub is None or spec.weights is None:
+        raise BadRequest(f"the catalogue names no source for {spec.id}", param="model", source="pool")
+    folder = weights / spec.weights
+    disable_progress_bars()
+    try:
+        noted = _noted(folder, spec)
+        follow = noted if noted and not update and spec.revision == "main" else spec.revision
+        commit, files = _listed(spec, follow, token)
+        if noted and commit != noted:
+            _leave(folder, spec, noted, commit, update=update)
+        for done, name in enumerate(files):
+            progress(name, done, len(files))
+            hf_hub_download(spec.hub, name, revision=commit, local_dir=folder, token=token)
+    except OfflineModeIsEnabled as exc:
+        raise Unavailable("the hub can not be used: HF_HUB_OFFLINE is set", source="hub") from exc
+    except HfHubHTTPError as exc:
+        raise _translated(spec, exc) from exc
+    except (OSError, httpx2.HTTPError) as exc:
+        raise Unavailable(
+            f"the hub is not reachable: no network, or a proxy in between ({type(exc).__name__})",
+            source="hub",
+        ) from exc
+    (folder / PIN).write_text(json.dumps({"hub": spec.hub, "revision": commit}) + "\n", encoding="utf-8")
+    progress("", len(files), len(files))
+    return folder
+
+
+def wanted(name: str) -> bool:
+    """Is this file of a repository part of what vLLM needs?"""
+    return name.endswith(WANTED) and not name.startswith(DUPLICATES)
+
+
+def _listed(spec: Spec, revision: str, token: str | None) -> tuple[str, list[str]]:
+    assert spec.hub is not None
+    info = HfApi(token=token).model_info(spec.hub, revision=revision)
+    names = [file.rfilename for file in info.siblings or [] if wanted(file.rfilename)]
+    if not any(name.endswith(".safetensors") for name in names):
+        raise NotFound(f"{spec.hub} has no safetensors at {revision}", param="model", source="hub")
+    # config.json last: its presence says that the weights are whole.
+    return info.sha or revision, sorted(names, key=lambda name: (name == "config.json", name))
+
+
+def _noted(folder: Path, spec: Spec) -> str | None:
+    """The commit that the weights on disk are of, if they are of this source."""
+    try:
+        noted = json.loads((folder / PIN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return noted["revision"] if noted.get("hub") == spec.hub else None
+
+
+def _leave(folder: Path, spec: Spec, noted: str, commit: str, *, update: bool) -> None:
+    """Give up the commit on disk for another: refused, unless it is asked for."""
+    if not update:
+        raise BadRequest(
+            f"{spec.id} is pinned to {noted[:12]}; {spec.revision} is {commit[:12]}: pull with --update",
+            param="revision",
+            source="pool",
+        )
+    # Without it nobody takes a mixture of two commits for a model.
+    (folder / "config.json").unlink(missing_ok=True)
+
+
+def _translated(spec: Spec, exc: HfHubHTTPError) -> Exception:
+    status = getattr(exc.response, "status_code", 0)
+    if status in (401, 403):
+        return Forbidden(
+            f"{spec.hub} asks for an account that accepted its terms: set HF_TOKEN",
+            param="model",
+            source="hub",
+        )
+    if status == 404:
+        return NotFound(f"the hub has no {spec.hub} at {spec.revision}", param="model", source="hub")
+    return Unavailable(f"the hub answered HTTP {status}", source="hub")

@@ -1,0 +1,1 @@
+"""Commands of `capibara6` that speak to the pool."""

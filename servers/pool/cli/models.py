@@ -1,0 +1,105 @@
+"""`capibara6 models`: what the pool has, and orders to load, unload and pull. Mounted by the main command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from servers.pool.catalog.catalog import load_catalog
+from tools.clients.pool import Pool, open_pool
+from tools.error_messages import sentence
+from tools.errors import Capibara6Error
+from tools.settings import Settings, load_settings
+
+Name = Annotated[str, typer.Argument(help="Modelo del catálogo · a model of the catalogue")]
+COLOURS = {"loaded": "green", "loading": "yellow", "available": "cyan", "failed": "red"}
+STATES = {"loaded": "cargado", "loading": "cargando", "available": "disponible", "failed": "fallido"}
+
+app = typer.Typer(help="Modelos: list, load, unload, pull · the pool's models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """Los modelos, qué los sirve y por qué no · the models, what serves them and why not."""
+    settings, console = load_settings(), Console()
+    models = _ask(settings, Pool.models)
+    spanish = settings.language == "es"
+    heads = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
+    table = Table(*heads)
+    for model in models:
+        colour = COLOURS.get(model["status"], "white")
+        state = f"[{colour}]{_state(model, settings)}[/]"
+        table.add_row(model["id"], model["domain"], state, model["reason"] or "")
+    console.print(table)
+
+
+@app.command()
+def load(name: Name) -> None:
+    """Carga un modelo y espera a que esté listo · load a model and wait until it is ready."""
+    settings, console = load_settings(), Console()
+    with console.status(f"{'Cargando' if settings.language == 'es' else 'Loading'} {name}…"):
+        model = _ask(settings, lambda pool: pool.load(name))
+    console.print(f"{name}: {_state(model, settings)}")
+
+
+@app.command()
+def unload(name: Name) -> None:
+    """Descarga un modelo de la memoria · unload a model from memory."""
+    settings = load_settings()
+    model = _ask(settings, lambda pool: pool.unload(name))
+    Console().print(f"{name}: {_state(model, settings)}")
+
+
+@app.command()
+def pull(
+    name: Name,
+    update: Annotated[bool, typer.Option(help="Acepta otra revisión · accept another revision.")] = False,
+) -> None:
+    """Trae los pesos del hub, fijados a una revisión · fetch the weights, pinned to a revision."""
+    from servers.pool.catalog.download import pull as pull_weights  # noqa: PLC0415  (the hub's client is slow to load)
+
+    settings, console = load_settings(), Console()
+    spanish = settings.language == "es"
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name, total=None)
+
+        def show(file: str, done: int, total: int) -> None:
+            progress.update(task, description=file or name, completed=done, total=total)
+
+        try:
+            spec = load_catalog(settings.pool.catalog).spec(name)
+            folder = pull_weights(spec, settings.pool.weights.absolute(), progress=show, update=update)
+        except Capibara6Error as exc:
+            raise _failed(settings, exc) from exc
+    console.print(f"{'Pesos en' if spanish else 'Weights in'} {folder}")
+
+
+def _state(model: dict[str, Any], settings: Settings) -> str:
+    spanish = settings.language == "es"
+    if not model["available"]:
+        return "no disponible" if spanish else "missing"
+    status: str = model["status"]
+    return STATES.get(status, status) if spanish else status
+
+
+def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        async with open_pool(settings) as pool:
+            return await verb(pool)
+
+    try:
+        return asyncio.run(run())
+    except Capibara6Error as exc:
+        raise _failed(settings, exc) from exc
+
+
+def _failed(settings: Settings, exc: Capibara6Error) -> typer.Exit:
+    said = sentence(exc.code, settings.language, exc.message)
+    Console(stderr=True).print(f"[red]✗[/] {escape(said)}", highlight=False)
+    return typer.Exit(1)

@@ -1,0 +1,78 @@
+"""`capibara6 route "…"`: which model a question deserves and which would serve it, as a table."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from servers.pool.catalog.catalog import load_catalog
+from servers.pool.routing.choose import State, choose
+from tools.clients.pool import open_pool
+from tools.errors import Unavailable
+from tools.schema import Language, Route
+from tools.settings import Settings, load_settings
+
+SHOWN = 10
+HEADS: dict[Language, tuple[str, str]] = {"es": ("Señal", "Peso"), "en": ("Signal", "Weight")}
+LINES: dict[Language, dict[str, str]] = {
+    "es": {
+        "wanted": "Merece",
+        "model": "Responde",
+        "reasons": "Porque",
+        "alternatives": "Otras opciones",
+        "offline": "La pool no responde: se decide aquí, como si todos los modelos estuvieran disponibles.",
+    },
+    "en": {
+        "wanted": "Deserves",
+        "model": "Served by",
+        "reasons": "Because",
+        "alternatives": "Alternatives",
+        "offline": "The pool does not answer: decided here, as if every model were available.",
+    },
+}
+
+
+def route(
+    question: Annotated[str, typer.Argument(help="La pregunta · the question")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="La decisión completa · the whole decision")
+    ] = False,
+) -> None:
+    """Qué modelo merece una pregunta, y por qué · which model a question deserves, and why."""
+    settings = load_settings()
+    decision, offline = asyncio.run(_decide(settings, question))
+    if as_json:
+        typer.echo(json.dumps(decision.model_dump(), ensure_ascii=False, indent=2))
+        return
+    show(decision, settings.language, Console(), offline=offline)
+
+
+def show(decision: Route, language: Language, console: Console, *, offline: bool = False) -> None:
+    """Print a decision: models, reasons, and the signals that pulled hardest."""
+    lines = LINES[language]
+    if offline:
+        console.print(f"[yellow]{lines['offline']}[/]")
+    console.print(f"{lines['wanted']}: [bold]{escape(decision.wanted)}[/] ({decision.confidence:.0%})")
+    console.print(f"{lines['model']}: [bold]{escape(decision.model)}[/]")
+    console.print(f"{lines['reasons']}: {escape('; '.join(decision.reasons))}")
+    console.print(f"{lines['alternatives']}: {escape(', '.join(decision.alternatives))}")
+    table = Table(*HEADS[language])
+    for name, weight in list(decision.signals.items())[: SHOWN + 4]:
+        table.add_row(name, f"[{'green' if weight >= 0 else 'red'}]{weight:+.3f}[/]")
+    console.print(table)
+
+
+async def _decide(settings: Settings, question: str) -> tuple[Route, bool]:
+    """The pool's decision, or the same one taken here when no pool runs."""
+    messages = [{"role": "user", "content": question}]
+    try:
+        async with open_pool(settings) as pool:
+            return await pool.route(messages), False
+    except Unavailable:
+        catalog = load_catalog(settings.pool.catalog)
+        everything = frozenset(catalog.ids)
+        return choose(messages, catalog, State(everything, everything)), True

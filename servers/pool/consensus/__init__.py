@@ -1,0 +1,1 @@
+"""One answer from several models: cascade, vote, best of, synthesis."""

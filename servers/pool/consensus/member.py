@@ -1,0 +1,136 @@
+"""Asks one model of the pool for its answer, piece by piece, through the scheduler like any other request."""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from servers.pool.catalog.catalog import Spec
+from servers.pool.dispatch import ask
+from servers.pool.pool import Pool
+from servers.pool.scheduling.instance import Ticket
+from servers.pool.upstream.deadline import Patience
+from servers.pool.upstream.sse import Reader
+from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
+
+PATH = "/v1/chat/completions"
+PASSED_ON = ("temperature", "top_p", "top_k", "seed", "stop", "presence_penalty", "frequency_penalty", "user")
+
+
+class Piece(NamedTuple):
+    """Some text, or at the end the tokens that were used."""
+
+    text: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish: str | None = None
+
+
+class Speak(Protocol):
+    """Streams one model's answer to `messages`; raises Capibara6Error."""
+
+    def __call__(
+        self, name: str, messages: Sequence[dict[str, Any]], tokens: int, /, **sampling: Any
+    ) -> AsyncGenerator[Piece, None]: ...
+
+
+class Members:
+    """The models of one pool as they answer one request's sampling fields."""
+
+    def __init__(self, pool: Pool, request: dict[str, Any]) -> None:
+        self.pool = pool
+        self.sampling = {name: request[name] for name in PASSED_ON if request.get(name) is not None}
+
+    async def speak(
+        self, name: str, messages: Sequence[dict[str, Any]], tokens: int, /, **sampling: Any
+    ) -> AsyncGenerator[Piece, None]:
+        """One model's answer from the first of its engines that gives one."""
+        spec = self.pool.catalog.spec(name)
+        request = {
+            **self.sampling, **sampling, "model": spec.id, "messages": list(messages), "max_tokens": tokens,
+            "stream": True, "stream_options": {"include_usage": True},
+        }  # fmt: skip
+        lanes, began = self.pool.lanes(spec), False
+        for lane in lanes:
+            try:
+                async for piece in self._from(spec, lane, request):
+                    began = True
+                    yield piece
+                return
+            except (Unavailable, UpstreamFailed, UpstreamSilent):
+                self.pool.meter.of(spec.id).failures += 1
+                if began or lane == lanes[-1]:
+                    raise
+
+    async def _from(self, spec: Spec, lane: str, request: dict[str, Any]) -> AsyncGenerator[Piece, None]:
+        ticket = self.pool.scheduler.request(lane, time.monotonic())
+        try:
+            await self.pool.wait(ticket)
+            if ticket.refused is not None:
+                raise ticket.refused
+            async for piece in self._answer(spec, ticket, request):
+                yield piece
+        finally:
+            self.pool.scheduler.leave(ticket, time.monotonic())
+
+    async def _answer(
+        self, spec: Spec, ticket: Ticket, request: dict[str, Any]
+    ) -> AsyncGenerator[Piece, None]:
+        bounds, began = self.pool.settings.pool, time.monotonic()
+        reader, patience = Reader(), Patience(bounds.first_token_s)
+        reply = None
+        try:
+            with patience:
+                reply = await ask(self.pool, spec, ticket, PATH, request, orjson.dumps(request))
+                if reply.events is None:
+                    raise _refused(spec, reply.status, reply.body)
+                async for part in reply.events:
+                    # While the client reads, it is not the engine that is silent.
+                    patience.renew(bounds.load_s)
+                    for piece in _pieces(reader.feed(part)):
+                        yield piece
+                    patience.renew(bounds.between_tokens_s)
+                    if reader.done:
+                        break
+            reader.close()
+        except TimeoutError as exc:
+            raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
+        except UpstreamFailed:
+            await self.pool.nursery.doubt(ticket.lane, ticket.generation)
+            raise
+        finally:
+            if reply is not None:
+                reply.close()
+        self._count(spec, reader, began)
+        self.pool.scheduler.spoke(ticket)
+        yield _used(reader)
+
+    def _count(self, spec: Spec, reader: Reader, began: float) -> None:
+        used, now = _used(reader), time.monotonic()
+        self.pool.meter.of(spec.id).answered(
+            prompt=used.prompt_tokens, completion=used.completion_tokens, seconds=now - began, at=now
+        )
+
+
+def _pieces(chunk: bytes) -> list[Piece]:
+    """The texts in whole events that a Reader has let through."""
+    found: list[Piece] = []
+    for line in chunk.split(b"\n"):
+        if not line.startswith(b"data:") or line[5:].strip() == b"[DONE]":
+            continue
+        for choice in orjson.loads(line[5:]).get("choices") or ():
+            text = (choice.get("delta") or {}).get("content") or ""
+            if text or choice.get("finish_reason"):
+                found.append(Piece(text, finish=choice.get("finish_reason")))
+    return found
+
+
+def _used(reader: Reader) -> Piece:
+    usage = reader.usage or {}
+    return Piece("", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or reader.events)
+
+
+def _refused(spec: Spec, status: int, body: bytes | None) -> Capibara6Error:
+    said = (body or b"")[:200].decode("utf-8", "replace")
+    return UpstreamFailed(f"the engine of {spec.id} answered HTTP {status}: {said}", source="engine")

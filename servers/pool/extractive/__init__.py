@@ -1,0 +1,1 @@
+"""The model without weights: it answers with sentences of the given passages."""

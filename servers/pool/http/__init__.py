@@ -1,0 +1,1 @@
+"""The pool's HTTP surface, raw ASGI: OpenAI's wire, routing, consensus, status."""

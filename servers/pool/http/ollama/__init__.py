@@ -1,0 +1,1 @@
+"""The pool as an Ollama server: its clients use our models unchanged."""

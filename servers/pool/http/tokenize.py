@@ -1,0 +1,59 @@
+"""Counts tokens with a model's own tokenizer, read from its weights: no engine has to run for it.
+
+The extractive model counts words, as in its `usage`. Engines elsewhere keep their tokenizers: 501.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from servers.pool.http import validation
+from servers.pool.pool import Pool
+from servers.pool.routing.choose import text_of
+from tools.errors import BadRequest, NotSupported
+
+PER_MESSAGE = 4
+"""What a chat template adds to a message: its role and the marks around it."""
+
+
+async def count(pool: Pool, request: dict[str, Any]) -> dict[str, Any]:
+    """`{model, messages}` or `{model, prompt}` → `{model, count, counts}`, one count a message or text.
+
+    Raises BadRequest, ModelNotFound, and NotSupported where the tokenizer is not on this machine.
+    """
+    texts, extra = _texts(request)
+    spec = pool.catalog.spec(request["model"])
+    if spec.backend == "extractive":
+        counts = [len(text.split()) for text in texts]
+    else:
+        file = pool.presence.folder(spec) / "tokenizer.json" if spec.weights else None
+        if file is None or not file.is_file():
+            raise NotSupported(f"the tokenizer of {spec.id} is not here", param="model", source="pool")
+        counts = await asyncio.to_thread(_count, file, texts)
+    counts = [own + extra for own in counts]
+    return {"model": spec.id, "count": sum(counts), "counts": counts}
+
+
+def _texts(request: dict[str, Any]) -> tuple[list[str], int]:
+    if "messages" in request:
+        messages = validation.chat(request)["messages"]
+        return [text_of(message.get("content")) for message in messages], PER_MESSAGE
+    prompt = validation.completion(request)["prompt"]
+    texts = prompt if isinstance(prompt, list) else [prompt]
+    if not all(isinstance(text, str) for text in texts):
+        raise BadRequest("prompt must be text or a list of texts", param="prompt", source="pool")
+    return texts, 0
+
+
+def _count(file: Path, texts: Sequence[str]) -> list[int]:
+    tokenizer = _tokenizer(file, file.stat().st_mtime_ns)
+    return [len(one) for one in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+@lru_cache(maxsize=8)
+def _tokenizer(file: Path, _changed: int) -> Tokenizer:
+    return Tokenizer.from_file(str(file))

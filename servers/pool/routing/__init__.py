@@ -1,0 +1,1 @@
+"""The router behind `auto`: which model a question deserves, and why."""

@@ -1,0 +1,98 @@
+"""Writes OpenAI's answers from pieces, for engines that do not speak that wire themselves. Pure text work."""
+
+import itertools
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from servers.pool.upstream.reply import Piece
+
+DONE = b"data: [DONE]\n\n"
+_numbers = itertools.count()
+_run = os.urandom(6).hex()
+
+
+def dumps(content: Any) -> bytes:
+    """JSON as it goes on the wire."""
+    return orjson.dumps(content)
+
+
+def line(event: Any) -> bytes:
+    """One server-sent event."""
+    return b"data: " + orjson.dumps(event) + b"\n\n"
+
+
+async def stream(
+    pieces: AsyncIterator[Piece], *, model: str, chat: bool, usage: bool
+) -> AsyncIterator[bytes]:
+    """Chunks of a chat or text completion, then `[DONE]`; `usage` adds OpenAI's closing usage chunk."""
+    opening = head(
+        model, "chat.completion.chunk" if chat else "text_completion", "chatcmpl" if chat else "cmpl"
+    )
+    if chat:
+        yield line({**opening, "choices": [choice({"delta": {"role": "assistant", "content": ""}}, None)]})
+    last = Piece(finish="stop")
+    async for piece in pieces:
+        if piece.text or piece.tool_calls:
+            part = {"delta": _delta(piece)} if chat else {"text": piece.text}
+            yield line({**opening, "choices": [choice(part, None)]})
+        if piece.finish:
+            last = piece
+    yield line({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
+    if usage:
+        yield line({**opening, "choices": [], "usage": _usage(last)})
+    yield DONE
+
+
+async def whole(pieces: AsyncIterator[Piece], *, model: str, chat: bool) -> bytes:
+    """A complete chat or text completion."""
+    texts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    last = Piece(finish="stop")
+    async for piece in pieces:
+        texts.append(piece.text)
+        calls += piece.tool_calls or []
+        if piece.finish:
+            last = piece
+    opening = head(model, "chat.completion" if chat else "text_completion", "chatcmpl" if chat else "cmpl")
+    text = "".join(texts)
+    message: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None}
+    if calls:
+        message["tool_calls"] = [_without_index(call) for call in calls]
+    part = {"message": message} if chat else {"text": text}
+    return orjson.dumps({**opening, "choices": [choice(part, last.finish)], "usage": _usage(last)})
+
+
+def head(model: str, kind: str, prefix: str) -> dict[str, Any]:
+    """The fields that open every answer and every chunk, with a fresh id."""
+    number = f"{prefix}-{_run}{next(_numbers):x}"
+    return {"id": number, "object": kind, "created": int(time.time()), "model": model}
+
+
+def choice(part: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    """The one choice of an answer or a chunk."""
+    return {"index": 0, **part, "logprobs": None, "finish_reason": finish}
+
+
+def _delta(piece: Piece) -> dict[str, Any]:
+    delta: dict[str, Any] = {}
+    if piece.text:
+        delta["content"] = piece.text
+    if piece.tool_calls:
+        delta["tool_calls"] = piece.tool_calls
+    return delta
+
+
+def _without_index(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name != "index"}
+
+
+def _usage(last: Piece) -> dict[str, int]:
+    return {
+        "prompt_tokens": last.prompt_tokens,
+        "completion_tokens": last.completion_tokens,
+        "total_tokens": last.prompt_tokens + last.completion_tokens,
+    }

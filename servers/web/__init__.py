@@ -1,0 +1,1 @@
+"""What every HTTP service shares: the app, its middleware, disconnects, server-sent events, serving."""

@@ -1,0 +1,145 @@
+from dataclasses import replace
+
+import pytest
+from pydantic import SecretStr
+
+from agents.context import Wishes
+from agents.conversation import budget, history, user_memory
+from agents.conversation.checkpointer import open_memory
+from agents.runtime import Order, compile_agents, run
+
+
+def order(text: str, thread: str) -> Order:
+    return Order("capibara6", [{"role": "user", "content": text}], thread_id=thread, durable=True)
+
+
+@pytest.fixture
+def on_server(stores, settings):
+    """Settings whose memory is a PostgreSQL server."""
+    named = stores.stores.model_copy(update={"postgres_dsn": SecretStr(stores.postgres_dsn)})
+    return settings.model_copy(update={"stores": named})
+
+
+async def test_threads_and_facts_are_kept_on_a_postgresql_server(on_server, context) -> None:
+    async with open_memory(on_server) as memory:
+        ready = compile_agents(memory)
+        await run(ready, order("¿En qué puerto escucha la API?", "pg"), context=context)
+        await memory.facts.aput(("usuarios", "ana"), "color", {"text": "verde"}, index=False)
+    async with open_memory(on_server) as memory:
+        ready = compile_agents(memory)
+        done = await run(ready, order("¿y la pool?", "pg"), context=context)
+        assert "8082" in done.answer.answer
+        assert len((await history.values(memory, "pg"))["messages"]) == 4
+        await history.copy(memory, "pg", "pg-2")
+        assert await history.values(memory, "pg-2") == await history.values(memory, "pg")
+        assert len(await history.history(memory, "pg", limit=100)) == len(
+            await history.history(memory, "pg-2", limit=100)
+        )
+        await history.forget(memory, "pg")
+        assert await history.values(memory, "pg") == {}
+        kept = await memory.facts.aget(("usuarios", "ana"), "color")
+        assert kept is not None
+        assert kept.value == {"text": "verde"}
+
+
+def said(text: str, thread: str | None = None) -> Order:
+    return Order("capibara6", [{"role": "user", "content": text}], thread_id=thread)
+
+
+def of(context, user):
+    return replace(context, wishes=Wishes(user=user))
+
+
+async def test_fact_is_remembered_across_threads_and_only_for_its_user(ready, context, knobs) -> None:
+    ana, eva = of(context, "ana@x.org"), of(context, "eva")
+    noted = await run(ready, said("Recuerda que mi color favorito es el verde", "a"), context=ana)
+    assert noted.answer.answer == "De acuerdo, lo recordaré."
+    assert "/v1/chat/completions" not in knobs.asked
+    question = "¿Qué he dicho sobre mi color favorito?"
+    told = (await run(ready, said(question, "b"), context=ana)).answer
+    assert "verde" in told.answer
+    assert told.citations[0].title == "Lo que has dicho"
+    assert "/api/v1/rag/hybrid-search" not in knobs.asked
+    assert "verde" not in (await run(ready, said(question, "c"), context=eva)).answer.answer
+
+
+async def test_earlier_messages_of_the_thread_are_recalled_too(ready, context) -> None:
+    await run(ready, said("Mi gato se llama Bruno y vive en Bilbao", "a"), context=context)
+    told = (await run(ready, said("What did I say about Bruno?", "a"), context=context)).answer
+    assert "Bilbao" in told.answer
+
+
+async def test_nothing_is_remembered_without_user_and_thread(ready, context) -> None:
+    told = (await run(ready, said("Remember that I like tea"), context=context)).answer
+    assert "can not remember" in told.answer
+
+
+async def test_long_thread_is_summarised_and_its_prompt_stays_within_budget(ready, context, knobs) -> None:
+    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 300}))
+    for number in range(9):
+        text = f"¿En qué puerto escucha la API? Es la vez número {number}. " + "Repito la pregunta. " * 6
+        await run(ready, said(text, "a"), context=context)
+    messages = knobs.asked["/v1/chat/completions"][-1]["messages"]
+    assert "Antes en esta conversación" in messages[0]["content"]
+    assert "vez número 0" in messages[0]["content"]
+    earlier = messages[1:-1]
+    assert sum(budget.estimate(earlier, budget.CHARS_PER_TOKEN)) <= 300
+    assert earlier == [] or earlier[0]["role"] == "user"
+
+
+async def test_model_that_can_writes_the_summary(ready, context, knobs) -> None:
+    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 100}))
+    knobs.model = "phi4_fast"
+
+    def mind(body):
+        system = body["messages"][0]["content"]
+        return [{"content": "RESUMEN de puertos." if "Resume" in system else "El puerto 5000 [1]."}]
+
+    knobs.mind = mind
+    for number in range(6):
+        await run(ready, said(f"¿En qué puerto escucha la API? {number} " * 5, "a"), context=context)
+    systems = [asked["messages"][0]["content"] for asked in knobs.asked["/v1/chat/completions"]]
+    assert any("RESUMEN de puertos." in system for system in systems)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("Recuerda que me gusta el té", "me gusta el té"),
+        ("por favor, apunta: comprar pan", "comprar pan"),
+        ("Remember that I live in Leeds.", "I live in Leeds."),
+        ("¿Recuerdas qué dije?", None),
+        ("Recuerda", None),
+        ("¿Qué puerto hay que recordar?", None),
+    ],
+)
+def test_only_plain_words_ask_to_remember(text, fact) -> None:
+    assert user_memory.to_remember(text) == fact
+
+
+async def test_a_conversation_is_measured_by_the_tokenizer_of_the_model_that_answers(
+    ready, context, knobs
+) -> None:
+    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 300}))
+    knobs.tokens = lambda text: 1
+    for number in range(9):
+        text = f"¿En qué puerto escucha la API? Es la vez número {number}. " + "Repito la pregunta. " * 6
+        await run(ready, said(text, "a"), context=context)
+    assert knobs.asked["/tokenize"][-1]["model"] == "extractive"
+    messages = knobs.asked["/v1/chat/completions"][-1]["messages"]
+    assert len(messages) == 18 and "vez número 0" in messages[1]["content"]
+
+
+def test_newest_messages_are_kept_and_begin_with_the_users() -> None:
+    talk = [{"role": role, "content": "x"} for role in ("user", "assistant") * 3]
+    assert budget.newest(talk, [5] * 6, 30) == talk
+    assert budget.newest(talk, [5] * 6, 19) == talk[4:]
+    assert budget.newest(talk, [5, 5, 5, 5, 50, 5], 30) == []
+    assert budget.newest([], [], 30) == []
+
+
+def test_tokens_are_counted_as_the_model_counted_them() -> None:
+    prompt = [{"role": "user", "content": "a" * 400}]
+    assert budget.learn(prompt, 100) == 4.0
+    assert budget.learn(prompt, 0) == budget.CHARS_PER_TOKEN
+    assert budget.learn(prompt, 1) == 8.0

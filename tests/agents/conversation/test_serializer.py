@@ -1,0 +1,79 @@
+import json
+import pickle
+import sqlite3
+from pathlib import Path
+
+import ormsgpack
+import pytest
+
+from agents.conversation.checkpointer import open_memory
+from agents.conversation.serializer import MOST_BYTES, Sealed, read_key
+from agents.runtime import Order, compile_agents, run
+from tools.errors import StateRefused
+
+ASKED = [{"role": "user", "content": "¿En qué puerto escucha la API?"}]
+
+
+class Bomb:
+    """Unpickling it creates the file at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def forged(kind: str, marker: Path) -> tuple[str, bytes]:
+    """Fault 52: rows that would run code, build objects or eat memory if they were decoded."""
+    constructor = {"lc": 2, "type": "constructor", "id": ["os", "mkdir"], "args": [str(marker)]}
+    call = ormsgpack.Ext(0, ormsgpack.packb(["os", "mkdir", [str(marker)]]))
+    return {
+        "pickle": ("pickle", pickle.dumps(Bomb(marker))),
+        "msgpack": ("msgpack", ormsgpack.packb({"channel_values": call})),
+        "lc": ("json", json.dumps(constructor).encode()),
+        "huge": ("bytes", b"0" * 100_000_000),
+        "short": ("msgpack", b"x"),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["pickle", "msgpack", "lc", "huge", "short"])
+@pytest.mark.parametrize("table", ["checkpoints", "writes"])
+async def test_tampered_rows_are_refused_and_nothing_runs(settings, context, kind, table, tmp_path) -> None:
+    async with open_memory(settings) as memory:
+        ready = compile_agents(memory)
+        await run(ready, Order("capibara6", ASKED, thread_id="a"), context=context)
+        marker = tmp_path / "executed"
+        column = {"checkpoints": "checkpoint", "writes": "value"}[table]
+        with sqlite3.connect(settings.home / "threads.sqlite") as base:
+            if table == "writes":
+                base.execute(
+                    "INSERT INTO writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, channel) "
+                    "SELECT thread_id, checkpoint_ns, max(checkpoint_id), 'x', 0, 'answer' FROM checkpoints"
+                )
+            base.execute(f"UPDATE {table} SET type = ?, {column} = ?", forged(kind, marker))
+        with pytest.raises(StateRefused):
+            await run(ready, Order("capibara6", ASKED, thread_id="a"), context=context)
+        assert not marker.exists()
+        await run(ready, Order("capibara6", ASKED, thread_id="b"), context=context)
+
+
+def test_value_comes_back_and_a_flipped_byte_does_not() -> None:
+    sealed = Sealed(b"k" * 32)
+    kind, data = sealed.dumps_typed({"ñ": [1, 2.5, None]})
+    assert sealed.loads_typed((kind, data)) == {"ñ": [1, 2.5, None]}
+    for at in (0, 40, len(data) - 1):
+        with pytest.raises(StateRefused):
+            sealed.loads_typed((kind, data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]))
+    with pytest.raises(StateRefused):
+        sealed.loads_typed(("json", data))
+    with pytest.raises(StateRefused):
+        sealed.loads_typed((kind, b"0" * (MOST_BYTES + 1)))
+
+
+def test_key_is_made_once_and_is_private(settings) -> None:
+    key = read_key(settings)
+    assert read_key(settings) == key
+    path = settings.home / "seal.key"
+    assert path.stat().st_mode & 0o077 == 0
+    assert [other.name for other in settings.home.iterdir()] == [path.name]

@@ -1,0 +1,40 @@
+"""Words that cross between Spanish and English: endings, spellings, everyday words."""
+
+import pytest
+
+from servers.bridge.text.cross_lingual import crossed
+from tools.text.analysis import stems
+from tools.text.glossary import PAIRS
+
+
+@pytest.mark.parametrize(
+    ("spanish", "english"),
+    [
+        ("nación", "nation"),
+        ("velocidad", "velocity"),
+        ("orgánica", "organic"),
+        ("filosofía", "philosophy"),
+        ("estructura", "structure"),
+        ("famoso", "famous"),
+        ("¿Cuántos años duró la guerra?", "war years"),
+        ("puerto del servidor", "server port"),
+    ],
+)
+def test_a_spanish_question_reaches_english_words(spanish: str, english: str) -> None:
+    assert set(stems(english, "en")) <= set(crossed(spanish, "es", "en"))
+
+
+@pytest.mark.parametrize(
+    ("english", "spanish"),
+    [("nations", "nación"), ("structure", "estructura"), ("loaded models", "modelos cargados")],
+)
+def test_an_english_question_reaches_spanish_words(english: str, spanish: str) -> None:
+    assert set(stems(spanish, "es")) & set(crossed(english, "en", "es"))
+
+
+def test_within_one_language_nothing_is_guessed() -> None:
+    assert crossed("la nación", "es", "es") == stems("la nación", "es")
+
+
+def test_the_glossary_is_well_formed() -> None:
+    assert all(len(pair.split(":")) == 2 and all(pair.split(":")) for pair in PAIRS.split())

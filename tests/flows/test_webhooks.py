@@ -1,0 +1,121 @@
+"""Webhooks of the API: who may start what, once, and how a run is followed."""
+
+import hashlib
+import hmac
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from servers.api.http import webhooks
+from servers.web.app import answer
+from tools.errors import Capibara6Error
+from tools.sections import Webhooks
+from tools.settings import Settings
+
+
+def build(settings: Settings) -> httpx.AsyncClient:
+    app = FastAPI()
+    app.state.desk = SimpleNamespace(settings=settings)
+    app.include_router(webhooks.router)
+
+    @app.exception_handler(Capibara6Error)
+    async def ours(_: object, exc: Capibara6Error):
+        return answer(exc)
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api")
+
+
+def sign(body: bytes, *, secret: str = "s3cret", key: str = "", late_s: float = 0, to: str = "health"):
+    """Headers that sign a request of now, or of a while ago."""
+    moment = str(int(time.time() - late_s))
+    said = f"{moment}.{to}.{key}.".encode() + body
+    signature = "sha256=" + hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()
+    headers = {"x-capibara6-timestamp": moment, "x-capibara6-signature": signature}
+    return {**headers, "idempotency-key": key} if key else headers
+
+
+async def test_a_webhook_starts_one_run_a_key_and_it_can_be_followed(resting: Settings) -> None:
+    request = {"json": {"services": [], "question": ""}, "headers": {"idempotency-key": "k"}}
+    async with build(resting) as client:
+        first = await client.post("/webhook/health", **request)
+        again = await client.post("/webhook/health", **request)
+        assert (first.status_code, first.json()["run_id"]) == (202, again.json()["run_id"])
+        run = (await client.get(first.json()["status_url"])).json()
+    assert run["state"] == "SCHEDULED"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/webhook/restore", b"{}", 403),
+        ("/webhook/health", b"{", 400),
+        ("/webhook/health", b"[]", 400),
+        ("/webhook/health", b'{"unknown": 1}', 400),
+        ("/webhook/health", b"[" * 100_000, 400),
+    ],
+)
+async def test_what_may_not_start_is_4xx(resting: Settings, path: str, body: bytes, status: int) -> None:
+    async with build(resting) as client:
+        response = await client.post(path, content=body)
+    assert response.status_code == status
+    assert response.json()["error"]["message"]
+
+
+def guarded(settings: Settings) -> Settings:
+    wanted = Webhooks.model_validate({"secret": "s3cret", "deployments": ["health", "nothing"]})
+    return settings.model_copy(update={"webhooks": wanted})
+
+
+@pytest.mark.parametrize(
+    ("how", "changed"),
+    [
+        ({}, {"x-capibara6-signature": ""}),
+        ({}, {"x-capibara6-signature": "ñ"}),
+        ({}, {"x-capibara6-timestamp": "9" * 5_000}),
+        ({}, {"x-capibara6-timestamp": "²"}),
+        ({}, {"x-capibara6-timestamp": "-1"}),
+        ({}, {"x-capibara6-timestamp": ""}),
+        ({"secret": "other"}, {}),
+        ({"to": "nothing"}, {}),
+        ({"key": "a"}, {"idempotency-key": "b"}),
+        ({"late_s": 31_536_000}, {}),
+        ({"late_s": -31_536_000}, {}),
+    ],
+)
+async def test_with_a_secret_what_is_not_signed_as_it_is_sent_is_401(
+    prefect: Settings, how: dict[str, Any], changed: dict[str, str]
+) -> None:
+    headers = {name: value.encode() for name, value in (sign(b"{}", **how) | changed).items()}
+    async with build(guarded(prefect)) as client:
+        response = await client.post("/webhook/health", content=b"{}", headers=headers)
+    assert response.status_code == 401
+    assert response.json()["error"]["message"]
+
+
+async def test_a_signature_of_another_body_is_401(prefect: Settings) -> None:
+    async with build(guarded(prefect)) as client:
+        response = await client.post("/webhook/health", content=b"{}", headers=sign(b"{ }"))
+    assert response.status_code == 401
+
+
+async def test_who_records_a_signed_request_can_only_ask_for_the_same_run(resting: Settings) -> None:
+    body = b'{"services": [], "question": ""}'
+    async with build(guarded(resting)) as client:
+        headers = sign(body)
+        first = await client.post("/webhook/health", content=body, headers=headers)
+        replayed = await client.post("/webhook/health", content=body, headers=headers)
+        other = sign(body, to="nothing")
+        missing = await client.post("/webhook/nothing", content=body, headers=other)
+    assert (first.status_code, replayed.json()["run_id"]) == (202, first.json()["run_id"])
+    assert missing.status_code == 404, "signed, allowed, but there is no such deployment"
+
+
+async def test_a_run_that_is_not_there_is_404(prefect: Settings) -> None:
+    async with build(prefect) as client:
+        missing = await client.get("/api/runs/00000000-0000-0000-0000-000000000000")
+        assert missing.status_code == 404
+        assert (await client.get("/api/runs/x")).status_code == 422

@@ -1,0 +1,66 @@
+"""What the pool says about itself: models, statistics, metrics, and a health that can fail."""
+
+import time
+
+from servers.pool.scheduling.instance import Phase
+from tests.pool.world import model
+
+
+async def test_stats_tell_what_runs_and_what_was_served(open_client, journal):
+    async with open_client({"a": model(journal, pinned=True), "b": model(journal)}) as client:
+        await client.until(lambda: client.lane("a").phase is Phase.READY)
+        await client.chat("b")
+        await client.stream("b", stream_options={"include_usage": True})
+        said = (await client.get("/stats"))[1]
+        row = said["models"]["b"]
+        assert (row["state"], row["loads"], row["requests"], row["failed_requests"]) == ("ready", 1, 2, 0)
+        assert (row["prompt_tokens"], row["completion_tokens"]) == (6, 10)
+        assert row["pid"] and row["port"] and row["load_seconds"] > 0 and row["memory"] > 0
+        assert said["models"]["a"]["pinned"] and said["slots"] == {"total": 3, "used": 2}
+        assert [event["event"] for event in said["events"]][:2] == ["starting", "ready"]
+        async with client.http.get(f"{client.base}/metrics") as response:
+            text = await response.text()
+        assert 'http_requests_total{route="/v1/chat/completions",status="200"} 2.0' in text
+        assert 'pool_model_loaded{model="b"} 1.0' in text
+        assert 'pool_tokens_total{kind="completion",model="b"} 10.0' in text
+
+
+async def test_evictions_are_counted_and_explained(open_client, journal):
+    async with open_client({"a": model(journal), "b": model(journal)}, max_loaded=1) as client:
+        await client.chat("a")
+        await client.chat("b")
+        said = (await client.get("/stats"))[1]
+        assert said["models"]["a"]["evictions"] == 1
+        assert any(event.get("why") == "room for b" for event in said["events"])
+
+
+async def test_health_is_down_when_something_is_stuck_and_says_what(open_client, journal):
+    async with open_client({"a": model(journal)}) as client:
+        assert (await client.get("/health"))[1]["status"] == "ok"
+        lane = client.lane("a")
+        lane.turn(Phase.STOPPING, time.monotonic() - 1000)
+        status, said = await client.get("/health/ready")
+        assert status == 503 and "stopping for 1000 s" in said["problems"][0]
+        lane.turn(Phase.COLD, time.monotonic())
+        client.pool.ticked -= 100
+        status, said = await client.get("/health")
+        assert status == 200 or "clock stands still" in said["problems"][0]
+        assert (await client.get("/health/live"))[0] == 200
+
+
+async def test_health_names_a_model_that_can_not_load(open_client, journal):
+    async with open_client({"a": model(journal, knobs={"fail_load": 1})}) as client:
+        await client.chat("a")
+        status, said = await client.get("/health")
+        assert (status, said["status"], said["failed_models"]) == (200, "degraded", ["a"])
+        assert (await client.get("/v1/models/a"))[1]["status"] == "failed"
+
+
+async def test_every_answer_carries_a_request_id(open_client):
+    async with open_client({"m": {"backend": "extractive"}}) as client:
+        for path in ("/health", "/v1/models", "/nowhere"):
+            async with client.http.get(client.base + path, headers={"x-request-id": "mine-1"}) as response:
+                assert response.headers["x-request-id"] == "mine-1"
+        async with client.http.get(client.base + "/nowhere", headers={"x-request-id": "a b"}) as response:
+            assert response.headers["x-request-id"] != "a b"
+            assert (await response.json())["error"]["code"] == "not_found"

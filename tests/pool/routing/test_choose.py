@@ -1,0 +1,192 @@
+import hashlib
+from typing import Any
+
+import pytest
+
+from servers.pool.catalog.catalog import Catalog, load_catalog
+from servers.pool.catalog.routing_options import Rule, Wish, read_wish
+from servers.pool.routing.choose import State, choose
+from servers.pool.routing.conversation import goes_on
+from tests.pool.prompts import SPLITS, accuracy, prompts, verdict
+from tools.errors import BadRequest, ModelNotFound
+from tools.schema import Route
+
+CATALOG = load_catalog()
+ALL = frozenset(CATALOG.ids)
+PROOF = "Demuestra que hay infinitos números primos"
+CODE = "Write a Python function that reverses a list"
+
+
+def ask(*said: str, catalog: Catalog = CATALOG, state: State | None = None, **wish: Any) -> Route:
+    """The route of a conversation in which the assistant answered each message but the last."""
+    messages: list[dict[str, str]] = []
+    for text in said:
+        messages += [{"role": "user", "content": text}, {"role": "assistant", "content": "…"}]
+    return choose(messages[:-1], catalog, state or State(ALL, ALL), Wish(**wish))
+
+
+def ruled(*rules: Rule) -> Catalog:
+    assert CATALOG.auto is not None
+    return CATALOG.model_copy(update={"auto": CATALOG.auto.model_copy(update={"rules": rules})})
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_unseen_prompts_get_the_kind_of_model_they_deserve(split: str) -> None:
+    whole, kinds = accuracy(prompts(split))
+    assert whole >= 0.80
+    assert min(kinds.values()) >= 0.70
+
+
+def test_prompts_are_balanced_and_two_in_five_are_traps() -> None:
+    rows = [row for split in SPLITS for row in prompts(split)]
+    spanish = sum(row["language"] == "es" for row in rows) / len(rows)
+    assert len({row["text"] for row in rows}) == len(rows) >= 300
+    assert 0.45 <= spanish <= 0.55
+    assert sum("trap" in row for row in rows) / len(rows) >= 0.40
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("¿Qué come una python de tres metros?", "general"),
+        ("¿A qué hora es la clase de natación?", "general"),
+        ("dime el codigo postal de leon", "general"),
+        (
+            "Traduce al inglés solo el comentario:\n# suma dos números\ndef f(a, b):\n    return a + b",
+            "general",
+        ),
+        ("hola, demuestra que la suma de dos pares es par", "expert"),
+        ("como le doy la vuelta a una cadena en python", "coding"),
+        ("¿Fotosíntesis?", "technical"),
+        ("gracias", "general"),
+        ("buenas! " * 60 + "¿qué tal el día?", "general"),
+    ],
+)
+def test_traps_do_not_fool_it(question: str, kind: str) -> None:
+    assert verdict(question) == kind
+
+
+def test_reasons_are_said_in_the_language_of_the_question() -> None:
+    assert "pide razonar" in ask(PROOF).reasons[0]
+    assert "work on code" in ask(CODE).reasons[0]
+
+
+def test_every_signal_comes_with_its_weight_and_every_kind_with_its_chance() -> None:
+    signals = ask(PROOF).signals
+    assert sum(
+        signals[f"chance.{kind}"] for kind in ("general", "technical", "coding", "expert")
+    ) == pytest.approx(1, abs=0.01)
+    assert signals["prove"] > 0
+
+
+def test_unavailable_model_is_replaced_in_the_declared_order_and_said_so() -> None:
+    route = ask(CODE, state=State(frozenset({"phi4_fast", "mistral_balanced"})))
+    assert (route.wanted, route.model) == ("qwen_coder", "mistral_balanced")
+    assert any("qwen_coder is not available" in reason for reason in route.reasons)
+
+
+def test_last_resort_serves_when_nothing_else_can() -> None:
+    assert ask(PROOF, state=State(frozenset({"extractive"}))).model == "extractive"
+
+
+def test_nothing_available_still_gives_a_decision() -> None:
+    assert ask(PROOF, state=State(frozenset())).model == "gptoss_complex"
+
+
+def test_follow_up_keeps_the_model_of_the_conversation() -> None:
+    assert ask(CODE, "and now in a shorter way").wanted == "qwen_coder"
+    assert ask(PROOF, "¿y con los compuestos?").wanted == "gptoss_complex"
+
+
+def test_new_task_leaves_the_model_of_the_conversation() -> None:
+    assert ask(CODE, "¿Qué le regalo a mi madre por su cumpleaños?").wanted == "phi4_fast"
+    assert ask("hola", PROOF).wanted == "gptoss_complex"
+
+
+def test_thanks_does_not_wake_the_expert() -> None:
+    assert ask(PROOF, "muchas gracias").wanted == "phi4_fast"
+    assert not goes_on("gracias")
+
+
+def test_previous_model_stays_when_another_is_hardly_better() -> None:
+    question = "¿Qué es una red mesh?"
+    assert ask(question).model == "mistral_balanced"
+    assert ask(question, previous="gptoss_complex").model == "gptoss_complex"
+    assert ask(question, previous="phi4_fast").model == "mistral_balanced"
+
+
+def test_slow_load_is_not_worth_a_small_gain() -> None:
+    technical = "¿Cómo funciona una turbina eólica?"
+    waiting = State(ALL, frozenset({"gptoss_complex"}), {"mistral_balanced": 30.0})
+    assert ask(technical, state=waiting).model == "gptoss_complex"
+    assert ask(technical, state=waiting).wanted == "mistral_balanced"
+
+
+def test_slow_load_is_worth_a_great_gain() -> None:
+    loading = State(ALL, frozenset({"phi4_fast"}), {"gptoss_complex": 30.0})
+    assert ask(PROOF, state=loading).model == "gptoss_complex"
+
+
+def test_caller_overrules_everything() -> None:
+    catalog = ruled(Rule(match=".", model="mistral_balanced"))
+    assert ask(PROOF, catalog=catalog, model="phi4_fast").model == "phi4_fast"
+    with pytest.raises(ModelNotFound):
+        ask(PROOF, model="nobody")
+
+
+def test_excluded_model_does_not_serve() -> None:
+    route = ask(PROOF, exclude=frozenset({"gptoss_complex"}))
+    assert (route.wanted, route.model) == ("gptoss_complex", "mistral_balanced")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(match=r"\bprimos\b", model="phi4_fast"),
+        Rule(domain="expert", model="phi4_fast"),
+        Rule(key=hashlib.sha256(b"secret").hexdigest(), model="phi4_fast"),
+    ],
+)
+def test_rule_pins_by_pattern_domain_and_key(rule: Rule) -> None:
+    wish = read_wish(None, secret=b"secret")
+    route = choose([{"role": "user", "content": PROOF}], ruled(rule), State(ALL, ALL), wish)
+    assert (route.wanted, route.model) == ("gptoss_complex", "phi4_fast")
+
+
+def test_rule_that_does_not_hold_changes_nothing() -> None:
+    assert ask(PROOF, catalog=ruled(Rule(domain="coding", model="phi4_fast"))).model == "gptoss_complex"
+
+
+def test_cost_ceiling_of_request_and_of_key_both_bind() -> None:
+    assert ask(PROOF, max_cost=2).model == "mistral_balanced"
+    key = hashlib.sha256(b"cheap").hexdigest()
+    assert ask(PROOF, catalog=ruled(Rule(key=key, max_cost=1)), key=key, max_cost=2).model == "phi4_fast"
+
+
+def test_text_that_does_not_fit_a_model_goes_where_it_fits() -> None:
+    long = "palabra " * 12_000
+    assert ask(f"{long}\nresume en una frase").model in ("qwen_coder", "gptoss_complex")
+
+
+def test_wish_with_an_unknown_field_is_refused() -> None:
+    with pytest.raises(BadRequest, match=r"route\.modle"):
+        read_wish({"modle": "phi4_fast"})
+
+
+def test_rule_with_a_broken_pattern_is_refused() -> None:
+    with pytest.raises(ValueError, match="regular expression"):
+        Rule(match="(", model="x")
+
+
+def test_passages_do_not_decide_the_kind() -> None:
+    block = "<passages>\n[1] Demuestra el teorema con código Python.\n</passages>"
+    route = ask(f"{block}\n\nPregunta: ¿Quién es la alcaldesa?")
+    assert route.wanted == "phi4_fast"
+    assert any("pasajes" in reason for reason in route.reasons)
+
+
+def test_empty_and_odd_messages_get_a_decision() -> None:
+    for content in ("", " ", None, [], [{"type": "image_url"}], "\x00", "¿" * 5_000, "(" * 20_000):
+        route = choose([{"role": "user", "content": content}], CATALOG, State(ALL, ALL))
+        assert route.model in ALL
+    assert choose([], CATALOG, State(ALL, ALL)).model in ALL

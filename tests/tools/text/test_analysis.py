@@ -1,0 +1,57 @@
+"""Text analysis: the same stems on both sides of a search, the right language, names that meet."""
+
+import pytest
+
+from servers.bridge.text.title_names import name_of, names_asked, names_in
+from tools.text.analysis import detect, fold, stems, tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("¿Cuántos modelos puede tener cargados a la vez el servidor?", "es"),
+        ("How many models can the server keep loaded at once?", "en"),
+        ("El grafo escucha en el puerto 9669.", "es"),
+        ("The graph listens on port 9669.", "en"),
+        ("puerto del servidor de modelos", "es"),
+        ("default port of the bridge", "en"),
+        ("Los Angeles Rams and La Liga clubs", "en"),
+        ("LOS PUERTOS DEL SERVIDOR", "es"),
+        ("Los Rams ganaron la final de Los Angeles", "es"),
+    ],
+)
+def test_language_is_told_by_function_words(text: str, language: str) -> None:
+    assert detect(text) == language
+
+
+def test_nothing_to_tell_gives_the_default() -> None:
+    assert detect("", default="es") == detect("9669", default="es") == "es"
+    assert detect("PostgreSQL", default="en") == "en"
+
+
+def test_accents_case_and_plural_do_not_separate_words() -> None:
+    assert stems("Canción", "es") == stems("CANCIONES", "es") == stems("cancion", "es")
+    assert stems("loaded models", "en") == stems("LOADING model", "en")
+    assert fold("Ñandú") == "nandu"
+
+
+def test_stop_words_carry_no_stem_and_numbers_stay_whole() -> None:
+    assert stems("¿Qué es el puerto 9669?", "es") == ["puert", "9669"]
+    assert stems("what is 3.14", "en") == ["3.14"]
+
+
+def test_a_title_counts_more_than_its_text() -> None:
+    words = tokens("Port", "the bridge", "en").split()
+    assert words.count("port") == 3
+    assert words.count("bridg") == 1
+
+
+def test_a_title_meets_its_mention_in_any_form() -> None:
+    assert name_of("Aircraft carrier", "en") in names_in("They built aircraft carriers then.", "en")
+    assert name_of("Mercury (planet)", "en") in names_in("Near Mercury it is hot.", "en")
+    assert name_of("Mercury (planet)", "en") not in names_in("The mercury rose.", "en")
+
+
+def test_question_names_are_runs_of_its_stems() -> None:
+    assert "lester smith" in names_asked("Which game did Lester Smith create?", ["en"])
+    assert len(names_asked("palabra " * 500, ["es"])) <= 120

@@ -1,0 +1,46 @@
+"""How an answer leaves: its head with the first bytes of its body, or alone when those are not there yet."""
+
+import asyncio
+import socket
+
+from servers.web.serve import Corked
+
+
+async def sent(*, apart: bool = False, close: bool = False) -> list[bytes]:
+    """What the other end of a connection receives, packet by packet."""
+    here, there = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_unix_connection(asyncio.Protocol, sock=stream_like(here))
+    answer = Corked(transport, loop)
+    answer.write(b"head ")
+    if apart:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    if not close:
+        answer.write(b"body ")
+        answer.write(b"more")
+    answer.close()
+    await asyncio.sleep(0)
+    packets: list[bytes] = []
+    there.settimeout(30)
+    with there:
+        while piece := await asyncio.to_thread(there.recv, 1024):
+            packets.append(piece)
+    return packets
+
+
+def stream_like(packets: socket.socket) -> socket.socket:
+    """asyncio takes streams only; this one keeps the borders between writes."""
+    return socket.socket(packets.family, socket.SOCK_STREAM, fileno=packets.detach())
+
+
+async def test_a_head_leaves_with_the_first_bytes_of_its_body():
+    assert await sent() == [b"head body ", b"more"]
+
+
+async def test_a_head_whose_body_is_late_leaves_alone():
+    assert await sent(apart=True) == [b"head ", b"body ", b"more"]
+
+
+async def test_a_head_without_a_body_is_not_lost_when_the_connection_ends():
+    assert await sent(close=True) == [b"head "]

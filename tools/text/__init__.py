@@ -1,0 +1,1 @@
+"""Spanish and English as text: language, words, stop words, stems, glossary."""
