@@ -9,21 +9,21 @@ from servers.bridge.clients.nebula.client import Nebula, open_nebula
 from servers.bridge.clients.postgres.client import Postgres, open_postgres
 from servers.bridge.clients.redis import Redis, open_redis
 from servers.bridge.embedding.embedder import Embedder
-from servers.bridge.embedding.registry import Embedders, open_embedders
+from servers.bridge.embedding.registry import EmbedderRegistry, open_embedders
 from servers.bridge.graph.knowledge_graph import Graph
-from servers.bridge.ingest.collections import Shelves
+from servers.bridge.ingest.collections import Collections
 from servers.bridge.ingest.jobs import Jobs
 from servers.bridge.ingest.pipeline import Ingest
-from servers.bridge.ingest.reembed import Reembed
-from servers.bridge.manifest.collection_cache import Lately
-from servers.bridge.manifest.repository import Library
-from servers.bridge.manifest.title_index import Titles
+from servers.bridge.ingest.reembed import Reembedding
+from servers.bridge.manifest.collection_cache import CollectionCache
+from servers.bridge.manifest.repository import Repository
+from servers.bridge.manifest.title_index import TitleIndex
 from servers.bridge.search.answer_cache import Cache
 from servers.bridge.search.fusion import Weights
 from servers.bridge.search.hybrid import Search
 from servers.bridge.search.rerank import open_reranker
-from servers.bridge.search.retrievers import Legs
-from servers.bridge.search.semantic_cache import Near
+from servers.bridge.search.retrievers import Retrievers
+from servers.bridge.search.semantic_cache import SemanticCache
 from tools.settings import Settings
 
 
@@ -36,13 +36,13 @@ class Stores:
     postgres: Postgres
     redis: Redis
     embedder: Embedder
-    embedders: Embedders
-    library: Library
-    lately: Lately
+    embedders: EmbedderRegistry
+    library: Repository
+    lately: CollectionCache
     ingest: Ingest
     search: Search
     jobs: Jobs
-    shelves: Shelves
+    shelves: Collections
 
 
 @asynccontextmanager
@@ -55,23 +55,23 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         embedders = await stack.enter_async_context(open_embedders(settings))
         reranker = await stack.enter_async_context(open_reranker(settings))
         embedder = embedders.default
-        library = Library(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
+        library = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
         graph = Graph(nebula)
-        titles = Titles(postgres)
+        titles = TitleIndex(postgres)
         ingest = Ingest(library, titles, milvus, graph, embedders)
-        legs = Legs(library, titles, milvus, graph, embedders, Weights())
+        legs = Retrievers(library, titles, milvus, graph, embedders, Weights())
         search = Search(
             library,
             legs,
             Cache(redis),
-            Near(redis, similar=settings.search.similar),
+            SemanticCache(redis, similar=settings.search.similar),
             reranker,
             ingest.reconcile,
             empty=settings.chat.collection,
         )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)
-        shelves = Shelves(library, embedders, Reembed(library, milvus, embedders), jobs)
+        shelves = Collections(library, embedders, Reembedding(library, milvus, embedders), jobs)
         yield Stores(
             milvus,
             nebula,
@@ -80,7 +80,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             embedder,
             embedders,
             library,
-            Lately(library),
+            CollectionCache(library),
             ingest,
             search,
             jobs,

@@ -28,7 +28,7 @@ class Count:
 
 
 @dataclass(slots=True)
-class Meter:
+class Counters:
     """All models, all paths. `seconds` counts answers by BOUNDS_S, the last place for those beyond."""
 
     counts: dict[str, Count] = field(default_factory=dict)

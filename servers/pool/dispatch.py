@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.engines.availability import tag
 from servers.pool.pool import Pool
 from servers.pool.scheduling.instance import Ticket
@@ -25,7 +25,7 @@ HONOURED_S = 1
 
 
 async def ask(
-    pool: Pool, spec: Spec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
+    pool: Pool, spec: ModelSpec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
 ) -> Reply:
     """The engine's reply, of a status below 500. Raises Unavailable, UpstreamFailed or RateLimited."""
     tried: list[Replica] = []
@@ -44,7 +44,7 @@ async def ask(
 
 async def _once(
     pool: Pool,
-    spec: Spec,
+    spec: ModelSpec,
     ticket: Ticket,
     path: str,
     request: dict[str, Any],
@@ -53,14 +53,14 @@ async def _once(
 ) -> Reply:
     if spec.backend == "extractive":
         return await inprocess.ask(spec.id, path, request)
-    remote = pool.remotes.get(ticket.lane)
+    remote = pool.remotes.get(ticket.instance)
     if remote is None:
         return await _own(pool, spec, ticket, path, request, body)
     replica = remote.choose(time.monotonic(), avoid=tried[-1] if tried else None)
     tried.append(replica)
     replica.busy += 1
     try:
-        if ticket.lane.endswith("@ollama") or spec.backend == "ollama":
+        if ticket.instance.endswith("@ollama") or spec.backend == "ollama":
             name = tag(spec.ollama or "")
             reply = await ollama.ask(pool.session, replica.url, name, spec.id, path, request)
         else:
@@ -78,10 +78,10 @@ async def _once(
 
 
 async def _own(
-    pool: Pool, spec: Spec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
+    pool: Pool, spec: ModelSpec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
 ) -> Reply:
     """Ask an engine that the pool has started."""
-    child = pool.nursery.children.get(spec.id)
+    child = pool.lifecycle.children.get(spec.id)
     if child is None or child.generation != ticket.generation:
         raise EngineGone(f"the engine of {spec.id} has just ended", source="engine", retry_after=1)
     stream = bool(request.get("stream"))
@@ -108,7 +108,7 @@ def _weigh(replica: Replica, reply: Reply) -> None:
     reply.close = closed
 
 
-def _judged(spec: Spec, reply: Reply) -> Reply:
+def _judged(spec: ModelSpec, reply: Reply) -> Reply:
     """A reply that may go to the client. Our own standing with the engine is not the client's affair."""
     if reply.status >= 500:
         raise _failed(reply)
@@ -138,7 +138,7 @@ def _worth_repeating(
     """An engine that failed by itself may do better at once; one that is gone will not, but another may."""
     if (exc.retry_after or 0) > HONOURED_S:
         return False
-    remote = pool.remotes.get(ticket.lane)
+    remote = pool.remotes.get(ticket.instance)
     if remote is not None and len(tried) < attempt:
         # Every circuit is open.
         return False

@@ -4,7 +4,7 @@ import gc
 import time
 from typing import Any
 
-from servers.pool.http.app import Exchange, PoolDoor
+from servers.pool.http.app import Exchange, PoolApp
 from servers.pool.http.handlers import Routes
 from servers.pool.pool import open_pool
 from servers.web.serve import listen
@@ -16,7 +16,7 @@ COLLECT = (20_000, 20, 50)
 log = get_logger("pool")
 
 
-def build_app(settings: Settings) -> PoolDoor:
+def build_app(settings: Settings) -> PoolApp:
     """The pool's ASGI app. Its lifespan reads the catalogue and ends all engines on the way out."""
     routes = Routes()
 
@@ -37,7 +37,7 @@ def build_app(settings: Settings) -> PoolDoor:
             seconds = time.monotonic() - exchange.arrived
             routes.pool.meter.finished(path, exchange.status, seconds)
 
-    return PoolDoor(settings, routes=routes, finished=finished, lifespan=lifespan)
+    return PoolApp(settings, routes=routes, finished=finished, lifespan=lifespan)
 
 
 def run(settings: Settings) -> None:

@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from servers.pool.catalog.catalog import Catalog, Spec, load_catalog
+from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
 from servers.pool.consensus.stats import Tally
-from servers.pool.counters import Meter
+from servers.pool.counters import Counters
 from servers.pool.decisions import Events
 from servers.pool.engines import process, sockets
-from servers.pool.engines.availability import Presence
-from servers.pool.engines.lifecycle import Nursery
+from servers.pool.engines.availability import Availability
+from servers.pool.engines.lifecycle import Lifecycle
 from servers.pool.engines.memory import Memory, predict
 from servers.pool.routing.choose import State
-from servers.pool.scheduling.instance import Lane, Phase, Ticket
+from servers.pool.scheduling.instance import Instance, Phase, Ticket
 from servers.pool.scheduling.scheduler import Scheduler
 from servers.pool.upstream import openai
 from servers.pool.upstream.circuit_breaker import Budget
-from servers.pool.upstream.connection import Lines
+from servers.pool.upstream.connection import ConnectionPool
 from servers.pool.upstream.replicas import Replicas
 from tools.errors import ModelUnavailable
 from tools.settings import Settings
@@ -31,44 +31,44 @@ LOOK_S = 10.0
 
 
 class Pool:
-    """Also the scheduler's `Effects`: it passes orders to the nursery and wakes those who wait."""
+    """Also the scheduler's `Effects`: it passes orders to the lifecycle and wakes those who wait."""
 
     def __init__(self, settings: Settings, catalog: Catalog, session: aiohttp.ClientSession) -> None:
         self.settings, self.catalog, self.session = settings, catalog, session
-        self.lines = Lines()
-        self.presence = Presence(settings, catalog, session)
-        self.memory, self.events, self.meter, self.budget = Memory(), Events(), Meter(), Budget()
-        self.nursery = Nursery(settings, catalog, self.presence, session, self.memory)
-        self.scheduler = Scheduler(self._lanes(), settings.pool, self)
-        self.nursery.scheduler = self.scheduler
+        self.lines = ConnectionPool()
+        self.availability = Availability(settings, catalog, session)
+        self.memory, self.events, self.meter, self.budget = Memory(), Events(), Counters(), Budget()
+        self.lifecycle = Lifecycle(settings, catalog, self.availability, session, self.memory)
+        self.scheduler = Scheduler(self._instances(), settings.pool, self)
+        self.lifecycle.scheduler = self.scheduler
         self.remotes = self._remotes()
         self.consensus = Tally()
         self.since = int(time.time())
         self.ticked = time.monotonic()
         self._keys: dict[str, str] = {}
-        self.start, self.stop = self.nursery.start, self.nursery.stop
-        self.sleep, self.wake = self.nursery.sleep, self.nursery.wake
+        self.start, self.stop = self.lifecycle.start, self.lifecycle.stop
+        self.sleep, self.wake = self.lifecycle.sleep, self.lifecycle.wake
         self.note, self.free = self.events.note, self.memory.free
 
     def settle(self, ticket: Ticket) -> None:
         if ticket.waiter is not None and not ticket.waiter.done():
             ticket.waiter.set_result(None)
 
-    def lanes(self, spec: Spec) -> list[str]:
-        """The lanes that could serve `spec` now, best first. Raises ModelUnavailable with the reason."""
-        own = self.scheduler.lanes.get(spec.id)
+    def instances(self, spec: ModelSpec) -> list[str]:
+        """The instances that could serve `spec` now, best first. Raises ModelUnavailable with the reason."""
+        own = self.scheduler.instances.get(spec.id)
         if own is not None and own.managed and own.phase is Phase.READY:
             return [spec.id]
-        engine = self.presence.engine(spec)
+        engine = self.availability.engine(spec)
         if engine.kind is None:
             raise ModelUnavailable(
                 f"{spec.id} is not available: {engine.reason}", param="model", source="pool"
             )
         if engine.kind != "vllm":
-            return [lane_name(spec, engine.kind)]
+            return [instance_name(spec, engine.kind)]
         if own is not None and own.phase in (Phase.COLD, Phase.FAILED) and not own.loads:
-            own.need = predict(spec, self.presence.folder(spec))
-        return [spec.id, lane_name(spec, "ollama")] if self.presence.in_ollama(spec) else [spec.id]
+            own.need = predict(spec, self.availability.folder(spec))
+        return [spec.id, instance_name(spec, "ollama")] if self.availability.in_ollama(spec) else [spec.id]
 
     async def wait(self, ticket: Ticket, *, pause: float | None = None) -> bool:
         """Wait until the ticket is settled, or for `pause` seconds; whether it is settled. Cancel-safe."""
@@ -83,9 +83,9 @@ class Pool:
             raise
         return bool(done)
 
-    async def load(self, spec: Spec) -> None:
+    async def load(self, spec: ModelSpec) -> None:
         """Load a model and return when it is ready. Raises what its waiters would hear."""
-        name = self.lanes(spec)[0]
+        name = self.instances(spec)[0]
         self.scheduler.load(name, time.monotonic())
         ticket = self.scheduler.request(name, time.monotonic())
         try:
@@ -95,7 +95,7 @@ class Pool:
         finally:
             self.scheduler.leave(ticket, time.monotonic())
 
-    def key(self, spec: Spec) -> str | None:
+    def key(self, spec: ModelSpec) -> str | None:
         """The key of a remote engine, from the file that the catalogue names."""
         if spec.key_file is None:
             return None
@@ -108,14 +108,14 @@ class Pool:
         now = time.monotonic()
         here, loaded, load_s = set[str](), set[str](), dict[str, float]()
         for spec in self.catalog.models.values():
-            lane = self.scheduler.lanes[spec.id]
-            kind = self.presence.engine(spec).kind
-            broken = lane.until > now and not self.presence.in_ollama(spec)
+            instance = self.scheduler.instances[spec.id]
+            kind = self.availability.engine(spec).kind
+            broken = instance.until > now and not self.availability.in_ollama(spec)
             if kind is not None and not broken:
                 here.add(spec.id)
-            if kind not in (None, "vllm") or lane.phase is Phase.READY:
+            if kind not in (None, "vllm") or instance.phase is Phase.READY:
                 loaded.add(spec.id)
-            load_s[spec.id] = lane.load_s
+            load_s[spec.id] = instance.load_s
         return State(available=frozenset(here), loaded=frozenset(loaded), load_s=load_s)
 
     async def tick(self) -> None:
@@ -129,32 +129,32 @@ class Pool:
         """Keep an eye on what other programs start and take."""
         while True:
             await asyncio.sleep(LOOK_S)
-            await self.presence.look()
+            await self.availability.look()
             if self.memory.gpu_total is not None:
                 await self.memory.look()
 
-    def _lanes(self) -> list[Lane]:
-        lanes: list[Lane] = []
+    def _instances(self) -> list[Instance]:
+        instances: list[Instance] = []
         for spec in self.catalog.models.values():
             idle_s = spec.idle_s or self.settings.pool.idle_s
-            lane = Lane(spec.id, spec.concurrency, spec.local, idle_s, pinned=spec.pinned)
-            lanes.append(lane)
+            instance = Instance(spec.id, spec.concurrency, spec.local, idle_s, pinned=spec.pinned)
+            instances.append(instance)
             if spec.local and spec.ollama:
-                lanes.append(Lane(lane_name(spec, "ollama"), spec.concurrency, False, idle_s))
-        return lanes
+                instances.append(Instance(instance_name(spec, "ollama"), spec.concurrency, False, idle_s))
+        return instances
 
     def _remotes(self) -> dict[str, Replicas]:
         remotes: dict[str, Replicas] = {}
         for spec in self.catalog.models.values():
             if spec.ollama:
-                remotes[lane_name(spec, "ollama")] = Replicas([self.presence.ollama_url])
+                remotes[instance_name(spec, "ollama")] = Replicas([self.availability.ollama_url])
             if spec.backend == "openai":
                 remotes[spec.id] = Replicas(spec.urls)
         return remotes
 
 
-def lane_name(spec: Spec, kind: str) -> str:
-    """The lane of `spec` on a kind of engine: its own, or the one beside it for Ollama as second engine."""
+def instance_name(spec: ModelSpec, kind: str) -> str:
+    """The instance of `spec` on a kind of engine: its own, or the one beside it on Ollama."""
     return f"{spec.id}@ollama" if kind == "ollama" and spec.local else spec.id
 
 
@@ -164,14 +164,14 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
     catalog = load_catalog(settings.pool.catalog)
     async with openai.open_session() as session:
         pool = Pool(settings, catalog, session)
-        owner = pool.nursery.owner
-        swept = await process.sweep(owner, pool.nursery.register.left_behind(owner))
+        owner = pool.lifecycle.owner
+        swept = await process.sweep(owner, pool.lifecycle.register.left_behind(owner))
         sockets.sweep(owner)
         if swept:
             pool.events.note("swept", "", pids=swept)
-        await asyncio.gather(pool.presence.look(), pool.memory.look())
+        await asyncio.gather(pool.availability.look(), pool.memory.look())
         for spec in catalog.models.values():
-            if spec.pinned and spec.local and pool.presence.engine(spec).kind == "vllm":
+            if spec.pinned and spec.local and pool.availability.engine(spec).kind == "vllm":
                 pool.scheduler.load(spec.id, time.monotonic())
         clocks = [asyncio.ensure_future(pool.tick()), asyncio.ensure_future(pool.look())]
         try:
@@ -180,5 +180,5 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
             for clock in clocks:
                 clock.cancel()
             await asyncio.gather(*clocks, return_exceptions=True)
-            await pool.nursery.close()
+            await pool.lifecycle.close()
             pool.lines.close()

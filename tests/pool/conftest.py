@@ -43,9 +43,9 @@ def open_client(tmp_path: Path, journal: Path) -> Start:
             async with aiohttp.ClientSession(connector=connector) as session:
                 client = Client(session, base, app, settings, journal)
                 yield client
-                await client.until(lambda: client.pool.scheduler.desk.queued == 0)
-                lanes = client.pool.scheduler.lanes.values()
-                await client.until(lambda: not any(lane.in_flight for lane in lanes))
+                await client.until(lambda: client.pool.scheduler.queues.queued == 0)
+                instances = client.pool.scheduler.instances.values()
+                await client.until(lambda: not any(instance.in_flight for instance in instances))
         assert client.orphans() == []
 
     return start

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from servers.pool.scheduling.instance import LOADING, Lane, Phase, Ticket
+from servers.pool.scheduling.instance import LOADING, Instance, Phase, Ticket
 from servers.pool.scheduling.scheduler import Scheduler
 from tools.errors import ModelUnavailable
 from tools.settings import Pool as Limits
@@ -64,16 +64,18 @@ class Machine:
         self.world = World(memory)
         self.now = 1_000.0
         self.sleeps = sleeps
-        lanes = [Lane(n, 2, n != "far", bounds["idle_s"], pinned=n == pinned, need=GIB) for n in self.MODELS]
-        self.world.needs = {lane.name: lane.need for lane in lanes if lane.managed}
+        instances = [
+            Instance(n, 2, n != "far", bounds["idle_s"], pinned=n == pinned, need=GIB) for n in self.MODELS
+        ]
+        self.world.needs = {instance.name: instance.need for instance in instances if instance.managed}
         self.limits = Limits(**bounds)
-        self.scheduler = Scheduler(lanes, self.limits, self.world)
+        self.scheduler = Scheduler(instances, self.limits, self.world)
         self.tickets: list[Ticket] = []
         self.streaming: dict[Ticket, str] = {}
 
     @property
-    def lanes(self) -> dict[str, Lane]:
-        return self.scheduler.lanes
+    def instances(self) -> dict[str, Instance]:
+        return self.scheduler.instances
 
     # Events.
 
@@ -105,10 +107,10 @@ class Machine:
                 self.scheduler.slept(name, generation, self.now, well=well)
 
     def die(self, name: str) -> None:
-        lane = self.lanes[name]
+        instance = self.instances[name]
         cause = ModelUnavailable("killed", source="engine")
-        if lane.phase in (Phase.READY, Phase.DRAINING, Phase.SLEEPING):
-            self.scheduler.died(name, lane.generation, cause, self.now)
+        if instance.phase in (Phase.READY, Phase.DRAINING, Phase.SLEEPING):
+            self.scheduler.died(name, instance.generation, cause, self.now)
 
     def tick(self, seconds: float) -> None:
         self.now += seconds
@@ -117,40 +119,46 @@ class Machine:
     # What must hold.
 
     def check(self) -> None:
-        lanes = self.lanes.values()
-        managed = [lane for lane in lanes if lane.managed]
-        assert sum(lane.holds_slot for lane in managed) <= self.limits.max_loaded
-        assert self.scheduler.desk.queued == sum(len(lane.queue) for lane in lanes) <= self.limits.queue_total
+        instances = self.instances.values()
+        managed = [instance for instance in instances if instance.managed]
+        assert sum(instance.holds_slot for instance in managed) <= self.limits.max_loaded
+        assert (
+            self.scheduler.queues.queued
+            == sum(len(instance.queue) for instance in instances)
+            <= self.limits.queue_total
+        )
         if self.world.memory is not None:
             assert sum(self.world.taken.values()) <= self.world.memory
-        for lane in lanes:
-            assert len(lane.queue) <= self.limits.queue_per_model
-            assert len(lane.in_flight) <= lane.concurrency
-            if lane.in_flight:
-                assert lane.phase in (Phase.READY, Phase.DRAINING), f"{lane.name} works while {lane.phase}"
-            if lane.managed:
-                self._check_orders(lane)
-            for ticket in lane.queue:
+        for instance in instances:
+            assert len(instance.queue) <= self.limits.queue_per_model
+            assert len(instance.in_flight) <= instance.concurrency
+            if instance.in_flight:
+                assert instance.phase in (Phase.READY, Phase.DRAINING), (
+                    f"{instance.name} works while {instance.phase}"
+                )
+            if instance.managed:
+                self._check_orders(instance)
+            for ticket in instance.queue:
                 assert not ticket.granted and ticket.refused is None and not ticket.left
         for ticket in self.tickets:
             assert not (ticket.granted and ticket.refused)
-            waiting = ticket in self.lanes[ticket.lane].queue
+            waiting = ticket in self.instances[ticket.instance].queue
             assert ticket.granted or ticket.refused is not None or waiting, "a ticket was forgotten"
 
-    def _check_orders(self, lane: Lane) -> None:
-        running = self.world.orders.get(lane.name, ("nothing", 0))[0]
+    def _check_orders(self, instance: Instance) -> None:
+        running = self.world.orders.get(instance.name, ("nothing", 0))[0]
         expected = {
             Phase.STARTING: ("start",), Phase.WAKING: ("wake",), Phase.STOPPING: ("stop", "sleep"),
-        }.get(lane.phase, ("nothing",))  # fmt: skip
-        assert running in expected, f"{lane.name} is {lane.phase} while {running} runs"
+        }.get(instance.phase, ("nothing",))  # fmt: skip
+        assert running in expected, f"{instance.name} is {instance.phase} while {running} runs"
 
     def check_bounds(self) -> None:
         """After a tick nobody has waited longer than the bound."""
-        for lane in self.lanes.values():
-            if lane.phase not in LOADING:
-                assert self.now - lane.oldest < self.limits.queue_wait_s
+        for instance in self.instances.values():
+            if instance.phase not in LOADING:
+                assert self.now - instance.oldest < self.limits.queue_wait_s
             else:
-                assert self.now - lane.since < self.limits.load_s
+                assert self.now - instance.since < self.limits.load_s
 
     def settle_down(self) -> None:
         """With a world that works everybody is answered, and nothing stays stuck."""
@@ -166,7 +174,7 @@ class Machine:
                 break
         assert not self.tickets, f"never answered: {self.tickets}"
         assert not self.world.orders
-        assert self.scheduler.desk.queued == 0
+        assert self.scheduler.queues.queued == 0
 
     def drive(self, source: random.Random, steps: int) -> None:
         """Random events; the caller names the seed when this fails."""

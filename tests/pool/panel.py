@@ -84,5 +84,5 @@ async def open_panel(home: Path, script: Script, **table: Any) -> AsyncIterator[
         ):
             yield Ask(http, base, engine, app)
             await until(lambda: engine.running == 0)
-            lanes = app.routes.pool.scheduler.lanes.values()
-            await until(lambda: not any(lane.in_flight for lane in lanes))
+            instances = app.routes.pool.scheduler.instances.values()
+            await until(lambda: not any(instance.in_flight for instance in instances))

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.engines import process, sockets, vllm
 from servers.pool.engines.memory import ENGINE_BYTES, Memory, predict
 from servers.pool.http import validation
 from servers.pool.http.ollama import requests
-from servers.pool.upstream.circuit_breaker import OPENS_AFTER, Breaker, Budget
-from servers.pool.upstream.deadline import Patience
+from servers.pool.upstream.circuit_breaker import OPENS_AFTER, Budget, CircuitBreaker
+from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.ollama_translate import to_native
 from servers.pool.upstream.replicas import Replicas
 from servers.pool.upstream.sse import EVENT_BYTES, Reader
@@ -63,7 +63,7 @@ def test_an_event_without_end_is_a_failure_before_it_fills_the_memory():
 
 
 def test_a_circuit_opens_after_failures_and_lets_one_try_through():
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(OPENS_AFTER):
         assert breaker.closed(0.0)
         breaker.failed(0.0, "sick")
@@ -93,19 +93,19 @@ def test_repeats_are_bought_with_requests():
 
 
 async def test_patience_runs_out_only_when_nothing_renews_it():
-    with Patience(0.0, polled=True) as patience:
+    with Deadline(0.0, polled=True) as patience:
         patience.renew(60)
         patience.look()
         await asyncio.sleep(0)
     assert not patience.ran_out
-    with pytest.raises(TimeoutError), Patience(60.0) as patience:
+    with pytest.raises(TimeoutError), Deadline(60.0) as patience:
         patience.renew(0.05)
         await asyncio.sleep(60)
 
 
 async def test_patience_leaves_other_cancellations_alone():
     async def wait() -> None:
-        with Patience(60.0):
+        with Deadline(60.0):
             await asyncio.sleep(60)
 
     task = asyncio.ensure_future(wait())
@@ -115,7 +115,7 @@ async def test_patience_leaves_other_cancellations_alone():
         await task
 
 
-def command(spec: Spec, **changes) -> list[str]:
+def command(spec: ModelSpec, **changes) -> list[str]:
     given = {
         "python": Path("/p"),
         "folder": Path("/w"),
@@ -129,7 +129,7 @@ def command(spec: Spec, **changes) -> list[str]:
 
 
 def test_an_engine_is_started_on_loopback_with_its_nonce_and_safe_weights_only():
-    spec = Spec(id="m", backend="vllm", weights="m", args=("--max-model-len", "5"), env={"A": "b"})
+    spec = ModelSpec(id="m", backend="vllm", weights="m", args=("--max-model-len", "5"), env={"A": "b"})
     line = " ".join(command(spec))
     assert (
         "--host 127.0.0.1" in line
@@ -145,16 +145,16 @@ def test_an_engine_is_started_on_loopback_with_its_nonce_and_safe_weights_only()
     assert environment["VLLM_API_KEY"] == "secret-key" and environment["A"] == "b"
     assert not any(name.startswith("CAPIBARA6") for name in environment)
     assert "secret-key" not in line
-    asleep = Spec(id="m", backend="vllm", weights="m", sleep_level=1)
+    asleep = ModelSpec(id="m", backend="vllm", weights="m", sleep_level=1)
     assert "--enable-sleep-mode" in command(asleep)
     assert vllm.environment(asleep, "k")["VLLM_SERVER_DEV_MODE"] == "1"
 
 
 def test_memory_is_predicted_from_weights_cache_and_engine(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"x" * 1000)
-    spec = Spec(id="m", backend="vllm", weights="m", kv_bytes=50)
+    spec = ModelSpec(id="m", backend="vllm", weights="m", kv_bytes=50)
     assert predict(spec, tmp_path) == 1050 + ENGINE_BYTES
-    assert predict(Spec(id="m", backend="vllm", weights="m", memory_bytes=7), tmp_path) == 7
+    assert predict(ModelSpec(id="m", backend="vllm", weights="m", memory_bytes=7), tmp_path) == 7
 
 
 async def test_free_memory_is_known_with_or_without_a_gpu(monkeypatch, tmp_path):

@@ -118,11 +118,11 @@ class Client:
         """Wait for something to become true."""
         return await until(happened, within=within)
 
-    def lane(self, name: str) -> Any:
-        return self.pool.scheduler.lanes[name]
+    def instance(self, name: str) -> Any:
+        return self.pool.scheduler.instances[name]
 
     def written(self, event: str, name: str = "") -> list[str]:
-        """Lines of the engines' journal."""
+        """ConnectionPool of the engines' journal."""
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
         return [line for line in lines if line.startswith(event) and (not name or line.split()[1] == name)]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from servers.bridge.access.audit import Audit, Entry
 from servers.bridge.access.keys import PREFIX, Caller, Keys
-from servers.bridge.access.rate_limit import Quota
+from servers.bridge.access.rate_limit import RateLimiter
 from servers.bridge.clients.tenants import DEFAULT, is_tenant
 from servers.web.middleware import OPEN_PATHS, Headers
 from tools.errors import BadRequest, Draining, Forbidden, Unauthorized
@@ -29,7 +29,7 @@ class Gate:
         self.secret = secret.encode() if secret else None
         self.keys = keys
         self.audit = audit
-        self.quota = Quota()
+        self.quota = RateLimiter()
 
     @asynccontextmanager
     async def admit(self, scope: Any, headers: Headers) -> AsyncIterator[None]:

@@ -23,7 +23,7 @@ class Bucket:
         self.at = now
 
 
-class Quota:
+class RateLimiter:
     """Buckets by key id. A full and idle bucket is as good as none, so memory follows the keys in use."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,1 +1,1 @@
-"""Embedders: texts to unit vectors, in this process or over OpenAI's wire."""
+"""EmbedderRegistry: texts to unit vectors, in this process or over OpenAI's wire."""

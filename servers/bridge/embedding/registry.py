@@ -11,7 +11,7 @@ from tools.sections import Embedder as Chosen
 from tools.settings import Settings
 
 
-class Embedders:
+class EmbedderRegistry:
     """Found by the name that settings give them or by the model's own, which is what collections keep."""
 
     def __init__(self, default: Embedder, named: dict[str, Embedder]) -> None:
@@ -35,7 +35,7 @@ class Embedders:
 
 
 @asynccontextmanager
-async def open_embedders(settings: Settings) -> AsyncIterator[Embedders]:
+async def open_embedders(settings: Settings) -> AsyncIterator[EmbedderRegistry]:
     """Nothing is loaded or asked before the first text."""
     async with AsyncExitStack() as stack:
         builtin = MiniLM(settings.home.absolute() / "models")
@@ -43,7 +43,7 @@ async def open_embedders(settings: Settings) -> AsyncIterator[Embedders]:
         for name, chosen in settings.embedders.items():
             named[name] = await stack.enter_async_context(_open(chosen, settings, builtin))
         default = await stack.enter_async_context(_open(settings.embedder, settings, builtin))
-        yield Embedders(default, named)
+        yield EmbedderRegistry(default, named)
 
 
 @asynccontextmanager

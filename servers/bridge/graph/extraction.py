@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from servers.bridge.graph.extraction_edges import check, edge, holds, links, rank_of, row_of, same
 from servers.bridge.graph.knowledge_graph import Graph, space_name
-from servers.bridge.manifest.repository import Library
+from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DONE, PENDING, STALE, ChunkRow, DocumentRow, ExtractionRow
-from servers.bridge.manifest.title_index import Titles
+from servers.bridge.manifest.title_index import TitleIndex
 from servers.bridge.manifest.upsert_plan import Place
 from servers.bridge.text import entities
 from servers.bridge.text.title_names import name_of, names_in, vertex
@@ -26,7 +26,7 @@ DEFAULT = f"names:v{entities.VERSION}"
 class Extractions:
     """Owns the rows of extractions and their edges. Raises StoreUnavailable."""
 
-    def __init__(self, library: Library, titles: Titles, graph: Graph) -> None:
+    def __init__(self, library: Repository, titles: TitleIndex, graph: Graph) -> None:
         self.library, self.titles, self.graph = library, titles, graph
 
     async def put(self, place: Place, document_id: str, found: Extraction) -> dict[str, Any]:

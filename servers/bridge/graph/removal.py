@@ -17,17 +17,17 @@ from servers.bridge.graph.knowledge_graph import (
     parts,
     space_name,
 )
-from servers.bridge.manifest.title_index import Titles
+from servers.bridge.manifest.title_index import TitleIndex
 from servers.bridge.manifest.upsert_plan import Place
 from servers.bridge.text.title_names import vertex
 
 HELD = "src(edge) AS c, dst(edge) AS e, properties($^).document AS d, properties($$).name AS m"
 
 
-class Departures:
+class Removal:
     """Raises StoreUnavailable."""
 
-    def __init__(self, graph: Graph, titles: Titles) -> None:
+    def __init__(self, graph: Graph, titles: TitleIndex) -> None:
         self.graph, self.titles = graph, titles
 
     async def remove(

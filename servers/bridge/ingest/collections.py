@@ -5,20 +5,22 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from servers.bridge.embedding.registry import Embedders
+from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.ingest.jobs import Jobs
 from servers.bridge.ingest.pipeline import Progress
-from servers.bridge.ingest.reembed import Reembed
-from servers.bridge.manifest.repository import Library
+from servers.bridge.ingest.reembed import Reembedding
+from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DONE, CollectionRow, DocumentRow
 from tools.errors import Conflict
 from tools.schema import IngestReport
 
 
-class Shelves:
+class Collections:
     """Raises StoreUnavailable, CollectionNotFound, BadRequest, EmbedderMissing, Conflict."""
 
-    def __init__(self, library: Library, embedders: Embedders, copying: Reembed, jobs: Jobs) -> None:
+    def __init__(
+        self, library: Repository, embedders: EmbedderRegistry, copying: Reembedding, jobs: Jobs
+    ) -> None:
         self.library, self.embedders = library, embedders
         self.copying, self.jobs = copying, jobs
 

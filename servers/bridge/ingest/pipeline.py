@@ -11,16 +11,16 @@ from functools import partial
 import numpy as np
 
 from servers.bridge.clients.milvus.client import Milvus
-from servers.bridge.embedding.registry import Embedders
+from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.graph.extraction import Extractions
 from servers.bridge.graph.knowledge_graph import Graph, space_name
-from servers.bridge.graph.removal import Departures
+from servers.bridge.graph.removal import Removal
 from servers.bridge.ingest.overlap import Lane, overlapped
-from servers.bridge.ingest.reconcile import Reconcile
+from servers.bridge.ingest.reconcile import Reconciler
 from servers.bridge.ingest.records import milvus_rows, passages_of
-from servers.bridge.manifest.repository import Library
+from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DELETING, DONE, DocumentRow
-from servers.bridge.manifest.title_index import Titles
+from servers.bridge.manifest.title_index import TitleIndex
 from servers.bridge.manifest.upsert_plan import Place, Plan, plan, resume, unchanged
 from tools.errors import (
     BadRequest,
@@ -46,13 +46,18 @@ class Ingest:
     """The only writer of documents. Raises StoreUnavailable when a store that it needs is down."""
 
     def __init__(
-        self, library: Library, titles: Titles, milvus: Milvus, graph: Graph, embedders: Embedders
+        self,
+        library: Repository,
+        titles: TitleIndex,
+        milvus: Milvus,
+        graph: Graph,
+        embedders: EmbedderRegistry,
     ) -> None:
         self.library, self.titles = library, titles
         self.milvus, self.graph, self.embedders = milvus, graph, embedders
         self.extractions = Extractions(library, titles, graph)
-        self.departures = Departures(graph, titles)
-        self.reconcile = Reconcile(library, milvus)
+        self.departures = Removal(graph, titles)
+        self.reconcile = Reconciler(library, milvus)
         self.slots = asyncio.Semaphore(AT_ONCE)
         self.made: set[str] = set()
 

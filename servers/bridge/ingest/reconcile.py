@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select, text, update
 
 from servers.bridge.clients.milvus.client import Milvus
-from servers.bridge.manifest.repository import Library
+from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DONE, PENDING, STALE, ChunkRow, DocumentRow
 from servers.bridge.manifest.upsert_plan import Place
 from tools.log import get_logger
@@ -23,10 +23,10 @@ OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12
 log = get_logger("reconcile")
 
 
-class Reconcile:
+class Reconciler:
     """Raises StoreUnavailable. `dropped` counts the passages that were kept out of answers."""
 
-    def __init__(self, library: Library, milvus: Milvus) -> None:
+    def __init__(self, library: Repository, milvus: Milvus) -> None:
         self.library, self.milvus = library, milvus
         self.dropped = 0
         self.strays: dict[tuple[str, str], dict[str, str]] = {}

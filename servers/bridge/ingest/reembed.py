@@ -17,9 +17,9 @@ from sqlalchemy import func, select, text, update
 
 from servers.bridge.clients.milvus.client import Milvus
 from servers.bridge.embedding.embedder import Embedder
-from servers.bridge.embedding.registry import Embedders
+from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.ingest.records import milvus_row
-from servers.bridge.manifest.repository import Library, lock_key
+from servers.bridge.manifest.repository import Repository, lock_key
 from servers.bridge.manifest.tables import DELETING, DONE, ChunkRow, CollectionRow, DocumentRow
 from servers.bridge.manifest.upsert_plan import Place, spoken, versions
 from tools.errors import CollectionNotFound, Conflict
@@ -41,11 +41,11 @@ class Copy:
     held: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
 
 
-class Reembed:
+class Reembedding:
     """Raises CollectionNotFound, Conflict (already under way, or rows that no document explains),
     EmbedderMissing, and what embedders and stores raise; the collection is then as it was."""
 
-    def __init__(self, library: Library, milvus: Milvus, embedders: Embedders) -> None:
+    def __init__(self, library: Repository, milvus: Milvus, embedders: EmbedderRegistry) -> None:
         self.library, self.milvus, self.embedders = library, milvus, embedders
         self.grace_s = GRACE_S
 

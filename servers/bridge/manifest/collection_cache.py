@@ -8,17 +8,17 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from servers.bridge.manifest.repository import Library
+from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import CollectionRow
 
 HELD_S = 0.5
 MOST = 1_024
 
 
-class Lately:
+class CollectionCache:
     """Rows of collections, at most `HELD_S` old."""
 
-    def __init__(self, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, library: Repository, clock: Callable[[], float] = time.monotonic) -> None:
         self.library, self.clock = library, clock
         self.held: dict[tuple[str, str], tuple[float, CollectionRow]] = {}
         self.asking: dict[tuple[str, str], asyncio.Task[CollectionRow | None]] = {}

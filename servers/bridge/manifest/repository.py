@@ -32,7 +32,7 @@ FEW, COUNT_S = 500, 30.0
 log = get_logger("library")
 
 
-class Library:
+class Repository:
     """What is in each collection. Raises StoreUnavailable when PostgreSQL is down."""
 
     def __init__(self, postgres: Postgres, *, embedder: str, dimensions: int) -> None:

@@ -14,7 +14,7 @@ from tools.schema import Language
 MOST, FEW = 200, 50
 
 
-class Titles:
+class TitleIndex:
     """Reads only. Raises StoreUnavailable."""
 
     def __init__(self, postgres: Postgres) -> None:

@@ -10,15 +10,15 @@ from typing import Literal
 import numpy as np
 
 from servers.bridge.clients.milvus.filters import compiled
-from servers.bridge.ingest.reconcile import Reconcile
-from servers.bridge.manifest.repository import Library, place_of
+from servers.bridge.ingest.reconcile import Reconciler
+from servers.bridge.manifest.repository import Repository, place_of
 from servers.bridge.manifest.tables import CollectionRow
 from servers.bridge.manifest.upsert_plan import Place
 from servers.bridge.search.answer_cache import Cache
 from servers.bridge.search.ranking import hits
 from servers.bridge.search.rerank import Reranker
-from servers.bridge.search.retrievers import AWAY, Found, Legs, question
-from servers.bridge.search.semantic_cache import Near
+from servers.bridge.search.retrievers import AWAY, Found, Retrievers, question
+from servers.bridge.search.semantic_cache import SemanticCache
 from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, StoreUnavailable
 from tools.log import get_logger
 from tools.schema import Hit, SearchRequest, SearchResponse
@@ -33,12 +33,12 @@ class Search:
 
     def __init__(
         self,
-        library: Library,
-        legs: Legs,
+        library: Repository,
+        legs: Retrievers,
         cache: Cache,
-        near: Near,
+        near: SemanticCache,
         reranker: Reranker | None,
-        reconcile: Reconcile,
+        reconcile: Reconciler,
         *,
         empty: str,
     ) -> None:

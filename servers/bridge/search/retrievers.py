@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from servers.bridge.clients.milvus.client import SHOWN, Milvus
-from servers.bridge.embedding.registry import Embedders
+from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.graph.expansion import SEEDS, Expansion, Neighbourhood, expand
 from servers.bridge.graph.knowledge_graph import Graph, space_name
-from servers.bridge.manifest.repository import Library
-from servers.bridge.manifest.title_index import Titles
+from servers.bridge.manifest.repository import Repository
+from servers.bridge.manifest.title_index import TitleIndex
 from servers.bridge.manifest.upsert_plan import Place
 from servers.bridge.search.fusion import Weights, fuse, share
 from servers.bridge.text.cross_lingual import crossed
@@ -96,16 +96,16 @@ def base_scores(found: Found, asked: Question, known: tuple[str, ...], weights: 
     return fuse(dense or {}, text or {}, shares, weights)
 
 
-class Legs:
+class Retrievers:
     """Runs legs over the stores. Raises StoreUnavailable when none is alive."""
 
     def __init__(
         self,
-        library: Library,
-        titles: Titles,
+        library: Repository,
+        titles: TitleIndex,
         milvus: Milvus,
         graph: Graph,
-        embedders: Embedders,
+        embedders: EmbedderRegistry,
         weights: Weights,
     ) -> None:
         self.library, self.titles = library, titles

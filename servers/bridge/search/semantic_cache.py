@@ -24,7 +24,7 @@ VERSION = 1
 MOST = 64
 
 
-class Near:
+class SemanticCache:
     """Remembers asked questions. A Redis that is down remembers none."""
 
     def __init__(self, redis: Redis, *, similar: float) -> None:

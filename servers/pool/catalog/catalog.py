@@ -21,7 +21,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Spec(Frozen):
+class ModelSpec(Frozen):
     """One model. `weights` is a folder (relative to the weights folder of the settings).
 
     `command` replaces vLLM by another program that speaks OpenAI's wire; `{python} {port} {model} {name}
@@ -56,7 +56,7 @@ class Spec(Frozen):
     key_file: Path | None = None
 
     @model_validator(mode="after")
-    def _engine_is_named(self) -> "Spec":
+    def _engine_is_named(self) -> "ModelSpec":
         needed = {"vllm": self.weights or self.command, "openai": self.urls, "ollama": self.ollama}
         if not needed.get(self.backend, True):
             field = {"vllm": "weights", "openai": "urls", "ollama": "ollama"}[self.backend]
@@ -70,7 +70,7 @@ class Spec(Frozen):
 
 
 class Catalog(Frozen):
-    models: dict[str, Spec]
+    models: dict[str, ModelSpec]
     auto: Auto | None = None
     consensus: Consensus | None = None
 
@@ -88,7 +88,7 @@ class Catalog(Frozen):
     def ids(self) -> tuple[str, ...]:
         return tuple(self.models)
 
-    def spec(self, model: str) -> Spec:
+    def spec(self, model: str) -> ModelSpec:
         """The spec of `model`. Raises ModelNotFound, which lists the models there are."""
         spec = self.models.get(model)
         if spec is None:

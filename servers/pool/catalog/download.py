@@ -9,7 +9,7 @@ from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import disable_progress_bars
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from tools.errors import BadRequest, Forbidden, NotFound, Unavailable
 
 WANTED = (".safetensors", ".json", ".txt", ".model", ".jinja")
@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def pull(
-    spec: Spec, weights: Path, *, progress: Progress, token: str | None = None, update: bool = False
+    spec: ModelSpec, weights: Path, *, progress: Progress, token: str | None = None, update: bool = False
 ) -> Path:
     """Fetch the weights of `spec` into its folder and return it.
 
@@ -61,17 +61,17 @@ def wanted(name: str) -> bool:
     return name.endswith(WANTED) and not name.startswith(DUPLICATES)
 
 
-def _listed(spec: Spec, revision: str, token: str | None) -> tuple[str, list[str]]:
+def _listed(spec: ModelSpec, revision: str, token: str | None) -> tuple[str, list[str]]:
     assert spec.hub is not None
     info = HfApi(token=token).model_info(spec.hub, revision=revision)
     names = [file.rfilename for file in info.siblings or [] if wanted(file.rfilename)]
     if not any(name.endswith(".safetensors") for name in names):
         raise NotFound(f"{spec.hub} has no safetensors at {revision}", param="model", source="hub")
-    # config.json last: its presence says that the weights are whole.
+    # config.json last: its availability says that the weights are whole.
     return info.sha or revision, sorted(names, key=lambda name: (name == "config.json", name))
 
 
-def _noted(folder: Path, spec: Spec) -> str | None:
+def _noted(folder: Path, spec: ModelSpec) -> str | None:
     """The commit that the weights on disk are of, if they are of this source."""
     try:
         noted = json.loads((folder / PIN).read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def _noted(folder: Path, spec: Spec) -> str | None:
     return noted["revision"] if noted.get("hub") == spec.hub else None
 
 
-def _leave(folder: Path, spec: Spec, noted: str, commit: str, *, update: bool) -> None:
+def _leave(folder: Path, spec: ModelSpec, noted: str, commit: str, *, update: bool) -> None:
     """Give up the commit on disk for another: refused, unless it is asked for."""
     if not update:
         raise BadRequest(
@@ -92,7 +92,7 @@ def _leave(folder: Path, spec: Spec, noted: str, commit: str, *, update: bool) -
     (folder / "config.json").unlink(missing_ok=True)
 
 
-def _translated(spec: Spec, exc: HfHubHTTPError) -> Exception:
+def _translated(spec: ModelSpec, exc: HfHubHTTPError) -> Exception:
     status = getattr(exc.response, "status_code", 0)
     if status in (401, 403):
         return Forbidden(

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.dispatch import ask
 from servers.pool.pool import Pool
 from servers.pool.scheduling.instance import Ticket
-from servers.pool.upstream.deadline import Patience
+from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
 
@@ -51,20 +51,22 @@ class Members:
             **self.sampling, **sampling, "model": spec.id, "messages": list(messages), "max_tokens": tokens,
             "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
-        lanes, began = self.pool.lanes(spec), False
-        for lane in lanes:
+        instances, began = self.pool.instances(spec), False
+        for instance in instances:
             try:
-                async for piece in self._from(spec, lane, request):
+                async for piece in self._from(spec, instance, request):
                     began = True
                     yield piece
                 return
             except (Unavailable, UpstreamFailed, UpstreamSilent):
                 self.pool.meter.of(spec.id).failures += 1
-                if began or lane == lanes[-1]:
+                if began or instance == instances[-1]:
                     raise
 
-    async def _from(self, spec: Spec, lane: str, request: dict[str, Any]) -> AsyncGenerator[Piece, None]:
-        ticket = self.pool.scheduler.request(lane, time.monotonic())
+    async def _from(
+        self, spec: ModelSpec, instance: str, request: dict[str, Any]
+    ) -> AsyncGenerator[Piece, None]:
+        ticket = self.pool.scheduler.request(instance, time.monotonic())
         try:
             await self.pool.wait(ticket)
             if ticket.refused is not None:
@@ -75,10 +77,10 @@ class Members:
             self.pool.scheduler.leave(ticket, time.monotonic())
 
     async def _answer(
-        self, spec: Spec, ticket: Ticket, request: dict[str, Any]
+        self, spec: ModelSpec, ticket: Ticket, request: dict[str, Any]
     ) -> AsyncGenerator[Piece, None]:
         bounds, began = self.pool.settings.pool, time.monotonic()
-        reader, patience = Reader(), Patience(bounds.first_token_s)
+        reader, patience = Reader(), Deadline(bounds.first_token_s)
         reply = None
         try:
             with patience:
@@ -97,7 +99,7 @@ class Members:
         except TimeoutError as exc:
             raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
         except UpstreamFailed:
-            await self.pool.nursery.doubt(ticket.lane, ticket.generation)
+            await self.pool.lifecycle.doubt(ticket.instance, ticket.generation)
             raise
         finally:
             if reply is not None:
@@ -106,7 +108,7 @@ class Members:
         self.pool.scheduler.spoke(ticket)
         yield _used(reader)
 
-    def _count(self, spec: Spec, reader: Reader, began: float) -> None:
+    def _count(self, spec: ModelSpec, reader: Reader, began: float) -> None:
         used, now = _used(reader), time.monotonic()
         self.pool.meter.of(spec.id).answered(
             prompt=used.prompt_tokens, completion=used.completion_tokens, seconds=now - began, at=now
@@ -131,6 +133,6 @@ def _used(reader: Reader) -> Piece:
     return Piece("", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or reader.events)
 
 
-def _refused(spec: Spec, status: int, body: bytes | None) -> Capibara6Error:
+def _refused(spec: ModelSpec, status: int, body: bytes | None) -> Capibara6Error:
     said = (body or b"")[:200].decode("utf-8", "replace")
     return UpstreamFailed(f"the engine of {spec.id} answered HTTP {status}: {said}", source="engine")

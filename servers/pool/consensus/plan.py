@@ -6,7 +6,7 @@ slot, and one more: never more than one model is pushed out for one question.
 
 from dataclasses import dataclass
 
-from servers.pool.catalog.catalog import Catalog, Spec
+from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.consensus_options import Consensus, Options, Strategy, Template
 from servers.pool.routing.choose import State
 from servers.pool.routing.classifier import KINDS
@@ -75,7 +75,7 @@ def plan(catalog: Catalog, state: State, options: Options, *, kind: str, slots: 
     )
 
 
-def strength(spec: Spec) -> tuple[int, float]:
+def strength(spec: ModelSpec) -> tuple[int, float]:
     """Orders models by how strong they are said to be."""
     return spec.level, spec.cost
 

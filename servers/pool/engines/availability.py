@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import aiohttp
 
-from servers.pool.catalog.catalog import Catalog, Spec
+from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.upstream import ollama
 from tools.settings import Settings
 
@@ -23,7 +23,7 @@ class Engine(NamedTuple):
     reason: str = ""
 
 
-class Presence:
+class Availability:
     """Answers `engine(spec)` from the disk and the last look at Ollama; at most FRESH_S old."""
 
     def __init__(self, settings: Settings, catalog: Catalog, session: aiohttp.ClientSession) -> None:
@@ -35,7 +35,7 @@ class Presence:
         self.tags: frozenset[str] = frozenset()
         self._known: dict[str, tuple[float, Engine]] = {}
 
-    def engine(self, spec: Spec) -> Engine:
+    def engine(self, spec: ModelSpec) -> Engine:
         """The first engine of `spec` that is here."""
         if spec.backend in ("openai", "extractive"):
             return Engine(spec.backend)
@@ -45,10 +45,10 @@ class Presence:
             known = self._known[spec.id] = (now, self._find(spec))
         return known[1]
 
-    def in_ollama(self, spec: Spec) -> bool:
+    def in_ollama(self, spec: ModelSpec) -> bool:
         return spec.ollama is not None and not self.tags.isdisjoint({spec.ollama, tag(spec.ollama)})
 
-    def folder(self, spec: Spec) -> Path:
+    def folder(self, spec: ModelSpec) -> Path:
         """Where the weights of `spec` are or would be."""
         return self.weights / (spec.weights or spec.id)
 
@@ -58,7 +58,7 @@ class Presence:
             self.tags = await ollama.tags(self.session, self.ollama_url)
             self._known.clear()
 
-    def _find(self, spec: Spec) -> Engine:
+    def _find(self, spec: ModelSpec) -> Engine:
         missing = self._missing(spec) if spec.backend == "vllm" else None
         if spec.backend == "vllm" and missing is None:
             return Engine("vllm")
@@ -68,7 +68,7 @@ class Presence:
             return Engine("ollama")
         return Engine(None, "; and ".join(filter(None, [missing, self._no_ollama(spec.ollama)])))
 
-    def _missing(self, spec: Spec) -> str | None:
+    def _missing(self, spec: ModelSpec) -> str | None:
         if spec.command:
             return None
         if not os.access(self.python, os.X_OK):

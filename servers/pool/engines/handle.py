@@ -19,7 +19,7 @@ POLL_S = (0.05, 0.5)
 
 
 @dataclass(slots=True, eq=False)
-class Child:
+class EngineHandle:
     name: str
     url: str
     key: str

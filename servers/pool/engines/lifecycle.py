@@ -10,12 +10,12 @@ from typing import Any
 
 import aiohttp
 
-from servers.pool.catalog.catalog import Catalog, Spec
+from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.engines import process, vllm
-from servers.pool.engines.availability import Presence
-from servers.pool.engines.handle import Child, free_port, new_key
+from servers.pool.engines.availability import Availability
+from servers.pool.engines.handle import EngineHandle, free_port, new_key
 from servers.pool.engines.memory import Memory
-from servers.pool.engines.pidfile import Register
+from servers.pool.engines.pidfile import Pidfile
 from servers.pool.scheduling.instance import Phase
 from servers.pool.scheduling.scheduler import Scheduler
 from tools.errors import Capibara6Error, ModelUnavailable, UpstreamFailed
@@ -27,29 +27,29 @@ SEEN_S = 0.1
 RETURN_S = 15.0
 """How long memory may take to come back after an engine's death before nobody waits for it any more."""
 
-log = get_logger("pool.nursery")
+log = get_logger("pool.lifecycle")
 
 
-class Nursery:
+class Lifecycle:
     def __init__(
         self,
         settings: Settings,
         catalog: Catalog,
-        presence: Presence,
+        availability: Availability,
         session: aiohttp.ClientSession,
         memory: Memory,
     ) -> None:
-        self.settings, self.catalog, self.presence = settings, catalog, presence
+        self.settings, self.catalog, self.availability = settings, catalog, availability
         self.session, self.memory = session, memory
         self.owner = f"{settings.run_dir}:{settings.ports.pool}"
-        self.register = Register(settings.run_dir / f"pool-{settings.ports.pool}.groups")
-        self.children: dict[str, Child] = {}
+        self.register = Pidfile(settings.run_dir / f"pool-{settings.ports.pool}.groups")
+        self.children: dict[str, EngineHandle] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.scheduler: Scheduler | None = None
 
     @property
     def reports(self) -> Scheduler:
-        assert self.scheduler is not None, "the pool gives the nursery its scheduler"
+        assert self.scheduler is not None, "the pool gives the lifecycle its scheduler"
         return self.scheduler
 
     def start(self, name: str, generation: int) -> None:
@@ -111,16 +111,16 @@ class Nursery:
             del self.tasks[name]
         if task.cancelled() or task.exception() is None:
             return
-        # Never expected: the lane must not wait for ever for a report.
+        # Never expected: the instance must not wait for ever for a report.
         log.error("order_failed", model=name, exc_info=task.exception())
         broken = UpstreamFailed(f"{name}: the pool failed to handle its engine", source="pool")
         now = time.monotonic()
         self.reports.load_failed(name, generation, broken, now)
         self.reports.died(name, generation, broken, now)
-        if self.reports.lanes[name].phase is Phase.STOPPING and name not in self.tasks:
+        if self.reports.instances[name].phase is Phase.STOPPING and name not in self.tasks:
             asyncio.get_running_loop().call_later(1.0, self.stop, name, generation)
 
-    async def _start(self, spec: Spec, generation: int) -> None:
+    async def _start(self, spec: ModelSpec, generation: int) -> None:
         try:
             child = await self._launch(spec, generation)
         except Capibara6Error as exc:
@@ -133,7 +133,7 @@ class Nursery:
         child.process.exit.add_done_callback(lambda _: self._lost(child))
         self.reports.ready(spec.id, generation, time.monotonic(), need=need, sleeps=sleeps)
 
-    async def _launch(self, spec: Spec, generation: int) -> Child:
+    async def _launch(self, spec: ModelSpec, generation: int) -> EngineHandle:
         """A child that is ready; another port is tried when somebody else took the first."""
         for attempt in range(1, PORTS_TRIED + 1):
             child = self._spawn(spec, generation)
@@ -147,32 +147,33 @@ class Nursery:
                 await self._end(spec.id)
         raise AssertionError("the loop returns or raises")
 
-    def _spawn(self, spec: Spec, generation: int) -> Child:
-        engine = self.presence.engine(spec)
+    def _spawn(self, spec: ModelSpec, generation: int) -> EngineHandle:
+        engine = self.availability.engine(spec)
         if engine.kind != "vllm":
             raise ModelUnavailable(f"{spec.id}: {engine.reason}", param="model", source="pool")
         port, key, nonce = free_port(), new_key(), process.new_nonce()
         line = vllm.command(
-            spec, python=self.presence.python, folder=self.presence.folder(spec), port=port, nonce=nonce,
-            need=self.reports.lanes[spec.id].need, gpu=self.memory.gpu_total,
+            spec, python=self.availability.python, folder=self.availability.folder(spec), port=port,
+            nonce=nonce,
+            need=self.reports.instances[spec.id].need, gpu=self.memory.gpu_total,
         )  # fmt: skip
         running = process.spawn(
             line, env=vllm.environment(spec, key), nonce=nonce, owner=self.owner,
             log=self.settings.log_dir / f"pool-{spec.id}.log",
         )  # fmt: skip
         self.register.add(running.pid)
-        return Child(spec.id, f"http://127.0.0.1:{port}", key, running, generation)
+        return EngineHandle(spec.id, f"http://127.0.0.1:{port}", key, running, generation)
 
-    async def _can_sleep(self, child: Child, level: int) -> bool:
+    async def _can_sleep(self, child: EngineHandle, level: int) -> bool:
         """Try it once: an engine that sleeps badly would hang requests behind a green health."""
         return await child.fall_asleep(self.session, level) and await child.wake(self.session)
 
-    def _taken(self, child: Child) -> int:
+    def _taken(self, child: EngineHandle) -> int:
         if self.memory.gpu_total is not None:
             return 0
         return process.resident(process.find(child.process.nonce, group=child.process.pid))
 
-    def _lost(self, child: Child) -> None:
+    def _lost(self, child: EngineHandle) -> None:
         if self.children.get(child.name) is not child or not child.serving:
             return
         code = child.process.exit.result()
@@ -207,7 +208,7 @@ class Nursery:
             await asyncio.sleep(0.25)
             await self.memory.look()
 
-    async def _sleep(self, spec: Spec, generation: int) -> None:
+    async def _sleep(self, spec: ModelSpec, generation: int) -> None:
         child = self.children.get(spec.id)
         well = child is not None and await child.fall_asleep(self.session, spec.sleep_level)
         self.reports.slept(spec.id, generation, time.monotonic(), well=well)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 
 ENGINE_BYTES = 1_500 * 2**20
 """What a vLLM process takes besides weights and cache, measured on CPUs."""
@@ -49,7 +49,7 @@ class Memory:
             self.gpu_free, self.gpu_total = free * 2**20, total * 2**20
 
 
-def predict(spec: Spec, folder: Path) -> int:
+def predict(spec: ModelSpec, folder: Path) -> int:
     """What a model will take: told by the catalogue, else weights on disk + cache + the engine itself."""
     if spec.memory_bytes is not None:
         return spec.memory_bytes

@@ -11,7 +11,7 @@ from servers.pool.engines import process
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Register:
+class Pidfile:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.groups: set[int] = set()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from tools.settings import handed_on
 
 INHERITED = (
@@ -20,7 +20,7 @@ QUIET = {
 
 
 def command(
-    spec: Spec, *, python: Path, folder: Path, port: int, nonce: str, need: int, gpu: int | None
+    spec: ModelSpec, *, python: Path, folder: Path, port: int, nonce: str, need: int, gpu: int | None
 ) -> list[str]:
     """The program and its arguments. `gpu` is the device's memory in bytes, None on a CPU.
 
@@ -50,7 +50,7 @@ def command(
     return [*line, *spec.args]
 
 
-def environment(spec: Spec, key: str) -> dict[str, str]:
+def environment(spec: ModelSpec, key: str) -> dict[str, str]:
     """What the engine's process sees; `key` guards its /v1 paths."""
     developer = {"VLLM_SERVER_DEV_MODE": "1"} if spec.sleep_level else {}
     return {**handed_on(INHERITED), **QUIET, **developer, "VLLM_API_KEY": key, **spec.env}

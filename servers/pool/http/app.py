@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from servers.pool.http.writer import Sink
-from servers.pool.upstream.deadline import Patience
+from servers.pool.http.writer import Writer
+from servers.pool.upstream.deadline import Deadline
 from servers.web.middleware import REQUEST_ID, Headers, allowed, linger, read_body
 from servers.web.serve import ABORT
 from tools.errors import Capibara6Error, NotFound, TooLarge, Unauthorized
@@ -57,13 +57,13 @@ class Exchange:
         self.route = "unmatched"
         self.body = b""
         self.status = 0
-        self.patience: Patience | None = None
+        self.patience: Deadline | None = None
         self.left = self.answered = self.aborted = self._ended = False
         self.arrived = time.monotonic()
         given = self.headers.get(b"x-request-id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
         self._scope, self._receive, self._send = scope, receive, send
-        self._sink: Sink | None = None
+        self._sink: Writer | None = None
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -82,11 +82,11 @@ class Exchange:
         headers.append((b"x-request-id", self.request_id))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def stream(self, sink: Sink, headers: list[tuple[bytes, bytes]]) -> None:
+    async def stream(self, writer: Writer, headers: list[tuple[bytes, bytes]]) -> None:
         """Begin a streamed answer, once; from here on an error is an event of it."""
         if self._sink is None:
-            self._sink = sink
-            await self.start(200, [*sink.headers, *headers])
+            self._sink = writer
+            await self.start(200, [*writer.headers, *headers])
 
     async def write(self, chunk: bytes) -> None:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -159,7 +159,7 @@ class Paths(Protocol):
     prefixed: dict[tuple[str, str, str], Handler]
 
 
-class PoolDoor:
+class PoolApp:
     """The ASGI app in front of `routes`."""
 
     def __init__(

@@ -7,9 +7,9 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.http.app import Exchange
-from servers.pool.http.request import Order
+from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import send_where_wanted
 from servers.pool.http.stream import relay
 from servers.pool.pool import Pool
@@ -21,30 +21,30 @@ PATIENT_S = 30.0
 """A streaming client that waits longer for a place is kept alive with comments, as it is while loading."""
 
 
-async def answer(pool: Pool, exchange: Exchange, order: Order) -> None:
+async def answer(pool: Pool, exchange: Exchange, order: PoolRequest) -> None:
     """Serve `order` from its model, from another engine of it, or from a declared fallback."""
     pool.budget.earn()
     if order.model == "auto" and pool.catalog.auto:
         send_where_wanted(pool, exchange, order)
     failure: Capibara6Error | None = None
-    for spec, lane in _candidates(pool, order):
-        if isinstance(lane, Capibara6Error):
-            failure = failure or lane
+    for spec, instance in _candidates(pool, order):
+        if isinstance(instance, Capibara6Error):
+            failure = failure or instance
             continue
         try:
-            await _serve(pool, exchange, order, spec, lane)
+            await _serve(pool, exchange, order, spec, instance)
             return
         except HANDED_OVER as exc:
             pool.meter.of(spec.id).failures += 1
             if exchange.answered or exc.code in ("queue_timeout", "draining"):
                 raise
             failure = failure or exc
-            order.why.append(f"{lane} failed: {exc.code}")
+            order.why.append(f"{instance} failed: {exc.code}")
     assert failure is not None, "there is at least one candidate"
     raise failure
 
 
-def _candidates(pool: Pool, order: Order) -> Iterator[tuple[Spec, str | Capibara6Error]]:
+def _candidates(pool: Pool, order: PoolRequest) -> Iterator[tuple[ModelSpec, str | Capibara6Error]]:
     """Places that may serve `order`, best first, and the reasons of models that can not."""
     first = pool.catalog.spec(order.model)
     for name in (first.id, *first.fallbacks):
@@ -59,18 +59,18 @@ def _candidates(pool: Pool, order: Order) -> Iterator[tuple[Spec, str | Capibara
         if name != first.id:
             pool.meter.fallbacks += 1
         try:
-            lanes = pool.lanes(spec)
+            instances = pool.instances(spec)
         except Unavailable as exc:
             order.why.append(f"{name} is not available")
             yield spec, exc
             continue
-        for lane in lanes:
-            yield spec, lane
+        for instance in instances:
+            yield spec, instance
 
 
-async def _serve(pool: Pool, exchange: Exchange, order: Order, spec: Spec, lane: str) -> None:
+async def _serve(pool: Pool, exchange: Exchange, order: PoolRequest, spec: ModelSpec, instance: str) -> None:
     for again in (True, False):
-        ticket = order.ticket = await _admit(pool, exchange, order, lane)
+        ticket = order.ticket = await _admit(pool, exchange, order, instance)
         try:
             await relay(pool, exchange, order, spec, ticket)
             return
@@ -83,9 +83,9 @@ async def _serve(pool: Pool, exchange: Exchange, order: Order, spec: Spec, lane:
         await asyncio.sleep(0.05)
 
 
-async def _admit(pool: Pool, exchange: Exchange, order: Order, lane: str) -> Ticket:
-    """A granted place on `lane`. Raises what the scheduler refuses it with."""
-    ticket = pool.scheduler.request(lane, time.monotonic())
+async def _admit(pool: Pool, exchange: Exchange, order: PoolRequest, instance: str) -> Ticket:
+    """A granted place on `instance`. Raises what the scheduler refuses it with."""
+    ticket = pool.scheduler.request(instance, time.monotonic())
     if not ticket.granted:
         try:
             await _wait(pool, exchange, order, ticket)
@@ -97,10 +97,10 @@ async def _admit(pool: Pool, exchange: Exchange, order: Order, lane: str) -> Tic
     return ticket
 
 
-async def _wait(pool: Pool, exchange: Exchange, order: Order, ticket: Ticket) -> None:
-    pause = pool.settings.pool.keepalive_s if order.stream and order.sink.keepalive else None
+async def _wait(pool: Pool, exchange: Exchange, order: PoolRequest, ticket: Ticket) -> None:
+    pause = pool.settings.pool.keepalive_s if order.stream and order.writer.keepalive else None
     while not await pool.wait(ticket, pause=pause):
-        lane = pool.scheduler.lanes[ticket.lane]
-        if lane.phase in LOADING or time.monotonic() - exchange.arrived >= PATIENT_S:
-            await exchange.stream(order.sink, order.headers(ticket.lane))
-            await exchange.write(order.sink.keepalive)
+        instance = pool.scheduler.instances[ticket.instance]
+        if instance.phase in LOADING or time.monotonic() - exchange.arrived >= PATIENT_S:
+            await exchange.stream(order.writer, order.headers(ticket.instance))
+            await exchange.write(order.writer.keepalive)

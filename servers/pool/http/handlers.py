@@ -7,8 +7,8 @@ from servers.pool.catalog.catalog import VIRTUAL
 from servers.pool.http import consensus, openapi, status, tokenize, validation
 from servers.pool.http.app import JSON, Exchange, Handler
 from servers.pool.http.chat import answer
-from servers.pool.http.ollama.handlers import OllamaRoutes
-from servers.pool.http.request import Order
+from servers.pool.http.ollama.handlers import OllamaHandlers
+from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import routed
 from servers.pool.http.writer import EVENTS
 from servers.pool.pool import Pool
@@ -38,7 +38,7 @@ class Routes:
             ("GET", "/openapi.json"): self.openapi,
             ("GET", "/docs"): self.docs,
         }
-        self.exact.update(OllamaRoutes(lambda: self.open).exact)
+        self.exact.update(OllamaHandlers(lambda: self.open).exact)
         self.prefixed: dict[tuple[str, str, str], Handler] = {
             ("GET", "/v1/models/", ""): self.model,
             ("POST", "/v1/models/", "/load"): self.load,
@@ -121,5 +121,5 @@ class Routes:
         model, stream = request["model"], request.get("stream") is True
         if model == "auto" and "messages" not in request:
             raise BadRequest("auto chooses for conversations; name a model", param="model", source="pool")
-        order = Order(exchange.path, request, exchange.body, model, EVENTS, stream)
+        order = PoolRequest(exchange.path, request, exchange.body, model, EVENTS, stream)
         await answer(self.open, exchange, order)

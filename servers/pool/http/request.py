@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from servers.pool.http.writer import Sink
+from servers.pool.http.writer import Writer
 from servers.pool.scheduling.instance import Ticket
 
 
 @dataclass(slots=True)
-class Order:
+class PoolRequest:
     """One request on its way. `why` says how the serving model was found; `ticket` is its present place,
     `preface` what a stream says before the engine speaks."""
 
@@ -16,7 +16,7 @@ class Order:
     request: dict[str, Any]
     body: bytes
     model: str
-    sink: Sink
+    writer: Writer
     stream: bool
     why: list[str] = field(default_factory=list)
     ticket: Ticket | None = None

@@ -4,7 +4,7 @@ from typing import Any
 
 from servers.pool.catalog.routing_options import read_wish, secret_of
 from servers.pool.http.app import Exchange
-from servers.pool.http.request import Order
+from servers.pool.http.request import PoolRequest
 from servers.pool.http.writer import EVENTS
 from servers.pool.pool import Pool
 from servers.pool.routing.choose import choose
@@ -18,12 +18,12 @@ def routed(pool: Pool, exchange: Exchange, request: dict[str, Any]) -> Route:
     return choose(request.get("messages") or [], pool.catalog, pool.state(), wish)
 
 
-def send_where_wanted(pool: Pool, exchange: Exchange, order: Order) -> None:
+def send_where_wanted(pool: Pool, exchange: Exchange, order: PoolRequest) -> None:
     """Give an order for `auto` its model; an OpenAI stream opens with the decision."""
     route = routed(pool, exchange, order.request)
     order.model = route.model
     order.why = [f"wanted {route.wanted} ({route.confidence:.0%})", *route.reasons]
-    if order.stream and order.sink is EVENTS:
+    if order.stream and order.writer is EVENTS:
         order.preface = event({"event": "routed", "route": route.model_dump()}, model=route.model)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from servers.pool.catalog.catalog import VIRTUAL, Spec
+from servers.pool.catalog.catalog import VIRTUAL, ModelSpec
 from servers.pool.counters import BOUNDS_S, Count
 from servers.pool.engines import process
-from servers.pool.pool import Pool, lane_name
-from servers.pool.scheduling.instance import LOADING, Lane, Phase
+from servers.pool.pool import Pool, instance_name
+from servers.pool.scheduling.instance import LOADING, Instance, Phase
 
 SLACK_S = 5.0
 STOP_S = 30.0
@@ -23,9 +23,9 @@ def models(pool: Pool) -> list[dict[str, Any]]:
     return described + [virtual(pool, name) for name in VIRTUAL if virtual_is_there(pool, name)]
 
 
-def model(pool: Pool, spec: Spec) -> dict[str, Any]:
+def model(pool: Pool, spec: ModelSpec) -> dict[str, Any]:
     """One item of `/v1/models`; `reason` says why a model is not available and how to get it."""
-    engine = pool.presence.engine(spec)
+    engine = pool.availability.engine(spec)
     return {
         **_head(pool, spec.id),
         "domain": spec.domain,
@@ -64,9 +64,9 @@ def health(pool: Pool) -> dict[str, Any]:
     """`down` when something is stuck, with what in `problems`; `degraded` when a model failed."""
     now = time.monotonic()
     problems = list(_stuck(pool, now))
-    failed = [lane.name for lane in pool.scheduler.lanes.values() if lane.until > now]
+    failed = [instance.name for instance in pool.scheduler.instances.values() if instance.until > now]
     status = "down" if problems else "degraded" if failed else "ok"
-    oldest = min((lane.oldest for lane in pool.scheduler.lanes.values()), default=now)
+    oldest = min((instance.oldest for instance in pool.scheduler.instances.values()), default=now)
     return {
         "status": status,
         "problems": problems,
@@ -78,12 +78,12 @@ def health(pool: Pool) -> dict[str, Any]:
 def stats(pool: Pool) -> dict[str, Any]:
     """Per model and in all: what runs, waits and was served, and the last decisions with their reasons."""
     now = time.monotonic()
-    lanes = pool.scheduler.lanes
-    used = sum(1 for lane in lanes.values() if lane.managed and lane.holds_slot)
+    instances = pool.scheduler.instances
+    used = sum(1 for instance in instances.values() if instance.managed and instance.holds_slot)
     return {
         "slots": {"total": pool.settings.pool.max_loaded, "used": used},
-        "queued": pool.scheduler.desk.queued,
-        "in_flight": sum(len(lane.in_flight) for lane in lanes.values()),
+        "queued": pool.scheduler.queues.queued,
+        "in_flight": sum(len(instance.in_flight) for instance in instances.values()),
         "repeats": pool.meter.repeats,
         "fallbacks": pool.meter.fallbacks,
         "memory_free": pool.memory.free(),
@@ -104,62 +104,62 @@ def _head(pool: Pool, name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": pool.since, "owned_by": "capibara6"}
 
 
-def _status(pool: Pool, spec: Spec, *, available: bool) -> str:
-    lane = pool.scheduler.lanes[spec.id]
-    if not available or lane.until > time.monotonic():
+def _status(pool: Pool, spec: ModelSpec, *, available: bool) -> str:
+    instance = pool.scheduler.instances[spec.id]
+    if not available or instance.until > time.monotonic():
         return "failed"
-    if spec.backend == "extractive" or (lane.managed and lane.phase in (Phase.READY, Phase.DRAINING)):
+    if spec.backend == "extractive" or (instance.managed and instance.phase in (Phase.READY, Phase.DRAINING)):
         return "loaded"
-    return "loading" if lane.phase in LOADING else "available"
+    return "loading" if instance.phase in LOADING else "available"
 
 
 def _stuck(pool: Pool, now: float) -> Iterator[str]:
     bounds = pool.settings.pool
     if now - pool.ticked > SLACK_S:
         yield f"the pool's clock stands still for {now - pool.ticked:.0f} s"
-    for lane in pool.scheduler.lanes.values():
-        if lane.phase not in LOADING and now - lane.oldest > bounds.queue_wait_s + SLACK_S:
-            yield f"{lane.name}: somebody waits for {now - lane.oldest:.0f} s"
-        if lane.phase in LOADING and now - lane.since > bounds.load_s + SLACK_S:
-            yield f"{lane.name}: loading for {now - lane.since:.0f} s"
-        if lane.phase is Phase.STOPPING and now - lane.since > bounds.unload_grace_s + STOP_S:
-            yield f"{lane.name}: stopping for {now - lane.since:.0f} s"
+    for instance in pool.scheduler.instances.values():
+        if instance.phase not in LOADING and now - instance.oldest > bounds.queue_wait_s + SLACK_S:
+            yield f"{instance.name}: somebody waits for {now - instance.oldest:.0f} s"
+        if instance.phase in LOADING and now - instance.since > bounds.load_s + SLACK_S:
+            yield f"{instance.name}: loading for {now - instance.since:.0f} s"
+        if instance.phase is Phase.STOPPING and now - instance.since > bounds.unload_grace_s + STOP_S:
+            yield f"{instance.name}: stopping for {now - instance.since:.0f} s"
         if (
-            lane.managed
-            and lane.phase is Phase.READY
-            and now - lane.since > SLACK_S
-            and not _lives(pool, lane)
+            instance.managed
+            and instance.phase is Phase.READY
+            and now - instance.since > SLACK_S
+            and not _lives(pool, instance)
         ):
-            yield f"{lane.name}: ready without a process"
+            yield f"{instance.name}: ready without a process"
 
 
-def _lives(pool: Pool, lane: Lane) -> bool:
-    child = pool.nursery.children.get(lane.name)
+def _lives(pool: Pool, instance: Instance) -> bool:
+    child = pool.lifecycle.children.get(instance.name)
     return child is not None and child.process.alive
 
 
-def _row(pool: Pool, spec: Spec, now: float) -> dict[str, Any]:
-    engine = pool.presence.engine(spec)
-    lane = pool.scheduler.lanes[lane_name(spec, engine.kind or "")]
-    child, count = pool.nursery.children.get(spec.id), pool.meter.of(spec.id)
+def _row(pool: Pool, spec: ModelSpec, now: float) -> dict[str, Any]:
+    engine = pool.availability.engine(spec)
+    instance = pool.scheduler.instances[instance_name(spec, engine.kind or "")]
+    child, count = pool.lifecycle.children.get(spec.id), pool.meter.of(spec.id)
     return {
-        "state": str(lane.phase) if lane.managed else "remote" if engine.kind else "missing",
+        "state": str(instance.phase) if instance.managed else "remote" if engine.kind else "missing",
         "backend": engine.kind,
         "reason": engine.reason or None,
         "pid": engine_pid(child.process.pid) if child else None,
         "port": int(child.url.rpartition(":")[2]) if child else None,
-        "in_flight": len(lane.in_flight),
-        "queued": len(lane.queue),
-        "loads": lane.loads,
-        "load_seconds": round(lane.load_s, 3),
-        "memory": lane.need,
-        "evictions": lane.evictions,
-        "failures": len(lane.failures),
-        "until_s": round(max(0.0, lane.until - now), 1),
-        "cause": lane.cause.message if lane.cause else None,
+        "in_flight": len(instance.in_flight),
+        "queued": len(instance.queue),
+        "loads": instance.loads,
+        "load_seconds": round(instance.load_s, 3),
+        "memory": instance.need,
+        "evictions": instance.evictions,
+        "failures": len(instance.failures),
+        "until_s": round(max(0.0, instance.until - now), 1),
+        "cause": instance.cause.message if instance.cause else None,
         "tokens_per_second": round(count.speed, 1),
         "last_used_s": None if count.used is None else round(now - count.used, 1),
-        "pinned": lane.pinned,
+        "pinned": instance.pinned,
         **_sums(count),
     }
 
@@ -183,7 +183,7 @@ class _Collector:
         self.pool = pool
 
     def collect(self) -> Iterable[Metric]:
-        meter, lanes = self.pool.meter, self.pool.scheduler.lanes.values()
+        meter, instances = self.pool.meter, self.pool.scheduler.instances.values()
         requests = CounterMetricFamily("http_requests", "Requests answered", labels=["route", "status"])
         for (path, status), count in meter.statuses.items():
             requests.add_metric([path, str(status)], count)
@@ -198,13 +198,17 @@ class _Collector:
             buckets=buckets,
             sum_value=meter.seconds_sum,
         )
-        yield _gauge("pool_in_flight", "Requests being answered", ((x.name, len(x.in_flight)) for x in lanes))
-        yield _gauge("pool_queued", "Requests waiting", ((x.name, len(x.queue)) for x in lanes))
-        yield _gauge("pool_loads", "Loads so far", ((x.name, x.loads) for x in lanes if x.managed))
         yield _gauge(
-            "pool_load_seconds", "Seconds of the last load", ((x.name, x.load_s) for x in lanes if x.managed)
+            "pool_in_flight", "Requests being answered", ((x.name, len(x.in_flight)) for x in instances)
         )
-        ready = ((x.name, float(x.phase is Phase.READY)) for x in lanes if x.managed)
+        yield _gauge("pool_queued", "Requests waiting", ((x.name, len(x.queue)) for x in instances))
+        yield _gauge("pool_loads", "Loads so far", ((x.name, x.loads) for x in instances if x.managed))
+        yield _gauge(
+            "pool_load_seconds",
+            "Seconds of the last load",
+            ((x.name, x.load_s) for x in instances if x.managed),
+        )
+        ready = ((x.name, float(x.phase is Phase.READY)) for x in instances if x.managed)
         yield _gauge("pool_model_loaded", "1 while the model is loaded", ready)
         tokens = CounterMetricFamily("pool_tokens", "Tokens", labels=["model", "kind"])
         for name, count in meter.counts.items():

@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.dispatch import ask
 from servers.pool.http.app import JSON, Exchange
-from servers.pool.http.request import Order
+from servers.pool.http.request import PoolRequest
 from servers.pool.pool import Pool
 from servers.pool.scheduling.instance import Ticket
-from servers.pool.upstream.deadline import Patience
+from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.reply import Reply
 from servers.pool.upstream.sse import Reader
 from tools.errors import Cancelled, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
@@ -20,11 +20,11 @@ WHOLE = 5
 """An answer in one piece may take so many times the patience for a first token."""
 
 
-async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket: Ticket) -> None:
+async def relay(pool: Pool, exchange: Exchange, order: PoolRequest, spec: ModelSpec, ticket: Ticket) -> None:
     """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
     reader, first_s = Reader(), pool.settings.pool.first_token_s
     reply: Reply | None = None
-    patience = exchange.patience = Patience(first_s if order.stream else first_s * WHOLE, polled=True)
+    patience = exchange.patience = Deadline(first_s if order.stream else first_s * WHOLE, polled=True)
     try:
         with patience:
             reply = await ask(pool, spec, ticket, order.path, order.request, order.body)
@@ -35,7 +35,7 @@ async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket
         pool.scheduler.spoke(ticket)
     except (UpstreamFailed, Unavailable) as exc:
         if not isinstance(exc, EngineGone):
-            await pool.nursery.doubt(ticket.lane, ticket.generation)
+            await pool.lifecycle.doubt(ticket.instance, ticket.generation)
         raise
     except TimeoutError as exc:
         if patience.writing:
@@ -49,7 +49,7 @@ async def relay(pool: Pool, exchange: Exchange, order: Order, spec: Spec, ticket
             reply.close()
 
 
-async def _whole(pool: Pool, exchange: Exchange, order: Order, spec: Spec, reply: Reply) -> None:
+async def _whole(pool: Pool, exchange: Exchange, order: PoolRequest, spec: ModelSpec, reply: Reply) -> None:
     body = reply.body or b""
     try:
         said = orjson.loads(body)
@@ -60,15 +60,21 @@ async def _whole(pool: Pool, exchange: Exchange, order: Order, spec: Spec, reply
     if reply.status < 300:
         _refuse_abort(said)
         _count(pool, spec, said.get("usage"), began=exchange.arrived)
-        body = order.sink.whole(said, body)
+        body = order.writer.whole(said, body)
     exchange.answered = True
     await exchange.whole(reply.status, body, [JSON, *order.headers(spec.id)])
 
 
 async def _stream(
-    pool: Pool, exchange: Exchange, order: Order, spec: Spec, reply: Reply, reader: Reader, patience: Patience
+    pool: Pool,
+    exchange: Exchange,
+    order: PoolRequest,
+    spec: ModelSpec,
+    reply: Reply,
+    reader: Reader,
+    patience: Deadline,
 ) -> None:
-    between_s, turn = pool.settings.pool.between_tokens_s, order.sink.turn
+    between_s, turn = pool.settings.pool.between_tokens_s, order.writer.turn
     began = 0.0
     assert reply.events is not None
     async for part in reply.events:
@@ -77,7 +83,7 @@ async def _stream(
             continue
         if not exchange.answered:
             exchange.answered, began = True, time.monotonic()
-            await exchange.stream(order.sink, order.headers(spec.id))
+            await exchange.stream(order.writer, order.headers(spec.id))
             if order.preface:
                 await exchange.write(order.preface)
         patience.writing = True
@@ -87,11 +93,11 @@ async def _stream(
         if reader.done:
             break
     reader.close()
-    await exchange.end(order.sink.last())
+    await exchange.end(order.writer.last())
     _count(pool, spec, reader.usage or {"completion_tokens": reader.events}, began=began)
 
 
-def _count(pool: Pool, spec: Spec, usage: Any, *, began: float) -> None:
+def _count(pool: Pool, spec: ModelSpec, usage: Any, *, began: float) -> None:
     """Note what was served; `usage` is what the engine says, which may be anything."""
     told = usage if isinstance(usage, dict) else {}
     read, written = told.get("prompt_tokens"), told.get("completion_tokens")

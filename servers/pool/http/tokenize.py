@@ -30,7 +30,7 @@ async def count(pool: Pool, request: dict[str, Any]) -> dict[str, Any]:
     if spec.backend == "extractive":
         counts = [len(text.split()) for text in texts]
     else:
-        file = pool.presence.folder(spec) / "tokenizer.json" if spec.weights else None
+        file = pool.availability.folder(spec) / "tokenizer.json" if spec.weights else None
         if file is None or not file.is_file():
             raise NotSupported(f"the tokenizer of {spec.id} is not here", param="model", source="pool")
         counts = await asyncio.to_thread(_count, file, texts)

@@ -9,7 +9,7 @@ from tools.errors import Capibara6Error
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class Sink(Protocol):
+class Writer(Protocol):
     """`turn` takes whole events of OpenAI's stream; `whole` a complete answer, parsed and as bytes."""
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
-from servers.pool.catalog.catalog import Catalog, Spec
+from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.routing_options import Auto, Wish
 from servers.pool.routing import conversation as talk
 from servers.pool.routing.classifier import KINDS, Verdict, score
@@ -173,7 +173,7 @@ class _Choice:
         return 0.0 if name in self.state.loaded else self.state.load_s.get(name, 0.0)
 
 
-def quality(spec: Spec, chances: Mapping[str, float]) -> float:
+def quality(spec: ModelSpec, chances: Mapping[str, float]) -> float:
     """How well a model is expected to serve a question of these chances, in [0, 1]."""
     return sum(chance * FIT[kind].get(spec.domain, 0.0) for kind, chance in chances.items())
 
@@ -193,5 +193,5 @@ def _ranked(catalogue: Catalog, chances: Mapping[str, float]) -> list[str]:
     return [spec.id for spec in sorted(chat, key=lambda spec: -_claim(spec, chances))]
 
 
-def _claim(spec: Spec, chances: Mapping[str, float]) -> float:
+def _claim(spec: ModelSpec, chances: Mapping[str, float]) -> float:
     return chances.get(spec.domain, -1.0)

@@ -36,7 +36,7 @@ LOADING = frozenset({Phase.STARTING, Phase.WAKING})
 class Ticket:
     """One request's claim. Exactly one of granted and refused becomes true, once; `left` ends it."""
 
-    lane: str
+    instance: str
     since: float
     granted: bool = False
     refused: Capibara6Error | None = None
@@ -49,8 +49,8 @@ class Ticket:
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
-    """`managed` lanes hold a slot and have a process behind them; the others are always ready."""
+class Instance:
+    """`managed` instances hold a slot and have a process behind them; the others are always ready."""
 
     name: str
     concurrency: int
@@ -72,7 +72,7 @@ class Lane:
     wished: bool = False
     """Somebody asked for the model to be loaded, without a request."""
     leaving_for: str | None = None
-    """While draining: the lane that gets the slot, or the verb that asked."""
+    """While draining: the instance that gets the slot, or the verb that asked."""
     dozing: bool = False
     """While stopping: it falls asleep and keeps its process."""
     outside: bool = False

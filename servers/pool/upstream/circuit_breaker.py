@@ -6,7 +6,7 @@ OPEN_S = (5.0, 60.0)
 """First and longest time that the circuit stays open."""
 
 
-class Breaker:
+class CircuitBreaker:
     """One remote engine. After the open time one request may try; it closes the circuit or opens it again."""
 
     __slots__ = ("failures", "last", "open_s", "until")

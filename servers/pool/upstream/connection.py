@@ -31,7 +31,7 @@ Place = tuple[str, int, bool]
 """Host, port and whether TLS is spoken."""
 
 
-class Line(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection. `ask`, then `read` until it returns b""; `release(turn)` at any time."""
 
     __slots__ = (
@@ -39,7 +39,7 @@ class Line(asyncio.Protocol):
         *("_told", "_transport", "_waiter", "headers", "idle_since", "place", "status", "turn"),
     )
 
-    def __init__(self, home: "Lines", place: Place) -> None:
+    def __init__(self, home: "ConnectionPool", place: Place) -> None:
         self.place, self._home = place, home
         self.turn = 0
         self._transport: asyncio.Transport | None = None
@@ -82,7 +82,7 @@ class Line(asyncio.Protocol):
             self._transport.resume_reading()
         return piece
 
-    def __aiter__(self) -> "Line":
+    def __aiter__(self) -> "Connection":
         return self
 
     async def __anext__(self) -> bytes:
@@ -191,18 +191,18 @@ class Line(asyncio.Protocol):
             self.hang_up()
 
 
-class Lines:
+class ConnectionPool:
     """All connections to all engines; as many at once as requests need."""
 
     def __init__(self) -> None:
-        self._idle: dict[Place, list[Line]] = {}
+        self._idle: dict[Place, list[Connection]] = {}
         self._round: asyncio.TimerHandle | None = None
 
     @cached_property
     def secure(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    async def open(self, place: Place, *, new: bool = False) -> Line:
+    async def open(self, place: Place, *, new: bool = False) -> Connection:
         """A connection to `place`, kept or new. Raises Unavailable when nobody accepts."""
         idle = None if new else self._idle.get(place)
         while idle:
@@ -213,13 +213,13 @@ class Lines:
         try:
             async with asyncio.timeout(SECURE_S if secure else CONNECT_S):
                 _, line = await asyncio.get_running_loop().create_connection(
-                    lambda: Line(self, place), host, port, ssl=self.secure if secure else None
+                    lambda: Connection(self, place), host, port, ssl=self.secure if secure else None
                 )
         except OSError as exc:
             raise Unavailable("the engine is not reachable", source="engine", retry_after=1) from exc
         return line
 
-    def keep(self, line: Line) -> None:
+    def keep(self, line: Connection) -> None:
         self._idle.setdefault(line.place, []).append(line)
         if self._round is None:
             self._round = asyncio.get_running_loop().call_later(KEEP_S / 4, self._look)

@@ -6,8 +6,8 @@ Moving it is an assignment, so that it may be moved for every chunk of a stream.
 import asyncio
 
 
-class Patience:
-    """`with Patience(60) as patience:` … `patience.renew(30)`. Raises TimeoutError when it runs out.
+class Deadline:
+    """`with Deadline(60) as patience:` … `patience.renew(30)`. Raises TimeoutError when it runs out.
 
     `polled`: no timer of its own; somebody calls `look` now and then, which is cheaper for many at once.
     """
@@ -37,7 +37,7 @@ class Patience:
             self.ran_out = True
             self._task.cancel()
 
-    def __enter__(self) -> "Patience":
+    def __enter__(self) -> "Deadline":
         self._task = asyncio.current_task()
         return self
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import aiohttp
 
-from servers.pool.upstream.connection import BROKE, CONNECT_S, KEEP_S, Line, Lines, address
+from servers.pool.upstream.connection import BROKE, CONNECT_S, KEEP_S, Connection, ConnectionPool, address
 from servers.pool.upstream.reply import Reply
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed
 
@@ -33,7 +33,7 @@ async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def ask(
-    lines: Lines, url: str, body: bytes, *, key: str | None, stream: bool, remote: bool = False
+    lines: ConnectionPool, url: str, body: bytes, *, key: str | None, stream: bool, remote: bool = False
 ) -> Reply:
     """POST `body` to an engine. A status below 300 of a stream comes back open, all else read whole.
 
@@ -72,7 +72,7 @@ def translated(exc: BaseException) -> Capibara6Error:
     return UpstreamFailed("the engine broke the connection", source="engine", code=BROKE)
 
 
-async def _read(line: Line) -> bytes:
+async def _read(line: Connection) -> bytes:
     """The whole body. No reply may grow without bound."""
     whole = await line.read()
     if not (more := await line.read()):

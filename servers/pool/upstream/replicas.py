@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from servers.pool.upstream.circuit_breaker import Breaker
+from servers.pool.upstream.circuit_breaker import CircuitBreaker
 from tools.errors import Unavailable
 
 
@@ -13,7 +13,7 @@ class Replica:
         # Both http://host and http://host/v1 are written in the wild.
         self.url = url.rstrip("/").removesuffix("/v1")
         self.busy = 0
-        self.breaker = Breaker()
+        self.breaker = CircuitBreaker()
 
 
 class Replicas:

@@ -3,7 +3,7 @@
 import pytest
 
 from servers.bridge.access.keys import Limit
-from servers.bridge.access.rate_limit import Quota
+from servers.bridge.access.rate_limit import RateLimiter
 from tools.errors import RateLimited
 
 
@@ -15,19 +15,19 @@ class Clock:
         return self.now
 
 
-def use(quota: Quota, limit: Limit, times: int = 1, key: str = "k") -> None:
+def use(quota: RateLimiter, limit: Limit, times: int = 1, key: str = "k") -> None:
     for _ in range(times):
         with quota.taken(key, limit):
             pass
 
 
-def left(quota: Quota, limit: Limit) -> dict[str, str]:
+def left(quota: RateLimiter, limit: Limit) -> dict[str, str]:
     return {name.decode().rsplit("-", 2)[1]: value.decode() for name, value in quota.headers("k", limit)}
 
 
 def test_a_minutes_requests_may_come_at_once_and_grow_back_evenly() -> None:
     clock, limit = Clock(), Limit(60, 10, None)
-    quota = Quota(clock)
+    quota = RateLimiter(clock)
     use(quota, limit, 60)
     with pytest.raises(RateLimited) as refused:
         use(quota, limit)
@@ -43,7 +43,7 @@ def test_a_minutes_requests_may_come_at_once_and_grow_back_evenly() -> None:
 
 def test_a_slow_limit_says_how_long_to_wait() -> None:
     clock, limit = Clock(), Limit(2, 10, None)
-    quota = Quota(clock)
+    quota = RateLimiter(clock)
     use(quota, limit, 2)
     with pytest.raises(RateLimited) as refused:
         use(quota, limit)
@@ -52,7 +52,7 @@ def test_a_slow_limit_says_how_long_to_wait() -> None:
 
 def test_requests_that_still_run_are_counted_until_they_end() -> None:
     limit = Limit(100, 2, None)
-    quota = Quota(Clock())
+    quota = RateLimiter(Clock())
     with quota.taken("k", limit), quota.taken("k", limit):
         with pytest.raises(RateLimited) as refused:
             use(quota, limit)
@@ -63,7 +63,7 @@ def test_requests_that_still_run_are_counted_until_they_end() -> None:
 
 def test_a_request_that_fails_gives_its_place_back() -> None:
     limit = Limit(100, 1, None)
-    quota = Quota(Clock())
+    quota = RateLimiter(Clock())
     with pytest.raises(ZeroDivisionError), quota.taken("k", limit):
         raise ZeroDivisionError
     use(quota, limit)
@@ -71,7 +71,7 @@ def test_a_request_that_fails_gives_its_place_back() -> None:
 
 def test_memory_follows_the_keys_in_use() -> None:
     clock, limit = Clock(), Limit(100, 2, None)
-    quota = Quota(clock)
+    quota = RateLimiter(clock)
     for number in range(5_000):
         use(quota, limit, key=f"key{number}")
     clock.now += 61
@@ -80,7 +80,7 @@ def test_memory_follows_the_keys_in_use() -> None:
 
 
 def test_a_lower_limit_counts_at_once() -> None:
-    quota = Quota(Clock())
+    quota = RateLimiter(Clock())
     use(quota, Limit(100, 1, None))
     use(quota, Limit(1, 1, None))
     with pytest.raises(RateLimited):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from servers.bridge.clients.milvus.batching import CALLS, Crowd
+from servers.bridge.clients.milvus.batching import CALLS, Batcher
 from servers.bridge.services import open_stores
 from tools.schema import Document
 from tools.settings import Settings
@@ -38,7 +38,7 @@ class Desk:
             await self.came.wait_for(lambda: len(self.calls) >= count)
 
 
-async def arrived(crowd: Crowd, questions: Sequence[int], *, kind: str = "a", most: int = 4) -> list:
+async def arrived(crowd: Batcher, questions: Sequence[int], *, kind: str = "a", most: int = 4) -> list:
     """Tasks that have joined, each in its turn."""
     tasks = [asyncio.create_task(crowd.join(kind, question, most=most)) for question in questions]
     await asyncio.sleep(0)
@@ -47,7 +47,7 @@ async def arrived(crowd: Crowd, questions: Sequence[int], *, kind: str = "a", mo
 
 async def test_who_comes_alone_is_asked_for_at_once() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     (task,) = await arrived(crowd, [1])
     await desk.reached(1)
     desk.open.set()
@@ -58,7 +58,7 @@ async def test_who_comes_alone_is_asked_for_at_once() -> None:
 
 async def test_who_comes_while_a_call_is_under_way_goes_in_the_next_with_at_most_so_many() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     (first,) = await arrived(crowd, [0])
     await desk.reached(1)
     others = await arrived(crowd, range(10, 13))
@@ -74,7 +74,7 @@ async def test_who_comes_while_a_call_is_under_way_goes_in_the_next_with_at_most
 
 async def test_no_more_calls_than_some_are_under_way() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     tasks = await arrived(crowd, range(CALLS + 3), most=1)
     await desk.reached(CALLS)
     assert len(desk.calls) == CALLS
@@ -85,7 +85,7 @@ async def test_no_more_calls_than_some_are_under_way() -> None:
 
 async def test_questions_of_two_kinds_do_not_wait_for_each_other() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     tasks = [task for kind in "ab" for task in await arrived(crowd, [ord(kind)], kind=kind)]
     await desk.reached(2)
     desk.open.set()
@@ -94,7 +94,7 @@ async def test_questions_of_two_kinds_do_not_wait_for_each_other() -> None:
 
 async def test_a_wrong_question_is_wrong_for_its_asker_alone() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     (first,) = await arrived(crowd, [1])
     await desk.reached(1)
     one, wrong, two = await arrived(crowd, [5, -1, 6])
@@ -106,7 +106,7 @@ async def test_a_wrong_question_is_wrong_for_its_asker_alone() -> None:
 
 async def test_who_has_left_is_not_asked_for() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     (first,) = await arrived(crowd, [1])
     await desk.reached(1)
     gone, stays = await arrived(crowd, [7, 8])
@@ -118,7 +118,7 @@ async def test_who_has_left_is_not_asked_for() -> None:
 
 async def test_who_leaves_a_call_of_his_own_leaves_the_others_theirs() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     (first,) = await arrived(crowd, [1])
     await desk.reached(1)
     (second,) = await arrived(crowd, [2])
@@ -129,7 +129,7 @@ async def test_who_leaves_a_call_of_his_own_leaves_the_others_theirs() -> None:
 
 async def test_closing_leaves_nobody_waiting() -> None:
     desk = Desk()
-    crowd: Crowd[str, int, int] = Crowd(desk.ask, faults=Fault)
+    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
     (first,) = await arrived(crowd, [1])
     await desk.reached(1)
     others = [*await arrived(crowd, range(4)), *await arrived(crowd, [7, 8, 9])]

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-from servers.bridge.manifest.collection_cache import HELD_S, Lately
+from servers.bridge.manifest.collection_cache import HELD_S, CollectionCache
 from servers.bridge.manifest.tables import CollectionRow
 
 
-class Shelves:
+class Collections:
     """Stands where the library stands, and counts."""
 
     def __init__(self) -> None:
@@ -24,9 +24,9 @@ class Shelves:
 
 
 async def test_a_collection_is_asked_for_again_when_it_is_old_or_forgotten() -> None:
-    shelves, now = Shelves(), [10.0]
+    shelves, now = Collections(), [10.0]
     library: Any = shelves
-    lately = Lately(library, lambda: now[0])
+    lately = CollectionCache(library, lambda: now[0])
 
     async def physical(tenant: str = "acme") -> str | None:
         row = await lately.collection(tenant, "notes")
@@ -46,10 +46,10 @@ async def test_a_collection_is_asked_for_again_when_it_is_old_or_forgotten() -> 
 
 
 async def test_a_crowd_asks_once_and_goes_on_without_who_asked_first() -> None:
-    shelves, answered = Shelves(), asyncio.Event()
+    shelves, answered = Collections(), asyncio.Event()
     shelves.put("acme", "one")
 
-    class Slow(Shelves):
+    class Slow(Collections):
         async def collection(self, tenant: str, name: str) -> CollectionRow | None:
             self.asked += 1
             await answered.wait()
@@ -57,7 +57,7 @@ async def test_a_crowd_asks_once_and_goes_on_without_who_asked_first() -> None:
 
     slow = Slow()
     library: Any = slow
-    lately = Lately(library)
+    lately = CollectionCache(library)
     first, *others = [asyncio.create_task(lately.collection("acme", "notes")) for _ in range(10)]
     await asyncio.sleep(0)
     first.cancel()

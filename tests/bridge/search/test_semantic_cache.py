@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from servers.bridge.search.alike import same_question
-from servers.bridge.search.semantic_cache import MOST, Near
+from servers.bridge.search.semantic_cache import MOST, SemanticCache
 from servers.bridge.services import Stores, open_stores
 from tools.schema import Document, Language, SearchRequest, SearchResponse
 from tools.settings import Settings
@@ -44,7 +44,7 @@ def test_where_the_embedder_is_a_stranger_the_topic_words_must_be_the_same() -> 
 
 
 def test_the_nearest_question_is_chosen_only_above_the_bound() -> None:
-    near = Near.__new__(Near)
+    near = SemanticCache.__new__(SemanticCache)
     near.similar = 0.97
     asked = [("how is the pool", np.array([1.0, 0.0])), ("how is the bridge", np.array([0.6, 0.8]))]
     assert near.choose("how is this pool", np.array([1.0, 0.0]), asked, ("en",)) == "how is the pool"
@@ -95,7 +95,7 @@ async def test_it_can_be_switched_off_and_what_it_remembers_is_bounded(graph: Se
             await near.remember("capibara6:test:near:bounded", f"question {number}", vector)
         held = await near.asked("capibara6:test:near:bounded")
         assert (len(held), held[0][0]) == (MOST, f"question {MOST + 4}")
-        off = Near(stores.redis, similar=1.0)
+        off = SemanticCache(stores.redis, similar=1.0)
         assert await off.asked("capibara6:test:near:bounded") == []
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from servers.pool.catalog.catalog import Catalog, Spec, load_catalog
+from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
 from servers.pool.catalog.consensus_options import Consensus, Options
 from servers.pool.consensus.plan import Panel, plan
 from servers.pool.routing.choose import State
@@ -59,7 +59,7 @@ def test_members_for_which_there_is_no_slot_are_asked_in_turn() -> None:
 
 def test_remote_models_cost_no_slot() -> None:
     remote = {
-        name: Spec(id=name, backend="openai", urls=("http://127.0.0.1:9",), domain="general")
+        name: ModelSpec(id=name, backend="openai", urls=("http://127.0.0.1:9",), domain="general")
         for name in "abc"
     }
     panel = plan(

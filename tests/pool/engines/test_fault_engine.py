@@ -20,7 +20,7 @@ def last_event(said: bytes) -> dict:
 
 
 async def kill_engine(client: Client, name: str) -> None:
-    guard = client.pool.nursery.children[name].process.pid
+    guard = client.pool.lifecycle.children[name].process.pid
     os.kill(process.children(guard)[0], signal.SIGKILL)
 
 
@@ -82,7 +82,7 @@ async def test_fault_11_a_deaf_engine_and_its_grandchild_do_not_survive(open_cli
         await client.chat("a")
         grandchild = int(client.written("grandchild")[0].split()[0].partition("=")[2])
         await client.post("/v1/models/a/unload")
-        await client.until(lambda: client.lane("a").phase is Phase.COLD)
+        await client.until(lambda: client.instance("a").phase is Phase.COLD)
         assert client.orphans() == []
         assert not Path(f"/proc/{grandchild}").exists() or state_of(grandchild) == "Z"
 
@@ -99,7 +99,7 @@ async def test_fault_12_and_14_a_client_that_leaves_cancels_the_engine(open_clie
         await client.until(lambda: client.written("begin"))
         waiting.cancel()
         await client.until(lambda: client.written("cancelled"))
-        await client.until(lambda: not client.lane("a").in_flight)
+        await client.until(lambda: not client.instance("a").in_flight)
 
 
 @pytest.mark.parametrize("bad", ["json", "utf8", "text", "line", "gzip", "abort", "error"])
@@ -169,7 +169,7 @@ async def test_fault_15_a_client_that_takes_nothing_is_left_and_the_engine_freed
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(sent)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", client.settings.ports.pool)) as taker:
             taker.sendall(head.encode() + sent)
-            await client.until(lambda: client.lane("a").in_flight)
-            await client.until(lambda: not client.lane("a").in_flight, within=60)
+            await client.until(lambda: client.instance("a").in_flight)
+            await client.until(lambda: not client.instance("a").in_flight, within=60)
             await client.until(lambda: client.written("cancelled"))
         assert (await client.chat("a", {"tokens": 1}))[0] == 200

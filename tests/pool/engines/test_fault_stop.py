@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from servers.pool.engines import process
-from servers.pool.engines.pidfile import Register
+from servers.pool.engines.pidfile import Pidfile
 from tests.pool.world import Server, make_settings, model, until, write_catalog
 
 
@@ -109,7 +109,7 @@ async def test_fault_17_an_engine_that_lost_its_mark_and_its_guard_is_found_by_i
     settings = make_settings(
         tmp_path / "home", write_catalog(tmp_path / "m.toml", {"m": {"backend": "extractive"}})
     )
-    register = Register(settings.run_dir / f"pool-{settings.ports.pool}.groups")
+    register = Pidfile(settings.run_dir / f"pool-{settings.ports.pool}.groups")
     code = "import os,time; os.fork() or time.sleep(600); time.sleep(600)"
     leader = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)  # noqa: ASYNC220
     stranger = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)  # noqa: ASYNC220

@@ -33,7 +33,7 @@ async def begun(client: Client, count: int = 1) -> None:
 
 
 def kill(client: Client, name: str) -> None:
-    guard = client.pool.nursery.children[name].process.pid
+    guard = client.pool.lifecycle.children[name].process.pid
     os.kill(process.children(guard)[0], signal.SIGKILL)
 
 
@@ -88,7 +88,7 @@ async def test_fault_09_a_child_that_never_becomes_healthy_is_ended_with_its_gro
     async with open_client(models, load_s=source.uniform(0.05, 0.8), unload_grace_s=0.1) as client:
         answers = await asyncio.gather(*(client.chat("a") for _ in range(source.randint(1, 5))))
         assert {status for status, _ in answers} == {504}, f"seed {seed}"
-        await client.until(lambda: not client.lane("a").holds_slot and not client.orphans())
+        await client.until(lambda: not client.instance("a").holds_slot and not client.orphans())
 
 
 @seeded()
@@ -103,7 +103,7 @@ async def test_fault_11_a_deaf_engine_and_its_grandchild_never_survive_an_unload
             await load
         await asyncio.sleep(source.uniform(0, 0.3))
         await client.post("/v1/models/a/unload")
-        await client.until(lambda: client.lane("a").phase is Phase.COLD)
+        await client.until(lambda: client.instance("a").phase is Phase.COLD)
         await load
         grandchild = client.written("grandchild")[0].split()[0].partition("=")[2]
         assert client.orphans() == [] and not lives(grandchild), f"seed {seed}"
@@ -123,7 +123,7 @@ async def test_fault_12_and_14_clients_that_leave_at_any_moment_free_the_engine(
             await asyncio.sleep(source.uniform(0, 0.2))
             each.cancel()
         await client.until(lambda: len(client.written("cancelled")) == len(waiting))
-        await client.until(lambda: not client.lane("a").in_flight)
+        await client.until(lambda: not client.instance("a").in_flight)
         assert (await client.chat("a", {"tokens": 1}))[0] == 200, f"seed {seed}"
 
 
@@ -139,7 +139,9 @@ async def test_fault_13_who_leaves_the_queue_is_forgotten_and_the_rest_is_served
             each.cancel()
         staying = [each for each in waiting if each not in leaving]
         assert {status for status, _ in await asyncio.gather(*staying)} == {200}, f"seed {seed}"
-        await client.until(lambda: not client.pool.scheduler.desk.queued and not client.lane("a").in_flight)
+        await client.until(
+            lambda: not client.pool.scheduler.queues.queued and not client.instance("a").in_flight
+        )
 
 
 @seeded(1)
@@ -177,7 +179,7 @@ async def test_fault_18_idle_time_counts_from_the_end_of_the_last_stream(open_cl
         for status, said in await asyncio.gather(*asks):
             assert status == 200 and said.endswith(b"data: [DONE]\n\n"), f"seed {seed}"
         assert len(client.written("start")) == 1, f"seed {seed}: unloaded under a stream"
-        await client.until(lambda: client.lane("a").phase is Phase.COLD)
+        await client.until(lambda: client.instance("a").phase is Phase.COLD)
 
 
 @seeded()

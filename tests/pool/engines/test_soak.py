@@ -46,19 +46,19 @@ async def test_engines_killed_at_any_moment_cost_answers_but_never_the_model(ope
 
         async def strike() -> None:
             await asyncio.sleep(source.uniform(0.2, 1.0))
-            for child in list(client.pool.nursery.children.values()):
+            for child in list(client.pool.lifecycle.children.values()):
                 for pid in process.children(child.process.pid) or [child.process.pid]:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, source.choice((signal.SIGKILL, signal.SIGTERM)))
 
         await asyncio.gather(*(ask(source.random() < 0.5) for _ in range(12)), strike(), strike())
-        lane = client.lane("a")
+        instance = client.instance("a")
         # A process just killed answers nobody, and its end is not known to anybody yet.
         await asyncio.sleep(1.0)
         await client.until(
-            lambda: lane.phase in (Phase.COLD, Phase.READY, Phase.FAILED) and not lane.in_flight
+            lambda: instance.phase in (Phase.COLD, Phase.READY, Phase.FAILED) and not instance.in_flight
         )
-        lane.until = 0.0
+        instance.until = 0.0
         assert (await client.chat("a"))[0] == 200, f"seed {seed}: the model does not come back"
 
 

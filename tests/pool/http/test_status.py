@@ -8,7 +8,7 @@ from tests.pool.world import model
 
 async def test_stats_tell_what_runs_and_what_was_served(open_client, journal):
     async with open_client({"a": model(journal, pinned=True), "b": model(journal)}) as client:
-        await client.until(lambda: client.lane("a").phase is Phase.READY)
+        await client.until(lambda: client.instance("a").phase is Phase.READY)
         await client.chat("b")
         await client.stream("b", stream_options={"include_usage": True})
         said = (await client.get("/stats"))[1]
@@ -37,11 +37,11 @@ async def test_evictions_are_counted_and_explained(open_client, journal):
 async def test_health_is_down_when_something_is_stuck_and_says_what(open_client, journal):
     async with open_client({"a": model(journal)}) as client:
         assert (await client.get("/health"))[1]["status"] == "ok"
-        lane = client.lane("a")
-        lane.turn(Phase.STOPPING, time.monotonic() - 1000)
+        instance = client.instance("a")
+        instance.turn(Phase.STOPPING, time.monotonic() - 1000)
         status, said = await client.get("/health/ready")
         assert status == 503 and "stopping for 1000 s" in said["problems"][0]
-        lane.turn(Phase.COLD, time.monotonic())
+        instance.turn(Phase.COLD, time.monotonic())
         client.pool.ticked -= 100
         status, said = await client.get("/health")
         assert status == 200 or "clock stands still" in said["problems"][0]

@@ -29,7 +29,7 @@ async def test_fault_02_waiters_give_up_at_the_bound_and_no_stream_is_cut(open_c
     models = {name: model(journal, knobs={"tokens": 60, "tok_s": 0.1}) for name in "abcde"}
     async with open_client(models, max_loaded=3, queue_wait_s=0.5) as client:
         streams = [asyncio.ensure_future(client.stream(name)) for name in "abc"]
-        await client.until(lambda: all(client.lane(name).in_flight for name in "abc"))
+        await client.until(lambda: all(client.instance(name).in_flight for name in "abc"))
         body = {"model": "d", "messages": [{"role": "user", "content": "x"}], "stream": True}
 
         async def wait_in_vain(name: str) -> None:
@@ -49,7 +49,7 @@ async def test_fault_03_requests_at_the_moment_of_idle_unload_are_all_served(ope
         for pause in (0.28, 0.3, 0.32, 0.36, 0.45):
             assert (await client.chat("a"))[0] == 200
             await asyncio.sleep(pause)
-        await client.until(lambda: client.lane("a").phase is Phase.COLD)
+        await client.until(lambda: client.instance("a").phase is Phase.COLD)
         assert (await client.chat("a"))[0] == 200
         assert len(client.written("start")) > 1
 
@@ -73,10 +73,10 @@ async def test_fault_06_traffic_on_one_model_flows_while_another_loads(open_clie
     async with open_client({"slow": slow, "quick": model(journal, knobs={"tokens": 1})}) as client:
         await client.chat("quick")
         loading = asyncio.ensure_future(client.chat("slow"))
-        await client.until(lambda: client.lane("slow").phase is Phase.STARTING)
+        await client.until(lambda: client.instance("slow").phase is Phase.STARTING)
         for _ in range(50):
             assert (await client.chat("quick"))[0] == 200
-            assert client.lane("slow").phase is Phase.STARTING and not loading.done()
+            assert client.instance("slow").phase is Phase.STARTING and not loading.done()
         await client.post("/v1/models/slow/unload")
         assert (await loading)[0] == 503
 
@@ -113,11 +113,11 @@ async def test_fault_09_a_child_that_never_becomes_healthy_is_ended_and_its_wait
 async def test_fault_13_a_client_that_leaves_the_queue_is_not_counted(open_client, journal):
     async with open_client({"a": model(journal, knobs={"load_s": 3.0})}) as client:
         waiting = asyncio.ensure_future(client.chat("a"))
-        await client.until(lambda: client.pool.scheduler.desk.queued == 1)
+        await client.until(lambda: client.pool.scheduler.queues.queued == 1)
         waiting.cancel()
-        await client.until(lambda: client.pool.scheduler.desk.queued == 0)
-        assert not client.lane("a").in_flight
-        await client.until(lambda: client.lane("a").phase is Phase.READY)
+        await client.until(lambda: client.pool.scheduler.queues.queued == 0)
+        assert not client.instance("a").in_flight
+        await client.until(lambda: client.instance("a").phase is Phase.READY)
         assert client.written("begin") == []
 
 
@@ -126,7 +126,7 @@ async def test_fault_18_a_stream_longer_than_the_idle_time_is_never_unloaded(ope
         status, said = await client.stream("a", {"tokens": 12, "tok_s": 0.1})
         assert status == 200 and said.endswith(b"data: [DONE]\n\n")
         assert len(client.written("start")) == 1, "unloaded under the stream"
-        await client.until(lambda: client.lane("a").phase is Phase.COLD)
+        await client.until(lambda: client.instance("a").phase is Phase.COLD)
 
 
 async def test_fault_20_a_stranger_on_the_port_is_never_asked(open_client, journal):
@@ -157,13 +157,15 @@ async def test_explicit_load_and_unload(open_client, journal):
         status, said = await client.post("/v1/models/a/load")
         assert (status, said["status"]) == (200, "loaded")
         await client.post("/v1/models/a/unload")
-        await client.until(lambda: client.lane("a").phase is Phase.COLD)
+        await client.until(lambda: client.instance("a").phase is Phase.COLD)
         assert (await client.get("/v1/models/a"))[1]["status"] == "available"
 
 
 async def settled(client: Client) -> None:
     still = (Phase.COLD, Phase.FAILED, Phase.READY)
-    await client.until(lambda: all(lane.phase in still for lane in client.pool.scheduler.lanes.values()))
+    await client.until(
+        lambda: all(instance.phase in still for instance in client.pool.scheduler.instances.values())
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -176,7 +178,7 @@ async def test_random_kills_and_requests_leave_nothing_behind(open_client, journ
         async def disturb() -> None:
             for _ in range(6):
                 await asyncio.sleep(source.uniform(0.05, 0.3))
-                children = list(client.pool.nursery.children.values())
+                children = list(client.pool.lifecycle.children.values())
                 with contextlib.suppress(ProcessLookupError, IndexError):
                     victim = source.choice(children).process.pid
                     os.kill(victim, source.choice((signal.SIGKILL, signal.SIGTERM)))

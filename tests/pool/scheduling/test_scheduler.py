@@ -34,7 +34,9 @@ def test_fault_02_streams_are_never_cut_for_a_waiter_that_gives_up_at_the_bound(
     assert (waiter.refused.status, waiter.refused.code) == (503, "queue_timeout")
     assert isinstance(waiter.refused.retry_after, int) and waiter.refused.retry_after >= 1
     assert all(ticket.granted for ticket in busy) and machine.world.orders == {}
-    assert machine.lanes["a"].phase is Phase.READY, "the door that was closed for the waiter is open again"
+    assert machine.instances["a"].phase is Phase.READY, (
+        "the door that was closed for the waiter is open again"
+    )
 
 
 def test_fault_03_a_request_around_the_moment_of_idle_unload_is_served():
@@ -63,7 +65,7 @@ def test_fault_04_a_model_is_busy_from_the_moment_of_the_grant():
     first = machine.request("a")
     second = machine.request("b")
     machine.report("a")
-    assert first.granted and machine.lanes["a"].phase is Phase.READY
+    assert first.granted and machine.instances["a"].phase is Phase.READY
     machine.tick(0.0)
     assert not machine.world.orders, "a is not evicted before its own request is proxied"
     machine.leave(first)
@@ -83,7 +85,7 @@ def test_fault_05_a_starving_model_gets_a_slot_although_the_others_are_never_idl
         for name in list(machine.world.orders):
             machine.report(name)
         # Each answer is followed by the next request before it ends: there is no idle moment.
-        follow = [machine.request(ticket.lane) for ticket in running if ticket.granted]
+        follow = [machine.request(ticket.instance) for ticket in running if ticket.granted]
         for ticket in running:
             machine.leave(ticket)
         running = follow or running
@@ -111,10 +113,10 @@ def test_fault_08_a_model_that_fails_to_load_is_tried_three_times_and_evicts_nob
             machine.tick(0.4)
     assert len([at for at in starts if at < starts[0] + OPEN_S - 1]) == 3
     ready(machine, "b", "c")
-    machine.lanes["a"].until = 0.0
+    machine.instances["a"].until = 0.0
     waiter = machine.request("a")
     machine.tick(0.1)
-    assert machine.lanes["b"].phase is machine.lanes["c"].phase is Phase.READY
+    assert machine.instances["b"].phase is machine.instances["c"].phase is Phase.READY
     machine.leave(waiter)
 
 
@@ -125,14 +127,14 @@ def test_fault_09_a_load_that_never_ends_is_stopped_and_its_waiters_hear_504():
     assert ticket.refused is not None and ticket.refused.status == 504
     assert machine.world.orders["a"][0] == "stop"
     machine.report("a")
-    assert machine.lanes["a"].phase is Phase.FAILED
+    assert machine.instances["a"].phase is Phase.FAILED
 
 
 def test_fault_13_a_waiter_that_leaves_is_forgotten_and_its_load_is_cancelled_when_nobody_wants_it():
     machine = Machine()
     ticket = machine.request("a")
     machine.leave(ticket)
-    assert machine.scheduler.desk.queued == 0 and not machine.lanes["a"].in_flight
+    assert machine.scheduler.queues.queued == 0 and not machine.instances["a"].in_flight
     machine.tick(1.0)
     assert machine.world.orders["a"][0] == "start", "it may still come back"
     machine.tick(5.0)
@@ -152,19 +154,19 @@ def test_fault_18_idle_time_counts_from_the_end_of_the_last_request():
     stream = machine.request("a")
     for _ in range(20):
         machine.tick(1.0)
-    assert machine.lanes["a"].phase is Phase.READY
+    assert machine.instances["a"].phase is Phase.READY
     machine.leave(stream)
     machine.tick(4.9)
-    assert machine.lanes["a"].phase is Phase.READY
+    assert machine.instances["a"].phase is Phase.READY
     machine.tick(0.2)
-    assert machine.lanes["a"].phase is Phase.STOPPING
+    assert machine.instances["a"].phase is Phase.STOPPING
 
 
 def test_the_victim_is_the_model_that_is_cheapest_to_lose():
     machine = Machine(max_loaded=2)
     ready(machine, "a", "b")
     for name, seconds in (("a", 60.0), ("b", 2.0)):
-        machine.lanes[name].load_s = seconds
+        machine.instances[name].load_s = seconds
         machine.leave(machine.request(name))
     machine.tick(11.0)
     machine.request("c")
@@ -178,12 +180,12 @@ def test_a_pinned_model_is_never_evicted_and_never_idle():
     machine.request("c")
     assert list(machine.world.orders) == ["b"]
     machine.tick(1000.0)
-    assert machine.lanes["a"].phase is Phase.READY
+    assert machine.instances["a"].phase is Phase.READY
 
 
 def test_a_model_that_does_not_fit_is_refused_and_one_that_fits_after_an_eviction_waits_for_the_memory():
     machine = Machine(memory=2 * GIB, max_loaded=3)
-    machine.lanes["c"].need = machine.world.needs["c"] = 3 * GIB
+    machine.instances["c"].need = machine.world.needs["c"] = 3 * GIB
     refused = machine.request("c").refused
     assert refused is not None and "3.0 GiB" in refused.message
     ready(machine, "a", "b")
@@ -202,7 +204,7 @@ def test_a_model_that_can_sleep_is_put_to_sleep_and_woken():
     machine.request("b")
     assert machine.world.orders == {"a": ("sleep", 1)}
     machine.report("a")
-    assert machine.lanes["a"].phase is Phase.SLEEPING
+    assert machine.instances["a"].phase is Phase.SLEEPING
     machine.report("b")
     again = machine.request("a")
     machine.leave(machine.tickets[0])

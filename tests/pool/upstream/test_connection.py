@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from servers.pool.upstream import connection, openai
-from servers.pool.upstream.connection import Lines
+from servers.pool.upstream.connection import ConnectionPool
 from tools.errors import Unavailable, UpstreamFailed
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -49,14 +49,14 @@ class Scripted:
 async def scripted(answer: bytes, *, close: bool = False):
     server = Scripted(answer, close=close)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    lines = Lines()
+    lines = ConnectionPool()
     async with listening:
         yield server, lines, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/x"
         lines.close()
         await asyncio.gather(*filter(None, server.serving))
 
 
-def ask(lines: Lines, url: str, *, stream: bool = False):
+def ask(lines: ConnectionPool, url: str, *, stream: bool = False):
     return openai.ask(lines, url, b"{}", key="k", stream=stream)
 
 
@@ -168,7 +168,7 @@ async def test_a_whole_answer_may_not_grow_without_bound(monkeypatch):
 )
 async def test_an_address_that_nobody_answers_at_is_unavailable(url):
     with pytest.raises(Unavailable):
-        await ask(Lines(), url)
+        await ask(ConnectionPool(), url)
 
 
 async def test_a_remote_engine_that_closes_a_kept_connection_is_asked_once_more_over_a_new_one():
@@ -181,7 +181,7 @@ async def test_a_remote_engine_that_closes_a_kept_connection_is_asked_once_more_
             writer.write(answer)
         writer.close()
 
-    lines = Lines()
+    lines = ConnectionPool()
     async with await asyncio.start_server(answers_once, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/x"
         assert (await ask(lines, url)).body == b"{}"

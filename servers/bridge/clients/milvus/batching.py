@@ -37,7 +37,7 @@ class Queue(Generic[Q, A]):
     calls: int = 0
 
 
-class Crowd(Generic[K, Q, A]):
+class Batcher(Generic[K, Q, A]):
     """`ask(kind, questions, request ids)` gives an answer each, in order; `faults` are what it raises when a
     question is wrong."""
 

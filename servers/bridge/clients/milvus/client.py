@@ -14,7 +14,7 @@ import numpy as np
 from pymilvus import AsyncMilvusClient
 from pymilvus.exceptions import DataNotMatchException, MilvusException, ParamError
 
-from servers.bridge.clients.milvus.batching import Crowd
+from servers.bridge.clients.milvus.batching import Batcher
 from servers.bridge.clients.milvus.schema import indexes, schema
 from servers.bridge.clients.store_client import Store
 from tools.errors import BadRequest, CollectionNotFound, UpstreamFailed
@@ -61,7 +61,7 @@ class Milvus(Store):
         self.lite = False
         self._wordy: bool | None = None
         self._client: AsyncMilvusClient | None = None
-        self.crowd: Crowd[Look, Any, Any] = Crowd(self._looked, faults=MilvusException)
+        self.crowd: Batcher[Look, Any, Any] = Batcher(self._looked, faults=MilvusException)
 
     @property
     def client(self) -> AsyncMilvusClient:

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from servers.pool.catalog.catalog import Spec
+from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.http import validation
 from servers.pool.http.app import Exchange, Handler
 from servers.pool.http.chat import answer
 from servers.pool.http.ollama import requests
-from servers.pool.http.ollama.writer import Lines, nanos, stamp
-from servers.pool.http.request import Order
+from servers.pool.http.ollama.writer import NdjsonWriter, nanos, stamp
+from servers.pool.http.request import PoolRequest
 from servers.pool.http.writer import EVENTS, Events
 from servers.pool.pool import Pool
 from servers.pool.scheduling.instance import Phase
@@ -41,7 +41,7 @@ class Embeddings(Events):
         )
 
 
-class OllamaRoutes:
+class OllamaHandlers:
     """`exact` maps Ollama's paths; `pool` gives the open pool."""
 
     def __init__(self, pool: Callable[[], Pool]) -> None:
@@ -93,19 +93,19 @@ class OllamaRoutes:
 
     async def tags(self, exchange: Exchange) -> None:
         pool = self.pool()
-        here = [spec for spec in pool.catalog.models.values() if pool.presence.engine(spec).kind]
+        here = [spec for spec in pool.catalog.models.values() if pool.availability.engine(spec).kind]
         await exchange.json({"models": [{**_item(pool, spec), "modified_at": stamp()} for spec in here]})
 
     async def running(self, exchange: Exchange) -> None:
         pool, now = self.pool(), time.monotonic()
         loaded: list[dict[str, Any]] = []
         for spec in pool.catalog.models.values():
-            lane = pool.scheduler.lanes[spec.id]
-            if lane.managed and lane.phase in (Phase.READY, Phase.DRAINING):
-                left = lane.idle_s if lane.in_flight else lane.used_at + lane.idle_s - now
+            instance = pool.scheduler.instances[spec.id]
+            if instance.managed and instance.phase in (Phase.READY, Phase.DRAINING):
+                left = instance.idle_s if instance.in_flight else instance.used_at + instance.idle_s - now
                 until = datetime.now(UTC) + timedelta(seconds=max(0.0, left))
                 expires = until.isoformat().replace("+00:00", "Z")
-                loaded.append({**_item(pool, spec), "expires_at": expires, "size_vram": lane.need})
+                loaded.append({**_item(pool, spec), "expires_at": expires, "size_vram": instance.need})
         await exchange.json({"models": loaded})
 
     async def version(self, exchange: Exchange) -> None:
@@ -128,8 +128,8 @@ class OllamaRoutes:
         pool, model = self.pool(), request["model"]
         keep = requests.keep_alive(given)
         body = orjson.dumps(request)
-        order = Order(path, request, body, model, EVENTS, request["stream"])
-        order.sink = Lines(
+        order = PoolRequest(path, request, body, model, EVENTS, request["stream"])
+        order.writer = NdjsonWriter(
             model, chat=chat, said="response" if generate else "message", place=lambda: order.ticket
         )
         try:
@@ -140,8 +140,8 @@ class OllamaRoutes:
     async def _embed(self, exchange: Exchange, *, many: bool) -> None:
         given = validation.parse(exchange.body)
         request = validation.embedding(requests.embed(given))
-        sink = Embeddings(request["model"], many=many)
-        order = Order("/v1/embeddings", request, orjson.dumps(request), request["model"], sink, False)
+        writer = Embeddings(request["model"], many=many)
+        order = PoolRequest("/v1/embeddings", request, orjson.dumps(request), request["model"], writer, False)
         await answer(self.pool(), exchange, order)
         self._keep(request["model"], requests.keep_alive(given))
 
@@ -157,16 +157,16 @@ class OllamaRoutes:
         await exchange.json({"model": name, "created_at": stamp(), **empty, **reason, "total_duration": took})
 
     def _keep(self, name: str, seconds: float | None) -> None:
-        lane = self.pool().scheduler.lanes.get(name)
-        if seconds is None or lane is None or not lane.managed:
+        instance = self.pool().scheduler.instances.get(name)
+        if seconds is None or instance is None or not instance.managed:
             return
         if seconds == 0:
             self.pool().scheduler.unload(name, time.monotonic())
         else:
-            lane.idle_s = seconds
+            instance.idle_s = seconds
 
 
-def _details(spec: Spec) -> dict[str, Any]:
+def _details(spec: ModelSpec) -> dict[str, Any]:
     return {
         "parent_model": "",
         "format": "safetensors",
@@ -177,6 +177,6 @@ def _details(spec: Spec) -> dict[str, Any]:
     }
 
 
-def _item(pool: Pool, spec: Spec) -> dict[str, Any]:
-    size = pool.scheduler.lanes[spec.id].need
+def _item(pool: Pool, spec: ModelSpec) -> dict[str, Any]:
+    size = pool.scheduler.instances[spec.id].need
     return {"name": spec.id, "model": spec.id, "size": size, "digest": spec.id, "details": _details(spec)}

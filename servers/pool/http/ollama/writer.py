@@ -12,7 +12,7 @@ from servers.pool.scheduling.instance import Ticket
 from tools.errors import Capibara6Error
 
 
-class Lines:
+class NdjsonWriter:
     """`chat`: the engine sends a chat. `said`: `message` for `/api/chat`, `response` for `/api/generate`.
 
     `place` gives the ticket whose load is reported.
