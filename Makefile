@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 NEED_DATA := agents consensus languages retrieval
 BENCHES := $(filter-out client flow_parts pool_parts running $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
 
-.PHONY: up test check bench soak browser vllm tts lock clean help
+.PHONY: up test check bench soak browser vllm tts licences lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,6 +37,9 @@ vllm: $(VENV)/.base ## build .venv-vllm: CUDA where there is a GPU, CPU otherwis
 
 tts: $(VENV)/.base ## build .venv-tts with the Coqui voices
 	@UV="$(CURDIR)/$(BIN)/uv" PYTHON="$(PYTHON)" bash servers/speech/tts_env.sh
+
+licences: $(VENV)/.dev ## what is installed and under which licence; NOTICE names what is not permissive
+	@$(BIN)/python -m tests.licences
 
 lock: $(VENV)/.uv ## resolve pyproject.toml again into hash-locked files
 	@$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

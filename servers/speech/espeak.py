@@ -1,17 +1,25 @@
-"""espeak-ng through ctypes: the one file that touches the C library.
+"""espeak-ng through ctypes: a program of its own, and the only code that touches the GPL library.
 
-The library keeps global state and is not re-entrant: a process has one `Espeak`, and its lock lets one voice
-speak at a time.
+Run as `python -I espeak.py` by `synthesiser.py`: jobs come by standard input, samples go by standard output,
+and the end of the input ends it. It imports nothing of this project, so that nothing here is linked with it.
+
+A frame is one byte of kind, four of length (big endian) and a body.
+In: `J` a job, JSON `{text, voice, rate, pitch_range}` · `X` stop the job.
+Out: `H` hello, JSON `{sample_rate, version}` · `S` 16-bit mono samples · `.` the job's end ·
+`V` no such voice · `F` failed; the last two carry a message.
 """
 
+import contextlib
 import ctypes
-import threading
-from collections.abc import Callable
-from functools import cache
+import json
+import os
+import select
+import signal
+import struct
+import sys
+from typing import Any
 
 import espeakng_loader
-
-from tools.errors import Unavailable, UpstreamFailed, VoiceNotFound
 
 SYNCHRONOUS = 2
 DO_NOT_EXIT = 0x8000
@@ -20,75 +28,110 @@ UTF8 = 1
 RATE, VOLUME, RANGE, WORD_GAP = 1, 2, 4, 7
 # Below full volume the synthesiser never meets its own limiter; loudness is set afterwards, in float.
 HEADROOM_VOLUME = 60
-SLOWEST, FASTEST = 80, 700
+PR_SET_PDEATHSIG = 1
+HEADER = struct.Struct(">cI")
 
 _ON_SOUND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
 
-class Espeak:
-    """Speaks with named voices (`language+variant`) as 16-bit mono samples of `sample_rate` Hz."""
+class Pipe:
+    """Frames over two file descriptors."""
 
-    def __init__(self, library: ctypes.CDLL, sample_rate: int) -> None:
-        self.library = library
-        self.sample_rate = sample_rate
-        self._one_at_a_time = threading.Lock()
+    def __init__(self, reads: int, writes: int) -> None:
+        self.reads = reads
+        self.writes = writes
 
-    @property
-    def version(self) -> str:
-        self.library.espeak_Info.restype = ctypes.c_char_p
-        return self.library.espeak_Info(None).decode()
+    def send(self, kind: bytes, body: bytes = b"") -> None:
+        """Raises `BrokenPipeError` when nobody listens any more."""
+        left = memoryview(HEADER.pack(kind, len(body)) + body)
+        while left:
+            left = left[os.write(self.writes, left) :]
 
-    def speak(
-        self, text: str, *, voice: str, rate: int, pitch_range: int, stopped: Callable[[], bool]
-    ) -> bytes:
-        """Samples of `text`; `rate` in words a minute. Ends early, with what it has, once `stopped()`."""
-        with self._one_at_a_time:
-            return self._speak(text, voice, rate, pitch_range, stopped)
+    def receive(self) -> tuple[bytes, bytes] | None:
+        """The next frame's kind and body; None at the end of the input."""
+        head = self._exactly(HEADER.size)
+        if head is None:
+            return None
+        kind, length = HEADER.unpack(head)
+        body = self._exactly(length)
+        return None if body is None else (kind, body)
 
-    def choose(self, voice: str) -> None:
-        """Make `voice` the current one. Raises `VoiceNotFound` when this library does not carry it."""
-        with self._one_at_a_time:
-            self._choose(voice)
+    def waiting(self) -> bool:
+        """Whether something came in: while a job runs that is its stop, or the end of the input."""
+        return bool(select.select([self.reads], [], [], 0)[0])
 
-    def _speak(
-        self, text: str, voice: str, rate: int, pitch_range: int, stopped: Callable[[], bool]
-    ) -> bytes:
-        self._choose(voice)
-        settings = {RATE: rate, VOLUME: HEADROOM_VOLUME, RANGE: pitch_range, WORD_GAP: 0}
-        for parameter, value in settings.items():
-            self.library.espeak_SetParameter(parameter, value, 0)
-        sound = bytearray()
-
-        def on_sound(samples: int | None, count: int, _events: int | None) -> int:
-            if samples and count:
-                sound.extend(ctypes.string_at(samples, count * 2))
-            return int(stopped())
-
-        callback = _ON_SOUND(on_sound)
-        self.library.espeak_SetSynthCallback(callback)
-        raw = text.replace("\0", " ").encode() + b"\0"
-        code = self.library.espeak_Synth(raw, ctypes.c_size_t(len(raw)), 0, 0, 0, UTF8, None, None)
-        if code != 0:
-            raise UpstreamFailed(f"espeak-ng failed with code {code}", source="speech")
-        return bytes(sound)
-
-    def _choose(self, voice: str) -> None:
-        if self.library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise VoiceNotFound(f"espeak-ng has no voice {voice}", source="speech")
+    def _exactly(self, count: int) -> bytes | None:
+        body = b""
+        while len(body) < count:
+            part = os.read(self.reads, count - len(body))
+            if not part:
+                return None
+            body += part
+        return body
 
 
-@cache
-def open_espeak() -> Espeak:
-    """Load the library of the wheel with its own data, once a process; it lives as long as the process.
+def serve(library: ctypes.CDLL, pipe: Pipe) -> None:
+    """Do one job after another until the input ends. A stop that comes after its job's end is no job."""
+    while (frame := pipe.receive()) is not None:
+        kind, body = frame
+        if kind == b"J":
+            pipe.send(*speak(library, json.loads(body), pipe))
 
-    Raises `Unavailable` when it can not start.
-    """
-    try:
-        library = ctypes.CDLL(espeakng_loader.get_library_path())
-    except OSError as exc:
-        raise Unavailable(f"espeak-ng does not load: {exc}", source="speech") from exc
+
+def speak(library: ctypes.CDLL, job: dict[str, Any], pipe: Pipe) -> tuple[bytes, bytes]:
+    """Send the samples of one job as they come; the frame that ends it. No text: only the voice is chosen."""
+    if library.espeak_SetVoiceByName(job["voice"].encode()) != 0:
+        return b"V", f"espeak-ng has no voice {job['voice']}".encode()
+    if not job["text"]:
+        return b".", b""
+    settings = {RATE: job["rate"], VOLUME: HEADROOM_VOLUME, RANGE: job["pitch_range"], WORD_GAP: 0}
+    for parameter, value in settings.items():
+        library.espeak_SetParameter(parameter, value, 0)
+
+    def on_sound(samples: int | None, count: int, _events: int | None) -> int:
+        if pipe.waiting():
+            return 1
+        if samples and count:
+            with contextlib.suppress(BrokenPipeError):  # The input has ended too: the next call stops.
+                pipe.send(b"S", ctypes.string_at(samples, count * 2))
+        return 0
+
+    callback = _ON_SOUND(on_sound)
+    library.espeak_SetSynthCallback(callback)
+    raw = job["text"].replace("\0", " ").encode() + b"\0"
+    code = library.espeak_Synth(raw, ctypes.c_size_t(len(raw)), 0, 0, 0, UTF8, None, None)
+    return (b".", b"") if code == 0 else (b"F", f"espeak-ng failed with code {code}".encode())
+
+
+def load() -> tuple[ctypes.CDLL, int]:
+    """The library of the wheel with its own data, and its sample rate in Hz. Raises `OSError`."""
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
     data = espeakng_loader.get_data_path().encode()
     sample_rate = library.espeak_Initialize(SYNCHRONOUS, BUFFER_MS, data, DO_NOT_EXIT)
     if sample_rate <= 0:
-        raise Unavailable("espeak-ng does not find its data", source="speech")
-    return Espeak(library, sample_rate)
+        raise OSError("espeak-ng does not find its data")
+    library.espeak_Info.restype = ctypes.c_char_p
+    return library, sample_rate
+
+
+def main() -> int:
+    """Say hello, then serve. The status is 1 when the library does not load."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    pipe = Pipe(0, os.dup(1))
+    os.dup2(2, 1)  # What the library prints is no frame.
+    try:
+        library, sample_rate = load()
+    except (OSError, RuntimeError) as exc:
+        pipe.send(b"F", f"espeak-ng does not load: {exc}".encode())
+        return 1
+    hello = {"sample_rate": sample_rate, "version": library.espeak_Info(None).decode()}
+    try:
+        pipe.send(b"H", json.dumps(hello).encode())
+        serve(library, pipe)
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

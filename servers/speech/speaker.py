@@ -5,9 +5,10 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 
-from servers.speech.espeak import FASTEST, SLOWEST, Espeak, open_espeak
 from servers.speech.sound import Sound, finish
+from servers.speech.synthesiser import FASTEST, SLOWEST, Synthesiser
 from servers.speech.text import speakable
 from servers.speech.voices import VOICES, Voice
 from tools.errors import QueueFull, UpstreamSilent
@@ -20,7 +21,9 @@ WORDS_PER_MINUTE = 165
 class Speaker:
     """Speaks one job at a time, in order of arrival. A job whose caller left is skipped or stopped."""
 
-    def __init__(self, espeak: Espeak, thread: ThreadPoolExecutor, *, queue: int, deadline_s: float) -> None:
+    def __init__(
+        self, espeak: Synthesiser, thread: ThreadPoolExecutor, *, queue: int, deadline_s: float
+    ) -> None:
         self.espeak = espeak
         self.thread = thread
         self.queue = queue
@@ -28,7 +31,8 @@ class Speaker:
         self.waiting = 0
 
     async def speak(self, text: str, *, voice: Voice, speed: float = 1.0) -> Sound:
-        """Raises `BadRequest` (nothing to say), `TooLarge`, `QueueFull`, `UpstreamSilent` (deadline)."""
+        """Raises `BadRequest` (nothing to say), `TooLarge`, `QueueFull`, `UpstreamSilent` (deadline), and
+        `EngineGone` when the process that speaks died meanwhile: the next text is spoken by another."""
         clean = speakable(text, voice.language)
         if self.waiting >= self.queue:
             raise QueueFull(f"{self.queue} texts are waiting to be spoken", source="speech", retry_after=1)
@@ -60,8 +64,13 @@ class Speaker:
 @asynccontextmanager
 async def open_speaker(*, queue: int = QUEUE, deadline_s: float = DEADLINE_S) -> AsyncIterator[Speaker]:
     """A speaker whose voices were all found. Raises `Unavailable` or `VoiceNotFound` at start, not later."""
-    espeak = open_espeak()
+    espeak = Synthesiser()
     with ThreadPoolExecutor(1, "espeak") as thread:
-        for voice in VOICES:
-            espeak.choose(voice.espeak)
-        yield Speaker(espeak, thread, queue=queue, deadline_s=deadline_s)
+        # The process ends with the thread that starts it, so that one starts every one of them.
+        within = partial(asyncio.get_running_loop().run_in_executor, thread)
+        try:
+            for voice in VOICES:
+                await within(espeak.choose, voice.espeak)
+            yield Speaker(espeak, thread, queue=queue, deadline_s=deadline_s)
+        finally:
+            await within(espeak.close)

@@ -14,8 +14,7 @@ from typing import Any
 
 import orjson
 import structlog
-from pglast import fingerprint
-from pglast.parser import ParseError
+from postgast import PgQueryError, fingerprint
 from structlog.typing import FilteringBoundLogger
 
 from servers.bridge.clients.nebula.statement_check import shape as words
@@ -75,8 +74,8 @@ class Audit:
 def sql(query: str) -> str:
     """A fingerprint of an SQL statement; what can not be parsed has none."""
     try:
-        return fingerprint(query)
-    except (ParseError, RecursionError, ValueError):
+        return fingerprint(query).hex
+    except (PgQueryError, ValueError):
         return "unparsed"
 
 

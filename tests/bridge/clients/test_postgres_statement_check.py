@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from servers.bridge.clients.postgres import syntax_tree
+from servers.bridge.clients.postgres.allowlist import NODES
 from servers.bridge.clients.postgres.statement_check import check
 from tools.errors import BadRequest, Forbidden
 
@@ -78,8 +80,42 @@ def test_question_is_allowed(statement: str) -> None:
         ";",
         "   ",
         "-- only a comment",
+        # Each of these once took the whole process with it: a level of stack for every two characters.
+        "SELECT " + "1+" * 49_000 + "1",
+        "SELECT 1" + "::int" * 18_000,
+        "SELECT a" + " isnull" * 14_000,
+        "SELECT 1" + " UNION SELECT 1" * 6_500,
+        "SELECT '" + "é" * 100 + "'||" + "(a||" * 9_000 + "1" + ")" * 9_000,
+        "SELECT (1)" + "+(1,1)" * 16_000,
+        "SELECT '\ud800'",
     ],
 )
 def test_shapes_made_to_break_the_parser_are_refused(statement: str) -> None:
     with pytest.raises(BadRequest):
         check(statement)
+
+
+@pytest.mark.parametrize("times", [46, 60, 140])
+@pytest.mark.parametrize(
+    ("begin", "more", "end"),
+    [("SELECT ", "a + ", "b"), ("SELECT 1", " UNION SELECT 1", ""), ("SELECT a", "::text", "")],
+)
+def test_what_people_write_in_a_row_is_not_too_deep(begin: str, more: str, end: str, times: int) -> None:
+    assert check(begin + more * times + end)
+
+
+def test_a_syntax_error_is_placed_in_characters() -> None:
+    for statement, place in (("SELECT 'ñandú 😀' FRM t x", 21), ("SELECT 'é' FROM", 15)):
+        with pytest.raises(BadRequest, match=f"position {place}$"):
+            check(statement)
+
+
+def test_what_is_around_the_statement_is_cut_and_positions_stay() -> None:
+    assert check("/* ñ 😀 */ SELECT 'é';  -- ü") == " " * 10 + "SELECT 'é'"
+
+
+def test_kinds_that_the_parser_does_not_describe_are_refused() -> None:
+    strange = syntax_tree.Node("SelectStmt", {"op": "SETOP_NONE", "newThing": {"FuncCall": {"funcname": []}}})
+    assert {node.kind for node, _ in syntax_tree.walk(strange)} == {"SelectStmt", syntax_tree.UNKNOWN}
+    assert syntax_tree.UNKNOWN not in NODES
+    assert set(syntax_tree.KINDS) >= NODES
