@@ -36,7 +36,7 @@ class Guarded(HttpToolsProtocol):
     """Seconds for what of the present message is missing; 0 when nothing is."""
     steps = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._arm(self.limits.header_s)
 
