@@ -12,33 +12,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from tests.workarounds.rows import REPO, Row, installed
+from tests.workarounds.wire import Wire, answer
 
 HEAD = b"POST / HTTP/1.1\r\nhost: here\r\n"
-
-
-class Wire(asyncio.Transport):
-    """A connection that keeps what is written to it, in the pieces in which it was written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.pieces.append(bytes(data))
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-
-async def answer(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
 
 
 def connected(app: Any = answer, **options: Any) -> tuple[HttpToolsProtocol, Wire]:
