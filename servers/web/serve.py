@@ -35,8 +35,10 @@ class Guarded(HttpToolsProtocol):
     patience = 0.0
     """Seconds for what of the present message is missing; 0 when nothing is."""
     steps = 0
+    told = quiet = 0
+    """What the parser told of this connection, and bytes since: those of a line that does not end."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._arm(self.limits.header_s)
 
@@ -45,8 +47,11 @@ class Guarded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        before = self.steps
+        before, told = self.steps, self.told
         super().data_received(data)
+        self.quiet = 0 if self.told != told else self.quiet + len(data)
+        if self.quiet > self.limits.header_bytes:
+            self.send_400_response("a line of the headers is too long")
         # Most messages come in one piece: only those that do not are worth a timer.
         if self.steps != before:
             self._disarm()
@@ -74,6 +79,10 @@ class Guarded(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.transport = Corked(self.transport, self.loop)  # type: ignore[assignment]
 
+    def on_body(self, body: bytes) -> None:
+        self.told += 1
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._expect(0.0)
         super().on_message_complete()
@@ -88,6 +97,7 @@ class Guarded(HttpToolsProtocol):
         self.transport.close()
 
     def _count(self, size: int) -> None:
+        self.told += 1
         self.seen += size
         if self.seen > self.limits.header_bytes:
             # Raised inside the parser's callback: it stops parsing and answers 400.
@@ -95,6 +105,7 @@ class Guarded(HttpToolsProtocol):
 
     def _expect(self, seconds: float) -> None:
         self.patience = seconds
+        self.told += 1
         self.steps += 1
 
     def _arm(self, seconds: float) -> None:

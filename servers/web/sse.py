@@ -28,7 +28,7 @@ async def _lines(first: dict[str, Any] | None, events: AsyncIterator[dict[str, A
     pending: asyncio.Future[dict[str, Any]] | None = None
     try:
         while True:
-            pending = pending or asyncio.ensure_future(anext(events))  # type: ignore[arg-type]
+            pending = pending or asyncio.ensure_future(anext(events))
             done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
             if not done:
                 yield b": keep-alive\n\n"

@@ -1,9 +1,17 @@
-"""How an answer leaves: its head with the first bytes of its body, or alone when those are not there yet."""
+"""How an answer leaves: its head with the first bytes of its body, or alone when those are not there yet.
+
+And what of a request is not taken in.
+"""
 
 import asyncio
 import socket
 
-from servers.web.serve import Corked
+import uvicorn
+from uvicorn.server import ServerState
+
+from servers.web.serve import Corked, guarded
+from tests.workarounds.wire import Wire, answer
+from tools.settings import Limits
 
 
 async def sent(*, apart: bool = False, close: bool = False) -> list[bytes]:
@@ -44,3 +52,17 @@ async def test_a_head_whose_body_is_late_leaves_alone():
 
 async def test_a_head_without_a_body_is_not_lost_when_the_connection_ends():
     assert await sent(close=True) == [b"head "]
+
+
+async def test_a_header_without_an_end_is_not_taken_in():
+    limits = Limits(header_bytes=4_096)
+    config = uvicorn.Config(answer, ws="none", log_config=None, lifespan="off")
+    config.load()
+    protocol, wire = guarded(limits)(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: here\r\nx-big: ")
+    protocol.data_received(b"a" * limits.header_bytes)
+    assert not wire.closed
+    protocol.data_received(b"a")
+    protocol.connection_lost(None)
+    assert wire.closed and wire.pieces[0].startswith(b"HTTP/1.1 400")

@@ -33,8 +33,8 @@ class ThreadRow(SQLModel, table=True):
     thread_id: str = Field(primary_key=True)
     status: str = "idle"
     info: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSON))
-    created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))  # type: ignore[arg-type]
-    updated_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))  # type: ignore[arg-type]
+    created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
+    updated_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
 
 
 class RunRow(SQLModel, table=True):
@@ -55,8 +55,8 @@ class RunRow(SQLModel, table=True):
     ending: dict[str, Any] | None = Field(default=None, sa_column=Column("ending", JSON))
     events: list[Any] = Field(default_factory=list, sa_column=Column("events", JSON))
     attempt: int = 0
-    created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))  # type: ignore[arg-type]
-    updated_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))  # type: ignore[arg-type]
+    created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
+    updated_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
 
 
 @asynccontextmanager

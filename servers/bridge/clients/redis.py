@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import redis.asyncio as client
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
 from servers.bridge.clients.store_client import Store, T
@@ -68,9 +68,9 @@ class Redis(Store):
         except (Disconnected, TimedOut, OSError) as exc:
             self.trip()
             raise self.unavailable("is not reachable") from exc
+        except OutOfMemoryError as exc:
+            raise StorageFull("redis is full", source="redis") from exc
         except ResponseError as exc:
-            if str(exc).startswith("OOM"):
-                raise StorageFull("redis is full", source="redis") from exc
             raise UpstreamFailed("redis refused the operation", source="redis") from exc
         except RedisError as exc:
             raise UpstreamFailed("redis failed", source="redis") from exc

@@ -36,9 +36,7 @@ class DocumentRow(SQLModel, table=True):
     """`content_hash` covers title and text, `attributes_hash` the rest; both count only while `done`."""
 
     __tablename__: ClassVar[str] = "documents"  # type: ignore[misc]
-    __table_args__: ClassVar[tuple[Any, ...]] = (  # type: ignore[misc]
-        Index("documents_by_name", "tenant", "collection", "name"),
-    )
+    __table_args__: ClassVar[tuple[Any, ...]] = (Index("documents_by_name", "tenant", "collection", "name"),)
 
     tenant: str = Field(primary_key=True, max_length=64)
     collection: str = Field(primary_key=True, max_length=63)
@@ -64,7 +62,7 @@ class ChunkRow(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "chunks"  # type: ignore[misc]
-    __table_args__: ClassVar[tuple[Any, ...]] = (  # type: ignore[misc]
+    __table_args__: ClassVar[tuple[Any, ...]] = (
         Index("chunks_of_document", "tenant", "collection", "document_id"),
         Index("chunks_by_hash", "tenant", "collection", "chunk_hash"),
         Index("chunks_words", func.to_tsvector(WORDS, literal_column("tokens")), postgresql_using="gin"),

@@ -20,6 +20,8 @@ from servers.graph.values.types import NULL
 APPLICATION = 0x6E47514C
 CHECKED_BYTES = 64 * 2**20
 PROGRESS_STEPS = 20_000
+PRIMARY = 0xFF
+"""The byte of an error code that names its kind; the rest says more of it."""
 NO_TAG = 0
 """The tag of the row that keeps a vertex without tags."""
 
@@ -162,12 +164,13 @@ def _limit(connection: sqlite3.Connection, deadline: float) -> None:
 
 
 def _translated(exc: sqlite3.Error, name: str) -> ExecutionError:
-    text = str(exc)
-    if "interrupted" in text:
-        return QueryKilled("the query ran beyond its deadline")
-    if "malformed" in text or "not a database" in text:
-        return SpaceDamaged(f"the file of space {name} is damaged: {text}")
-    return ExecutionError(f"storage: {text}")
+    match getattr(exc, "sqlite_errorcode", 0) & PRIMARY:
+        case sqlite3.SQLITE_INTERRUPT:
+            return QueryKilled("the query ran beyond its deadline")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return SpaceDamaged(f"the file of space {name} is damaged: {exc}")
+        case _:
+            return ExecutionError(f"storage: {exc}")
 
 
 # ---------------------------------------------------------------- schema rows

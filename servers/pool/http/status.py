@@ -96,7 +96,7 @@ def stats(pool: Pool) -> dict[str, Any]:
 def metrics(pool: Pool) -> bytes:
     """Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Collector(pool))  # type: ignore[arg-type]
+    registry.register(_Collector(pool))
     return generate_latest(registry)
 
 

@@ -130,7 +130,7 @@ def _kind(kind: type, words: str, most: int | None = None) -> Callable[[Any], st
     def rule(value: Any) -> str | None:
         if not isinstance(value, kind):
             return f"must be {words}"
-        if most is not None and len(value) > most:  # type: ignore[arg-type]
+        if most is not None and len(value) > most:
             return f"may have {most} items"
         return None
 
