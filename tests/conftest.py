@@ -1,6 +1,7 @@
 """Fixtures that every folder of tests shares: settings on free ports in a temporary home, running stores."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +10,7 @@ import pytest
 from servers.local.embedded_stores import open_stores
 from tests import debian
 from tests.ports import free_ports
+from tests.purity import PURITY
 from tools.settings import Ports, Settings
 
 
@@ -31,6 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
     hypothesis.settings.register_profile("wide", deadline=None, print_blob=True)
     hypothesis.settings.load_profile("wide" if config.getoption("markexpr") == "soak" else "steady")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that says it is pure is held to it; CI runs those first and by themselves."""
+    with PURITY.held() if item.get_closest_marker("pure") else nullcontext():
+        return (yield)
 
 
 def settings_in(home: Path, **changes: object) -> Settings:

@@ -9,6 +9,8 @@ import pytest
 from tests import licences
 from tests.licences import RUNTIME, TOOLS, Licence
 
+pytestmark = pytest.mark.pure
+
 HELD = licences.licences(distributions())
 
 

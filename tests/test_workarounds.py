@@ -6,9 +6,12 @@ import tomllib
 from importlib.metadata import version
 from typing import Any
 
+import pytest
 from packaging.requirements import Requirement
 
 from tests.workarounds.rows import REPO, read_rows
+
+pytestmark = pytest.mark.pure
 
 
 def functions_of_tests() -> set[str]:

@@ -3,6 +3,8 @@ import pytest
 
 from servers.speech.sound import EDGE_S, LOUDNESS_DBFS, PEAK, finish, loudness
 
+pytestmark = pytest.mark.pure
+
 RATE = 22_050
 
 

@@ -3,6 +3,8 @@ import pytest
 from servers.speech.text import MAX_CHARS, speakable
 from tools.errors import BadRequest, TooLarge
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.mark.parametrize(
     ("written", "heard"),

@@ -3,6 +3,8 @@ import pytest
 from tools import errors
 from tools.error_messages import SENTENCES, UNKNOWN, sentence
 
+pytestmark = pytest.mark.pure
+
 
 def codes(kind=errors.Capibara6Error):
     return {kind.code}.union(*(codes(child) for child in kind.__subclasses__()))

@@ -1,6 +1,10 @@
 """The tree of errors survives the wire."""
 
+import pytest
+
 from tools.errors import ModelNotFound, from_envelope
+
+pytestmark = pytest.mark.pure
 
 
 def test_an_error_crosses_http_and_keeps_its_class() -> None:

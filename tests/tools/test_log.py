@@ -7,6 +7,8 @@ import pytest
 
 from tools.log import redact
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.mark.parametrize(
     ("field", "value", "secret"),

@@ -4,6 +4,8 @@ from tools.errors import BadRequest
 from tools.registry import TOOLS, Tool, bind
 from tools.schema import Hit, SearchRequest, SearchResponse
 
+pytestmark = pytest.mark.pure
+
 
 class Shelf:
     """A bridge that is only a shelf."""

@@ -5,6 +5,8 @@ import pytest
 from tools.schema import Answer, Citation, Route
 from ui.render import answer_html, done_html, error_html, question_html
 
+pytestmark = pytest.mark.pure
+
 TITLED = [Citation(n=1, title='Guía "uno" <b>', source="a.md", document_id="a", text="x < y\n\nfin")]
 ALLOWED = re.compile(
     r"</?(?:div|p|strong|em|code|pre|h[1-6]|ul|ol|li|blockquote|table|thead|tbody|tr|th|td|br|hr|sup|span|"

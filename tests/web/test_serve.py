@@ -6,12 +6,15 @@ And what of a request is not taken in.
 import asyncio
 import socket
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
 from servers.web.serve import Corked, guarded
 from tests.workarounds.wire import Wire, answer
 from tools.settings import Limits
+
+pytestmark = pytest.mark.pure
 
 
 async def sent(*, apart: bool = False, close: bool = False) -> list[bytes]:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.workarounds.rows import Row
 
+pytestmark = pytest.mark.pure
+
 
 def test_lark_keeps_a_parser_as_a_pickle(row: Row) -> None:
     from lark import Lark

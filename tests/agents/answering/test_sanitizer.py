@@ -4,6 +4,8 @@ from agents.answering.citations import cited, only_real, unsupported, used
 from agents.answering.sanitizer import REMOVED, Guard, links_in
 from tools.schema import Citation
 
+pytestmark = pytest.mark.pure
+
 KNOWN = "https://docs.example.org/guia?a=1"
 
 

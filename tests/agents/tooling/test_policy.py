@@ -3,6 +3,8 @@ import pytest
 from agents.tooling.policy import Taint, decide, granted
 from tools.registry import Tool
 
+pytestmark = pytest.mark.pure
+
 
 async def read() -> None:
     """Read."""

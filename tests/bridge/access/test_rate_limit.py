@@ -6,6 +6,8 @@ from servers.bridge.access.keys import Limit
 from servers.bridge.access.rate_limit import RateLimiter
 from tools.errors import RateLimited
 
+pytestmark = pytest.mark.pure
+
 
 class Clock:
     def __init__(self) -> None:

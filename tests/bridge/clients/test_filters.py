@@ -7,6 +7,8 @@ import pytest
 from servers.bridge.clients.milvus.filters import compiled, scoped
 from tools.errors import BadRequest
 
+pytestmark = pytest.mark.pure
+
 
 def corpus(name: str) -> list[str]:
     """One expression a line."""

@@ -7,6 +7,8 @@ import pytest
 from servers.bridge.clients.nebula.statement_check import check
 from tools.errors import Capibara6Error
 
+pytestmark = pytest.mark.pure
+
 
 def corpus(name: str) -> list[str]:
     """One statement a line."""

@@ -12,6 +12,8 @@ from servers.bridge.clients.postgres.allowlist import NODES
 from servers.bridge.clients.postgres.statement_check import check
 from tools.errors import BadRequest, Forbidden
 
+pytestmark = pytest.mark.pure
+
 
 def corpus(name: str) -> list[str]:
     """One statement a line."""

@@ -8,6 +8,8 @@ from servers.bridge.clients import store_client
 from servers.bridge.clients.store_client import Store
 from tools.errors import StoreUnavailable
 
+pytestmark = pytest.mark.pure
+
 
 class Shelf(Store):
     """A store whose calls end when they are told to."""

@@ -8,6 +8,8 @@ import pytest
 
 from servers.bridge.ingest.overlap import Lane, overlapped
 
+pytestmark = pytest.mark.pure
+
 
 class Work:
     """What happened, in order; `met` is set by a step that prepares while its neighbour writes."""

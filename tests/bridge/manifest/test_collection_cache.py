@@ -3,8 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from servers.bridge.manifest.collection_cache import HELD_S, CollectionCache
 from servers.bridge.manifest.tables import CollectionRow
+
+pytestmark = pytest.mark.pure
 
 
 class Collections:

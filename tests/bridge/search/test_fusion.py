@@ -1,11 +1,14 @@
 """Fusion and the walk: pure numbers with the properties that search relies on."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.bridge.graph.expansion import Neighbourhood, expand
 from servers.bridge.graph.pagerank import walk
 from servers.bridge.search.fusion import DEFAULT, blend, confidence, fuse, share, spread
+
+pytestmark = pytest.mark.pure
 
 scores = st.dictionaries(st.sampled_from("abcdef"), st.floats(0.001, 50))
 

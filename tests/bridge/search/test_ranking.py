@@ -1,6 +1,10 @@
 """A passage and its translation: which of the two goes first, and what stays where it was."""
 
+import pytest
+
 from servers.bridge.search.translations import at_home
+
+pytestmark = pytest.mark.pure
 
 KEY = {
     "es": "La clave de API se define con la variable `CAPIBARA6_API_KEY`; sin ella, el error es 401.",

@@ -1,9 +1,12 @@
 """Splitting: passages that can be read alone, nothing lost, nothing mixed."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.bridge.text.chunking import MOST, size, split
+
+pytestmark = pytest.mark.pure
 
 PAGE = """# Modelos
 

@@ -6,6 +6,8 @@ from servers.bridge.text.cross_lingual import crossed
 from tools.text.analysis import stems
 from tools.text.glossary import PAIRS
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.mark.parametrize(
     ("spanish", "english"),

@@ -9,6 +9,8 @@ from flows.ingestion.sources import Found, find
 from flows.ingestion.text import Unreadable
 from tools.schema import Document
 
+pytestmark = pytest.mark.pure
+
 
 def _found(path: Path) -> Found:
     return Found(path.name, path, path.stat().st_size)

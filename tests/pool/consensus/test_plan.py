@@ -8,6 +8,8 @@ from servers.pool.consensus.plan import Panel, plan
 from servers.pool.routing.choose import State
 from tools.errors import ModelNotFound
 
+pytestmark = pytest.mark.pure
+
 CHEAP = ("phi4_fast", "mistral_balanced", "qwen_coder")
 BIG = "gptoss_complex"
 BUILT_IN = load_catalog()

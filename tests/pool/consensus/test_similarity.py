@@ -2,6 +2,8 @@ import pytest
 
 from servers.pool.consensus.similarity import agreement, alike, camps, final
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.mark.parametrize(
     ("text", "said"),

@@ -6,6 +6,8 @@ from servers.pool.extractive.answer import answer, extract, generate
 from servers.pool.extractive.units import sentences, units
 from tools.passages import Passage, render
 
+pytestmark = pytest.mark.pure
+
 MODELS = Passage(
     1,
     "Modelos",

@@ -11,6 +11,8 @@ from tests.pool.prompts import SPLITS, accuracy, prompts, verdict
 from tools.errors import BadRequest, ModelNotFound
 from tools.schema import Route
 
+pytestmark = pytest.mark.pure
+
 CATALOG = load_catalog()
 ALL = frozenset(CATALOG.ids)
 PROOF = "Demuestra que hay infinitos números primos"

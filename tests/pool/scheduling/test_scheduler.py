@@ -2,8 +2,12 @@
 
 import random
 
+import pytest
+
 from servers.pool.scheduling.instance import OPEN_S, Phase
 from tests.pool.machine import GIB, Machine
+
+pytestmark = pytest.mark.pure
 
 
 def ready(machine: Machine, *names: str) -> None:

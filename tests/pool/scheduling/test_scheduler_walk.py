@@ -10,6 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.pool.machine import GIB, Machine
 
+pytestmark = pytest.mark.pure
+
 STEPS = 300
 names = st.sampled_from(Machine.MODELS)
 numbers = st.integers(0, 31)

@@ -5,6 +5,8 @@ import pytest
 from servers.bridge.text.title_names import name_of, names_asked, names_in
 from tools.text.analysis import detect, fold, stems, tokens
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.mark.parametrize(
     ("text", "language"),
