@@ -18,8 +18,9 @@ help: ## this list
 up: $(VENV)/.base ## set up, start everything, ingest the sample knowledge, answer a question
 	@$(BIN)/capibara6 up
 
-test: $(VENV)/.dev ## set up and run the tests
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+test: $(VENV)/.dev ## set up and run the tests; MARK=pure for those that start nothing, TESTS=path for some
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(if $(MARK),-m "$(MARK)") \
+		$(if $(COVER),--cov --cov-append --cov-report=) $(TESTS)
 
 check: $(VENV)/.dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
