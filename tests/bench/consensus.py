@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from servers.pool.catalog.consensus_options import Consensus
-from servers.pool.consensus.similarity import camps
+from servers.pool.catalog.consensus_options import ConsensusConfig
+from servers.pool.consensus.similarity import clusters
 
 Row = dict[str, Any]
 CHEAP = ("phi4_fast", "mistral_balanced", "qwen_coder")
 EXPERT = "gptoss_complex"
 KEPT, CALLS = 0.95, 0.60
-AGREE = Consensus().agree
+AGREE = ConsensusConfig().agree
 
 
 class Point(NamedTuple):
@@ -95,14 +95,14 @@ def _vote(drafts: Mapping[str, str]) -> str | None:
 
 def _speaker(drafts: Mapping[str, str]) -> str:
     """The strongest of the largest camps; the members stand in the order of their strength."""
-    groups = camps(drafts, AGREE)
+    groups = clusters(drafts, AGREE)
     able = [name for camp in groups if len(camp) == len(groups[0]) for name in camp]
     return max(able, key=(*CHEAP, EXPERT).index)
 
 
 def _cascade(row: Row, members: Sequence[str], quorum: int) -> tuple[str | None, bool]:
     drafts = _drafts(row, members)
-    groups = camps(drafts, AGREE)
+    groups = clusters(drafts, AGREE)
     if groups and len(groups[0]) >= quorum:
         return _letter(drafts[groups[0][0]]), False
     return row["predictions"][EXPERT] or _vote(drafts), True

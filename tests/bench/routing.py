@@ -18,8 +18,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from servers.pool.catalog.catalog import load_catalog
-from servers.pool.routing.choose import State, choose
-from servers.pool.routing.classifier import KINDS
+from servers.pool.routing.choose import choose
+from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.policy import PoolState
 from tests.pool.prompts import SPLITS, prompts
 from tools.text.language import fold
 
@@ -57,7 +58,7 @@ def main() -> None:
 def router() -> Callable[[Sequence[Row]], list[str]]:
     """The whole decision, as the pool takes it."""
     catalog = load_catalog()
-    state = State(frozenset(catalog.ids), frozenset(catalog.ids))
+    state = PoolState(frozenset(catalog.ids), frozenset(catalog.ids))
     domain = {spec.id: spec.domain for spec in catalog.models.values()}
 
     def judge(rows: Sequence[Row]) -> list[str]:
@@ -99,16 +100,16 @@ def nearest() -> Callable[[Sequence[Row]], list[str]]:
 def confusion(split: str, rows: Sequence[Row], found: Sequence[str]) -> None:
     counts = Counter((row["want"], kind) for row, kind in zip(rows, found, strict=True))
     print(f"\n{split}: rows deserve, columns were given")
-    print(f"{'':12}" + "".join(f"{kind:>11}" for kind in KINDS) + f"{'recall':>9}")
-    for want in KINDS:
-        total = sum(counts[want, kind] for kind in KINDS)
-        line = "".join(f"{counts[want, kind]:>11}" for kind in KINDS)
+    print(f"{'':12}" + "".join(f"{kind:>11}" for kind in DOMAINS) + f"{'recall':>9}")
+    for want in DOMAINS:
+        total = sum(counts[want, kind] for kind in DOMAINS)
+        line = "".join(f"{counts[want, kind]:>11}" for kind in DOMAINS)
         print(f"{want:12}{line}{counts[want, want] / total:>9.0%}")
 
 
 def latency(texts: Sequence[str]) -> None:
     catalog = load_catalog()
-    state = State(frozenset(catalog.ids), frozenset(catalog.ids))
+    state = PoolState(frozenset(catalog.ids), frozenset(catalog.ids))
     spent: list[float] = []
     for text in texts:
         began = time.process_time()

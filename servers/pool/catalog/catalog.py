@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from servers.pool.catalog.consensus_options import Consensus
-from servers.pool.catalog.routing_options import Auto
+from servers.pool.catalog.consensus_options import ConsensusConfig
+from servers.pool.catalog.routing_options import RoutingConfig
 from tools.errors import ModelNotFound
 
 BUILT_IN = Path(__file__).with_name("models.toml")
@@ -71,14 +71,14 @@ class ModelSpec(Frozen):
 
 class Catalog(Frozen):
     models: dict[str, ModelSpec]
-    auto: Auto | None = None
-    consensus: Consensus | None = None
+    auto: RoutingConfig | None = None
+    consensus: ConsensusConfig | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Catalog":
         named = [name for spec in self.models.values() for name in spec.fallbacks]
-        named += self.auto.named if self.auto else []
-        named += self.consensus.named if self.consensus else []
+        named += self.auto.model_ids if self.auto else []
+        named += self.consensus.model_ids if self.consensus else []
         unknown = sorted({name for name in named if name not in self.models})
         if unknown:
             raise ValueError(f"the catalogue names models that it does not hold: {', '.join(unknown)}")

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from servers.pool.catalog.catalog import load_catalog
-from servers.pool.routing.choose import State, choose
+from servers.pool.routing.choose import choose
+from servers.pool.routing.policy import PoolState
 from tools.clients.pool import open_pool
 from tools.errors import Unavailable
 from tools.schema import Language, Route
@@ -75,4 +76,4 @@ async def _decide(settings: Settings, question: str) -> tuple[Route, bool]:
     except Unavailable:
         catalog = load_catalog(settings.pool.catalog)
         everything = frozenset(catalog.ids)
-        return choose(messages, catalog, State(everything, everything)), True
+        return choose(messages, catalog, PoolState(everything, everything)), True
