@@ -71,7 +71,7 @@ class ModelSpec(Strict):
 
 
 class Catalog(Strict):
-    """The models by id, in the order of the file, and the tables `[auto]` and `[consensus]` if it has them."""
+    """The models by id, in the order of the file, and its tables `[auto]` and `[consensus]`, if any."""
 
     models: dict[str, ModelSpec]
     auto: RoutingConfig | None = None

@@ -105,9 +105,9 @@ class Session:
 
     async def _judged(self, judge: str) -> Events:
         """The judge, then the draft that it names."""
-        verdict = await self._judge(judge)
-        yield MemberFinished(verdict)
-        chosen = _picked(verdict.text, list(self.drafts.texts)) or self._representative()
+        result = await self._judge(judge)
+        yield MemberFinished(result)
+        chosen = _picked(result.text, list(self.drafts.texts)) or self._representative()
         async for event in self._publish(chosen):
             yield event
 

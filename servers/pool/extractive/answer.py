@@ -17,13 +17,13 @@ from tools.passages import Passage, parse
 from tools.schema import JsonObject, Language
 from tools.text.language import courtesy, detect, fold, words
 
-_WORD_AND_GAP = re.compile(r"\S+\s*")
+_WORD = re.compile(r"\S+\s*")
 MIN_COVERAGE = 0.31
 """Share of the question that the best unit must cover; below it the passages do not hold the answer."""
 MIN_COVERAGE_CROSS_LINGUAL = 0.14
 """The same when question and passage are in different languages, where only names and cognates match."""
 SAME_PASSAGE, OTHER_PASSAGE, SAME_LIST = 0.72, 0.85, 0.93
-"""Least score of a further unit, as a part of the best one's: in its passage, in another, in the same list."""
+"""Least score of a further unit, as a part of the best's: in its passage, in another, in the same list."""
 MAX_UNITS = 3
 MAX_SIBLINGS = 12
 """So many entries of a list are quoted when the whole list is asked for."""
@@ -60,8 +60,8 @@ _ANAPHORS = frozenset(
 
 async def generate(messages: Sequence[JsonObject]) -> AsyncIterator[str]:
     """Stream the answer to the last user message, a word at a time."""
-    for piece in _WORD_AND_GAP.findall(answer(messages).strip()):
-        yield piece
+    for word in _WORD.findall(answer(messages).strip()):
+        yield word
 
 
 def answer(messages: Sequence[JsonObject]) -> str:
@@ -114,8 +114,8 @@ def _choose(ranked: Sequence[ScoredUnit]) -> list[ScoredUnit]:
         chosen.append(one)
         covered |= one.terms
         seen.add(fold(one.unit.text))
-    order = {one.place: at for at, one in reversed(list(enumerate(chosen)))}
-    return sorted(chosen, key=lambda one: (order[one.place], one.index))
+    first = {one.place: at for at, one in reversed(list(enumerate(chosen)))}
+    return sorted(chosen, key=lambda one: (first[one.place], one.index))
 
 
 def _belongs(one: ScoredUnit, best: ScoredUnit, *, adds: bool) -> bool:

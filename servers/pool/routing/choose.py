@@ -73,8 +73,8 @@ def understand(messages: Sequence[Message]) -> Understanding:
         return Understanding(features, classify(features.values), False)
     prior = dict.fromkeys(DOMAINS, 0.0)
     for turn, question in enumerate(questions[1:]):
-        for domain, chance in classify(extract_features(question).values).probabilities.items():
-            prior[domain] += HISTORY_WEIGHT * 0.5**turn * math.log(max(chance, MIN_PROBABILITY))
+        for domain, probability in classify(extract_features(question).values).probabilities.items():
+            prior[domain] += HISTORY_WEIGHT * 0.5**turn * math.log(max(probability, MIN_PROBABILITY))
     own = {name: FOLLOW_UP_WEIGHT * value for name, value in features.values.items()}
     return Understanding(features, classify(own, prior), True)
 
@@ -82,10 +82,10 @@ def understand(messages: Sequence[Message]) -> Understanding:
 def rank_candidates(catalog: Catalog, probabilities: Mapping[str, float]) -> list[str]:
     """Ids of the chat models, those of the most probable domain first; of equals the catalogue's first."""
 
-    def unlikely(spec: ModelSpec) -> float:
+    def improbability(spec: ModelSpec) -> float:
         return -probabilities.get(spec.domain, -1.0)
 
-    return [spec.id for spec in sorted(_chat_models(catalog), key=unlikely)]
+    return [spec.id for spec in sorted(_chat_models(catalog), key=improbability)]
 
 
 def _has_domains(catalog: Catalog) -> bool:

@@ -124,7 +124,7 @@ def domain_reasons(
         reasons.append(reason("passages", language))
     second = sorted(classification.probabilities.values())[-2]
     if classification.confidence - second < UNSURE_MARGIN:
-        other = next(name for name, chance in classification.probabilities.items() if chance == second)
+        other = next(name for name, value in classification.probabilities.items() if value == second)
         reasons.append(reason("unsure", language, other=other))
     return reasons
 
@@ -145,8 +145,6 @@ def signals(features: Features, classification: Classification) -> dict[str, flo
         name: round(added[classification.domain], 3) for name, added in classification.contributions.items()
     }
     strongest = sorted(shown, key=lambda name: -abs(shown[name]))
-    chances = {
-        f"chance.{domain}": round(chance, 3) for domain, chance in classification.probabilities.items()
-    }
+    chances = {f"chance.{domain}": round(value, 3) for domain, value in classification.probabilities.items()}
     known = features.values.keys() | {"conversation"}
     return chances | {name: shown[name] for name in strongest if name in known}

@@ -173,7 +173,7 @@ class Policy:
 
 def expected_quality(spec: ModelSpec, probabilities: Mapping[str, float]) -> float:
     """How well a model is expected to serve, in [0, 1]: the mean of FIT under the domains' probabilities."""
-    return sum(chance * FIT[domain].get(spec.domain, 0.0) for domain, chance in probabilities.items())
+    return sum(weight * FIT[domain].get(spec.domain, 0.0) for domain, weight in probabilities.items())
 
 
 @lru_cache(maxsize=64)
