@@ -46,6 +46,11 @@ async def record(result: MemberResult, deltas: AsyncGenerator[Delta, None]) -> A
         result.latency_ms = (time.monotonic() - began) * 1000
 
 
+def has_quorum(groups: Sequence[Sequence[str]]) -> bool:
+    """Whether enough members agree; `groups` come from `clusters`, the largest first."""
+    return bool(groups) and len(groups[0]) >= QUORUM
+
+
 class Drafts:
     """The members' results by name. `collect()` is consumed once; leaving it early stops every member."""
 
@@ -59,16 +64,9 @@ class Drafts:
         ready = [self.results[name] for name in self.plan.members if name in self.results]
         return {result.model: result.text for result in ready if result.status == "answered"}
 
-    @property
     def clusters(self) -> list[list[str]]:
         """The members that have answered, grouped by agreement; the largest group first."""
         return clusters(self.texts, self.plan.agree)
-
-    @property
-    def has_quorum(self) -> bool:
-        """Whether enough members agree."""
-        groups = self.clusters
-        return bool(groups) and len(groups[0]) >= QUORUM
 
     async def collect(self) -> AsyncGenerator[MemberResult, None]:
         """Results as members finish. Those that are late or no longer needed are stopped."""
@@ -96,7 +94,7 @@ class Drafts:
 
     def _settled(self) -> bool:
         """A cascade needs nobody else once enough have agreed."""
-        return self.plan.strategy == "cascade" and self.has_quorum
+        return self.plan.strategy == "cascade" and has_quorum(self.clusters())
 
     def _unfinished(self, name: str) -> MemberResult:
         if self._settled():

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TypeAlias
 
 from servers.pool.catalog.catalog import Catalog
-from servers.pool.consensus.drafts import NO_TEXT, QUORUM, TOO_LATE, Drafts, record
+from servers.pool.consensus.drafts import NO_TEXT, TOO_LATE, Drafts, has_quorum, record
 from servers.pool.consensus.events import Done, Event, MemberFinished, MemberResult, Role, Token
 from servers.pool.consensus.member import Generate
 from servers.pool.consensus.plan import Plan, strength
@@ -45,6 +45,7 @@ class Session:
         self.language: Language = language
         self.deadline = time.monotonic() + plan.deadline_s
         self.drafts = Drafts(plan, generate, self.messages)
+        self.groups: list[list[str]] = []
         self.final_results: list[MemberResult] = []
 
     async def events(self) -> Events:
@@ -55,6 +56,7 @@ class Session:
         async with aclosing(self.drafts.collect()) as results:
             async for result in results:
                 yield MemberFinished(result)
+        self.groups = self.drafts.clusters()
         async with aclosing(self._strategy()) as events:
             async for event in events:
                 yield event
@@ -84,7 +86,7 @@ class Session:
         Agreement of cheap models instead of a learnt scorer decides (FrugalGPT, Chen et al. 2023; Yue et al.
         2024, "Large Language Model Cascades"). `tests/bench/consensus.py` measures what it keeps and costs.
         """
-        return self.vote() if self.drafts.has_quorum else self._finish(expert, "expert", self.messages)
+        return self.vote() if has_quorum(self.groups) else self._finish(expert, "expert", self.messages)
 
     def best_of(self, judge: str) -> Events:
         """The draft that the judge names; without a usable number, the plurality's (Zheng et al. 2023)."""
@@ -166,10 +168,10 @@ class Session:
 
         Raises UpstreamFailed when no member answered.
         """
-        groups = self.drafts.clusters
-        if not groups:
+        if not self.groups:
             raise self._no_answer()
-        largest = [name for group in groups if len(group) == len(groups[0]) for name in group]
+        most = len(self.groups[0])
+        largest = [name for group in self.groups if len(group) == most for name in group]
         return max(largest, key=lambda name: strength(self.catalog.models[name]))
 
     def _final_result(self, model: str, role: Role) -> MemberResult:
@@ -178,7 +180,7 @@ class Session:
         return result
 
     def _done(self, model: str, finish_reason: str) -> Done:
-        texts, groups = self.drafts.texts, self.drafts.clusters
+        texts = self.drafts.texts
         answer = texts.get(model)
         dissent = [
             name
@@ -188,7 +190,7 @@ class Session:
         return Done(
             answered_by=model,
             agreement=round(agreement(list(texts.values())), 3),
-            agreed=bool(groups) and len(groups[0]) >= QUORUM,
+            agreed=has_quorum(self.groups),
             finish_reason=finish_reason,
             results=self._results(),
             dissent=dissent,
