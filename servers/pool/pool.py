@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
-from servers.pool.consensus.stats import Tally
+from servers.pool.consensus.stats import ConsensusStats
 from servers.pool.counters import Counters
 from servers.pool.decisions import Events
 from servers.pool.engines import process, sockets
 from servers.pool.engines.availability import Availability
 from servers.pool.engines.lifecycle import Lifecycle
 from servers.pool.engines.memory import Memory, predict
-from servers.pool.routing.choose import State
+from servers.pool.routing.policy import PoolState
 from servers.pool.scheduling.instance import Instance, Phase, Ticket
 from servers.pool.scheduling.scheduler import Scheduler
 from servers.pool.upstream import openai
@@ -42,7 +42,7 @@ class Pool:
         self.scheduler = Scheduler(self._instances(), settings.pool, self)
         self.lifecycle.scheduler = self.scheduler
         self.remotes = self._remotes()
-        self.consensus = Tally()
+        self.consensus = ConsensusStats()
         self.since = int(time.time())
         self.ticked = time.monotonic()
         self._keys: dict[str, str] = {}
@@ -103,7 +103,7 @@ class Pool:
             self._keys[spec.id] = spec.key_file.read_text(encoding="utf-8").strip()
         return self._keys[spec.id]
 
-    def state(self) -> State:
+    def state(self) -> PoolState:
         """What the router may choose from."""
         now = time.monotonic()
         here, loaded, load_s = set[str](), set[str](), dict[str, float]()
@@ -116,7 +116,7 @@ class Pool:
             if kind not in (None, "vllm") or instance.phase is Phase.READY:
                 loaded.add(spec.id)
             load_s[spec.id] = instance.load_s
-        return State(available=frozenset(here), loaded=frozenset(loaded), load_s=load_s)
+        return PoolState(available=frozenset(here), loaded=frozenset(loaded), load_s=load_s)
 
     async def tick(self) -> None:
         """The pool's clock."""

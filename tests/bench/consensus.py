@@ -3,7 +3,7 @@
 `python tests/bench/consensus.py --data FOLDER [--picture FILE.svg]`; FOLDER/recorded-answers/*.jsonl holds
 `question, options, answer, predictions{model: letter or null}`. A judge or a writer would have to be asked
 anew, so best_of and synthesize have no replay. A model without an answer is replaced as in the product: the
-expert by the strongest draft of the largest camp.
+expert by the strongest draft of the largest cluster.
 """
 
 import argparse
@@ -17,17 +17,17 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from servers.pool.catalog.consensus_options import Consensus
-from servers.pool.consensus.similarity import camps
+from servers.pool.catalog.consensus_options import ConsensusConfig
+from servers.pool.consensus.similarity import clusters
 
 Row = dict[str, Any]
 CHEAP = ("phi4_fast", "mistral_balanced", "qwen_coder")
 EXPERT = "gptoss_complex"
 KEPT, CALLS = 0.95, 0.60
-AGREE = Consensus().agree
+AGREE = ConsensusConfig().agree
 
 
-class Point(NamedTuple):
+class Outcome(NamedTuple):
     """A way to combine: the share answered rightly, and the share of questions that cost an expert's call."""
 
     name: str
@@ -37,6 +37,7 @@ class Point(NamedTuple):
 
 
 def main() -> None:
+    """Print accuracy, expert calls and the gain kept by each way of combining."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--data", type=Path)
     arguments.add_argument("--picture", type=Path)
@@ -46,43 +47,45 @@ def main() -> None:
         return
     files = sorted((given.data / "recorded-answers").glob("*.jsonl"))
     rows = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    points = list(replay(rows))
-    best = max((point for point in points if point.name in CHEAP), key=lambda point: point.accuracy)
-    expert = next(point for point in points if point.name == EXPERT)
+    outcomes = list(replay(rows))
+    best = max(
+        (outcome for outcome in outcomes if outcome.name in CHEAP), key=lambda outcome: outcome.accuracy
+    )
+    expert = next(outcome for outcome in outcomes if outcome.name == EXPERT)
     gain = expert.accuracy - best.accuracy
     print(f"{len(rows)} questions; the expert's gain over {best.name} is {gain:.1%}\n")
     print(f"{'':44}{'accuracy':>9}{'expert calls':>14}{'gain kept':>11}")
-    for point in points:
-        kept = (point.accuracy - best.accuracy) / gain
-        mark = "  <- meets 95 % at 60 %" if kept >= KEPT and point.calls <= CALLS else ""
-        print(f"{point.name:44}{point.accuracy:>9.1%}{point.calls:>14.1%}{kept:>11.1%}{mark}")
-    certainty(points, best, expert)
+    for outcome in outcomes:
+        kept = (outcome.accuracy - best.accuracy) / gain
+        mark = "  <- meets 95 % at 60 %" if kept >= KEPT and outcome.calls <= CALLS else ""
+        print(f"{outcome.name:44}{outcome.accuracy:>9.1%}{outcome.calls:>14.1%}{kept:>11.1%}{mark}")
+    bootstrap(outcomes, best, expert)
     if given.picture:
-        given.picture.write_text(picture(points, best, expert), encoding="utf-8")
+        given.picture.write_text(plot(outcomes, best, expert), encoding="utf-8")
 
 
-def replay(rows: Sequence[Row]) -> Iterator[Point]:
+def replay(rows: Sequence[Row]) -> Iterator[Outcome]:
     """Each model alone, votes, and cascades over every set of cheap members."""
     for name in (*CHEAP, EXPERT):
-        yield _point(name, rows, lambda row, name=name: (row["predictions"][name], name == EXPERT))
-    yield _point("vote of the three", rows, lambda row: (_vote(_drafts(row, CHEAP)), False))
-    yield _point("vote of all four", rows, lambda row: (_vote(_drafts(row, (*CHEAP, EXPERT))), True))
+        yield _outcome(name, rows, lambda row, name=name: (row["predictions"][name], name == EXPERT))
+    yield _outcome("vote of the three", rows, lambda row: (_vote(_drafts(row, CHEAP)), False))
+    yield _outcome("vote of all four", rows, lambda row: (_vote(_drafts(row, (*CHEAP, EXPERT))), True))
     for members in itertools.chain.from_iterable(itertools.combinations(CHEAP, size) for size in (2, 3)):
         label = f"cascade {'+'.join(name.split('_')[0] for name in members)}"
-        yield _point(f"{label}, two agree", rows, lambda row, m=members: _cascade(row, m, 2))
+        yield _outcome(f"{label}, two agree", rows, lambda row, m=members: _cascade(row, m, 2))
         if len(members) > 2:
-            yield _point(f"{label}, all agree", rows, lambda row, m=members: _cascade(row, m, 3))
+            yield _outcome(f"{label}, all agree", rows, lambda row, m=members: _cascade(row, m, 3))
 
 
-def _point(name: str, rows: Sequence[Row], way: Any) -> Point:
+def _outcome(name: str, rows: Sequence[Row], way: Any) -> Outcome:
     found = [way(row) for row in rows]
     right = [letter == row["answer"] for (letter, _), row in zip(found, rows, strict=True)]
-    return Point(name, sum(right) / len(rows), sum(called for _, called in found) / len(rows), right)
+    return Outcome(name, sum(right) / len(rows), sum(called for _, called in found) / len(rows), right)
 
 
 def _drafts(row: Row, members: Sequence[str]) -> dict[str, str]:
-    said = {name: row["predictions"].get(name) for name in members}
-    return {name: f"The answer is ({letter})" for name, letter in said.items() if letter}
+    letters = {name: row["predictions"].get(name) for name in members}
+    return {name: f"The answer is ({letter})" for name, letter in letters.items() if letter}
 
 
 def _letter(text: str) -> str:
@@ -90,32 +93,32 @@ def _letter(text: str) -> str:
 
 
 def _vote(drafts: Mapping[str, str]) -> str | None:
-    return _letter(drafts[_speaker(drafts)]) if drafts else None
+    return _letter(drafts[_representative(drafts)]) if drafts else None
 
 
-def _speaker(drafts: Mapping[str, str]) -> str:
-    """The strongest of the largest camps; the members stand in the order of their strength."""
-    groups = camps(drafts, AGREE)
-    able = [name for camp in groups if len(camp) == len(groups[0]) for name in camp]
+def _representative(drafts: Mapping[str, str]) -> str:
+    """The strongest of the largest clusters; the members stand in the order of their strength."""
+    groups = clusters(drafts, AGREE)
+    able = [name for group in groups if len(group) == len(groups[0]) for name in group]
     return max(able, key=(*CHEAP, EXPERT).index)
 
 
 def _cascade(row: Row, members: Sequence[str], quorum: int) -> tuple[str | None, bool]:
     drafts = _drafts(row, members)
-    groups = camps(drafts, AGREE)
+    groups = clusters(drafts, AGREE)
     if groups and len(groups[0]) >= quorum:
         return _letter(drafts[groups[0][0]]), False
     return row["predictions"][EXPERT] or _vote(drafts), True
 
 
-def certainty(points: Sequence[Point], best: Point, expert: Point) -> None:
-    """How sure the kept gain is: resampled questions."""
-    chosen = next(point for point in points if point.name.startswith("cascade phi4+qwen"))
-    luck, size = random.Random(6), len(best.right)
+def bootstrap(outcomes: Sequence[Outcome], best: Outcome, expert: Outcome) -> None:
+    """Print how certain the kept gain is: a bootstrap over the questions (300 resamples)."""
+    chosen = next(outcome for outcome in outcomes if outcome.name.startswith("cascade phi4+qwen"))
+    source, size = random.Random(6), len(best.right)
     kept: list[float] = []
     for _ in range(300):
-        places = luck.choices(range(size), k=size)
-        low, high, ours = (sum(map(point.right.__getitem__, places)) for point in (best, expert, chosen))
+        places = source.choices(range(size), k=size)
+        low, high, ours = (sum(map(outcome.right.__getitem__, places)) for outcome in (best, expert, chosen))
         kept.append((ours - low) / (high - low))
     kept.sort()
     sure = sum(value >= KEPT for value in kept) / len(kept)
@@ -123,10 +126,10 @@ def certainty(points: Sequence[Point], best: Point, expert: Point) -> None:
     print(f"\n{chosen.name}: gain kept, {span}; at least 95 % in {sure:.0%} of resamples")
 
 
-def picture(points: Sequence[Point], best: Point, expert: Point) -> str:
+def plot(outcomes: Sequence[Outcome], best: Outcome, expert: Outcome) -> str:
     """Quality against the share of expert calls, as SVG."""
     left, top, width, height = 70, 30, 560, 330
-    reached = [point.accuracy for point in points]
+    reached = [outcome.accuracy for outcome in outcomes]
     low, high = min(reached) - 0.02, max(reached) + 0.02
 
     def at(calls: float, accuracy: float) -> tuple[float, float]:
@@ -152,8 +155,8 @@ def picture(points: Sequence[Point], best: Point, expert: Point) -> str:
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#444">{tick} %</text>')
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(best.calls, best.accuracy), at(1, expert.accuracy)))
     parts.append(f'<polyline points="{line}" fill="none" stroke="#999" stroke-dasharray="5 4"/>')
-    for number, point in enumerate(points, 1):
-        parts += _dot(number, point, *at(point.calls, point.accuracy))
+    for number, outcome in enumerate(outcomes, 1):
+        parts += _dot(number, outcome, *at(outcome.calls, outcome.accuracy))
     axis = "share of questions that cost a call of the expert (dashed: experts called at random)"
     parts.append(f'<text x="{left + width / 2}" y="{top + height + 42}" text-anchor="middle">{axis}</text>')
     parts.append(
@@ -162,11 +165,11 @@ def picture(points: Sequence[Point], best: Point, expert: Point) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _dot(number: int, point: Point, x: float, y: float) -> list[str]:
-    """A numbered point, and its line of the legend."""
-    family = "cascade" if point.name.startswith("cascade") else "vote" if "vote" in point.name else "one"
+def _dot(number: int, outcome: Outcome, x: float, y: float) -> list[str]:
+    """A numbered outcome, and its line of the legend."""
+    family = "cascade" if outcome.name.startswith("cascade") else "vote" if "vote" in outcome.name else "one"
     colour = {"cascade": "#1f6feb", "vote": "#b35900", "one": "#555"}[family]
-    line = f"{number}  {point.name}: {point.accuracy:.1%}, {point.calls:.0%} expert"
+    line = f"{number}  {outcome.name}: {outcome.accuracy:.1%}, {outcome.calls:.0%} expert"
     side = -16 if number % 2 else 8
     return [
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>',

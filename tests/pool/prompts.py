@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from servers.pool.routing.classifier import KINDS, score
-from servers.pool.routing.features import read
+from servers.pool.routing.classifier import DOMAINS, classify
+from servers.pool.routing.features import extract_features
 
 SPLITS = ("tune", "heldout", "blind")
 
@@ -20,15 +20,16 @@ def prompts(split: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def verdict(text: str) -> str:
-    """The kind of model that one question alone deserves."""
-    return score(read(text).signals).kind
+def predict(text: str) -> str:
+    """The domain that one question alone deserves."""
+    return classify(extract_features(text).values).domain
 
 
 def accuracy(rows: list[dict[str, Any]]) -> tuple[float, dict[str, float]]:
-    """The share of right verdicts, in all and for each kind."""
-    right = [verdict(row["text"]) == row["want"] for row in rows]
-    by_kind = {
-        kind: [ok for ok, row in zip(right, rows, strict=True) if row["want"] == kind] for kind in KINDS
+    """The share of right predictions, in all and for each domain."""
+    right = [predict(row["text"]) == row["want"] for row in rows]
+    by_domain = {
+        domain: [ok for ok, row in zip(right, rows, strict=True) if row["want"] == domain]
+        for domain in DOMAINS
     }
-    return sum(right) / len(right), {kind: sum(oks) / len(oks) for kind, oks in by_kind.items()}
+    return sum(right) / len(right), {domain: sum(oks) / len(oks) for domain, oks in by_domain.items()}

@@ -1,1 +1,1 @@
-"""The catalogue of models and its options; where weights come from."""
+"""The catalogue of models, the options of routing and consensus, and the download of weights."""

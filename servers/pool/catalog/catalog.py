@@ -1,27 +1,28 @@
-"""The catalogue: models.toml read into frozen specs. It says what may be served, never what is loaded."""
+"""The catalogue of models: `models.toml` read into frozen specs.
+
+It says what may be served, never what is loaded.
+"""
 
 import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from servers.pool.catalog.consensus_options import Consensus
-from servers.pool.catalog.routing_options import Auto
+from servers.pool.catalog.consensus_options import ConsensusConfig
+from servers.pool.catalog.options import Strict
+from servers.pool.catalog.routing_options import RoutingConfig
 from tools.errors import ModelNotFound
 
 BUILT_IN = Path(__file__).with_name("models.toml")
 VIRTUAL = ("auto", "consensus")
+"""Names that are served by other models; the tables of the same name open them."""
 
 Backend = Literal["vllm", "openai", "ollama", "extractive"]
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelSpec(Frozen):
+class ModelSpec(Strict):
     """One model. `weights` is a folder (relative to the weights folder of the settings).
 
     `command` replaces vLLM by another program that speaks OpenAI's wire; `{python} {port} {model} {name}
@@ -35,7 +36,7 @@ class ModelSpec(Frozen):
     level: int = Field(default=1, ge=0, le=3)
     cost: float = Field(default=1.0, ge=0)
     kind: Literal["chat", "embedding"] = "chat"
-    examples: dict[Literal["es", "en"], tuple[str, ...]] = {}
+    examples: dict[Literal["es", "en"], tuple[str, ...]] = Field(default={})
     fallbacks: tuple[str, ...] = ()
     pinned: bool = False
     concurrency: int = Field(default=32, ge=1)
@@ -46,7 +47,7 @@ class ModelSpec(Frozen):
     revision: str = "main"
     args: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field(default={})
     memory_bytes: int | None = Field(default=None, ge=0)
     kv_bytes: int = Field(default=2**30, ge=0)
     sleep_level: Literal[0, 1, 2] = 0
@@ -69,16 +70,18 @@ class ModelSpec(Frozen):
         return self.backend == "vllm"
 
 
-class Catalog(Frozen):
+class Catalog(Strict):
+    """The models by id, in the order of the file, and its tables `[auto]` and `[consensus]`, if any."""
+
     models: dict[str, ModelSpec]
-    auto: Auto | None = None
-    consensus: Consensus | None = None
+    auto: RoutingConfig | None = None
+    consensus: ConsensusConfig | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Catalog":
         named = [name for spec in self.models.values() for name in spec.fallbacks]
-        named += self.auto.named if self.auto else []
-        named += self.consensus.named if self.consensus else []
+        named += self.auto.model_ids if self.auto else []
+        named += self.consensus.model_ids if self.consensus else []
         unknown = sorted({name for name in named if name not in self.models})
         if unknown:
             raise ValueError(f"the catalogue names models that it does not hold: {', '.join(unknown)}")
@@ -86,6 +89,7 @@ class Catalog(Frozen):
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
+        """The ids of all models."""
         return tuple(self.models)
 
     def spec(self, model: str) -> ModelSpec:
@@ -100,7 +104,10 @@ class Catalog(Frozen):
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
-    """Read a models.toml. Raises ValueError that names the file and the field at fault."""
+    """Read a catalogue, without `path` the built-in one.
+
+    Raises ValueError that names the file and the field at fault.
+    """
     file = path or BUILT_IN
     raw = tomllib.loads(file.read_text(encoding="utf-8"))
     models = {name: {"id": name, **fields} for name, fields in raw.pop("models", {}).items()}

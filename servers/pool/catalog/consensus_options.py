@@ -1,28 +1,24 @@
-"""What people may rule about consensus: the `[consensus]` table of the catalogue and one request's options.
+"""The settings of consensus: the catalogue's `[consensus]` table and the `consensus` field of one request.
 
 Data and checks only. A request may choose within the catalogue's budget, never beyond it.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from tools.errors import BadRequest
+from servers.pool.catalog.options import Strict, validate_options
 
 Strategy = Literal["cascade", "vote", "best_of", "synthesize"]
 Template = Literal["general", "coding", "analysis", "creative", "technical"]
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Consensus(Strict):
-    """How `model: "consensus"` works here.
+class ConsensusConfig(Strict):
+    """The table `[consensus]`: how the model `consensus` works here.
 
     `members` are asked first, `expert` closes: it is cascade's last instance, best_of's judge and
-    synthesize's writer. Empty, both are chosen by cost and level. `deadline_s` bounds the whole answer,
-    `max_tokens` what all models together may write, `agree` the likeness (0 to 1) that counts as agreement.
+    synthesize's writer. Empty, both are chosen by level and cost. `deadline_s` bounds the whole answer,
+    `max_tokens` what all models together may write, `agree` the similarity (0 to 1) that counts as agreement.
     """
 
     strategy: Strategy = "cascade"
@@ -34,13 +30,13 @@ class Consensus(Strict):
     agree: float = Field(default=0.6, gt=0, le=1)
 
     @property
-    def named(self) -> list[str]:
+    def model_ids(self) -> list[str]:
         """Every model that the table names."""
         return [*self.members, *([self.expert] if self.expert else [])]
 
 
-class Options(Strict):
-    """The field `consensus` of a request."""
+class ConsensusOptions(Strict):
+    """What one caller asks for; the field `consensus` of a request. None leaves it to the table."""
 
     strategy: Strategy | None = None
     members: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=8)
@@ -51,13 +47,6 @@ class Options(Strict):
     deadline_s: float | None = Field(default=None, gt=0, le=900)
 
 
-def read_options(field: Any) -> Options:
-    """The options of a request; None means none. Raises BadRequest."""
-    try:
-        return Options.model_validate(field or {})
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        where = ".".join(["consensus", *(str(part) for part in first["loc"])])
-        raise BadRequest(
-            f"{where}: {first['msg']}", param=where, source="pool", code="invalid_value"
-        ) from exc
+def read_consensus_options(field: object) -> ConsensusOptions:
+    """The options in a request's `consensus` field; anything empty means none. Raises BadRequest."""
+    return validate_options(ConsensusOptions, field or {}, field="consensus")

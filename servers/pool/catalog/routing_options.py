@@ -1,24 +1,21 @@
-"""What people may rule about routing: the `[auto]` table of the catalogue and the wishes of one caller.
+"""The settings of routing: the catalogue's `[auto]` table and the `route` field of one request.
 
-Data and checks only; `route.py` applies them.
+Data and checks only; `servers/pool/routing/policy.py` applies them.
 """
 
 import hashlib
 import re
-from typing import Any
+from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from tools.errors import BadRequest
+from servers.pool.catalog.options import Strict, validate_options
 
 MATCHED_CHARS = 4_000
+"""A rule's pattern sees so much of the question, which bounds what a slow pattern costs."""
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Rule(Strict):
+class RoutingRule(Strict):
     """One rule; every condition that it names must hold, and the first rule that pins a model wins.
 
     `match` is a regular expression over the question, `domain` what the question deserves, `key` the SHA-256
@@ -42,15 +39,15 @@ class Rule(Strict):
         return value
 
     @model_validator(mode="after")
-    def _says_something(self) -> "Rule":
+    def _has_condition_and_effect(self) -> "RoutingRule":
         if self.match is None and self.domain is None and self.key is None:
             raise ValueError("a rule needs match, domain or key")
         if self.model is None and self.max_cost is None:
             raise ValueError("a rule needs model or max_cost")
         return self
 
-    def holds(self, question: str, domain: str, key: str | None) -> bool:
-        """True when each condition of the rule is met."""
+    def matches(self, question: str, domain: str, key: str | None) -> bool:
+        """Whether each condition of the rule is met; `key` is the hash of the caller's API key."""
         if self.match is not None and not re.search(self.match, question[:MATCHED_CHARS], re.IGNORECASE):
             return False
         if self.domain is not None and self.domain != domain:
@@ -58,31 +55,31 @@ class Rule(Strict):
         return self.key is None or self.key == key
 
 
-class Auto(Strict):
-    """How `auto` decides.
+class RoutingConfig(Strict):
+    """The table `[auto]`: how the model `auto` decides.
 
     `default`: where a catalogue without the four domains goes; `last`: when nothing wanted can be served.
     `patience_s`: how many seconds of loading a perfect gain in quality is worth. `sticky`: how much better
-    another model must be to take over a running conversation.
+    (in expected quality, 0 to 1) another model must be to take over a running conversation.
     """
 
     default: str
     last: str
     patience_s: float = Field(default=120.0, gt=0)
     sticky: float = Field(default=0.08, ge=0, le=1)
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RoutingRule, ...] = ()
 
     @property
-    def named(self) -> list[str]:
+    def model_ids(self) -> list[str]:
         """Every model that the table names."""
         return [self.default, self.last, *(rule.model for rule in self.rules if rule.model)]
 
 
-class Wish(Strict):
+class RoutingOptions(Strict):
     """What one caller asks of the decision; the field `route` of a request.
 
     `model` overrules everything, `exclude` is never chosen, `max_cost` bounds the models' cost, `previous` is
-    the model that answered last in this conversation. `key` is set by the door: a hash of the caller's key.
+    the model that answered last in this conversation. `key`, a hash of the caller's API key, is set by us.
     """
 
     model: str | None = Field(default=None, max_length=128)
@@ -92,22 +89,15 @@ class Wish(Strict):
     key: str | None = None
 
 
-def read_wish(field: Any, *, secret: bytes | None = None) -> Wish:
-    """The wish in a request's `route` field and in the key that it came with. Raises BadRequest."""
-    key = hashlib.sha256(secret).hexdigest() if secret else None
+def read_routing_options(field: object, *, api_key: bytes | None = None) -> RoutingOptions:
+    """The options in a request's `route` field (None: none), with the caller's key. Raises BadRequest."""
+    key = hashlib.sha256(api_key).hexdigest() if api_key else None
     if field is None:
-        return Wish(key=key)
-    try:
-        return Wish.model_validate(field).model_copy(update={"key": key})
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        where = ".".join(["route", *(str(part) for part in first["loc"])])
-        raise BadRequest(
-            f"{where}: {first['msg']}", param=where, source="pool", code="invalid_value"
-        ) from exc
+        return RoutingOptions(key=key)
+    return validate_options(RoutingOptions, field, field="route").model_copy(update={"key": key})
 
 
-def secret_of(headers: dict[bytes, bytes]) -> bytes | None:
-    """The caller's API key, as the door accepts it."""
+def api_key_of(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The caller's API key, from `authorization: Bearer …` or `x-api-key`; None when there is none."""
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     return (token.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key")) or None

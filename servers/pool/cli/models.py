@@ -1,8 +1,8 @@
-"""`capibara6 models`: what the pool has, and orders to load, unload and pull. Mounted by the main command."""
+"""`capibara6 models`: lists, loads, unloads and pulls the pool's models. Mounted by the main command."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -14,8 +14,10 @@ from servers.pool.catalog.catalog import load_catalog
 from tools.clients.pool import Pool, open_pool
 from tools.error_messages import sentence
 from tools.errors import Capibara6Error
+from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
+AnswerT = TypeVar("AnswerT")
 Name = Annotated[str, typer.Argument(help="Modelo del catálogo · a model of the catalogue")]
 COLOURS = {"loaded": "green", "loading": "yellow", "available": "cyan", "failed": "red"}
 STATES = {"loaded": "cargado", "loading": "cargando", "available": "disponible", "failed": "fallido"}
@@ -29,8 +31,8 @@ def list_models() -> None:
     settings, console = load_settings(), Console()
     models = _ask(settings, Pool.models)
     spanish = settings.language == "es"
-    heads = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
-    table = Table(*heads)
+    headers = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
+    table = Table(*headers)
     for model in models:
         colour = COLOURS.get(model["status"], "white")
         state = f"[{colour}]{_state(model, settings)}[/]"
@@ -80,7 +82,7 @@ def pull(
     console.print(f"{'Pesos en' if spanish else 'Weights in'} {folder}")
 
 
-def _state(model: dict[str, Any], settings: Settings) -> str:
+def _state(model: JsonObject, settings: Settings) -> str:
     spanish = settings.language == "es"
     if not model["available"]:
         return "no disponible" if spanish else "missing"
@@ -88,10 +90,12 @@ def _state(model: dict[str, Any], settings: Settings) -> str:
     return STATES.get(status, status) if spanish else status
 
 
-def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
-    async def run() -> Any:
+def _ask(settings: Settings, call: Callable[[Pool], Awaitable[AnswerT]]) -> AnswerT:
+    """What `call` answers, over a client of the pool. Raises typer.Exit with the error shown."""
+
+    async def run() -> AnswerT:
         async with open_pool(settings) as pool:
-            return await verb(pool)
+            return await call(pool)
 
     try:
         return asyncio.run(run())
@@ -100,6 +104,6 @@ def _ask(settings: Settings, verb: Callable[[Pool], Awaitable[Any]]) -> Any:
 
 
 def _failed(settings: Settings, exc: Capibara6Error) -> typer.Exit:
-    said = sentence(exc.code, settings.language, exc.message)
-    Console(stderr=True).print(f"[red]✗[/] {escape(said)}", highlight=False)
+    message = sentence(exc.code, settings.language, exc.message)
+    Console(stderr=True).print(f"[red]✗[/] {escape(message)}", highlight=False)
     return typer.Exit(1)

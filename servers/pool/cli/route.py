@@ -1,4 +1,4 @@
-"""`capibara6 route "…"`: which model a question deserves and which would serve it, as a table."""
+"""`capibara6 route "…"`: the routing decision for one question as a table, or as JSON."""
 
 import asyncio
 import json
@@ -10,15 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from servers.pool.catalog.catalog import load_catalog
-from servers.pool.routing.choose import State, choose
+from servers.pool.routing.choose import choose
+from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.policy import PoolState
 from tools.clients.pool import open_pool
 from tools.errors import Unavailable
 from tools.schema import Language, Route
 from tools.settings import Settings, load_settings
 
-SHOWN = 10
-HEADS: dict[Language, tuple[str, str]] = {"es": ("Señal", "Peso"), "en": ("Signal", "Weight")}
-LINES: dict[Language, dict[str, str]] = {
+MAX_SIGNALS = 10
+"""So many features are shown, after the four domains' chances."""
+HEADERS: dict[Language, tuple[str, str]] = {"es": ("Señal", "Peso"), "en": ("Signal", "Weight")}
+LABELS: dict[Language, dict[str, str]] = {
     "es": {
         "wanted": "Merece",
         "model": "Responde",
@@ -52,16 +55,16 @@ def route(
 
 
 def show(decision: Route, language: Language, console: Console, *, offline: bool = False) -> None:
-    """Print a decision: models, reasons, and the signals that pulled hardest."""
-    lines = LINES[language]
+    """Print a decision: models, reasons, and the features that contributed most; `offline`: decided here."""
+    labels = LABELS[language]
     if offline:
-        console.print(f"[yellow]{lines['offline']}[/]")
-    console.print(f"{lines['wanted']}: [bold]{escape(decision.wanted)}[/] ({decision.confidence:.0%})")
-    console.print(f"{lines['model']}: [bold]{escape(decision.model)}[/]")
-    console.print(f"{lines['reasons']}: {escape('; '.join(decision.reasons))}")
-    console.print(f"{lines['alternatives']}: {escape(', '.join(decision.alternatives))}")
-    table = Table(*HEADS[language])
-    for name, weight in list(decision.signals.items())[: SHOWN + 4]:
+        console.print(f"[yellow]{labels['offline']}[/]")
+    console.print(f"{labels['wanted']}: [bold]{escape(decision.wanted)}[/] ({decision.confidence:.0%})")
+    console.print(f"{labels['model']}: [bold]{escape(decision.model)}[/]")
+    console.print(f"{labels['reasons']}: {escape('; '.join(decision.reasons))}")
+    console.print(f"{labels['alternatives']}: {escape(', '.join(decision.alternatives))}")
+    table = Table(*HEADERS[language])
+    for name, weight in list(decision.signals.items())[: MAX_SIGNALS + len(DOMAINS)]:
         table.add_row(name, f"[{'green' if weight >= 0 else 'red'}]{weight:+.3f}[/]")
     console.print(table)
 
@@ -74,5 +77,5 @@ async def _decide(settings: Settings, question: str) -> tuple[Route, bool]:
             return await pool.route(messages), False
     except Unavailable:
         catalog = load_catalog(settings.pool.catalog)
-        everything = frozenset(catalog.ids)
-        return choose(messages, catalog, State(everything, everything)), True
+        ids = frozenset(catalog.ids)
+        return choose(messages, catalog, PoolState(available=ids, loaded=ids)), True

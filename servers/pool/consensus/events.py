@@ -1,17 +1,21 @@
-"""What a consensus tells while it runs: members that are through, tokens, the end. Data only."""
+"""What a consensus reports while it runs: members that have finished, tokens, the end. Data only."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+from tools.schema import JsonObject
 
 Status = Literal["answered", "failed", "late", "spared"]
+"""`late`: not whole by the deadline; `spared`: not needed, because the others had agreed."""
+Role = Literal["member", "expert", "judge", "writer"]
 
 
 @dataclass(slots=True)
-class Member:
-    """What one model did for the answer. Times in milliseconds."""
+class MemberResult:
+    """What one model did for the answer. Times in milliseconds; `reason` says why it did not answer."""
 
     model: str
-    role: Literal["member", "expert", "judge", "writer"] = "member"
+    role: Role = "member"
     status: Status = "late"
     text: str = ""
     reason: str | None = None
@@ -19,10 +23,14 @@ class Member:
     first_token_ms: float | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    finish: str = "stop"
+    finish_reason: str = "stop"
 
-    def row(self) -> dict[str, Any]:
-        """As it is shown on the wire."""
+    def fail(self, reason: str) -> None:
+        """Mark it as failed, and say why."""
+        self.status, self.reason = "failed", reason
+
+    def to_json(self) -> JsonObject:
+        """As the wire shows it: everything but the text."""
         return {
             "model": self.model, "role": self.role, "status": self.status, "reason": self.reason,
             "latency_ms": round(self.latency_ms, 1), "first_token_ms": self.first_token_ms,
@@ -30,14 +38,14 @@ class Member:
         }  # fmt: skip
 
 
-class Answered(NamedTuple):
-    """A member is through, well or not."""
+class MemberFinished(NamedTuple):
+    """A member, the judge, the writer or the expert has finished, well or not."""
 
-    member: Member
+    result: MemberResult
 
 
 class Token(NamedTuple):
-    """A piece of the final answer, as it is produced."""
+    """A piece of the final answer, as it is produced by `model`."""
 
     text: str
     model: str
@@ -45,18 +53,33 @@ class Token(NamedTuple):
 
 @dataclass(slots=True)
 class Done:
-    """The end: who answered, how far the members agreed, what went wrong."""
+    """The end: who answered, how far the members agreed, what went wrong.
 
-    by: str
+    `agreement` in [0, 1] is the mean similarity of the members' answers; `agreed`: two said the same.
+    `dissent` are the models whose answer differs from the final one, when that is a member's.
+    """
+
+    answered_by: str
     agreement: float
     agreed: bool
-    finish: str
-    members: list[Member]
-    dissent: list[str] = field(default_factory=list)
+    finish_reason: str
+    results: list[MemberResult]
+    dissent: list[str] = field(default_factory=list[str])
 
     @property
     def degraded(self) -> list[str]:
-        return [member.model for member in self.members if member.status in ("failed", "late")]
+        """The models that were asked and did not answer in time."""
+        return [result.model for result in self.results if result.status in ("failed", "late")]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of all models together."""
+        return sum(result.prompt_tokens for result in self.results)
+
+    @property
+    def completion_tokens(self) -> int:
+        """Of all models together."""
+        return sum(result.completion_tokens for result in self.results)
 
 
-Event = Answered | Token | Done
+Event: TypeAlias = MemberFinished | Token | Done

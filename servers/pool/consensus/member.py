@@ -1,8 +1,12 @@
-"""Asks one model of the pool for its answer, piece by piece, through the scheduler like any other request."""
+"""Streams one model's answer for a consensus, through the scheduler like any other request.
+
+It tries the model's instances one after the other until the first text; what the answer is good for is
+`session`'s business.
+"""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict, cast
 
 import orjson
 
@@ -13,86 +17,107 @@ from servers.pool.scheduling.instance import Ticket
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.schema import JsonObject
 
 PATH = "/v1/chat/completions"
-PASSED_ON = ("temperature", "top_p", "top_k", "seed", "stop", "presence_penalty", "frequency_penalty", "user")
+SAMPLING_FIELDS = (
+    "temperature", "top_p", "top_k", "seed", "stop", "presence_penalty", "frequency_penalty", "user"
+)  # fmt: skip
+"""Fields of the client's request that every member gets too."""
+QUOTED_BYTES = 200
 
 
-class Piece(NamedTuple):
+class Delta(NamedTuple):
     """Some text, or at the end the tokens that were used."""
 
     text: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    finish: str | None = None
+    finish_reason: str | None = None
 
 
-class Speak(Protocol):
-    """Streams one model's answer to `messages`; raises Capibara6Error."""
+class Generate(Protocol):
+    """Streams the answer of the model `name` to `messages`, of at most `max_tokens`.
+
+    `temperature` overrules the client's. Raises a Capibara6Error when the model gives none or breaks off.
+    """
 
     def __call__(
-        self, name: str, messages: Sequence[dict[str, Any]], tokens: int, /, **sampling: Any
-    ) -> AsyncGenerator[Piece, None]: ...
+        self,
+        name: str,
+        messages: Sequence[JsonObject],
+        max_tokens: int,
+        /,
+        *,
+        temperature: float | None = None,
+    ) -> AsyncGenerator[Delta, None]: ...
 
 
-class Members:
-    """The models of one pool as they answer one request's sampling fields."""
+class MemberClient:
+    """Asks the models of `pool` with the sampling fields of one client's `request`."""
 
-    def __init__(self, pool: Pool, request: dict[str, Any]) -> None:
+    def __init__(self, pool: Pool, request: JsonObject) -> None:
         self.pool = pool
-        self.sampling = {name: request[name] for name in PASSED_ON if request.get(name) is not None}
+        self.sampling = {name: request[name] for name in SAMPLING_FIELDS if request.get(name) is not None}
 
-    async def speak(
-        self, name: str, messages: Sequence[dict[str, Any]], tokens: int, /, **sampling: Any
-    ) -> AsyncGenerator[Piece, None]:
-        """One model's answer from the first of its engines that gives one."""
+    async def generate(
+        self,
+        name: str,
+        messages: Sequence[JsonObject],
+        max_tokens: int,
+        /,
+        *,
+        temperature: float | None = None,
+    ) -> AsyncGenerator[Delta, None]:
+        """See Generate. The first of the model's instances that gives any text gives all of it."""
         spec = self.pool.catalog.spec(name)
+        sampling = self.sampling if temperature is None else {**self.sampling, "temperature": temperature}
         request = {
-            **self.sampling, **sampling, "model": spec.id, "messages": list(messages), "max_tokens": tokens,
+            **sampling, "model": spec.id, "messages": list(messages), "max_tokens": max_tokens,
             "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
         instances, began = self.pool.instances(spec), False
         for instance in instances:
             try:
-                async for piece in self._from(spec, instance, request):
+                async for delta in self._from_instance(spec, instance, request):
                     began = True
-                    yield piece
+                    yield delta
                 return
             except (Unavailable, UpstreamFailed, UpstreamSilent):
                 self.pool.meter.of(spec.id).failures += 1
                 if began or instance == instances[-1]:
                     raise
 
-    async def _from(
-        self, spec: ModelSpec, instance: str, request: dict[str, Any]
-    ) -> AsyncGenerator[Piece, None]:
+    async def _from_instance(
+        self, spec: ModelSpec, instance: str, request: JsonObject
+    ) -> AsyncGenerator[Delta, None]:
         ticket = self.pool.scheduler.request(instance, time.monotonic())
         try:
             await self.pool.wait(ticket)
             if ticket.refused is not None:
                 raise ticket.refused
-            async for piece in self._answer(spec, ticket, request):
-                yield piece
+            async for delta in self._stream(spec, ticket, request):
+                yield delta
         finally:
             self.pool.scheduler.leave(ticket, time.monotonic())
 
-    async def _answer(
-        self, spec: ModelSpec, ticket: Ticket, request: dict[str, Any]
-    ) -> AsyncGenerator[Piece, None]:
+    async def _stream(
+        self, spec: ModelSpec, ticket: Ticket, request: JsonObject
+    ) -> AsyncGenerator[Delta, None]:
         bounds, began = self.pool.settings.pool, time.monotonic()
-        reader, patience = Reader(), Deadline(bounds.first_token_s)
+        reader, deadline = Reader(), Deadline(bounds.first_token_s)
         reply = None
         try:
-            with patience:
+            with deadline:
                 reply = await ask(self.pool, spec, ticket, PATH, request, orjson.dumps(request))
                 if reply.events is None:
-                    raise _refused(spec, reply.status, reply.body)
-                async for part in reply.events:
+                    raise _http_error(spec, reply.status, reply.body)
+                async for chunk in reply.events:
                     # While the client reads, it is not the engine that is silent.
-                    patience.renew(bounds.load_s)
-                    for piece in _pieces(reader.feed(part)):
-                        yield piece
-                    patience.renew(bounds.between_tokens_s)
+                    deadline.renew(bounds.load_s)
+                    for delta in _deltas(reader.feed(chunk)):
+                        yield delta
+                    deadline.renew(bounds.between_tokens_s)
                     if reader.done:
                         break
             reader.close()
@@ -104,35 +129,52 @@ class Members:
         finally:
             if reply is not None:
                 reply.close()
-        self._count(spec, reader, began)
+        usage = _usage(reader)
+        self._count(spec, usage, began)
         self.pool.scheduler.spoke(ticket)
-        yield _used(reader)
+        yield usage
 
-    def _count(self, spec: ModelSpec, reader: Reader, began: float) -> None:
-        used, now = _used(reader), time.monotonic()
+    def _count(self, spec: ModelSpec, usage: Delta, began: float) -> None:
+        now = time.monotonic()
         self.pool.meter.of(spec.id).answered(
-            prompt=used.prompt_tokens, completion=used.completion_tokens, seconds=now - began, at=now
+            prompt=usage.prompt_tokens, completion=usage.completion_tokens, seconds=now - began, at=now
         )
 
 
-def _pieces(chunk: bytes) -> list[Piece]:
+class _WireDelta(TypedDict, total=False):
+    content: str | None
+
+
+class _Choice(TypedDict, total=False):
+    delta: _WireDelta | None
+    finish_reason: str | None
+
+
+class _Chunk(TypedDict, total=False):
+    choices: list[_Choice] | None
+
+
+def _deltas(events: bytes) -> list[Delta]:
     """The texts in whole events that a Reader has let through."""
-    found: list[Piece] = []
-    for line in chunk.split(b"\n"):
+    found: list[Delta] = []
+    for line in events.split(b"\n"):
         if not line.startswith(b"data:") or line[5:].strip() == b"[DONE]":
             continue
-        for choice in orjson.loads(line[5:]).get("choices") or ():
+        chunk = cast("_Chunk", orjson.loads(line[5:]))
+        for choice in chunk.get("choices") or ():
             text = (choice.get("delta") or {}).get("content") or ""
-            if text or choice.get("finish_reason"):
-                found.append(Piece(text, finish=choice.get("finish_reason")))
+            finish_reason = choice.get("finish_reason")
+            if text or finish_reason:
+                found.append(Delta(text, finish_reason=finish_reason))
     return found
 
 
-def _used(reader: Reader) -> Piece:
+def _usage(reader: Reader) -> Delta:
+    """The tokens that the engine reports, or else the number of events as those of the answer."""
     usage = reader.usage or {}
-    return Piece("", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or reader.events)
+    return Delta("", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or reader.events)
 
 
-def _refused(spec: ModelSpec, status: int, body: bytes | None) -> Capibara6Error:
-    said = (body or b"")[:200].decode("utf-8", "replace")
-    return UpstreamFailed(f"the engine of {spec.id} answered HTTP {status}: {said}", source="engine")
+def _http_error(spec: ModelSpec, status: int, body: bytes | None) -> Capibara6Error:
+    quoted = (body or b"")[:QUOTED_BYTES].decode("utf-8", "replace")
+    return UpstreamFailed(f"the engine of {spec.id} answered HTTP {status}: {quoted}", source="engine")

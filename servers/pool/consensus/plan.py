@@ -1,15 +1,15 @@
-"""Who is asked, in which order, with how much: planned around what is loaded. Pure.
+"""Plans a consensus around what is loaded: which members are asked, in which order, with what budget. Pure.
 
 Models that run elsewhere or are loaded cost no slot. Of the others only those are asked that find a free
 slot, and one more: never more than one model is pushed out for one question.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
-from servers.pool.catalog.consensus_options import Consensus, Options, Strategy, Template
-from servers.pool.routing.choose import State
-from servers.pool.routing.classifier import KINDS
+from servers.pool.catalog.consensus_options import ConsensusConfig, ConsensusOptions, Strategy, Template
+from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.policy import PoolState
 
 TEMPLATE_OF: dict[str, Template] = {
     "general": "general",
@@ -17,121 +17,166 @@ TEMPLATE_OF: dict[str, Template] = {
     "coding": "coding",
     "expert": "analysis",
 }
-CLOSING_SHARE = 0.45
-"""The part of the deadline that is kept for the model that closes."""
-UNEQUAL = "members of unequal strength: their plurality was measured worse than the best of them alone"
+FINAL_SHARE = 0.45
+"""The part of the deadline that is kept for the final model, which reads all drafts; an estimate."""
+NO_FINAL_SHARE = 0.05
+"""The part that is kept when no final model follows."""
+UNEQUAL_MEMBERS = (
+    "members of unequal strength: their plurality was measured worse than the best of them alone"
+)
+"""`tests/bench/consensus.py`: a vote of all four 61.0 % right, the strongest alone 62.6 %."""
 
 
 @dataclass(frozen=True)
-class Panel:
-    """`waves` are asked one after the other, the models within one at the same time.
+class Plan:
+    """Who is asked for one question, and with what budget.
 
-    `closer` is the expert, judge or writer; None when nobody is needed. Sizes in tokens, times in seconds.
+    `waves` are asked one after the other, the models within one at the same time. `final_model` is cascade's
+    expert, best_of's judge or synthesize's writer; None when nobody is needed. `left_out` are pairs of a
+    model and the reason. Tokens are of one model, deadlines in seconds, `agree` is the similarity that counts
+    as agreement (0 to 1).
     """
 
     strategy: Strategy
     template: Template
     waves: tuple[tuple[str, ...], ...]
-    closer: str | None
+    final_model: str | None
     tokens_each: int
     deadline_s: float
-    members_s: float
+    members_deadline_s: float
     agree: float
     warnings: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def members(self) -> tuple[str, ...]:
+        """All members, wave by wave."""
         return tuple(name for wave in self.waves for name in wave)
 
 
-def plan(catalog: Catalog, state: State, options: Options, *, kind: str, slots: int) -> Panel:
-    """The panel for one question of `kind`. Raises ModelNotFound for names that the catalogue lacks."""
-    table = catalog.consensus or Consensus()
-    strategy = options.strategy or table.strategy
-    closer = _closer(catalog, state, options, table)
+def plan(catalog: Catalog, state: PoolState, options: ConsensusOptions, *, domain: str, slots: int) -> Plan:
+    """The plan for one question of `domain`; `slots` is how many local models may be loaded at once.
+
+    Raises ModelNotFound for names that the catalogue lacks.
+    """
+    config = catalog.consensus or ConsensusConfig()
+    strategy = options.strategy or config.strategy
+    final_model = _final_model(catalog, state, options, config)
     loaded = sum(1 for name in state.loaded if catalog.models[name].local)
-    open_slots = max(0, slots - loaded)
-    spare = open_slots + 1 - (1 if closer and _cold(catalog, state, closer) else 0)
-    asked = _asked(catalog, options, table, closer, strategy)
-    most = min(options.max_members or table.max_members, table.max_members)
-    now, later, left_out = _seat(catalog, state, asked, most=most, open_slots=open_slots, spare=spare)
-    waves = tuple(wave for wave in (tuple(now), *((name,) for name in later)) if wave)
-    count = max(1, len(now) + len(later) + (closer is not None))
-    tokens = min(options.max_tokens or table.max_tokens, table.max_tokens)
-    deadline = min(options.deadline_s or table.deadline_s, table.deadline_s)
-    closes = closer is not None and strategy != "vote"
-    return Panel(
+    free_slots = max(0, slots - loaded)
+    seats = _Seats(
+        most=min(options.max_members or config.max_members, config.max_members),
+        free_slots=free_slots,
+        loads=free_slots + 1 - (1 if final_model and _needs_load(catalog, state, final_model) else 0),
+    )
+    seats.fill(catalog, state, _candidates(catalog, options, config, final_model, strategy))
+    models = max(1, len(seats.members) + (final_model is not None))
+    tokens = min(options.max_tokens or config.max_tokens, config.max_tokens)
+    deadline_s = min(options.deadline_s or config.deadline_s, config.deadline_s)
+    has_final = final_model is not None and strategy != "vote"
+    return Plan(
         strategy=strategy,
-        template=options.template or TEMPLATE_OF.get(kind, "general"),
-        waves=waves,
-        closer=closer if closes else None,
-        tokens_each=max(1, tokens // count),
-        deadline_s=deadline,
-        members_s=deadline * (1 - CLOSING_SHARE) if closes else deadline * 0.95,
-        agree=table.agree,
-        warnings=_warnings(catalog, strategy, [*now, *later]),
-        left_out=tuple(left_out),
+        template=options.template or TEMPLATE_OF.get(domain, "general"),
+        waves=tuple(wave for wave in (tuple(seats.together), *((name,) for name in seats.in_turn)) if wave),
+        final_model=final_model if has_final else None,
+        tokens_each=max(1, tokens // models),
+        deadline_s=deadline_s,
+        members_deadline_s=deadline_s * (1 - (FINAL_SHARE if has_final else NO_FINAL_SHARE)),
+        agree=config.agree,
+        warnings=_warnings(catalog, strategy, seats.members),
+        left_out=tuple(seats.left_out),
     )
 
 
 def strength(spec: ModelSpec) -> tuple[int, float]:
-    """Orders models by how strong they are said to be."""
+    """Orders models by how strong the catalogue says they are: its `level`, then its `cost`."""
     return spec.level, spec.cost
 
 
-def _asked(
-    catalog: Catalog, options: Options, table: Consensus, closer: str | None, strategy: Strategy
+def _candidates(
+    catalog: Catalog,
+    options: ConsensusOptions,
+    config: ConsensusConfig,
+    final_model: str | None,
+    strategy: Strategy,
 ) -> list[str]:
-    named = options.members or table.members
+    """The members that are named, else all chat models of the four domains, the weakest first.
+
+    The final model is no member too, unless it votes or there is no other.
+    """
+    named = options.members or config.members
     chosen = [catalog.spec(name).id for name in dict.fromkeys(named)]
     if not chosen:
-        able = [spec for spec in catalog.models.values() if spec.kind == "chat" and spec.domain in KINDS]
+        able = [spec for spec in catalog.models.values() if _is_candidate(spec)]
         chosen = [spec.id for spec in sorted(able, key=strength)]
     if strategy == "vote":
         return chosen
-    others = [name for name in chosen if name != closer]
+    others = [name for name in chosen if name != final_model]
     return others or chosen
 
 
-def _closer(catalog: Catalog, state: State, options: Options, table: Consensus) -> str | None:
+def _final_model(
+    catalog: Catalog, state: PoolState, options: ConsensusOptions, config: ConsensusConfig
+) -> str | None:
     """The named expert while it can serve, else the strongest that can."""
-    named = options.expert or table.expert
+    named = options.expert or config.expert
     if named is not None and catalog.spec(named).id in state.available:
         return named
-    able = [catalog.models[name] for name in state.available if catalog.models[name].kind == "chat"]
-    strong = [spec for spec in able if spec.domain in KINDS]
-    return max(strong, key=lambda spec: (strength(spec), spec.id)).id if strong else None
+    able = [catalog.models[name] for name in state.available if _is_candidate(catalog.models[name])]
+    return max(able, key=lambda spec: (strength(spec), spec.id)).id if able else None
 
 
-def _cold(catalog: Catalog, state: State, name: str) -> bool:
+def _is_candidate(spec: ModelSpec) -> bool:
+    return spec.kind == "chat" and spec.domain in DOMAINS
+
+
+def _needs_load(catalog: Catalog, state: PoolState, name: str) -> bool:
     return catalog.models[name].local and name not in state.loaded
 
 
-def _seat(
-    catalog: Catalog, state: State, asked: list[str], *, most: int, open_slots: int, spare: int
-) -> tuple[list[str], list[str], list[tuple[str, str]]]:
-    """Who is asked at once, who in turn, and who is left out and why."""
-    now: list[str] = []
-    later: list[str] = []
-    left_out = [(name, "not available") for name in asked if name not in state.available]
-    able = [name for name in asked if name in state.available]
-    for name in sorted(able, key=lambda name: _cold(catalog, state, name)):
-        if len(now) + len(later) >= most:
-            left_out.append((name, f"at most {most} members are asked"))
-        elif not _cold(catalog, state, name):
-            now.append(name)
-        elif spare <= 0:
-            left_out.append((name, "not loaded, and one swap a question is the most"))
+@dataclass
+class _Seats:
+    """Which candidates become members: asked `together` or `in_turn`, or `left_out` for a reason.
+
+    At most `most` are seated, and at most `loads` of them may have to be loaded first, of which those beyond
+    `free_slots` are asked in turn.
+    """
+
+    most: int
+    free_slots: int
+    loads: int
+    together: list[str] = field(default_factory=list[str])
+    in_turn: list[str] = field(default_factory=list[str])
+    left_out: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    @property
+    def members(self) -> list[str]:
+        return [*self.together, *self.in_turn]
+
+    def fill(self, catalog: Catalog, state: PoolState, candidates: list[str]) -> None:
+        """Seat the available candidates, loaded ones first; without any, a chat model that is available."""
+        self.left_out = [(name, "not available") for name in candidates if name not in state.available]
+        able = [name for name in candidates if name in state.available]
+        for name in sorted(able, key=lambda name: _needs_load(catalog, state, name)):
+            self._seat(name, needs_load=_needs_load(catalog, state, name))
+        if not able:
+            self.together = [name for name in sorted(state.available) if catalog.models[name].kind == "chat"][
+                :1
+            ]
+
+    def _seat(self, name: str, *, needs_load: bool) -> None:
+        if len(self.members) >= self.most:
+            self.left_out.append((name, f"at most {self.most} members are asked"))
+        elif not needs_load:
+            self.together.append(name)
+        elif self.loads <= 0:
+            self.left_out.append((name, "not loaded, and one swap a question is the most"))
         else:
-            spare -= 1
-            (now if open_slots > 0 else later).append(name)
-            open_slots -= 1
-    if not now and not later and able == [] and state.available:
-        now = [name for name in sorted(state.available) if catalog.models[name].kind == "chat"][:1]
-    return now, later, left_out
+            (self.together if self.free_slots > 0 else self.in_turn).append(name)
+            self.loads -= 1
+            self.free_slots -= 1
 
 
 def _warnings(catalog: Catalog, strategy: Strategy, members: list[str]) -> tuple[str, ...]:
     levels = {catalog.models[name].level for name in members}
-    return (UNEQUAL,) if strategy == "vote" and len(levels) > 1 else ()
+    return (UNEQUAL_MEMBERS,) if strategy == "vote" and len(levels) > 1 else ()

@@ -1,252 +1,220 @@
-"""Asks several models and returns one better answer: cascade, vote, best of, synthesis.
+"""One question's consensus. Its strategies are methods of Session: vote, cascade, best_of, synthesize.
 
-It decides on what the members said and streams the final answer; who is asked is `consensus_plan`'s business,
-how a model is asked `consensus_member`'s, and HTTP `consensus_door`'s.
+It decides on what the members answered (`drafts`) and streams the final answer; who is asked is `plan`'s
+business, how a model is asked `member`'s, and HTTP `servers/pool/http/consensus.py`'s.
 """
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import TypeAlias
 
 from servers.pool.catalog.catalog import Catalog
-from servers.pool.consensus import prompts
-from servers.pool.consensus.events import Answered, Done, Event, Member, Token
-from servers.pool.consensus.member import Speak
-from servers.pool.consensus.plan import Panel, strength
-from servers.pool.consensus.similarity import agreement, alike, camps
+from servers.pool.consensus.drafts import NO_TEXT, TOO_LATE, Drafts, has_quorum, record
+from servers.pool.consensus.events import Done, Event, MemberFinished, MemberResult, Role, Token
+from servers.pool.consensus.member import Generate
+from servers.pool.consensus.plan import Plan, strength
+from servers.pool.consensus.prompts import judge_messages, writer_messages
+from servers.pool.consensus.similarity import agreement, similarity
+from servers.pool.routing.conversation import Message
 from tools.errors import Capibara6Error, UpstreamFailed
-from tools.schema import Language
+from tools.schema import JsonObject, Language
 
 JUDGE_TOKENS = 16
+"""The judge is asked for a number and nothing else; a few words around it are let pass."""
+WORD = re.compile(r"\S+\s*|\s+")
+
+Events: TypeAlias = AsyncGenerator[Event, None]
 
 
 class Session:
-    """One question's consensus. `events()` is consumed once; leaving it early stops every model."""
+    """`events()` is consumed once; leaving it early stops every model."""
 
     def __init__(
         self,
-        panel: Panel,
+        plan: Plan,
         catalog: Catalog,
-        speak: Speak,
-        messages: Sequence[Mapping[str, Any]],
+        generate: Generate,
+        messages: Sequence[Message],
         language: Language,
     ) -> None:
-        self.panel, self.catalog, self.speak = panel, catalog, speak
-        self.messages = [dict(message) for message in messages]
+        self.plan, self.catalog, self.generate = plan, catalog, generate
+        self.messages: list[JsonObject] = [dict(message) for message in messages]
         self.language: Language = language
-        self.ends = time.monotonic() + panel.deadline_s
-        self.done: dict[str, Member] = {}
-        self.extra: list[Member] = []
+        self.deadline = time.monotonic() + plan.deadline_s
+        self.drafts = Drafts(plan, generate, self.messages)
+        self.groups: list[list[str]] = []
+        self.final_results: list[MemberResult] = []
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Members as they answer, then the final answer's tokens, then the end. All fail: UpstreamFailed."""
-        async with aclosing(self._drafts()) as drafts:
-            async for member in drafts:
-                yield Answered(member)
-        texts = self._texts()
-        async with aclosing(self._close(texts)) as closing:
-            async for event in closing:
+    async def events(self) -> Events:
+        """Members as they finish, then the final answer's tokens, then the end.
+
+        Raises UpstreamFailed (code `consensus_failed`) when no model answered.
+        """
+        async with aclosing(self.drafts.collect()) as results:
+            async for result in results:
+                yield MemberFinished(result)
+        self.groups = self.drafts.clusters()
+        async with aclosing(self._strategy()) as events:
+            async for event in events:
                 yield event
 
-    # The members.
+    # The strategies.
 
-    async def _drafts(self) -> AsyncGenerator[Member, None]:
-        until = time.monotonic() + self.panel.members_s
-        for wave in self.panel.waves:
-            tasks = {asyncio.ensure_future(self._draft(name)): name for name in wave}
-            try:
-                while tasks and not self._settled():
-                    left = until - time.monotonic()
-                    ready, _ = await asyncio.wait(
-                        tasks, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if not ready:
-                        break
-                    for task in ready:
-                        self.done[tasks.pop(task)] = task.result()
-                        yield task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            for name in tasks.values():
-                self.done[name] = self._cut(name)
-                yield self.done[name]
-        for name in self.panel.members:
-            self.done.setdefault(name, Member(name, status="spared", reason="the others had agreed"))
+    def _strategy(self) -> Events:
+        if self.plan.final_model is None:
+            return self.vote()
+        match self.plan.strategy:
+            case "vote":
+                return self.vote()
+            case "cascade":
+                return self.cascade(self.plan.final_model)
+            case "best_of":
+                return self.best_of(self.plan.final_model)
+            case "synthesize":
+                return self.synthesize(self.plan.final_model)
 
-    def _settled(self) -> bool:
-        """A cascade needs nobody else once enough have agreed."""
-        if self.panel.strategy != "cascade":
-            return False
-        texts = self._texts()
-        return len(texts) > 1 and len(camps(texts, self.panel.agree)[0]) > 1
+    def vote(self) -> Events:
+        """The plurality's answer: a draft of the largest cluster (Wang et al. 2023, "Self-Consistency")."""
+        return self._publish(self._representative())
 
-    def _texts(self) -> dict[str, str]:
-        """What the members have answered, in the panel's order."""
-        ready = [self.done[name] for name in self.panel.members if name in self.done]
-        return {member.model: member.text for member in ready if member.status == "answered"}
+    def cascade(self, expert: str) -> Events:
+        """The members' answer when enough of them agree, else the expert's.
 
-    def _cut(self, name: str) -> Member:
-        if self._settled():
-            return Member(name, status="spared", reason="the others had agreed")
-        return Member(name, reason="no answer by the deadline", latency_ms=self.panel.members_s * 1000)
+        Agreement of cheap models instead of a learnt scorer decides (FrugalGPT, Chen et al. 2023; Yue et al.
+        2024, "Large Language Model Cascades"). `tests/bench/consensus.py` measures what it keeps and costs.
+        """
+        return self.vote() if has_quorum(self.groups) else self._finish(expert, "expert", self.messages)
 
-    async def _draft(self, name: str) -> Member:
-        member = Member(name)
-        try:
-            async for _ in self._told(member, self.messages, self.panel.tokens_each):
-                pass
-            if not member.text.strip():
-                member.status, member.reason = "failed", "it answered nothing"
-        except Capibara6Error as exc:
-            member.status, member.reason = "failed", f"{exc.code}: {exc.message}"
-        return member
+    def best_of(self, judge: str) -> Events:
+        """The draft that the judge names; without a usable number, the plurality's (Zheng et al. 2023)."""
+        texts = self.drafts.texts
+        if not texts:
+            return self._finish(judge, "expert", self.messages)
+        return self._publish(*texts) if len(texts) == 1 else self._judged(judge)
 
-    async def _told(
-        self, member: Member, messages: Sequence[dict[str, Any]], tokens: int, **sampling: Any
-    ) -> AsyncGenerator[str, None]:
-        """What a model says, written down in `member` as it comes."""
-        began = time.monotonic()
-        try:
-            async with aclosing(self.speak(member.model, messages, tokens, **sampling)) as pieces:
-                async for piece in pieces:
-                    member.prompt_tokens += piece.prompt_tokens
-                    member.completion_tokens += piece.completion_tokens
-                    member.finish = piece.finish or member.finish
-                    if piece.text:
-                        if member.first_token_ms is None:
-                            member.first_token_ms = round((time.monotonic() - began) * 1000, 1)
-                        member.text += piece.text
-                        yield piece.text
-            member.status = "answered"
-        finally:
-            member.latency_ms = (time.monotonic() - began) * 1000
+    def synthesize(self, writer: str) -> Events:
+        """One answer that the writer makes from all drafts (Mixture-of-Agents, Wang et al. 2024)."""
+        texts = list(self.drafts.texts.values())
+        if not texts:
+            return self._finish(writer, "expert", self.messages)
+        prompt = writer_messages(self.messages, texts, self.plan.template, self.language)
+        return self._finish(writer, "writer", prompt)
 
-    # The decision.
+    # What the strategies are made of.
 
-    async def _close(self, texts: dict[str, str]) -> AsyncGenerator[Event, None]:
-        groups = camps(texts, self.panel.agree)
-        closer = self.panel.closer
-        if closer is None or (self.panel.strategy == "cascade" and groups and len(groups[0]) > 1):
-            if not groups:
-                raise self._nobody()
-            async for event in self._with_draft(self._speaker(groups), texts):
-                yield event
-            return
-        if self.panel.strategy == "best_of" and len(texts) > 1:
-            yield Answered(judge := await self._judge(closer, texts))
-            chosen = _picked(judge.text, list(texts)) or self._speaker(groups)
-            async for event in self._with_draft(chosen, texts):
-                yield event
-            return
-        if self.panel.strategy == "best_of" and texts:
-            async for event in self._with_draft(next(iter(texts)), texts):
-                yield event
-            return
-        async for event in self._by_closer(closer, texts, groups):
+    async def _judged(self, judge: str) -> Events:
+        """The judge, then the draft that it names."""
+        result = await self._judge(judge)
+        yield MemberFinished(result)
+        chosen = _picked(result.text, list(self.drafts.texts)) or self._representative()
+        async for event in self._publish(chosen):
             yield event
 
-    async def _judge(self, closer: str, texts: dict[str, str]) -> Member:
+    async def _judge(self, model: str) -> MemberResult:
         """The judge's word; it may fail, and then agreement decides."""
-        judge = Member(closer, "judge")
-        self.extra.append(judge)
-        asked = prompts.for_judge(self.messages, list(texts.values()), self.panel.template, self.language)
+        result = self._final_result(model, "judge")
+        drafts = list(self.drafts.texts.values())
+        prompt = judge_messages(self.messages, drafts, self.plan.template, self.language)
         try:
-            async with asyncio.timeout_at(self._loop_time()):
-                async for _ in self._told(judge, asked, JUDGE_TOKENS, temperature=0.0):
+            async with asyncio.timeout_at(self._loop_deadline()):
+                async for _ in record(result, self.generate(model, prompt, JUDGE_TOKENS, temperature=0.0)):
                     pass
         except TimeoutError:
-            judge.reason = "no answer by the deadline"
+            result.reason = TOO_LATE
         except Capibara6Error as exc:
-            judge.status, judge.reason = "failed", f"{exc.code}: {exc.message}"
-        return judge
+            result.fail(f"{exc.code}: {exc.message}")
+        return result
 
-    async def _by_closer(
-        self, closer: str, texts: dict[str, str], groups: list[list[str]]
-    ) -> AsyncGenerator[Event, None]:
-        """The expert or writer streams the answer; before its first word, a draft can still stand in."""
-        writes = self.panel.strategy == "synthesize" and bool(texts)
-        last = Member(closer, "writer" if writes else "expert")
-        self.extra.append(last)
-        messages = self.messages
-        if writes:
-            messages = prompts.for_writer(messages, list(texts.values()), self.panel.template, self.language)
+    async def _finish(self, model: str, role: Role, prompt: Sequence[JsonObject]) -> Events:
+        """The final model streams the answer; before its first word a draft can still stand in.
+
+        Raises what it failed with when that was after its first word.
+        """
+        result = self._final_result(model, role)
         try:
             async with (
-                asyncio.timeout_at(self._loop_time()),
-                aclosing(self._told(last, messages, self.panel.tokens_each)) as said,
+                asyncio.timeout_at(self._loop_deadline()),
+                aclosing(record(result, self.generate(model, prompt, self.plan.tokens_each))) as texts,
             ):
-                async for text in said:
-                    yield Token(text, closer)
+                async for text in texts:
+                    yield Token(text, model)
         except TimeoutError:
-            last.status, last.reason = (
-                "late",
-                "no answer by the deadline" if not last.text else "cut at the deadline",
-            )
-            last.finish = "length"
+            result.status, result.finish_reason = "late", "length"
+            result.reason = "cut at the deadline" if result.text else TOO_LATE
         except Capibara6Error as exc:
-            last.status, last.reason = "failed", f"{exc.code}: {exc.message}"
-            if last.text:
+            result.fail(f"{exc.code}: {exc.message}")
+            if result.text:
                 raise
-        if last.status == "answered" and not last.text:
-            last.status, last.reason = "failed", "it answered nothing"
-        yield Answered(last)
-        if last.text:
-            yield self._end(closer, texts, last.finish)
+        if result.status == "answered" and not result.text:
+            result.fail(NO_TEXT)
+        yield MemberFinished(result)
+        if result.text:
+            yield self._done(model, result.finish_reason)
             return
-        if not groups:
-            raise self._nobody()
-        async for event in self._with_draft(self._speaker(groups), texts):
+        async for event in self.vote():
             yield event
 
-    async def _with_draft(self, name: str, texts: dict[str, str]) -> AsyncGenerator[Event, None]:
-        """A draft that is already whole is the answer."""
-        for text in re.findall(r"\S+\s*|\s+", texts[name]):
+    async def _publish(self, name: str) -> Events:
+        """The draft of `name`, which is whole already, as the answer, word by word."""
+        for text in WORD.findall(self.drafts.texts[name]):
             yield Token(text, name)
-        yield self._end(name, texts, self.done[name].finish)
+        yield self._done(name, self.drafts.results[name].finish_reason)
 
-    def _speaker(self, groups: list[list[str]]) -> str:
-        """The strongest of the largest camp; of camps as large, of the one with the strongest."""
-        most = len(groups[0])
-        able = [name for camp in groups if len(camp) == most for name in camp]
-        return max(able, key=lambda name: strength(self.catalog.models[name]))
+    def _representative(self) -> str:
+        """The strongest of the largest cluster; of clusters as large, of the one with the strongest.
 
-    def _end(self, by: str, texts: dict[str, str], finish: str) -> Done:
-        groups = camps(texts, self.panel.agree)
-        said = texts.get(by)
-        least = self.panel.agree
-        dissent = [name for name, text in texts.items() if said is not None and alike(text, said) < least]
+        Raises UpstreamFailed when no member answered.
+        """
+        if not self.groups:
+            raise self._no_answer()
+        most = len(self.groups[0])
+        largest = [name for group in self.groups if len(group) == most for name in group]
+        return max(largest, key=lambda name: strength(self.catalog.models[name]))
+
+    def _final_result(self, model: str, role: Role) -> MemberResult:
+        result = MemberResult(model, role)
+        self.final_results.append(result)
+        return result
+
+    def _done(self, model: str, finish_reason: str) -> Done:
+        texts = self.drafts.texts
+        answer = texts.get(model)
+        dissent = [
+            name
+            for name, text in texts.items()
+            if answer is not None and similarity(text, answer) < self.plan.agree
+        ]
         return Done(
-            by=by,
+            answered_by=model,
             agreement=round(agreement(list(texts.values())), 3),
-            agreed=bool(groups) and len(groups[0]) > 1,
-            finish=finish,
-            members=self._all(),
+            agreed=has_quorum(self.groups),
+            finish_reason=finish_reason,
+            results=self._results(),
             dissent=dissent,
         )
 
-    def _all(self) -> list[Member]:
-        """Everybody who took part, in the panel's order."""
-        return [*(self.done[name] for name in self.panel.members), *self.extra]
+    def _results(self) -> list[MemberResult]:
+        """Everybody who took part, in the plan's order, the final model last."""
+        return [*(self.drafts.results[name] for name in self.plan.members), *self.final_results]
 
-    def _nobody(self) -> UpstreamFailed:
-        reasons = [f"{member.model}: {member.reason}" for member in self._all()]
-        reasons += [f"{name}: {reason}" for name, reason in self.panel.left_out]
+    def _no_answer(self) -> UpstreamFailed:
+        reasons = [f"{result.model}: {result.reason}" for result in self._results()]
+        reasons += [f"{name}: {reason}" for name, reason in self.plan.left_out]
         return UpstreamFailed(
             f"no model of the consensus answered; {'; '.join(reasons)}",
             source="pool",
             code="consensus_failed",
         )
 
-    def _loop_time(self) -> float:
-        return asyncio.get_running_loop().time() + max(0.0, self.ends - time.monotonic())
+    def _loop_deadline(self) -> float:
+        """The deadline on the event loop's clock, in seconds."""
+        return asyncio.get_running_loop().time() + max(0.0, self.deadline - time.monotonic())
 
 
-def _picked(text: str, names: list[str]) -> str | None:
+def _picked(text: str, names: Sequence[str]) -> str | None:
     """The name behind the first number in the judge's word; None when there is none."""
     number = re.search(r"\d+", text)
     if number and 1 <= int(number[0]) <= len(names):

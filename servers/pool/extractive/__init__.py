@@ -1,1 +1,1 @@
-"""The model without weights: it answers with sentences of the given passages."""
+"""The extractive model, which has no weights: it answers with sentences of the given passages."""

@@ -1,31 +1,34 @@
-"""The model without weights: it answers with the sentences of the given passages, marked `[n]`.
+"""The extractive model, which has no weights: it answers with sentences of the passages, each marked `[n]`.
 
-It never writes a sentence of its own about the matter: when the passages do not hold the answer, or there
-are none, it says so in the question's language. Reading, ranking and cutting live in `extract_*`.
+It never writes a sentence of its own about the matter: when the passages do not hold the answer, or there are
+none, it says so in the question's language. The question is analysed in `question`, passages are split in
+`units` and ranked in `rank`. `tests/bench/agents.py` measures it over XQuAD: 87 % (es) and 90 % (en) of the
+answers hold the gold answer.
 """
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import cast
 
-from servers.pool.extractive.question import Question, read_question
-from servers.pool.extractive.rank import Scored, rank
-from servers.pool.extractive.units import Unit, units
+from servers.pool.extractive.question import Question, analyse_question
+from servers.pool.extractive.rank import ScoredUnit, rank
+from servers.pool.extractive.units import Unit, split_units
 from tools.passages import Passage, parse
-from tools.schema import Language
+from tools.schema import JsonObject, Language
 from tools.text.language import courtesy, detect, fold, words
 
-_WORD_AND_GAP = re.compile(r"\S+\s*")
-HELD = 0.31
+_WORD = re.compile(r"\S+\s*")
+MIN_COVERAGE = 0.31
 """Share of the question that the best unit must cover; below it the passages do not hold the answer."""
-HELD_ACROSS = 0.14
+MIN_COVERAGE_CROSS_LINGUAL = 0.14
 """The same when question and passage are in different languages, where only names and cognates match."""
-NEXT, OTHER, ENTRY = 0.72, 0.85, 0.93
-"""Worth of a further unit, relative to the best: in its passage, in another, in the same list or table."""
-MOST = 3
-MOST_SIBLINGS = 12
+SAME_PASSAGE, OTHER_PASSAGE, SAME_LIST = 0.72, 0.85, 0.93
+"""Least score of a further unit, as a part of the best's: in its passage, in another, in the same list."""
+MAX_UNITS = 3
+MAX_SIBLINGS = 12
+"""So many entries of a list are quoted when the whole list is asked for."""
 
-_SAID: dict[str, dict[Language, str]] = {
+_REPLIES: dict[str, dict[Language, str]] = {
     "absent": {
         "es": "Los pasajes encontrados no contienen la respuesta a esta pregunta.",
         "en": "The passages found do not hold the answer to this question.",
@@ -49,113 +52,119 @@ _SAID: dict[str, dict[Language, str]] = {
         "en": "The passage is in Spanish:",
     },
 }
-_LOOKS_BACK = frozenset(
+_ANAPHORS = frozenset(
     "este esta esto estos estas ese esa eso esos esas aquel aquella ello ella el ellos ellas "
     "ambos dicho dicha this that these those it they he she both such his her their its".split()
 )
 
 
-async def generate(messages: list[dict[str, Any]]) -> AsyncIterator[str]:
+async def generate(messages: Sequence[JsonObject]) -> AsyncIterator[str]:
     """Stream the answer to the last user message, a word at a time."""
-    for piece in _WORD_AND_GAP.findall(answer(messages).strip()):
-        yield piece
+    for word in _WORD.findall(answer(messages).strip()):
+        yield word
 
 
-def answer(messages: list[dict[str, Any]]) -> str:
+def answer(messages: Sequence[JsonObject]) -> str:
     """The whole answer to OpenAI chat messages; passages are those of the last block in them."""
-    texts = [(message.get("role", ""), _text(message.get("content"))) for message in messages]
+    texts = [(message.get("role", ""), _content_text(message.get("content"))) for message in messages]
     passages = next((found for _, text in reversed(texts) if (found := parse(text)) is not None), None)
     asked = [_question(text) for role, text in texts if role == "user"]
     question = asked[-1] if asked else ""
     language = detect(question)
-    said = courtesy(question)
-    if said is not None:
-        return _SAID[said][language]
+    kind = courtesy(question)
+    if kind is not None:
+        return _REPLIES[kind][language]
     if passages is None:
-        return _SAID["context"][language]
+        return _REPLIES["context"][language]
     return extract(_with_history(question, asked), passages, language)
 
 
 def extract(question: str, passages: Sequence[Passage], language: Language) -> str:
-    """The sentences of `passages` that answer `question`, each followed by its mark.
+    """The units of `passages` that answer `question`, each followed by its mark `[n]`.
 
-    The worthiest passage comes first; inside a passage the reading order is kept.
+    The best unit's passage comes first; inside a passage the reading order is kept. When there are no
+    passages, or they do not hold the answer, it says so in `language`.
     """
     if not passages:
-        return _SAID["nothing"][language]
-    read = read_question(question, language)
-    ranked = rank(read, passages)
-    if not ranked or not _held(read, ranked[0]):
-        return _SAID["absent"][language]
-    chosen = _choose(read, ranked)
-    text = _write(read, chosen)
+        return _REPLIES["nothing"][language]
+    analysed = analyse_question(question, language)
+    ranked = rank(analysed, passages)
+    if not ranked or not _is_covered(analysed, ranked[0]):
+        return _REPLIES["absent"][language]
+    chosen = _choose(ranked)
+    text = _write(analysed, chosen)
     foreign = detect(chosen[0].unit.text, default=language) != language
-    return f"{_SAID['across'][language]} {text}" if foreign else text
+    return f"{_REPLIES['across'][language]} {text}" if foreign else text
 
 
-def _held(question: Question, best: Scored) -> bool:
+def _is_covered(question: Question, best: ScoredUnit) -> bool:
     across = detect(best.passage.text, default=question.language) != question.language
-    return best.coverage >= (HELD_ACROSS if across else HELD)
+    return best.coverage >= (MIN_COVERAGE_CROSS_LINGUAL if across else MIN_COVERAGE)
 
 
-def _choose(question: Question, ranked: Sequence[Scored]) -> list[Scored]:
+def _choose(ranked: Sequence[ScoredUnit]) -> list[ScoredUnit]:
     """The best unit, and those that come close to it or add what it lacks."""
     best = ranked[0]
     chosen, covered, seen = [best], set(best.terms), {fold(best.unit.text)}
     for one in ranked[1:]:
-        if len(chosen) == MOST or one.worth < NEXT * best.worth:
+        if len(chosen) == MAX_UNITS or one.score < SAME_PASSAGE * best.score:
             break
         if fold(one.unit.text) in seen or not _belongs(one, best, adds=bool(one.terms - covered)):
             continue
         chosen.append(one)
         covered |= one.terms
         seen.add(fold(one.unit.text))
-    order = {one.place: at for at, one in reversed(list(enumerate(chosen)))}
-    return sorted(chosen, key=lambda one: (order[one.place], one.index))
+    first = {one.place: at for at, one in reversed(list(enumerate(chosen)))}
+    return sorted(chosen, key=lambda one: (first[one.place], one.index))
 
 
-def _belongs(one: Scored, best: Scored, *, adds: bool) -> bool:
+def _belongs(one: ScoredUnit, best: ScoredUnit, *, adds: bool) -> bool:
     """A neighbour in the best passage belongs; an entry of a list, or another passage, must earn it."""
     if one.place == best.place and "sentence" in (one.unit.kind, best.unit.kind):
         return True
-    return one.worth >= (ENTRY if one.place == best.place else OTHER) * best.worth and (
+    return one.score >= (SAME_LIST if one.place == best.place else OTHER_PASSAGE) * best.score and (
         adds or one.place == best.place
     )
 
 
-def _write(question: Question, chosen: Sequence[Scored]) -> str:
-    pieces: list[str] = []
+def _write(question: Question, chosen: Sequence[ScoredUnit]) -> str:
+    quotes: list[str] = []
     written: set[tuple[int, int]] = set()
     for one in chosen:
-        around = units(one.passage.text)
+        around = split_units(one.passage.text)
         for index in _with_context(question, around, one.index):
             if (one.place, index) not in written:
                 written.add((one.place, index))
-                pieces.append(_quote(around, index, one.passage.n, first=not pieces))
-    return "".join(pieces).strip()
+                quotes.append(_quote(around, index, one.passage.n, first=not quotes))
+    return "".join(quotes).strip()
 
 
 def _with_context(question: Question, around: Sequence[Unit], index: int) -> list[int]:
-    """The unit's place, and those of what it can not be read without."""
+    """The index of the unit, and those of the units that it can not be read without."""
     unit = around[index]
     if unit.text.endswith(":"):
-        return [index, *_hanging(around, index)]
-    if unit.kind == "item" and question.kind in ("list", "procedure"):
+        return [index, *_introduced(around, index)]
+    if unit.kind == "item" and question.answer_type in ("list", "procedure"):
         siblings = [at for at, other in enumerate(around) if other.block == unit.block]
-        return siblings[:MOST_SIBLINGS]
+        return siblings[:MAX_SIBLINGS]
     before = index - 1
-    if unit.kind == "sentence" and index and around[before].block == unit.block and _looks_back(unit.text):
+    if (
+        unit.kind == "sentence"
+        and index
+        and around[before].block == unit.block
+        and _starts_with_anaphor(unit.text)
+    ):
         return [before, index]
     return [index]
 
 
-def _hanging(around: Sequence[Unit], index: int) -> list[int]:
+def _introduced(around: Sequence[Unit], index: int) -> list[int]:
     after = [at for at in range(index + 1, len(around)) if around[at].lead == around[index].text]
-    return after[:MOST_SIBLINGS]
+    return after[:MAX_SIBLINGS]
 
 
-def _looks_back(text: str) -> bool:
-    return next(iter(words(text)), "") in _LOOKS_BACK
+def _starts_with_anaphor(text: str) -> bool:
+    return next(iter(words(text)), "") in _ANAPHORS
 
 
 def _quote(around: Sequence[Unit], index: int, n: int, *, first: bool) -> str:
@@ -174,7 +183,7 @@ def _quote(around: Sequence[Unit], index: int, n: int, *, first: bool) -> str:
 
 def _with_history(question: str, asked: Sequence[str]) -> str:
     """A question too short to stand alone takes the words of the one before it."""
-    if len(asked) > 1 and len(read_question(question).words) < 2:
+    if len(asked) > 1 and len(analyse_question(question).words) < 2:
         return f"{asked[-2]} {question}"
     return question
 
@@ -186,7 +195,9 @@ def _question(text: str) -> str:
     return rest.strip() if colon and fold(label.strip()) in ("pregunta", "question") else asked.strip()
 
 
-def _text(content: Any) -> str:
+def _content_text(content: object) -> str:
+    """The text of a message's content, be it a string or OpenAI's parts."""
     if isinstance(content, list):
-        return "\n".join(part.get("text", "") for part in content if isinstance(part, dict))
+        parts = cast("list[object]", content)
+        return "\n".join(cast("JsonObject", part).get("text", "") for part in parts if isinstance(part, dict))
     return content if isinstance(content, str) else ""

@@ -1,4 +1,4 @@
-"""A small Spanish-English glossary, for questions in one language over passages in the other.
+"""A small Spanish-English glossary of stems, for questions in one language over passages in the other.
 
 It holds everyday and technical words that share no root (`clave`/`key`); cognates are found without it.
 """

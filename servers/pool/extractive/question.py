@@ -1,6 +1,6 @@
-"""Reads a question: its language, what kind of answer it wants, its names and its content terms.
+"""Analyses a question: its language, expected answer type, names and content words.
 
-It knows nothing of passages. `wanted` says whether a text holds the kind of thing that is asked for.
+It knows nothing of passages. `has_answer_type` says whether a text holds the type of thing that is asked for.
 """
 
 import re
@@ -10,9 +10,9 @@ from typing import Literal
 from tools.schema import Language
 from tools.text.language import STOP, detect, fold, words
 
-Kind = Literal["person", "date", "number", "place", "reason", "definition", "procedure", "list", "open"]
+AnswerType = Literal["person", "date", "number", "place", "reason", "definition", "procedure", "list", "open"]
 
-_PATTERNS: dict[Kind, str] = {
+_TYPE_PATTERNS: dict[AnswerType, str] = {
     "date": r"\b(cuando|when|(en|de|desde|hasta) que (ano|fecha|dia|mes|siglo|decada)"
     r"|(que|cual) .{0,12}(ano|fecha|siglo)\b|(what|which) (year|date|day|month|century|decade))\b",
     "number": r"\b(cuant[oa]s?|how (many|much|long|old|far|big|large|tall|high|often|fast)|(what|which) "
@@ -25,26 +25,17 @@ _PATTERNS: dict[Kind, str] = {
     "definition": r"^\W*(que (es|son|significa)|what (is|are|does \w+ mean))\b",
     "procedure": r"\b(como|how (do|can|to|is|are|does))\b",
 }
-_KINDS: dict[Kind, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
-_PLAIN = (
-    *("encuentr", "encontr", "situ", "ubic", "llam", "conoc", "consider", "utiliz", "usa", "ocurr", "suced"),
-    *(
-        "hizo",
-        "hace",
-        "hacen",
-        "dice",
-        "dijo",
-        "clase",
-        "forma",
-        "manera",
-        "modo",
-        "cosa",
-        "ejempl",
-        "principal",
-    ),
-    *("locat", "situat", "call", "known", "consider", "happen", "describ", "used", "using", "said", "made"),
-    *("example", "thing", "sort", "refer", "found", "give", "take"),
+_TYPES: dict[AnswerType, re.Pattern[str]] = {
+    name: re.compile(pattern) for name, pattern in _TYPE_PATTERNS.items()
+}
+_GENERIC_PREFIXES = tuple(
+    "encuentr encontr situ ubic llam conoc consider utiliz usa ocurr suced hizo hace hacen dice dijo clase "
+    "forma manera modo cosa ejempl principal locat situat call known happen describ used using said made "
+    "example thing sort refer found give take".split()
 )
+"""Beginnings of words that many questions use and few answers repeat."""
+_INTERROGATIVES = frozenset("cuanta cuantas cuanto cuantos many much tipo kind type nombre name".split())
+"""Words that ask: no answer needs to repeat them."""
 _MONTH = (
     r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|january|february|"
     r"march|april|june|july|august|september|october|november|december"
@@ -62,7 +53,7 @@ _REASON = re.compile(
     r"\b(porque|debido|ya que|puesto que|causa|gracias a|para (que|evitar)|because|due to|since|so that"
     r"|in order to|caused|reason|therefore|por eso|asi)\b"
 )
-_DEFINES = re.compile(
+_DEFINITION = re.compile(
     r"\b(es|son|era|eran|significa|se llama|consiste|is|are|was|were|means|refers|called|defined)\b"
 )
 _NAME = re.compile(
@@ -74,31 +65,39 @@ _QUOTED = re.compile(r"[\"«“]([^\"»”]{2,80})[\"»”]|`([^`]{2,80})`")
 
 @dataclass(frozen=True)
 class Question:
-    """`words` are folded content words in order; `names` those in capitals, figures or quotes."""
+    """A question and what it asks for.
+
+    `words` are its folded content words in order, each once; `names` those in capitals, figures or quotes.
+    """
 
     text: str
     language: Language
-    kind: Kind
+    answer_type: AnswerType
     words: tuple[str, ...]
     names: frozenset[str]
 
 
-def read_question(text: str, language: Language | None = None) -> Question:
-    """`language` given wins over the detected one."""
-    spoken = detect(text) if language is None else language
-    stop = STOP[detect(text, default=spoken)]
-    content = tuple(dict.fromkeys(word for word in words(text) if word not in stop and not _is_asking(word)))
-    return Question(text, spoken, _kind(fold(text)), content, frozenset(_names(text)) & frozenset(content))
+def analyse_question(text: str, language: Language | None = None) -> Question:
+    """Analyse one question. `language` wins over the detected one."""
+    chosen = detect(text) if language is None else language
+    stop = STOP[detect(text, default=chosen)] | _INTERROGATIVES
+    content = tuple(dict.fromkeys(word for word in words(text) if word not in stop))
+    return Question(
+        text, chosen, _answer_type(fold(text)), content, frozenset(_names(text)) & frozenset(content)
+    )
 
 
-def holds_wanted(question: Question, text: str) -> bool:
-    """Whether `text` holds, outside the question's own words, the kind of thing the question asks for."""
+def has_answer_type(question: Question, text: str) -> bool:
+    """Whether `text` holds the type of thing the question asks for, outside the question's own words.
+
+    Always False for procedures, lists and open questions, which have no surface of their own.
+    """
     folded = fold(text)
-    match question.kind:
+    match question.answer_type:
         case "date":
-            return _news(_DATE, folded, question)
+            return _has_new(_DATE, folded, question)
         case "number":
-            return _news(_NUMBER, folded, question)
+            return _has_new(_NUMBER, folded, question)
         case "person" | "place":
             return any(
                 not set(words(name)) <= set(question.words) and words(name)[0] not in STOP[question.language]
@@ -108,19 +107,20 @@ def holds_wanted(question: Question, text: str) -> bool:
         case "reason":
             return bool(_REASON.search(folded))
         case "definition":
-            return bool(_DEFINES.search(folded))
+            return bool(_DEFINITION.search(folded))
         case _:
             return False
 
 
-def _kind(folded: str) -> Kind:
-    for kind, pattern in _KINDS.items():
+def _answer_type(folded: str) -> AnswerType:
+    for answer_type, pattern in _TYPES.items():
         if pattern.search(folded):
-            return kind
+            return answer_type
     return "open"
 
 
-def _news(pattern: re.Pattern[str], folded: str, question: Question) -> bool:
+def _has_new(pattern: re.Pattern[str], folded: str, question: Question) -> bool:
+    """Whether `pattern` finds anything that the question does not say itself."""
     return any(found[0] not in question.words for found in pattern.finditer(folded))
 
 
@@ -130,22 +130,6 @@ def _names(text: str) -> list[str]:
     return [word for name in found for word in words(name)] + [w for w in words(text) if w[0].isdigit()]
 
 
-def is_plain(word: str) -> bool:
-    """Whether a folded word is one of those that many questions use and few answers repeat."""
-    return word.startswith(_PLAIN)
-
-
-def _is_asking(word: str) -> bool:
-    return word in {
-        "cuanta",
-        "cuantas",
-        "cuanto",
-        "cuantos",
-        "many",
-        "much",
-        "tipo",
-        "kind",
-        "type",
-        "nombre",
-        "name",
-    }
+def is_generic(word: str) -> bool:
+    """Whether a folded word is generic: many questions use it and few answers repeat it."""
+    return word.startswith(_GENERIC_PREFIXES)

@@ -1,184 +1,193 @@
-"""Gives every unit of the passages a worth for a question. Pure; reads no prompt and writes no answer.
+"""Ranks the units of the passages for a question. Pure; reads no prompt and writes no answer.
 
-Worth is the idf-weighted share of the question that a unit covers, by itself or through what it hangs from
-(its heading, its lead-in, its neighbours), plus signs that it holds the kind of answer that is asked for.
+A unit's score is the idf-weighted share of the question that it covers, by itself or through its context (its
+heading, its lead-in, its neighbours), plus bonuses for the answer type, for words that stand close together,
+and for the passage's own rank. `tests/bench/agents.py` measures all the numbers together over XQuAD.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeAlias
 
 from servers.pool.extractive.glossary import translations
-from servers.pool.extractive.question import Question, holds_wanted, is_plain
-from servers.pool.extractive.units import Unit, units
+from servers.pool.extractive.question import Question, has_answer_type, is_generic
+from servers.pool.extractive.units import Unit, split_units
 from tools.passages import Passage
 from tools.schema import Language
 from tools.text.language import STOP, detect, stem, words
 
-FRAME, BEFORE, AFTER, PASSAGE = 0.4, 0.55, 0.3, 0.3
-WANTED, PAIRS, RANK = 0.27, 0.12, 0.10
-COGNATE = 0.7
-NAME, PLAIN = 1.5, 0.4
+HEADING_SHARE, PREVIOUS_SHARE, NEXT_SHARE, PASSAGE_SHARE = 0.4, 0.55, 0.3, 0.3
+"""What a match counts in a unit's heading and lead-in, in its neighbours, and anywhere in its passage."""
+TYPE_BONUS, PROXIMITY_BONUS, RANK_BONUS = 0.27, 0.12, 0.10
+COGNATE_MATCH = 0.7
+NAME_FACTOR, GENERIC_FACTOR = 1.5, 0.4
+MIN_IDF = 0.4
+COGNATE_CHARS, COGNATE_PART = 5, 0.6
+"""Stems are cognates when they share so many first letters, and such a part of the longer one."""
+NEAR_WORDS = 2
 
-Weights = dict[str, float]
+Matches: TypeAlias = dict[str, float]
+"""Stems of a passage that stand for one word of the question, and how well (0 to 1)."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Unit `index` of the passage at `place`. `worth` orders units; `coverage` in [0, 1] is the share of the
-    question that the unit and what surrounds it hold; `terms` are the question words it holds itself."""
+class ScoredUnit:
+    """Unit `index` of the passage at `place` (both from 0).
+
+    `score` orders units; `coverage` in [0, 1] is the share of the question that the unit and its context
+    hold; `terms` are the positions of the question's words that it holds itself.
+    """
 
     unit: Unit
     passage: Passage
     place: int
     index: int
-    worth: float
+    score: float
     coverage: float
     terms: frozenset[int]
 
 
 @dataclass(frozen=True)
-class Read:
-    """A passage cut into units, with the words of each and the language it is in."""
+class _Analysed:
+    """A passage split into units, with the stems of each, of its heading and lead-in, and of the whole."""
 
     passage: Passage
     language: Language
     units: list[Unit]
-    bags: list[frozenset[str]]
-    frames: list[frozenset[str]]
-    whole: frozenset[str]
+    stems: list[frozenset[str]]
+    heading_stems: list[frozenset[str]]
+    all_stems: frozenset[str]
 
 
-def rank(question: Question, passages: Sequence[Passage]) -> list[Scored]:
-    """All units, the worthiest first."""
-    reads = _joined([_read(passage) for passage in passages])
-    matches = [_match(word, question, reads) for word in question.words]
-    weights = _weights(question, matches, reads)
+def rank(question: Question, passages: Sequence[Passage]) -> list[ScoredUnit]:
+    """All units of the passages, the best first; of equals in reading order."""
+    analysed = _share_titles([_analyse(passage) for passage in passages])
+    matches = [[_matches(word, question, passage) for passage in analysed] for word in question.words]
+    weights = _idf_weights(question, matches, analysed)
     scored = [
-        one for place, read in enumerate(reads) for one in _score(question, place, read, matches, weights)
+        unit
+        for place, passage in enumerate(analysed)
+        for unit in _score(question, place, passage, [row[place] for row in matches], weights)
     ]
-    return sorted(scored, key=lambda one: -one.worth)
+    return sorted(scored, key=lambda unit: -unit.score)
 
 
-def _read(passage: Passage) -> Read:
+def _analyse(passage: Passage) -> _Analysed:
     language = detect(passage.text)
-    found = units(passage.text)
-    return Read(
+    found = split_units(passage.text)
+    return _Analysed(
         passage,
         language,
         found,
-        [_bag(unit.text, language) for unit in found],
-        [_bag(f"{passage.title.replace('_', ' ')} {unit.heading} {unit.lead}", language) for unit in found],
-        _bag(passage.text, language),
+        [_stems(unit.text, language) for unit in found],
+        [_stems(f"{passage.title.replace('_', ' ')} {unit.heading} {unit.lead}", language) for unit in found],
+        _stems(passage.text, language),
     )
 
 
-def _joined(reads: list[Read]) -> list[Read]:
-    """Passages of one title are parts of one text: what one says stands around the others too."""
+def _share_titles(analysed: list[_Analysed]) -> list[_Analysed]:
+    """Passages of one title are parts of one text: what one says is context of the others too."""
     shared: dict[str, frozenset[str]] = {}
-    for read in reads:
-        shared[read.passage.title] = shared.get(read.passage.title, frozenset()) | read.whole
-    return [replace(read, whole=shared[read.passage.title]) for read in reads]
+    for each in analysed:
+        shared[each.passage.title] = shared.get(each.passage.title, frozenset()) | each.all_stems
+    return [replace(each, all_stems=shared[each.passage.title]) for each in analysed]
 
 
-def _bag(text: str, language: Language) -> frozenset[str]:
+def _stems(text: str, language: Language) -> frozenset[str]:
     return frozenset(stem(word, language) for word in words(text) if word not in STOP[language])
 
 
-def _match(word: str, question: Question, reads: Iterable[Read]) -> list[Weights]:
-    """For one word of the question: per passage, which of its terms stand for it, and how well."""
-    return [_stands(word, question, read) for read in reads]
-
-
-def _stands(word: str, question: Question, read: Read) -> Weights:
+def _matches(word: str, question: Question, passage: _Analysed) -> Matches:
+    """Which stems of a passage stand for one word of the question: itself, a translation or a cognate."""
     asked = stem(word, question.language)
-    vocabulary = read.whole.union(*read.frames)
-    found = {term: COGNATE for term in vocabulary if _cognate(asked, term)}
-    same = {asked, stem(word, read.language)}
-    if read.language != question.language:
+    vocabulary = passage.all_stems.union(*passage.heading_stems)
+    found = {term: COGNATE_MATCH for term in vocabulary if _are_cognates(asked, term)}
+    same = {asked, stem(word, passage.language)}
+    if passage.language != question.language:
         same |= translations(asked, question.language)
     return found | dict.fromkeys(same & vocabulary, 1.0)
 
 
-def _cognate(one: str, other: str) -> bool:
+def _are_cognates(one: str, other: str) -> bool:
     """Same family (`intercept`, `intercepcion`) or same root in the other language."""
     shared = 0
     for left, right in zip(one, other, strict=False):
         if left != right:
             break
         shared += 1
-    return shared >= 5 and shared >= 0.6 * max(len(one), len(other)) and not one[0].isdigit()
+    least = max(COGNATE_CHARS, COGNATE_PART * max(len(one), len(other)))
+    return shared >= least and not one[0].isdigit()
 
 
-def _weights(question: Question, matches: list[list[Weights]], reads: list[Read]) -> list[float]:
-    """Rarity of each question word over the units at hand; names and figures weigh half again as much."""
-    total = sum(len(read.bags) for read in reads)
-    weights = []
-    for word, stands in zip(question.words, matches, strict=True):
+def _idf_weights(question: Question, matches: list[list[Matches]], analysed: list[_Analysed]) -> list[float]:
+    """Weight of each question word: its rarity over the units at hand; names and figures count half again.
+
+    The idf of BM25 (Robertson and Spärck Jones) with more smoothing (5 and 2 for 0.5): the units are few.
+    """
+    total = sum(len(passage.stems) for passage in analysed)
+    weights: list[float] = []
+    for word, rows in zip(question.words, matches, strict=True):
         seen = sum(
-            not found.keys().isdisjoint(bag)
-            for found, read in zip(stands, reads, strict=True)
-            for bag in read.bags
+            not found.keys().isdisjoint(stems)
+            for found, passage in zip(rows, analysed, strict=True)
+            for stems in passage.stems
         )
-        rarity = math.log(1 + (total - seen + 5) / (seen + 2))
-        weights.append(
-            (0.4 + rarity) * (NAME if word in question.names else PLAIN if is_plain(word) else 1.0)
-        )
+        idf = math.log(1 + (total - seen + 5) / (seen + 2))
+        factor = NAME_FACTOR if word in question.names else GENERIC_FACTOR if is_generic(word) else 1.0
+        weights.append((MIN_IDF + idf) * factor)
     return weights
 
 
 def _score(
-    question: Question, place: int, read: Read, matches: list[list[Weights]], weights: list[float]
-) -> Iterable[Scored]:
-    stands = [per_passage[place] for per_passage in matches]
+    question: Question, place: int, passage: _Analysed, matches: list[Matches], weights: list[float]
+) -> Iterator[ScoredUnit]:
+    """The scored units of one passage; `matches` are its own, by word of the question."""
     total = sum(weights) or 1.0
-    for index, unit in enumerate(read.units):
-        own = [_best(found, read.bags[index]) for found in stands]
-        near = [_near(found, read, index) for found in stands]
-        held = [max(mine, other) for mine, other in zip(own, near, strict=True)]
-        coverage = sum(weight * part for weight, part in zip(weights, held, strict=True)) / total
-        worth = coverage + _signs(question, unit, read, index) + RANK / (1 + place)
-        yield Scored(
-            unit,
-            read.passage,
-            place,
-            index,
-            worth,
-            coverage,
-            frozenset(i for i, part in enumerate(own) if part > 0),
-        )
+    for index, unit in enumerate(passage.units):
+        own = [_best(found, passage.stems[index]) for found in matches]
+        context = [_in_context(found, passage, index) for found in matches]
+        best = [max(pair) for pair in zip(own, context, strict=True)]
+        coverage = sum(weight * part for weight, part in zip(weights, best, strict=True)) / total
+        score = coverage + _bonus(question, unit, passage.language) + RANK_BONUS / (1 + place)
+        terms = frozenset(at for at, part in enumerate(own) if part > 0)
+        yield ScoredUnit(unit, passage.passage, place, index, score, coverage, terms)
 
 
-def _near(found: Weights, read: Read, index: int) -> float:
-    before = read.bags[index - 1] if index else frozenset()
-    after = read.bags[index + 1] if index + 1 < len(read.bags) else frozenset()
+def _in_context(found: Matches, passage: _Analysed, index: int) -> float:
+    """How well a word is matched around the unit at `index`, in [0, 1]."""
+    nothing: frozenset[str] = frozenset()
+    previous = passage.stems[index - 1] if index else nothing
+    following = passage.stems[index + 1] if index + 1 < len(passage.stems) else nothing
     return max(
-        FRAME * _best(found, read.frames[index]),
-        BEFORE * _best(found, before),
-        AFTER * _best(found, after),
-        PASSAGE * _best(found, read.whole),
+        HEADING_SHARE * _best(found, passage.heading_stems[index]),
+        PREVIOUS_SHARE * _best(found, previous),
+        NEXT_SHARE * _best(found, following),
+        PASSAGE_SHARE * _best(found, passage.all_stems),
     )
 
 
-def _best(found: Weights, bag: frozenset[str]) -> float:
-    return max((weight for term, weight in found.items() if term in bag), default=0.0)
+def _best(found: Matches, stems: frozenset[str]) -> float:
+    return max((weight for term, weight in found.items() if term in stems), default=0.0)
 
 
-def _signs(question: Question, unit: Unit, read: Read, index: int) -> float:
-    bonus = WANTED if holds_wanted(question, unit.text) else 0.0
-    return bonus + PAIRS * _pairs(question, unit, read.language)
+def _bonus(question: Question, unit: Unit, language: Language) -> float:
+    bonus = TYPE_BONUS if has_answer_type(question, unit.text) else 0.0
+    return bonus + PROXIMITY_BONUS * _proximity(question, unit, language)
 
 
-def _pairs(question: Question, unit: Unit, language: Language) -> float:
-    """Share of the question's neighbouring words that are near each other in the unit too."""
+def _proximity(question: Question, unit: Unit, language: Language) -> float:
+    """Share of the question's neighbouring words that are near each other in the unit too, in [0, 1]."""
     places: dict[str, list[int]] = {}
     for at, word in enumerate(word for word in words(unit.text) if word not in STOP[language]):
         places.setdefault(stem(word, language), []).append(at)
     asked = [stem(word, language) for word in question.words]
     pairs = list(pairwise(asked))
-    close = sum(
-        any(abs(left - right) <= 2 for left in places.get(one, ()) for right in places.get(other, ()))
+    near = sum(
+        any(
+            abs(left - right) <= NEAR_WORDS for left in places.get(one, ()) for right in places.get(other, ())
+        )
         for one, other in pairs
     )
-    return close / len(pairs) if pairs else 0.0
+    return near / len(pairs) if pairs else 0.0

@@ -1,6 +1,6 @@
-"""Cuts a passage into the units an answer may quote: sentences, list items, table rows, code blocks.
+"""Splits a passage (Markdown or text) into units that an answer may quote: sentences, items, rows, code.
 
-A unit remembers the heading and the lead-in it hangs from, because a row without its header says nothing.
+A unit remembers the heading and the lead-in it belongs to, because a row without its header says nothing.
 It ranks nothing.
 """
 
@@ -8,16 +8,16 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["sentence", "item", "row", "code"]
+UnitKind = Literal["sentence", "item", "row", "code"]
 
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*?)\s*#*$")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+(.*)$")
-_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
+_TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
-_FRONT = re.compile(r"\A\s*---\n.*?\n---\s*\n", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\A\s*---\n.*?\n---\s*\n", re.DOTALL)
 # A full stop ends a sentence when a capital, a digit or an opening sign follows it…
-_END = re.compile(r"(?<=[.!?…])[\"'»”’)\]]*\s+(?=[\"'«“‘(\[¿¡—–-]*[A-ZÁÉÍÓÚÑÜ0-9])")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'»”’)\]]*\s+(?=[\"'«“‘(\[¿¡—–-]*[A-ZÁÉÍÓÚÑÜ0-9])")
 # …and what stands before it is no abbreviation or initial.
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"«“])(?:[A-Z]|[A-Z]\.[A-Z]|Dr|Dra|Sr|Sra|Srta|St|Sta|Mr|Mrs|Ms|Prof|Jr|vs|etc|EE|UU|a\.C|d\.C|no|núm|"
@@ -27,35 +27,41 @@ _ABBREVIATION = re.compile(
 
 @dataclass(frozen=True)
 class Unit:
-    """One quotable piece. `lead` is the sentence that opens its list; `heading` the titles above it."""
+    """One quotable piece: a sentence, a list item, a table row or a code block.
+
+    `lead` is the sentence that introduces it (ends in a colon), `heading` the last title above it; units with
+    the same `block` number come from one paragraph, list or table.
+    """
 
     text: str
-    kind: Kind
+    kind: UnitKind
     heading: str = ""
     lead: str = ""
     block: int = 0
 
 
-def units(text: str) -> list[Unit]:
-    """The units of a passage in reading order."""
+def split_units(text: str) -> list[Unit]:
+    """The units of a passage in reading order; front matter and comments are left out."""
     found: list[Unit] = []
     heading, lead = "", ""
-    for number, block in enumerate(_blocks(_COMMENT.sub(" ", _FRONT.sub("", text.replace("\ufeff", ""))))):
+    for number, block in enumerate(
+        _blocks(_COMMENT.sub(" ", _FRONT_MATTER.sub("", text.replace("\ufeff", ""))))
+    ):
         title = _HEADING.match(block[0])
         if title:
             heading, lead = title[1], ""
             continue
-        made = _block_units(block, heading, lead, number)
-        found += made
-        lead = made[-1].text if made and made[-1].text.endswith(":") else ""
+        new = _block_units(block, heading, lead, number)
+        found += new
+        lead = new[-1].text if new and new[-1].text.endswith(":") else ""
     return found
 
 
-def sentences(text: str) -> list[str]:
-    """Sentences of running text in Spanish or English."""
+def split_sentences(text: str) -> list[str]:
+    """The sentences of running text in Spanish or English; abbreviations and initials end none."""
     pieces: list[str] = []
     start = 0
-    for end in _END.finditer(text):
+    for end in _SENTENCE_END.finditer(text):
         if not _ABBREVIATION.search(text[max(0, start, end.start() - 12) : end.start()]):
             pieces.append(text[start : end.end()].strip())
             start = end.end()
@@ -81,7 +87,7 @@ def _blocks(text: str) -> list[list[str]]:
             _close(groups, current)
             current = _close(groups, [line])
         else:
-            if current and _shape(line) != _shape(current[-1]) and not _continues(current, line):
+            if current and _line_kind(line) != _line_kind(current[-1]) and not _continues(current, line):
                 current = _close(groups, current)
             current.append(line)
     _close(groups, current)
@@ -89,15 +95,16 @@ def _blocks(text: str) -> list[list[str]]:
 
 
 def _close(groups: list[list[str]], current: list[str]) -> list[str]:
+    """Add `current` to the groups, if it has any line; the empty group that follows it."""
     if current:
         groups.append(current)
     return []
 
 
-def _shape(line: str) -> str:
+def _line_kind(line: str) -> str:
     if _ITEM.match(line):
         return "item"
-    return "row" if line.lstrip().startswith("|") or _RULE.match(line) else "text"
+    return "row" if line.lstrip().startswith("|") or _TABLE_RULE.match(line) else "text"
 
 
 def _continues(current: list[str], line: str) -> bool:
@@ -108,12 +115,12 @@ def _continues(current: list[str], line: str) -> bool:
 def _block_units(block: list[str], heading: str, lead: str, number: int) -> list[Unit]:
     if _FENCE.match(block[0]):
         return [Unit("\n".join(block), "code", heading, lead, number)]
-    if _shape(block[0]) == "row":
+    if _line_kind(block[0]) == "row":
         return [Unit(row, "row", heading, lead, number) for row in _rows(block)]
-    if _shape(block[0]) == "item":
+    if _line_kind(block[0]) == "item":
         return [Unit(item, "item", heading, lead, number) for item in _items(block)]
     text = " ".join(line.strip().lstrip(">").strip() for line in block)
-    return [Unit(piece, "sentence", heading, lead, number) for piece in sentences(text)]
+    return [Unit(piece, "sentence", heading, lead, number) for piece in split_sentences(text)]
 
 
 def _items(block: list[str]) -> list[str]:
@@ -129,7 +136,7 @@ def _items(block: list[str]) -> list[str]:
 
 def _rows(block: list[str]) -> list[str]:
     """Each body row as `header: cell; header: cell`, so that it reads alone."""
-    lines = [_cells(line) for line in block if not _RULE.match(line)]
+    lines = [_cells(line) for line in block if not _TABLE_RULE.match(line)]
     if len(lines) < 2:
         return ["; ".join(cell for cell in line if cell) for line in lines]
     header, *body = lines

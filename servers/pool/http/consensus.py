@@ -6,13 +6,13 @@ Nothing is sent before the first member has answered, so that a consensus withou
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
-from servers.pool.catalog.consensus_options import read_options
-from servers.pool.consensus.events import Answered, Done, Event, Token
-from servers.pool.consensus.member import Members
-from servers.pool.consensus.plan import Panel, plan
+from servers.pool.catalog.consensus_options import read_consensus_options
+from servers.pool.consensus.events import Done, Event, MemberFinished, Token
+from servers.pool.consensus.member import MemberClient
+from servers.pool.consensus.plan import Plan, plan
 from servers.pool.consensus.session import Session
 from servers.pool.http.app import JSON, Exchange
 from servers.pool.http.request import plain
@@ -21,24 +21,27 @@ from servers.pool.pool import Pool
 from servers.pool.routing.choose import understand
 from servers.pool.upstream import openai_format
 from tools.errors import BadRequest, Capibara6Error
+from tools.schema import JsonObject
 
 AHEAD = 64
 """So many events may be produced ahead of a slow client."""
 NAME = "consensus"
 
 
-def panel_for(pool: Pool, request: Mapping[str, Any]) -> Panel:
+def plan_for(pool: Pool, request: Mapping[str, Any]) -> Plan:
     """Who would be asked for a checked chat request. Raises BadRequest and ModelNotFound."""
-    options = read_options(request.get("consensus"))
-    _, verdict, _ = understand(request["messages"])
-    return plan(pool.catalog, pool.state(), options, kind=verdict.kind, slots=pool.settings.pool.max_loaded)
+    options = read_consensus_options(request.get("consensus"))
+    domain = understand(request["messages"]).classification.domain
+    return plan(pool.catalog, pool.state(), options, domain=domain, slots=pool.settings.pool.max_loaded)
 
 
-def summary(panel: Panel) -> dict[str, Any]:
-    """A panel as it is shown before anybody was asked."""
-    shown = asdict(panel)
-    del shown["members_s"], shown["agree"]
-    return shown
+def summary(plan: Plan) -> JsonObject:
+    """A plan as the wire shows it before anybody was asked."""
+    return {
+        "strategy": plan.strategy, "template": plan.template, "waves": plan.waves,
+        "closer": plan.final_model, "tokens_each": plan.tokens_each, "deadline_s": plan.deadline_s,
+        "warnings": plan.warnings, "left_out": plan.left_out,
+    }  # fmt: skip
 
 
 async def serve(pool: Pool, exchange: Exchange, request: dict[str, Any]) -> None:
@@ -48,25 +51,20 @@ async def serve(pool: Pool, exchange: Exchange, request: dict[str, Any]) -> None
             raise BadRequest(f"{name} needs one named model", param=name, source="pool")
     if (request.get("n") or 1) > 1:
         raise BadRequest("consensus gives one answer", param="n", source="pool")
-    panel = panel_for(pool, request)
-    reading, _, _ = understand(request["messages"])
+    chosen = plan_for(pool, request)
+    language = understand(request["messages"]).features.question.language
     most = request.get("max_completion_tokens") or request.get("max_tokens")
-    if most is not None and most < panel.tokens_each:
-        panel = _with_tokens(panel, most)
-    session = Session(
-        panel, pool.catalog, Members(pool, request).speak, request["messages"], reading.parts.language
-    )
-    writer = _Writer(pool, exchange, request, panel)
+    if most is not None and most < chosen.tokens_each:
+        chosen = replace(chosen, tokens_each=most)
+    generate = MemberClient(pool, request).generate
+    session = Session(chosen, pool.catalog, generate, request["messages"], language)
+    writer = _Writer(pool, exchange, request, chosen)
     try:
         async with aclosing(_pumped(session)) as events:
             await writer.write(events)
     except Capibara6Error:
         pool.consensus.failed += 1
         raise
-
-
-def _with_tokens(panel: Panel, most: int) -> Panel:
-    return Panel(**{**panel.__dict__, "tokens_each": most})
 
 
 async def _pumped(session: Session) -> AsyncGenerator[Event, None]:
@@ -107,8 +105,8 @@ async def _pumped(session: Session) -> AsyncGenerator[Event, None]:
 class _Writer:
     """Turns events into OpenAI's wire, with what is ours in the fields `capibara6` and `consensus`."""
 
-    def __init__(self, pool: Pool, exchange: Exchange, request: dict[str, Any], panel: Panel) -> None:
-        self.pool, self.exchange, self.panel = pool, exchange, panel
+    def __init__(self, pool: Pool, exchange: Exchange, request: dict[str, Any], plan: Plan) -> None:
+        self.pool, self.exchange, self.plan = pool, exchange, plan
         self.stream = request.get("stream") is True
         self.usage = bool((request.get("stream_options") or {}).get("include_usage"))
         self.opening = openai_format.head(NAME, "chat.completion.chunk", "chatcmpl")
@@ -118,9 +116,9 @@ class _Writer:
     async def write(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
             match event:
-                case Answered(member):
+                case MemberFinished(member):
                     await self._tell(
-                        {"event": "member", "member": member.row()}, open_=member.status == "answered"
+                        {"event": "member", "member": member.to_json()}, open_=member.status == "answered"
                     )
                 case Token(text, _):
                     self.texts.append(text)
@@ -140,20 +138,20 @@ class _Writer:
     async def _open(self) -> None:
         if not self.exchange.streaming:
             self.exchange.answered = True
-            await self.exchange.stream(EVENTS, self._headers(_before(self.panel)))
+            await self.exchange.stream(EVENTS, self._headers(_before(self.plan)))
             await self.exchange.write(self._chunk({"role": "assistant", "content": ""}))
         for chunk in self.held:
             await self.exchange.write(chunk)
         self.held.clear()
 
     async def _end(self, done: Done) -> None:
-        self.pool.consensus.count(self.panel, done)
-        shown = result(self.panel, done)
+        self.pool.consensus.record(self.plan, done)
+        shown = result(self.plan, done)
         usage = _usage(done)
         if self.stream:
             await self._open()
             end = {"consensus": shown, "capibara6": {"event": NAME, NAME: shown}}
-            await self.exchange.write(self._chunk({}, finish=done.finish, **end))
+            await self.exchange.write(self._chunk({}, finish=done.finish_reason, **end))
             if self.usage:
                 await self.exchange.write(openai_format.line({**self.opening, "choices": [], "usage": usage}))
             await self.exchange.end(openai_format.DONE)
@@ -161,11 +159,11 @@ class _Writer:
         message = {"role": "assistant", "content": "".join(self.texts)}
         body = {
             **self.opening, "object": "chat.completion", "usage": usage, "consensus": shown,
-            "choices": [openai_format.choice({"message": message}, done.finish)],
+            "choices": [openai_format.choice({"message": message}, done.finish_reason)],
         }  # fmt: skip
         self.exchange.answered = True
         await self.exchange.whole(
-            200, openai_format.dumps(body), [JSON, *self._headers(_after(self.panel, done))]
+            200, openai_format.dumps(body), [JSON, *self._headers(_after(self.plan, done))]
         )
 
     def _headers(self, said: str) -> list[tuple[bytes, bytes]]:
@@ -177,33 +175,31 @@ class _Writer:
         )
 
 
-def result(panel: Panel, done: Done) -> dict[str, Any]:
+def result(plan: Plan, done: Done) -> JsonObject:
     """Who took part, how far they agreed, what it cost."""
     return {
-        "strategy": panel.strategy, "template": panel.template, "answered_by": done.by,
+        "strategy": plan.strategy, "template": plan.template, "answered_by": done.answered_by,
         "agreement": done.agreement, "agreed": done.agreed, "dissent": done.dissent,
         "degraded": done.degraded,
-        "members": [member.row() for member in done.members], "left_out": dict(panel.left_out),
-        "warnings": list(panel.warnings), "usage": _usage(done),
+        "members": [member.to_json() for member in done.results], "left_out": dict(plan.left_out),
+        "warnings": list(plan.warnings), "usage": _usage(done),
     }  # fmt: skip
 
 
-def _before(panel: Panel) -> str:
-    return f"strategy={panel.strategy}; asked={','.join(panel.members)}; closer={panel.closer or '-'}"
+def _before(plan: Plan) -> str:
+    return f"strategy={plan.strategy}; asked={','.join(plan.members)}; closer={plan.final_model or '-'}"
 
 
-def _after(panel: Panel, done: Done) -> str:
-    answered = ",".join(member.model for member in done.members if member.status == "answered")
-    spent = sum(member.completion_tokens for member in done.members)
-    slowest = max((member.latency_ms for member in done.members), default=0.0)
+def _after(plan: Plan, done: Done) -> str:
+    answered = ",".join(member.model for member in done.results if member.status == "answered")
+    slowest = max((member.latency_ms for member in done.results), default=0.0)
     return (
-        f"strategy={panel.strategy}; by={done.by}; answered={answered}; "
+        f"strategy={plan.strategy}; by={done.answered_by}; answered={answered}; "
         f"degraded={','.join(done.degraded) or '-'}; agreement={done.agreement:g}; "
-        f"tokens={spent}; slowest_ms={slowest:.0f}"
+        f"tokens={done.completion_tokens}; slowest_ms={slowest:.0f}"
     )
 
 
 def _usage(done: Done) -> dict[str, int]:
-    read = sum(member.prompt_tokens for member in done.members)
-    written = sum(member.completion_tokens for member in done.members)
+    read, written = done.prompt_tokens, done.completion_tokens
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}

@@ -65,9 +65,9 @@ class Routes:
 
     async def route(self, exchange: Exchange) -> None:
         request = validation.chat({"model": "auto", **validation.parse(exchange.body)})
-        panel = consensus.panel_for(self.open, request)
+        plan = consensus.plan_for(self.open, request)
         route = routed(self.open, exchange, request).model_dump()
-        await exchange.json({**route, "consensus": consensus.summary(panel)})
+        await exchange.json({**route, "consensus": consensus.summary(plan)})
 
     async def tokenize(self, exchange: Exchange) -> None:
         await exchange.json(await tokenize.count(self.open, validation.parse(exchange.body)))

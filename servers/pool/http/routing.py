@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from servers.pool.catalog.routing_options import read_wish, secret_of
+from servers.pool.catalog.routing_options import api_key_of, read_routing_options
 from servers.pool.http.app import Exchange
 from servers.pool.http.request import PoolRequest
 from servers.pool.http.writer import EVENTS
@@ -13,9 +13,9 @@ from tools.schema import Route
 
 
 def routed(pool: Pool, exchange: Exchange, request: dict[str, Any]) -> Route:
-    """The decision for a checked chat request, with the caller's wishes (its `route` field) and key."""
-    wish = read_wish(request.pop("route", None), secret=secret_of(exchange.headers))
-    return choose(request.get("messages") or [], pool.catalog, pool.state(), wish)
+    """The decision for a checked chat request, with the caller's options (its `route` field) and key."""
+    options = read_routing_options(request.pop("route", None), api_key=api_key_of(exchange.headers))
+    return choose(request.get("messages") or [], pool.catalog, pool.state(), options)
 
 
 def send_where_wanted(pool: Pool, exchange: Exchange, order: PoolRequest) -> None:

@@ -87,7 +87,7 @@ def stats(pool: Pool) -> dict[str, Any]:
         "repeats": pool.meter.repeats,
         "fallbacks": pool.meter.fallbacks,
         "memory_free": pool.memory.free(),
-        "consensus": pool.consensus.shown(),
+        "consensus": pool.consensus.to_json(),
         "models": {spec.id: _row(pool, spec, now) for spec in pool.catalog.models.values()},
         "events": list(pool.events.kept),
     }

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from servers.pool.http import validation
 from servers.pool.pool import Pool
-from servers.pool.routing.choose import text_of
+from servers.pool.routing.conversation import text_of
 from tools.errors import BadRequest, NotSupported
 
 PER_MESSAGE = 4

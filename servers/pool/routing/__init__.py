@@ -1,1 +1,1 @@
-"""The router behind `auto`: which model a question deserves, and why."""
+"""The router behind `auto`: features, classifier and policy that choose a model, and why."""

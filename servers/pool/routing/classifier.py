@@ -1,6 +1,7 @@
-"""From signals to how likely each kind of model is what a question deserves. Pure; the weights are data.
+"""The domain classifier: from a question's features to the probability of each domain. Pure.
 
-The weights were fitted by `route_train.py` and lie beside this file.
+Multinomial logistic regression: softmax over the weighted sums of the features. The weights are data:
+`train.py` fits `weights.json`, and `tests/bench/routing.py` measures the accuracy.
 """
 
 import json
@@ -11,51 +12,64 @@ from pathlib import Path
 from typing import NamedTuple
 
 WEIGHTS = Path(__file__).with_name("weights.json")
-KINDS: tuple[str, ...] = ("general", "technical", "coding", "expert")
-"""The domains of the catalogue's models that a question can deserve."""
+DOMAINS: tuple[str, ...] = ("general", "technical", "coding", "expert")
+"""The domains of the catalogue's models that a question can deserve; the order of each row of the weights."""
 
 
-class Verdict(NamedTuple):
-    """`chances` of each kind sum to 1; `pulls` are what each signal did for each kind (against the mean)."""
+class Classification(NamedTuple):
+    """`probabilities` of each domain sum to 1.
 
-    chances: dict[str, float]
-    pulls: dict[str, dict[str, float]]
+    `contributions`: what each feature added to each domain's logit, its weight taken against the mean of the
+    four, so that a feature's contributions sum to 0.
+    """
+
+    probabilities: dict[str, float]
+    contributions: dict[str, dict[str, float]]
 
     @property
-    def kind(self) -> str:
-        return max(KINDS, key=self.chances.__getitem__)
+    def domain(self) -> str:
+        """The most probable domain; of equals the first in DOMAINS."""
+        return max(DOMAINS, key=self.probabilities.__getitem__)
+
+    @property
+    def confidence(self) -> float:
+        """The probability of that domain, in [0, 1]."""
+        return self.probabilities[self.domain]
 
 
 @lru_cache(maxsize=1)
-def weights() -> dict[str, tuple[float, ...]]:
-    """For each signal its weight in every kind, in the order of KINDS."""
-    table = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+def load_weights() -> dict[str, tuple[float, ...]]:
+    """For each feature its weight in every domain, in the order of DOMAINS; read once."""
+    table: dict[str, list[float]] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     return {name: tuple(row) for name, row in table.items()}
 
 
-def score(signals: Mapping[str, float], before: Mapping[str, float] | None = None) -> Verdict:
-    """The verdict on one question. `before` adds the log-chances of the conversation so far."""
-    table = weights()
-    sums = dict.fromkeys(KINDS, 0.0)
-    pulls: dict[str, dict[str, float]] = {}
-    for name, value in signals.items():
-        row = table.get(name)
+def classify(features: Mapping[str, float], prior: Mapping[str, float] | None = None) -> Classification:
+    """Classify one question by its features; those without a weight are passed over.
+
+    `prior` adds a number to each domain's logit: the log-probabilities that the conversation so far gives.
+    """
+    weights = load_weights()
+    logits = dict.fromkeys(DOMAINS, 0.0)
+    contributions: dict[str, dict[str, float]] = {}
+    for name, value in features.items():
+        row = weights.get(name)
         if row is None:
             continue
         mean = sum(row) / len(row)
-        pull = {kind: value * (weight - mean) for kind, weight in zip(KINDS, row, strict=True)}
-        pulls[name] = pull
-        for kind in KINDS:
-            sums[kind] += pull[kind]
-    for kind in KINDS if before else ():
-        assert before is not None
-        pulls.setdefault("conversation", {})[kind] = before[kind]
-        sums[kind] += before[kind]
-    return Verdict(_softmax(sums), pulls)
+        added = {domain: value * (weight - mean) for domain, weight in zip(DOMAINS, row, strict=True)}
+        contributions[name] = added
+        for domain in DOMAINS:
+            logits[domain] += added[domain]
+    if prior:
+        contributions["conversation"] = {domain: prior[domain] for domain in DOMAINS}
+        for domain in DOMAINS:
+            logits[domain] += prior[domain]
+    return Classification(_softmax(logits), contributions)
 
 
-def _softmax(sums: Mapping[str, float]) -> dict[str, float]:
-    top = max(sums.values())
-    raised = {kind: math.exp(value - top) for kind, value in sums.items()}
+def _softmax(logits: Mapping[str, float]) -> dict[str, float]:
+    top = max(logits.values())
+    raised = {domain: math.exp(value - top) for domain, value in logits.items()}
     total = sum(raised.values())
-    return {kind: value / total for kind, value in raised.items()}
+    return {domain: value / total for domain, value in raised.items()}

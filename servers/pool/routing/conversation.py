@@ -1,16 +1,17 @@
-"""Reads a conversation: which message is the question, what came before, and whether it goes on. Pure."""
+"""Reads a conversation for the router: which message is the question, and whether it is a follow-up. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias, cast
 
 from tools.text.language import STOP, courtesy, words
 
-Message = Mapping[str, Any]
+Message: TypeAlias = Mapping[str, object]
+"""A chat message on OpenAI's wire: `role` and `content` are read, the rest is another's."""
 
-PASSAGES = re.compile(r"<passages>.*?</passages>", re.DOTALL)
-ASKED = re.compile(r"^\s*(?:pregunta|question)\s*:\s*", re.IGNORECASE)
-GOES_ON = re.compile(
+PASSAGE_BLOCK = re.compile(r"<passages>.*?</passages>", re.DOTALL)
+QUESTION_LABEL = re.compile(r"^\s*(?:pregunta|question)\s*:\s*", re.IGNORECASE)
+BACK_REFERENCE = re.compile(
     r"^\W*(?:y|e|pero|entonces|ahora|tambien|ademas|otra|otro|mejor|vale|ok|si|no|and|but|so|then|now|"
     r"also|another|what about|how about|or|instead|same|again)\b|"
     r"\b(?:eso|esto|lo mismo|el mismo|la misma|lo anterior|de antes|otra vez|de nuevo|hazlo|ponlo|"
@@ -18,30 +19,37 @@ GOES_ON = re.compile(
     r"it|that|this|those|the same|again|instead|the previous|the above|continue|go on|shorter|longer|"
     r"mas corto|mas largo|mas detalle|more detail)\b"
 )
-OWN_WORDS = 7
+MAX_FOLLOW_UP_WORDS = 7
 """A message with more content words of its own than this stands by itself."""
-TURNS = 3
+FOLLOW_UP_CHARS = 400
+"""So much of a message is read to tell a follow-up."""
+HISTORY_TURNS = 3
+"""So many earlier questions are looked at."""
 
 
-def text_of(content: Any) -> str:
-    """The text of a message's content, be it a string or OpenAI's parts."""
+def text_of(content: object) -> str:
+    """The text of a message's `content`, be it a string or OpenAI's parts (joined by line breaks)."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
         return ""
-    parts = (part.get("text") for part in content if isinstance(part, dict))
-    return "\n".join(part for part in parts if isinstance(part, str))
+    parts = [
+        cast("dict[str, object]", part) for part in cast("list[object]", content) if isinstance(part, dict)
+    ]
+    texts = (part.get("text") for part in parts)
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def questions_of(messages: Sequence[Message]) -> list[str]:
-    """The last user messages as text, without retrieved passages, newest first; at most TURNS + 1."""
-    asked: list[str] = []
+def user_questions(messages: Sequence[Message]) -> list[str]:
+    """The last user messages as text, without retrieved passages, newest first; at most HISTORY_TURNS + 1."""
+    questions: list[str] = []
     for message in reversed(messages):
         if message.get("role") == "user":
-            asked.append(ASKED.sub("", PASSAGES.sub("", text_of(message.get("content"))).strip()))
-            if len(asked) > TURNS:
+            text = PASSAGE_BLOCK.sub("", text_of(message.get("content"))).strip()
+            questions.append(QUESTION_LABEL.sub("", text))
+            if len(questions) > HISTORY_TURNS:
                 break
-    return asked
+    return questions
 
 
 def has_passages(messages: Sequence[Message]) -> bool:
@@ -49,17 +57,21 @@ def has_passages(messages: Sequence[Message]) -> bool:
     return any("<passages>" in text_of(message.get("content")) for message in messages)
 
 
-def length_of(messages: Sequence[Message]) -> int:
-    """Characters of all messages."""
+def total_chars(messages: Sequence[Message]) -> int:
+    """Characters of the text of all messages."""
     return sum(len(text_of(message.get("content"))) for message in messages)
 
 
-def goes_on(question: str) -> bool:
-    """Whether a message needs what came before to be understood: short, and it points back."""
+def is_follow_up(question: str) -> bool:
+    """Whether a message needs what came before to be understood: it is short, and it points back.
+
+    Thanks and greetings are none. Not learnt; the cases that it must get right are in
+    `tests/pool/routing/test_choose.py`.
+    """
     if courtesy(question):
         return False
-    said = words(question[:400])
-    own = [word for word in said if word not in STOP["es"] and word not in STOP["en"]]
-    if len(own) > OWN_WORDS:
+    all_words = words(question[:FOLLOW_UP_CHARS])
+    content_words = [word for word in all_words if word not in STOP["es"] and word not in STOP["en"]]
+    if len(content_words) > MAX_FOLLOW_UP_WORDS:
         return False
-    return len(own) <= 1 or bool(GOES_ON.search(" ".join(said)))
+    return len(content_words) <= 1 or bool(BACK_REFERENCE.search(" ".join(all_words)))

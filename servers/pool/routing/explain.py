@@ -1,16 +1,19 @@
-"""Says why, in a person's words and in the language of the question. Pure text work."""
+"""Explains a routing decision: reasons in the language of the question, features with their weight."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeAlias
 
-from servers.pool.routing.classifier import Verdict
-from servers.pool.routing.features import GROUPS, Reading
+from servers.pool.routing.classifier import Classification
+from servers.pool.routing.features import GROUPS, Features
 from tools.schema import Language
 
-Texts = dict[Language, str]
-WORDS_SHOWN = 4
+Texts: TypeAlias = dict[Language, str]
+MAX_WORDS = 4
+"""So many words of the question are quoted as evidence."""
+UNSURE_MARGIN = 0.15
+"""When the second domain is less probable by no more than this, it is named too."""
 
-KIND: dict[str, Texts] = {
+DOMAIN_REASON: dict[str, Texts] = {
     "general": {"es": "es una pregunta general o de trato", "en": "it is a general question or small talk"},
     "technical": {"es": "pide una explicación técnica", "en": "it asks for a technical explanation"},
     "coding": {"es": "pide trabajo con código", "en": "it asks for work on code"},
@@ -19,13 +22,14 @@ KIND: dict[str, Texts] = {
         "en": "it needs reasoning: proof, sums, planning or judgement",
     },
 }
-EVIDENCE: dict[str, tuple[str, ...]] = {
+# For each domain the lists of the lexicon whose words speak for it.
+EVIDENCE_LISTS: dict[str, tuple[str, ...]] = {
     "general": GROUPS["everyday"],
     "technical": (*GROUPS["technical"], *GROUPS["telling"]),
     "coding": ("code", "code_ask", "artifact"),
     "expert": GROUPS["reason"],
 }
-SEEN: dict[str, Texts] = {
+FEATURE_REASON: dict[str, Texts] = {
     "code.pasted": {"es": "trae código", "en": "it brings code"},
     "code.trace": {"es": "trae un error de programa", "en": "it shows a program's error"},
     "code.shell": {"es": "trae órdenes de consola", "en": "it has shell commands"},
@@ -37,13 +41,13 @@ SEEN: dict[str, Texts] = {
     "numbers>=3": {"es": "da varias cifras", "en": "it gives several figures"},
     "condition": {"es": "pone condiciones", "en": "it sets conditions"},
 }
-SEEN_FOR: dict[str, tuple[str, ...]] = {
+DOMAIN_FEATURES: dict[str, tuple[str, ...]] = {
     "coding": ("code.pasted", "code.trace", "code.shell", "code.named"),
     "expert": ("math", "numbers>=3", "condition"),
     "general": (),
     "technical": (),
 }
-SAID: dict[str, Texts] = {
+REASONS: dict[str, Texts] = {
     "words": {"es": "lo dicen «{words}»", "en": "so say «{words}»"},
     "comment": {
         "es": "del código solo pide las palabras del comentario",
@@ -91,45 +95,56 @@ SAID: dict[str, Texts] = {
 }
 
 
-def say(name: str, language: Language, **fields: Any) -> str:
-    """One reason as a sentence without a full stop."""
-    return SAID[name][language].format(**fields)
+def reason(name: str, language: Language, **fields: object) -> str:
+    """One of REASONS as a clause without a full stop; `fields` fill its blanks."""
+    return REASONS[name][language].format(**fields)
 
 
-def of_reading(reading: Reading, verdict: Verdict, *, followed: bool, passages: bool) -> list[str]:
-    """Why the question deserves its kind, strongest first."""
-    language, kind = reading.parts.language, verdict.kind
-    reasons = [KIND[kind][language]]
-    if reading.signals.get("chore.comment") and kind == "general":
-        reasons.append(say("comment", language))
-    reasons += [SEEN[name][language] for name in SEEN_FOR[kind] if reading.signals.get(name)]
-    words = _evidence(reading, verdict.kind)
-    if words:
-        reasons.append(say("words", language, words=", ".join(words)))
-    decoys = reading.words["ambiguous"] if kind != "coding" and not reading.signals.get("code") else []
-    if decoys:
-        reasons.append(say("not_language", language, word=decoys[0]))
-    if reading.signals.get("words<=2"):
-        reasons.append(say("short", language))
-    if followed:
-        reasons.append(say("follow", language))
+def domain_reasons(
+    features: Features, classification: Classification, *, follow_up: bool, passages: bool
+) -> list[str]:
+    """Why the question deserves its domain, in its own language, strongest first."""
+    language, domain = features.question.language, classification.domain
+    values = features.values
+    reasons = [DOMAIN_REASON[domain][language]]
+    if values.get("chore.comment") and domain == "general":
+        reasons.append(reason("comment", language))
+    reasons += [FEATURE_REASON[name][language] for name in DOMAIN_FEATURES[domain] if values.get(name)]
+    evidence = _evidence(features, domain)
+    if evidence:
+        reasons.append(reason("words", language, words=", ".join(evidence)))
+    decoys: Sequence[str] = features.matches["ambiguous"]
+    if decoys and domain != "coding" and not values.get("code"):
+        reasons.append(reason("not_language", language, word=decoys[0]))
+    if values.get("words<=2"):
+        reasons.append(reason("short", language))
+    if follow_up:
+        reasons.append(reason("follow", language))
     if passages:
-        reasons.append(say("passages", language))
-    second = sorted(verdict.chances.values())[-2]
-    if verdict.chances[kind] - second < 0.15:
-        other = next(name for name, chance in verdict.chances.items() if chance == second)
-        reasons.append(say("unsure", language, other=other))
+        reasons.append(reason("passages", language))
+    second = sorted(classification.probabilities.values())[-2]
+    if classification.confidence - second < UNSURE_MARGIN:
+        other = next(name for name, value in classification.probabilities.items() if value == second)
+        reasons.append(reason("unsure", language, other=other))
     return reasons
 
 
-def _evidence(reading: Reading, kind: str) -> list[str]:
-    seen = dict.fromkeys(word for name in EVIDENCE[kind] for word in reading.words[name])
-    return sorted(seen, key=lambda word: (-len(word.split()), -len(word)))[:WORDS_SHOWN]
+def _evidence(features: Features, domain: str) -> list[str]:
+    """Words of the question that speak for `domain`: phrases first, then the longest."""
+    words = dict.fromkeys(word for name in EVIDENCE_LISTS[domain] for word in features.matches[name])
+    return sorted(words, key=lambda word: (-len(word.split()), -len(word)))[:MAX_WORDS]
 
 
-def weighed(verdict: Verdict, signals: Mapping[str, float]) -> dict[str, float]:
-    """Each signal's pull towards the verdict (below zero: away), and every kind's chance."""
-    shown = {name: round(pull[verdict.kind], 3) for name, pull in verdict.pulls.items()}
+def signals(features: Features, classification: Classification) -> dict[str, float]:
+    """The decision in numbers, as the wire shows it.
+
+    `chance.<domain>` for every domain, then each feature's contribution to the chosen domain's logit (below
+    zero: against it), strongest first; `conversation` is what earlier questions added.
+    """
+    shown = {
+        name: round(added[classification.domain], 3) for name, added in classification.contributions.items()
+    }
     strongest = sorted(shown, key=lambda name: -abs(shown[name]))
-    chances = {f"chance.{kind}": round(chance, 3) for kind, chance in verdict.chances.items()}
-    return chances | {name: shown[name] for name in strongest if name in signals or name == "conversation"}
+    chances = {f"chance.{domain}": round(value, 3) for domain, value in classification.probabilities.items()}
+    known = features.values.keys() | {"conversation"}
+    return chances | {name: shown[name] for name in strongest if name in known}

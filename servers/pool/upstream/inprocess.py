@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from servers.pool.extractive.answer import generate
-from servers.pool.routing.choose import text_of
+from servers.pool.routing.conversation import text_of
 from servers.pool.upstream import openai_format
 from servers.pool.upstream.reply import Piece, Reply
 from tools.errors import NotSupported

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from servers.pool.routing.choose import text_of
+from servers.pool.routing.conversation import text_of
 
 OPTIONS = {
     "temperature": "temperature",

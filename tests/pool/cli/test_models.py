@@ -108,8 +108,8 @@ def test_only_safe_files_of_one_format_are_pulled():
         "original/a.safetensors",
         "x.gguf",
     ]
-    assert all(download.wanted(name) for name in there)
-    assert not any(download.wanted(name) for name in left)
+    assert all(download.is_needed(name) for name in there)
+    assert not any(download.is_needed(name) for name in left)
 
 
 def test_the_built_in_catalogue_is_whole():

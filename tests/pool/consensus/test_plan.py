@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
-from servers.pool.catalog.consensus_options import Consensus, Options
-from servers.pool.consensus.plan import Panel, plan
-from servers.pool.routing.choose import State
+from servers.pool.catalog.consensus_options import ConsensusConfig, ConsensusOptions
+from servers.pool.consensus.plan import Plan, plan
+from servers.pool.routing.policy import PoolState
 from tools.errors import ModelNotFound
 
 pytestmark = pytest.mark.pure
@@ -13,32 +13,32 @@ pytestmark = pytest.mark.pure
 CHEAP = ("phi4_fast", "mistral_balanced", "qwen_coder")
 BIG = "gptoss_complex"
 BUILT_IN = load_catalog()
-OPEN = BUILT_IN.model_copy(update={"consensus": Consensus()})
+OPEN = BUILT_IN.model_copy(update={"consensus": ConsensusConfig()})
 ALL = frozenset((*CHEAP, BIG))
 
 
-def seat(
+def make_plan(
     loaded: set[str],
     *,
     catalog: Catalog = OPEN,
     slots: int = 3,
     available: frozenset[str] = ALL,
     **options: Any,
-) -> Panel:
-    state = State(available, frozenset(loaded))
-    return plan(catalog, state, Options(**options), kind="general", slots=slots)
+) -> Plan:
+    state = PoolState(available, frozenset(loaded))
+    return plan(catalog, state, ConsensusOptions(**options), domain="general", slots=slots)
 
 
 def test_loaded_members_are_asked_together_and_the_expert_takes_the_one_swap() -> None:
-    panel = seat(set(CHEAP))
-    assert panel.waves == (CHEAP,)
-    assert panel.closer == BIG
+    made = make_plan(set(CHEAP))
+    assert made.waves == (CHEAP,)
+    assert made.final_model == BIG
 
 
 def test_loaded_expert_leaves_the_swap_to_one_member() -> None:
-    panel = seat({"phi4_fast", BIG}, slots=2)
-    assert panel.waves == (("phi4_fast",), ("mistral_balanced",))
-    assert dict(panel.left_out) == {"qwen_coder": "not loaded, and one swap a question is the most"}
+    made = make_plan({"phi4_fast", BIG}, slots=2)
+    assert made.waves == (("phi4_fast",), ("mistral_balanced",))
+    assert dict(made.left_out) == {"qwen_coder": "not loaded, and one swap a question is the most"}
 
 
 @pytest.mark.parametrize(
@@ -48,15 +48,15 @@ def test_loaded_expert_leaves_the_swap_to_one_member() -> None:
 @pytest.mark.parametrize("strategy", ["cascade", "vote", "best_of", "synthesize"])
 def test_never_more_than_one_model_is_pushed_out(loaded: set[str], slots: int, strategy: Any) -> None:
     loaded = set(sorted(loaded)[:slots])
-    panel = seat(loaded, slots=slots, strategy=strategy)
-    cold = {*panel.members, *([panel.closer] if panel.closer else [])} - loaded
+    made = make_plan(loaded, slots=slots, strategy=strategy)
+    cold = {*made.members, *([made.final_model] if made.final_model else [])} - loaded
     assert max(0, len(loaded) + len(cold) - slots) <= max(1, 0 if loaded else len(cold) - slots + 1)
     assert len(cold) <= slots - len(loaded) + 1
 
 
 def test_members_for_which_there_is_no_slot_are_asked_in_turn() -> None:
-    panel = seat({BIG}, slots=2)
-    assert panel.waves == (("phi4_fast",), ("mistral_balanced",))
+    made = make_plan({BIG}, slots=2)
+    assert made.waves == (("phi4_fast",), ("mistral_balanced",))
 
 
 def test_remote_models_cost_no_slot() -> None:
@@ -64,51 +64,55 @@ def test_remote_models_cost_no_slot() -> None:
         name: ModelSpec(id=name, backend="openai", urls=("http://127.0.0.1:9",), domain="general")
         for name in "abc"
     }
-    panel = plan(
-        Catalog(models=remote), State(frozenset("abc"), frozenset("abc")), Options(), kind="coding", slots=1
+    made = plan(
+        Catalog(models=remote),
+        PoolState(frozenset("abc"), frozenset("abc")),
+        ConsensusOptions(),
+        domain="coding",
+        slots=1,
     )
-    assert len(panel.waves) == 1
-    assert panel.template == "coding"
+    assert len(made.waves) == 1
+    assert made.template == "coding"
 
 
 def test_absent_member_is_left_out_by_name() -> None:
-    panel = seat(set(CHEAP), available=ALL - {"mistral_balanced"})
-    assert "mistral_balanced" not in panel.members
-    assert ("mistral_balanced", "not available") in panel.left_out
+    made = make_plan(set(CHEAP), available=ALL - {"mistral_balanced"})
+    assert "mistral_balanced" not in made.members
+    assert ("mistral_balanced", "not available") in made.left_out
 
 
 def test_absent_expert_is_replaced_by_the_strongest_there_is() -> None:
-    assert seat(set(CHEAP), available=frozenset(CHEAP)).closer in ("mistral_balanced", "qwen_coder")
+    assert make_plan(set(CHEAP), available=frozenset(CHEAP)).final_model in ("mistral_balanced", "qwen_coder")
 
 
 def test_catalogue_names_the_pair_whose_agreement_is_most_reliable() -> None:
-    assert seat(set(CHEAP), catalog=BUILT_IN).members == ("phi4_fast", "qwen_coder")
+    assert make_plan(set(CHEAP), catalog=BUILT_IN).members == ("phi4_fast", "qwen_coder")
 
 
 def test_request_chooses_within_the_budget_and_not_beyond() -> None:
-    table = Consensus(max_members=2, max_tokens=1_000, deadline_s=10)
-    panel = seat(
+    table = ConsensusConfig(max_members=2, max_tokens=1_000, deadline_s=10)
+    made = make_plan(
         set(CHEAP),
         catalog=OPEN.model_copy(update={"consensus": table}),
         max_members=4,
         max_tokens=9_000,
         deadline_s=60,
     )
-    assert len(panel.members) == 2
-    assert panel.tokens_each * 3 <= 1_000
-    assert panel.deadline_s == 10
-    assert panel.members_s < 10
+    assert len(made.members) == 2
+    assert made.tokens_each * 3 <= 1_000
+    assert made.deadline_s == 10
+    assert made.members_deadline_s < 10
 
 
 def test_vote_among_unequal_members_warns_and_among_equal_ones_does_not() -> None:
-    assert seat(set(CHEAP), strategy="vote").warnings
-    assert not seat(set(CHEAP), strategy="vote", members=("mistral_balanced", "qwen_coder")).warnings
+    assert make_plan(set(CHEAP), strategy="vote").warnings
+    assert not make_plan(set(CHEAP), strategy="vote", members=("mistral_balanced", "qwen_coder")).warnings
 
 
 def test_unknown_member_is_not_found() -> None:
     with pytest.raises(ModelNotFound):
-        seat(set(CHEAP), members=("nobody",))
+        make_plan(set(CHEAP), members=("nobody",))
 
 
-def test_nobody_available_is_a_panel_of_nobody() -> None:
-    assert seat(set(), available=frozenset()).members == ()
+def test_nobody_available_is_a_plan_without_members() -> None:
+    assert make_plan(set(), available=frozenset()).members == ()

@@ -1,12 +1,12 @@
 import pytest
 
-from servers.pool.consensus.similarity import agreement, alike, camps, final
+from servers.pool.consensus.similarity import agreement, clusters, final_answer, similarity
 
 pytestmark = pytest.mark.pure
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "answer"),
     [
         ("The answer is (C).", "choice:c"),
         ("B", "choice:b"),
@@ -21,13 +21,15 @@ pytestmark = pytest.mark.pure
         ("No.", "truth:no"),
     ],
 )
-def test_final_answer_is_found_and_normalised(text: str, said: str) -> None:
-    assert final(text) == said
+def test_final_answer_is_found_and_normalised(text: str, answer: str) -> None:
+    assert final_answer(text) == answer
 
 
 def test_long_text_without_a_stated_answer_has_no_final_one() -> None:
     assert (
-        final("La fotosíntesis convierte la luz del sol en energía química dentro de las hojas verdes.")
+        final_answer(
+            "La fotosíntesis convierte la luz del sol en energía química dentro de las hojas verdes."
+        )
         is None
     )
 
@@ -50,7 +52,7 @@ def test_long_text_without_a_stated_answer_has_no_final_one() -> None:
     ],
 )
 def test_same_meaning_in_other_words_agrees(one: str, other: str) -> None:
-    assert alike(one, other) >= 0.6
+    assert similarity(one, other) >= 0.6
 
 
 @pytest.mark.parametrize(
@@ -72,11 +74,11 @@ def test_same_meaning_in_other_words_agrees(one: str, other: str) -> None:
     ],
 )
 def test_contradiction_and_other_subject_do_not_agree(one: str, other: str) -> None:
-    assert alike(one, other) < 0.6
+    assert similarity(one, other) < 0.6
 
 
-def test_camps_put_the_largest_first() -> None:
-    assert camps({"a": "1", "b": "2", "c": "2"}, 0.6) == [["b", "c"], ["a"]]
+def test_clusters_put_the_largest_first() -> None:
+    assert clusters({"a": "1", "b": "2", "c": "2"}, 0.6) == [["b", "c"], ["a"]]
 
 
 def test_agreement_of_one_is_whole_and_of_opposites_none() -> None:

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from servers.pool.extractive.answer import answer, extract, generate
-from servers.pool.extractive.units import sentences, units
+from servers.pool.extractive.units import split_sentences, split_units
 from tools.passages import Passage, render
 
 pytestmark = pytest.mark.pure
@@ -133,7 +133,7 @@ def test_empty_messages_and_parts_are_survived() -> None:
 
 def test_sentences_do_not_end_at_abbreviations() -> None:
     text = "El Dr. Pérez vive en EE. UU. desde 1990. Mide 1.80 metros. ¿Y ahora? Sí."
-    assert sentences(text) == [
+    assert split_sentences(text) == [
         "El Dr. Pérez vive en EE. UU. desde 1990.",
         "Mide 1.80 metros.",
         "¿Y ahora?",
@@ -142,7 +142,7 @@ def test_sentences_do_not_end_at_abbreviations() -> None:
 
 
 def test_units_keep_reading_order_and_lose_no_word() -> None:
-    found = units(PORTS.text)
+    found = split_units(PORTS.text)
     blocks = [unit.block for unit in found]
     assert all(one <= other for one, other in pairwise(blocks))
     assert [unit.kind for unit in found] == ["sentence", "row", "row", "sentence", "code"]

@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from servers.pool.catalog.catalog import Catalog, load_catalog
-from servers.pool.catalog.routing_options import Rule, Wish, read_wish
-from servers.pool.routing.choose import State, choose
-from servers.pool.routing.conversation import goes_on
-from tests.pool.prompts import SPLITS, accuracy, prompts, verdict
+from servers.pool.catalog.routing_options import RoutingOptions, RoutingRule, read_routing_options
+from servers.pool.routing.choose import choose
+from servers.pool.routing.conversation import is_follow_up
+from servers.pool.routing.policy import PoolState
+from tests.pool.prompts import SPLITS, accuracy, predict, prompts
 from tools.errors import BadRequest, ModelNotFound
 from tools.schema import Route
 
@@ -19,24 +20,24 @@ PROOF = "Demuestra que hay infinitos números primos"
 CODE = "Write a Python function that reverses a list"
 
 
-def ask(*said: str, catalog: Catalog = CATALOG, state: State | None = None, **wish: Any) -> Route:
+def ask(*questions: str, catalog: Catalog = CATALOG, state: PoolState | None = None, **options: Any) -> Route:
     """The route of a conversation in which the assistant answered each message but the last."""
     messages: list[dict[str, str]] = []
-    for text in said:
+    for text in questions:
         messages += [{"role": "user", "content": text}, {"role": "assistant", "content": "…"}]
-    return choose(messages[:-1], catalog, state or State(ALL, ALL), Wish(**wish))
+    return choose(messages[:-1], catalog, state or PoolState(ALL, ALL), RoutingOptions(**options))
 
 
-def ruled(*rules: Rule) -> Catalog:
+def with_rules(*rules: RoutingRule) -> Catalog:
     assert CATALOG.auto is not None
     return CATALOG.model_copy(update={"auto": CATALOG.auto.model_copy(update={"rules": rules})})
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_unseen_prompts_get_the_kind_of_model_they_deserve(split: str) -> None:
-    whole, kinds = accuracy(prompts(split))
-    assert whole >= 0.80
-    assert min(kinds.values()) >= 0.70
+def test_unseen_prompts_get_the_domain_they_deserve(split: str) -> None:
+    overall, by_domain = accuracy(prompts(split))
+    assert overall >= 0.80
+    assert min(by_domain.values()) >= 0.70
 
 
 def test_prompts_are_balanced_and_two_in_five_are_traps() -> None:
@@ -48,7 +49,7 @@ def test_prompts_are_balanced_and_two_in_five_are_traps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "kind"),
+    ("question", "domain"),
     [
         ("¿Qué come una python de tres metros?", "general"),
         ("¿A qué hora es la clase de natación?", "general"),
@@ -64,8 +65,8 @@ def test_prompts_are_balanced_and_two_in_five_are_traps() -> None:
         ("buenas! " * 60 + "¿qué tal el día?", "general"),
     ],
 )
-def test_traps_do_not_fool_it(question: str, kind: str) -> None:
-    assert verdict(question) == kind
+def test_traps_do_not_fool_it(question: str, domain: str) -> None:
+    assert predict(question) == domain
 
 
 def test_reasons_are_said_in_the_language_of_the_question() -> None:
@@ -73,26 +74,26 @@ def test_reasons_are_said_in_the_language_of_the_question() -> None:
     assert "work on code" in ask(CODE).reasons[0]
 
 
-def test_every_signal_comes_with_its_weight_and_every_kind_with_its_chance() -> None:
+def test_every_signal_comes_with_its_weight_and_every_domain_with_its_chance() -> None:
     signals = ask(PROOF).signals
     assert sum(
-        signals[f"chance.{kind}"] for kind in ("general", "technical", "coding", "expert")
+        signals[f"chance.{domain}"] for domain in ("general", "technical", "coding", "expert")
     ) == pytest.approx(1, abs=0.01)
     assert signals["prove"] > 0
 
 
 def test_unavailable_model_is_replaced_in_the_declared_order_and_said_so() -> None:
-    route = ask(CODE, state=State(frozenset({"phi4_fast", "mistral_balanced"})))
+    route = ask(CODE, state=PoolState(frozenset({"phi4_fast", "mistral_balanced"})))
     assert (route.wanted, route.model) == ("qwen_coder", "mistral_balanced")
     assert any("qwen_coder is not available" in reason for reason in route.reasons)
 
 
 def test_last_resort_serves_when_nothing_else_can() -> None:
-    assert ask(PROOF, state=State(frozenset({"extractive"}))).model == "extractive"
+    assert ask(PROOF, state=PoolState(frozenset({"extractive"}))).model == "extractive"
 
 
 def test_nothing_available_still_gives_a_decision() -> None:
-    assert ask(PROOF, state=State(frozenset())).model == "gptoss_complex"
+    assert ask(PROOF, state=PoolState(frozenset())).model == "gptoss_complex"
 
 
 def test_follow_up_keeps_the_model_of_the_conversation() -> None:
@@ -107,7 +108,7 @@ def test_new_task_leaves_the_model_of_the_conversation() -> None:
 
 def test_thanks_does_not_wake_the_expert() -> None:
     assert ask(PROOF, "muchas gracias").wanted == "phi4_fast"
-    assert not goes_on("gracias")
+    assert not is_follow_up("gracias")
 
 
 def test_previous_model_stays_when_another_is_hardly_better() -> None:
@@ -119,18 +120,18 @@ def test_previous_model_stays_when_another_is_hardly_better() -> None:
 
 def test_slow_load_is_not_worth_a_small_gain() -> None:
     technical = "¿Cómo funciona una turbina eólica?"
-    waiting = State(ALL, frozenset({"gptoss_complex"}), {"mistral_balanced": 30.0})
+    waiting = PoolState(ALL, frozenset({"gptoss_complex"}), {"mistral_balanced": 30.0})
     assert ask(technical, state=waiting).model == "gptoss_complex"
     assert ask(technical, state=waiting).wanted == "mistral_balanced"
 
 
 def test_slow_load_is_worth_a_great_gain() -> None:
-    loading = State(ALL, frozenset({"phi4_fast"}), {"gptoss_complex": 30.0})
+    loading = PoolState(ALL, frozenset({"phi4_fast"}), {"gptoss_complex": 30.0})
     assert ask(PROOF, state=loading).model == "gptoss_complex"
 
 
 def test_caller_overrules_everything() -> None:
-    catalog = ruled(Rule(match=".", model="mistral_balanced"))
+    catalog = with_rules(RoutingRule(match=".", model="mistral_balanced"))
     assert ask(PROOF, catalog=catalog, model="phi4_fast").model == "phi4_fast"
     with pytest.raises(ModelNotFound):
         ask(PROOF, model="nobody")
@@ -144,25 +145,31 @@ def test_excluded_model_does_not_serve() -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        Rule(match=r"\bprimos\b", model="phi4_fast"),
-        Rule(domain="expert", model="phi4_fast"),
-        Rule(key=hashlib.sha256(b"secret").hexdigest(), model="phi4_fast"),
+        RoutingRule(match=r"\bprimos\b", model="phi4_fast"),
+        RoutingRule(domain="expert", model="phi4_fast"),
+        RoutingRule(key=hashlib.sha256(b"secret").hexdigest(), model="phi4_fast"),
     ],
 )
-def test_rule_pins_by_pattern_domain_and_key(rule: Rule) -> None:
-    wish = read_wish(None, secret=b"secret")
-    route = choose([{"role": "user", "content": PROOF}], ruled(rule), State(ALL, ALL), wish)
+def test_rule_pins_by_pattern_domain_and_key(rule: RoutingRule) -> None:
+    options = read_routing_options(None, api_key=b"secret")
+    route = choose([{"role": "user", "content": PROOF}], with_rules(rule), PoolState(ALL, ALL), options)
     assert (route.wanted, route.model) == ("gptoss_complex", "phi4_fast")
 
 
 def test_rule_that_does_not_hold_changes_nothing() -> None:
-    assert ask(PROOF, catalog=ruled(Rule(domain="coding", model="phi4_fast"))).model == "gptoss_complex"
+    assert (
+        ask(PROOF, catalog=with_rules(RoutingRule(domain="coding", model="phi4_fast"))).model
+        == "gptoss_complex"
+    )
 
 
 def test_cost_ceiling_of_request_and_of_key_both_bind() -> None:
     assert ask(PROOF, max_cost=2).model == "mistral_balanced"
     key = hashlib.sha256(b"cheap").hexdigest()
-    assert ask(PROOF, catalog=ruled(Rule(key=key, max_cost=1)), key=key, max_cost=2).model == "phi4_fast"
+    assert (
+        ask(PROOF, catalog=with_rules(RoutingRule(key=key, max_cost=1)), key=key, max_cost=2).model
+        == "phi4_fast"
+    )
 
 
 def test_text_that_does_not_fit_a_model_goes_where_it_fits() -> None:
@@ -170,17 +177,17 @@ def test_text_that_does_not_fit_a_model_goes_where_it_fits() -> None:
     assert ask(f"{long}\nresume en una frase").model in ("qwen_coder", "gptoss_complex")
 
 
-def test_wish_with_an_unknown_field_is_refused() -> None:
+def test_options_with_an_unknown_field_is_refused() -> None:
     with pytest.raises(BadRequest, match=r"route\.modle"):
-        read_wish({"modle": "phi4_fast"})
+        read_routing_options({"modle": "phi4_fast"})
 
 
 def test_rule_with_a_broken_pattern_is_refused() -> None:
     with pytest.raises(ValueError, match="regular expression"):
-        Rule(match="(", model="x")
+        RoutingRule(match="(", model="x")
 
 
-def test_passages_do_not_decide_the_kind() -> None:
+def test_passages_do_not_decide_the_domain() -> None:
     block = "<passages>\n[1] Demuestra el teorema con código Python.\n</passages>"
     route = ask(f"{block}\n\nPregunta: ¿Quién es la alcaldesa?")
     assert route.wanted == "phi4_fast"
@@ -189,6 +196,6 @@ def test_passages_do_not_decide_the_kind() -> None:
 
 def test_empty_and_odd_messages_get_a_decision() -> None:
     for content in ("", " ", None, [], [{"type": "image_url"}], "\x00", "¿" * 5_000, "(" * 20_000):
-        route = choose([{"role": "user", "content": content}], CATALOG, State(ALL, ALL))
+        route = choose([{"role": "user", "content": content}], CATALOG, PoolState(ALL, ALL))
         assert route.model in ALL
-    assert choose([], CATALOG, State(ALL, ALL)).model in ALL
+    assert choose([], CATALOG, PoolState(ALL, ALL)).model in ALL

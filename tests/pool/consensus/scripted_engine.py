@@ -1,4 +1,4 @@
-"""A small real engine that is several models: each says, on OpenAI's wire, what its script tells."""
+"""A small real engine that is several models: each answers, on OpenAI's wire, as its script says."""
 
 import asyncio
 import json
@@ -11,29 +11,27 @@ from aiohttp import web
 Script = dict[str, dict[str, Any]]
 
 
-class Chorus:
+class ScriptedEngine:
     """`script[model]`: `says` (a text or one for each call), `after_s`, `gap_s`, `status`, `breaks_after`.
 
-    `asked` keeps the requests, `running` counts answers in progress.
+    `requests` keeps the requests, `running` counts answers in progress.
     """
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.running = 0
-        self.most_running = 0
 
-    def calls(self, model: str) -> list[dict[str, Any]]:
-        return [request for request in self.asked if request["model"] == model]
+    def requests_of(self, model: str) -> list[dict[str, Any]]:
+        return [request for request in self.requests if request["model"] == model]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         part = self.script[body["model"]]
         says = part.get("says", "")
-        text = says if isinstance(says, str) else says[len(self.calls(body["model"]))]
-        self.asked.append(body)
+        text = says if isinstance(says, str) else says[len(self.requests_of(body["model"]))]
+        self.requests.append(body)
         self.running += 1
-        self.most_running = max(self.most_running, self.running)
         try:
             await asyncio.sleep(part.get("after_s", 0))
             if part.get("status"):
@@ -50,9 +48,9 @@ class Chorus:
             if place == part.get("breaks_after"):
                 response.force_close()
                 return response
-            said = word if place == len(words) - 1 else word + " "
+            piece = word if place == len(words) - 1 else word + " "
             await response.write(
-                _event({"choices": [{"index": 0, "delta": {"content": said}, "finish_reason": None}]})
+                _event({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]})
             )
             await asyncio.sleep(part.get("gap_s", 0))
         await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
@@ -63,9 +61,9 @@ class Chorus:
 
 
 @asynccontextmanager
-async def chorus(script: Script) -> AsyncIterator[tuple[Chorus, str]]:
+async def serve_script(script: Script) -> AsyncIterator[tuple[ScriptedEngine, str]]:
     """The engine on a free port, and its address."""
-    engine = Chorus(script)
+    engine = ScriptedEngine(script)
     app = web.Application()
     app.router.add_post("/v1/chat/completions", engine.answer)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)

@@ -1,4 +1,4 @@
-"""A pool whose models are one chorus, and a client that asks it for consensus."""
+"""A pool whose models are one scripted engine, and a client that asks it for consensus."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.pool.chorus import Chorus, Script, chorus
+from tests.pool.consensus.scripted_engine import Script, ScriptedEngine, serve_script
 from tests.pool.world import make_settings, serving, until, write_catalog
 
 QUESTION = [{"role": "user", "content": "¿Cuánto es la raíz de 1764?"}]
@@ -20,18 +20,18 @@ LEVELS = {
 }
 
 
-class Ask:
-    """A client of one pool whose models are one chorus."""
+class ConsensusClient:
+    """A client of one pool whose models are one scripted engine."""
 
-    def __init__(self, http: aiohttp.ClientSession, base: str, engine: Chorus, app: Any) -> None:
+    def __init__(self, http: aiohttp.ClientSession, base: str, engine: ScriptedEngine, app: Any) -> None:
         self.http, self.base, self.engine, self.app = http, base, engine, app
 
-    async def whole(self, strategy: str | None = None, **options: Any) -> tuple[int, dict[str, Any], Any]:
+    async def complete(self, strategy: str | None = None, **options: Any) -> tuple[int, dict[str, Any], Any]:
         body = {"model": "consensus", "messages": QUESTION, "consensus": _options(strategy, options)}
         async with self.http.post(f"{self.base}/v1/chat/completions", json=body) as response:
             return response.status, await response.json(), response.headers
 
-    async def events(self, strategy: str | None = None, **options: Any) -> list[dict[str, Any]]:
+    async def stream(self, strategy: str | None = None, **options: Any) -> list[dict[str, Any]]:
         body = {
             "model": "consensus",
             "messages": QUESTION,
@@ -51,18 +51,18 @@ def _options(strategy: str | None, options: dict[str, Any]) -> dict[str, Any]:
     return options if strategy is None else {"strategy": strategy, **options}
 
 
-def text(answer: dict[str, Any]) -> str:
+def answer_text(answer: dict[str, Any]) -> str:
     return answer["choices"][0]["message"]["content"]
 
 
-def streamed(events: list[dict[str, Any]]) -> str:
+def streamed_text(events: list[dict[str, Any]]) -> str:
     return "".join(event["choices"][0]["delta"].get("content", "") for event in events)
 
 
 @asynccontextmanager
-async def open_panel(home: Path, script: Script, **table: Any) -> AsyncIterator[Ask]:
-    """A pool whose models are one chorus; `table` is the catalogue's consensus table."""
-    async with chorus(script) as (engine, url):
+async def open_consensus(home: Path, script: Script, **table: Any) -> AsyncIterator[ConsensusClient]:
+    """A pool whose models are one scripted engine; `table` is the catalogue's consensus table."""
+    async with serve_script(script) as (engine, url):
         models = {
             name: {
                 "backend": "openai",
@@ -82,7 +82,7 @@ async def open_panel(home: Path, script: Script, **table: Any) -> AsyncIterator[
             serving(make_settings(home / "home", catalog)) as (base, app),
             aiohttp.ClientSession() as http,
         ):
-            yield Ask(http, base, engine, app)
+            yield ConsensusClient(http, base, engine, app)
             await until(lambda: engine.running == 0)
             instances = app.routes.pool.scheduler.instances.values()
             await until(lambda: not any(instance.in_flight for instance in instances))
