@@ -13,7 +13,7 @@ import orjson
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.engines.availability import tag
 from servers.pool.pool import Pool
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream import inprocess, ollama, openai
 from servers.pool.upstream.replicas import Replica
 from servers.pool.upstream.reply import Reply
@@ -25,15 +25,15 @@ HONOURED_S = 1
 
 
 async def ask(
-    pool: Pool, spec: ModelSpec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
+    pool: Pool, spec: ModelSpec, reservation: Reservation, path: str, request: dict[str, Any], body: bytes
 ) -> Reply:
     """The engine's reply, of a status below 500. Raises Unavailable, UpstreamFailed or RateLimited."""
     tried: list[Replica] = []
     for attempt in range(1, spec.attempts + 1):
         try:
-            return _judged(spec, await _once(pool, spec, ticket, path, request, body, tried))
+            return _judged(spec, await _once(pool, spec, reservation, path, request, body, tried))
         except Capibara6Error as exc:
-            if attempt == spec.attempts or not _worth_repeating(pool, ticket, exc, attempt, tried):
+            if attempt == spec.attempts or not _worth_repeating(pool, reservation, exc, attempt, tried):
                 raise
             if not pool.budget.spend():
                 raise
@@ -45,7 +45,7 @@ async def ask(
 async def _once(
     pool: Pool,
     spec: ModelSpec,
-    ticket: Ticket,
+    reservation: Reservation,
     path: str,
     request: dict[str, Any],
     body: bytes,
@@ -53,14 +53,14 @@ async def _once(
 ) -> Reply:
     if spec.backend == "extractive":
         return await inprocess.ask(spec.id, path, request)
-    remote = pool.remotes.get(ticket.instance)
+    remote = pool.remotes.get(reservation.instance)
     if remote is None:
-        return await _own(pool, spec, ticket, path, request, body)
+        return await _own(pool, spec, reservation, path, request, body)
     replica = remote.choose(time.monotonic(), avoid=tried[-1] if tried else None)
     tried.append(replica)
     replica.busy += 1
     try:
-        if ticket.instance.endswith("@ollama") or spec.backend == "ollama":
+        if reservation.instance.endswith("@ollama") or spec.backend == "ollama":
             name = tag(spec.ollama or "")
             reply = await ollama.ask(pool.session, replica.url, name, spec.id, path, request)
         else:
@@ -78,11 +78,11 @@ async def _once(
 
 
 async def _own(
-    pool: Pool, spec: ModelSpec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
+    pool: Pool, spec: ModelSpec, reservation: Reservation, path: str, request: dict[str, Any], body: bytes
 ) -> Reply:
     """Ask an engine that the pool has started."""
     child = pool.lifecycle.children.get(spec.id)
-    if child is None or child.generation != ticket.generation:
+    if child is None or child.generation != reservation.generation:
         raise EngineGone(f"the engine of {spec.id} has just ended", source="engine", retry_after=1)
     stream = bool(request.get("stream"))
     try:
@@ -133,12 +133,12 @@ def _failed(reply: Reply) -> Capibara6Error:
 
 
 def _worth_repeating(
-    pool: Pool, ticket: Ticket, exc: Capibara6Error, attempt: int, tried: list[Replica]
+    pool: Pool, reservation: Reservation, exc: Capibara6Error, attempt: int, tried: list[Replica]
 ) -> bool:
     """An engine that failed by itself may do better at once; one that is gone will not, but another may."""
     if (exc.retry_after or 0) > HONOURED_S:
         return False
-    remote = pool.remotes.get(ticket.instance)
+    remote = pool.remotes.get(reservation.instance)
     if remote is not None and len(tried) < attempt:
         # Every circuit is open.
         return False

@@ -10,13 +10,13 @@ import aiohttp
 from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
 from servers.pool.consensus.stats import Tally
 from servers.pool.counters import Counters
-from servers.pool.decisions import Events
+from servers.pool.decisions import Decisions
 from servers.pool.engines import process, sockets
 from servers.pool.engines.availability import Availability
 from servers.pool.engines.lifecycle import Lifecycle
 from servers.pool.engines.memory import Memory, predict
 from servers.pool.routing.choose import State
-from servers.pool.scheduling.instance import Instance, Phase, Ticket
+from servers.pool.scheduling.instance import Instance, Phase, Reservation
 from servers.pool.scheduling.scheduler import Scheduler
 from servers.pool.upstream import openai
 from servers.pool.upstream.circuit_breaker import Budget
@@ -37,7 +37,7 @@ class Pool:
         self.settings, self.catalog, self.session = settings, catalog, session
         self.lines = ConnectionPool()
         self.availability = Availability(settings, catalog, session)
-        self.memory, self.events, self.meter, self.budget = Memory(), Events(), Counters(), Budget()
+        self.memory, self.events, self.meter, self.budget = Memory(), Decisions(), Counters(), Budget()
         self.lifecycle = Lifecycle(settings, catalog, self.availability, session, self.memory)
         self.scheduler = Scheduler(self._instances(), settings.pool, self)
         self.lifecycle.scheduler = self.scheduler
@@ -48,11 +48,11 @@ class Pool:
         self._keys: dict[str, str] = {}
         self.start, self.stop = self.lifecycle.start, self.lifecycle.stop
         self.sleep, self.wake = self.lifecycle.sleep, self.lifecycle.wake
-        self.note, self.free = self.events.note, self.memory.free
+        self.record, self.free_memory = self.events.record, self.memory.free
 
-    def settle(self, ticket: Ticket) -> None:
-        if ticket.waiter is not None and not ticket.waiter.done():
-            ticket.waiter.set_result(None)
+    def notify(self, reservation: Reservation) -> None:
+        if reservation.waiter is not None and not reservation.waiter.done():
+            reservation.waiter.set_result(None)
 
     def instances(self, spec: ModelSpec) -> list[str]:
         """The instances that could serve `spec` now, best first. Raises ModelUnavailable with the reason."""
@@ -67,19 +67,19 @@ class Pool:
         if engine.kind != "vllm":
             return [instance_name(spec, engine.kind)]
         if own is not None and own.phase in (Phase.COLD, Phase.FAILED) and not own.loads:
-            own.need = predict(spec, self.availability.folder(spec))
+            own.memory_bytes = predict(spec, self.availability.folder(spec))
         return [spec.id, instance_name(spec, "ollama")] if self.availability.in_ollama(spec) else [spec.id]
 
-    async def wait(self, ticket: Ticket, *, pause: float | None = None) -> bool:
-        """Wait until the ticket is settled, or for `pause` seconds; whether it is settled. Cancel-safe."""
-        if ticket.granted or ticket.refused is not None:
+    async def wait(self, reservation: Reservation, *, pause: float | None = None) -> bool:
+        """Wait until the reservation is settled, or for `pause` seconds; whether it is settled."""
+        if reservation.granted or reservation.refused is not None:
             return True
-        if ticket.waiter is None:
-            ticket.waiter = asyncio.get_running_loop().create_future()
+        if reservation.waiter is None:
+            reservation.waiter = asyncio.get_running_loop().create_future()
         try:
-            done, _ = await asyncio.wait({ticket.waiter}, timeout=pause)
+            done, _ = await asyncio.wait({reservation.waiter}, timeout=pause)
         except asyncio.CancelledError:
-            self.scheduler.leave(ticket, time.monotonic())
+            self.scheduler.release(reservation, time.monotonic())
             raise
         return bool(done)
 
@@ -87,13 +87,13 @@ class Pool:
         """Load a model and return when it is ready. Raises what its waiters would hear."""
         name = self.instances(spec)[0]
         self.scheduler.load(name, time.monotonic())
-        ticket = self.scheduler.request(name, time.monotonic())
+        reservation = self.scheduler.request(name, time.monotonic())
         try:
-            await self.wait(ticket)
-            if ticket.refused is not None:
-                raise ticket.refused
+            await self.wait(reservation)
+            if reservation.refused is not None:
+                raise reservation.refused
         finally:
-            self.scheduler.leave(ticket, time.monotonic())
+            self.scheduler.release(reservation, time.monotonic())
 
     def key(self, spec: ModelSpec) -> str | None:
         """The key of a remote engine, from the file that the catalogue names."""
@@ -110,7 +110,7 @@ class Pool:
         for spec in self.catalog.models.values():
             instance = self.scheduler.instances[spec.id]
             kind = self.availability.engine(spec).kind
-            broken = instance.until > now and not self.availability.in_ollama(spec)
+            broken = instance.retry_at > now and not self.availability.in_ollama(spec)
             if kind is not None and not broken:
                 here.add(spec.id)
             if kind not in (None, "vllm") or instance.phase is Phase.READY:
@@ -168,7 +168,7 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
         swept = await process.sweep(owner, pool.lifecycle.register.left_behind(owner))
         sockets.sweep(owner)
         if swept:
-            pool.events.note("swept", "", pids=swept)
+            pool.events.record("swept", "", pids=swept)
         await asyncio.gather(pool.availability.look(), pool.memory.look())
         for spec in catalog.models.values():
             if spec.pinned and spec.local and pool.availability.engine(spec).kind == "vllm":

@@ -9,7 +9,7 @@ import orjson
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.dispatch import ask
 from servers.pool.pool import Pool
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
@@ -66,25 +66,25 @@ class Members:
     async def _from(
         self, spec: ModelSpec, instance: str, request: dict[str, Any]
     ) -> AsyncGenerator[Piece, None]:
-        ticket = self.pool.scheduler.request(instance, time.monotonic())
+        reservation = self.pool.scheduler.request(instance, time.monotonic())
         try:
-            await self.pool.wait(ticket)
-            if ticket.refused is not None:
-                raise ticket.refused
-            async for piece in self._answer(spec, ticket, request):
+            await self.pool.wait(reservation)
+            if reservation.refused is not None:
+                raise reservation.refused
+            async for piece in self._answer(spec, reservation, request):
                 yield piece
         finally:
-            self.pool.scheduler.leave(ticket, time.monotonic())
+            self.pool.scheduler.release(reservation, time.monotonic())
 
     async def _answer(
-        self, spec: ModelSpec, ticket: Ticket, request: dict[str, Any]
+        self, spec: ModelSpec, reservation: Reservation, request: dict[str, Any]
     ) -> AsyncGenerator[Piece, None]:
         bounds, began = self.pool.settings.pool, time.monotonic()
         reader, patience = Reader(), Deadline(bounds.first_token_s)
         reply = None
         try:
             with patience:
-                reply = await ask(self.pool, spec, ticket, PATH, request, orjson.dumps(request))
+                reply = await ask(self.pool, spec, reservation, PATH, request, orjson.dumps(request))
                 if reply.events is None:
                     raise _refused(spec, reply.status, reply.body)
                 async for part in reply.events:
@@ -99,13 +99,13 @@ class Members:
         except TimeoutError as exc:
             raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
         except UpstreamFailed:
-            await self.pool.lifecycle.doubt(ticket.instance, ticket.generation)
+            await self.pool.lifecycle.doubt(reservation.instance, reservation.generation)
             raise
         finally:
             if reply is not None:
                 reply.close()
         self._count(spec, reader, began)
-        self.pool.scheduler.spoke(ticket)
+        self.pool.scheduler.answered(reservation)
         yield _used(reader)
 
     def _count(self, spec: ModelSpec, reader: Reader, began: float) -> None:

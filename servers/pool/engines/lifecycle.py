@@ -131,7 +131,7 @@ class Lifecycle:
         need = await asyncio.to_thread(self._taken, child)
         child.serving = True
         child.process.exit.add_done_callback(lambda _: self._lost(child))
-        self.reports.ready(spec.id, generation, time.monotonic(), need=need, sleeps=sleeps)
+        self.reports.ready(spec.id, generation, time.monotonic(), memory_bytes=need, can_sleep=sleeps)
 
     async def _launch(self, spec: ModelSpec, generation: int) -> EngineHandle:
         """A child that is ready; another port is tried when somebody else took the first."""
@@ -155,7 +155,7 @@ class Lifecycle:
         line = vllm.command(
             spec, python=self.availability.python, folder=self.availability.folder(spec), port=port,
             nonce=nonce,
-            need=self.reports.instances[spec.id].need, gpu=self.memory.gpu_total,
+            need=self.reports.instances[spec.id].memory_bytes, gpu=self.memory.gpu_total,
         )  # fmt: skip
         running = process.spawn(
             line, env=vllm.environment(spec, key), nonce=nonce, owner=self.owner,
@@ -211,7 +211,7 @@ class Lifecycle:
     async def _sleep(self, spec: ModelSpec, generation: int) -> None:
         child = self.children.get(spec.id)
         well = child is not None and await child.fall_asleep(self.session, spec.sleep_level)
-        self.reports.slept(spec.id, generation, time.monotonic(), well=well)
+        self.reports.slept(spec.id, generation, time.monotonic(), asleep=well)
 
     async def _wake(self, name: str, generation: int) -> None:
         child = self.children.get(name)

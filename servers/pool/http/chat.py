@@ -13,7 +13,7 @@ from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import send_where_wanted
 from servers.pool.http.stream import relay
 from servers.pool.pool import Pool
-from servers.pool.scheduling.instance import LOADING, Ticket
+from servers.pool.scheduling.instance import LOADING, Reservation
 from tools.errors import BadRequest, Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 
 HANDED_OVER = (Unavailable, UpstreamFailed, UpstreamSilent)
@@ -70,37 +70,37 @@ def _candidates(pool: Pool, order: PoolRequest) -> Iterator[tuple[ModelSpec, str
 
 async def _serve(pool: Pool, exchange: Exchange, order: PoolRequest, spec: ModelSpec, instance: str) -> None:
     for again in (True, False):
-        ticket = order.ticket = await _admit(pool, exchange, order, instance)
+        reservation = order.reservation = await _admit(pool, exchange, order, instance)
         try:
-            await relay(pool, exchange, order, spec, ticket)
+            await relay(pool, exchange, order, spec, reservation)
             return
         except EngineGone:
             # Our own engine accepts no connection: it has just died, and the next place comes with a new one.
             if not again:
                 raise
         finally:
-            pool.scheduler.leave(ticket, time.monotonic())
+            pool.scheduler.release(reservation, time.monotonic())
         await asyncio.sleep(0.05)
 
 
-async def _admit(pool: Pool, exchange: Exchange, order: PoolRequest, instance: str) -> Ticket:
+async def _admit(pool: Pool, exchange: Exchange, order: PoolRequest, instance: str) -> Reservation:
     """A granted place on `instance`. Raises what the scheduler refuses it with."""
-    ticket = pool.scheduler.request(instance, time.monotonic())
-    if not ticket.granted:
+    reservation = pool.scheduler.request(instance, time.monotonic())
+    if not reservation.granted:
         try:
-            await _wait(pool, exchange, order, ticket)
+            await _wait(pool, exchange, order, reservation)
         except BaseException:
-            pool.scheduler.leave(ticket, time.monotonic())
+            pool.scheduler.release(reservation, time.monotonic())
             raise
-    if ticket.refused is not None:
-        raise ticket.refused
-    return ticket
+    if reservation.refused is not None:
+        raise reservation.refused
+    return reservation
 
 
-async def _wait(pool: Pool, exchange: Exchange, order: PoolRequest, ticket: Ticket) -> None:
+async def _wait(pool: Pool, exchange: Exchange, order: PoolRequest, reservation: Reservation) -> None:
     pause = pool.settings.pool.keepalive_s if order.stream and order.writer.keepalive else None
-    while not await pool.wait(ticket, pause=pause):
-        instance = pool.scheduler.instances[ticket.instance]
+    while not await pool.wait(reservation, pause=pause):
+        instance = pool.scheduler.instances[reservation.instance]
         if instance.phase in LOADING or time.monotonic() - exchange.arrived >= PATIENT_S:
-            await exchange.stream(order.writer, order.headers(ticket.instance))
+            await exchange.stream(order.writer, order.headers(reservation.instance))
             await exchange.write(order.writer.keepalive)

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from servers.pool.http.writer import Writer
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.scheduling.instance import Reservation
 
 
 @dataclass(slots=True)
 class PoolRequest:
-    """One request on its way. `why` says how the serving model was found; `ticket` is its present place,
+    """One request on its way. `why` says how the serving model was found; `reservation` is its present place,
     `preface` what a stream says before the engine speaks."""
 
     path: str
@@ -19,12 +19,12 @@ class PoolRequest:
     writer: Writer
     stream: bool
     why: list[str] = field(default_factory=list)
-    ticket: Ticket | None = None
+    reservation: Reservation | None = None
     preface: bytes = b""
 
     def headers(self, model: str) -> list[tuple[bytes, bytes]]:
-        ticket = self.ticket
-        waited, loaded = (ticket.waited_s, ticket.load_s) if ticket else (0.0, 0.0)
+        reservation = self.reservation
+        waited, loaded = (reservation.waited_s, reservation.load_s) if reservation else (0.0, 0.0)
         return [
             (b"x-capibara6-model", model.encode()),
             (b"x-capibara6-route", plain("; ".join(self.why)) if self.why else b"asked for"),

@@ -64,9 +64,9 @@ def health(pool: Pool) -> dict[str, Any]:
     """`down` when something is stuck, with what in `problems`; `degraded` when a model failed."""
     now = time.monotonic()
     problems = list(_stuck(pool, now))
-    failed = [instance.name for instance in pool.scheduler.instances.values() if instance.until > now]
+    failed = [instance.name for instance in pool.scheduler.instances.values() if instance.retry_at > now]
     status = "down" if problems else "degraded" if failed else "ok"
-    oldest = min((instance.oldest for instance in pool.scheduler.instances.values()), default=now)
+    oldest = min((instance.waiting_since for instance in pool.scheduler.instances.values()), default=now)
     return {
         "status": status,
         "problems": problems,
@@ -106,7 +106,7 @@ def _head(pool: Pool, name: str) -> dict[str, Any]:
 
 def _status(pool: Pool, spec: ModelSpec, *, available: bool) -> str:
     instance = pool.scheduler.instances[spec.id]
-    if not available or instance.until > time.monotonic():
+    if not available or instance.retry_at > time.monotonic():
         return "failed"
     if spec.backend == "extractive" or (instance.managed and instance.phase in (Phase.READY, Phase.DRAINING)):
         return "loaded"
@@ -118,16 +118,16 @@ def _stuck(pool: Pool, now: float) -> Iterator[str]:
     if now - pool.ticked > SLACK_S:
         yield f"the pool's clock stands still for {now - pool.ticked:.0f} s"
     for instance in pool.scheduler.instances.values():
-        if instance.phase not in LOADING and now - instance.oldest > bounds.queue_wait_s + SLACK_S:
-            yield f"{instance.name}: somebody waits for {now - instance.oldest:.0f} s"
-        if instance.phase in LOADING and now - instance.since > bounds.load_s + SLACK_S:
-            yield f"{instance.name}: loading for {now - instance.since:.0f} s"
-        if instance.phase is Phase.STOPPING and now - instance.since > bounds.unload_grace_s + STOP_S:
-            yield f"{instance.name}: stopping for {now - instance.since:.0f} s"
+        if instance.phase not in LOADING and now - instance.waiting_since > bounds.queue_wait_s + SLACK_S:
+            yield f"{instance.name}: somebody waits for {now - instance.waiting_since:.0f} s"
+        if instance.phase in LOADING and now - instance.phase_since > bounds.load_s + SLACK_S:
+            yield f"{instance.name}: loading for {now - instance.phase_since:.0f} s"
+        if instance.phase is Phase.STOPPING and now - instance.phase_since > bounds.unload_grace_s + STOP_S:
+            yield f"{instance.name}: stopping for {now - instance.phase_since:.0f} s"
         if (
             instance.managed
             and instance.phase is Phase.READY
-            and now - instance.since > SLACK_S
+            and now - instance.phase_since > SLACK_S
             and not _lives(pool, instance)
         ):
             yield f"{instance.name}: ready without a process"
@@ -152,11 +152,11 @@ def _row(pool: Pool, spec: ModelSpec, now: float) -> dict[str, Any]:
         "queued": len(instance.queue),
         "loads": instance.loads,
         "load_seconds": round(instance.load_s, 3),
-        "memory": instance.need,
+        "memory": instance.memory_bytes,
         "evictions": instance.evictions,
-        "failures": len(instance.failures),
-        "until_s": round(max(0.0, instance.until - now), 1),
-        "cause": instance.cause.message if instance.cause else None,
+        "failures": len(instance.failed_at),
+        "until_s": round(max(0.0, instance.retry_at - now), 1),
+        "cause": instance.last_error.message if instance.last_error else None,
         "tokens_per_second": round(count.speed, 1),
         "last_used_s": None if count.used is None else round(now - count.used, 1),
         "pinned": instance.pinned,

@@ -10,7 +10,7 @@ from servers.pool.dispatch import ask
 from servers.pool.http.app import JSON, Exchange
 from servers.pool.http.request import PoolRequest
 from servers.pool.pool import Pool
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.reply import Reply
 from servers.pool.upstream.sse import Reader
@@ -20,29 +20,31 @@ WHOLE = 5
 """An answer in one piece may take so many times the patience for a first token."""
 
 
-async def relay(pool: Pool, exchange: Exchange, order: PoolRequest, spec: ModelSpec, ticket: Ticket) -> None:
+async def relay(
+    pool: Pool, exchange: Exchange, order: PoolRequest, spec: ModelSpec, reservation: Reservation
+) -> None:
     """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
     reader, first_s = Reader(), pool.settings.pool.first_token_s
     reply: Reply | None = None
     patience = exchange.patience = Deadline(first_s if order.stream else first_s * WHOLE, polled=True)
     try:
         with patience:
-            reply = await ask(pool, spec, ticket, order.path, order.request, order.body)
+            reply = await ask(pool, spec, reservation, order.path, order.request, order.body)
             if reply.events is None:
                 await _whole(pool, exchange, order, spec, reply)
             else:
                 await _stream(pool, exchange, order, spec, reply, reader, patience)
-        pool.scheduler.spoke(ticket)
+        pool.scheduler.answered(reservation)
     except (UpstreamFailed, Unavailable) as exc:
         if not isinstance(exc, EngineGone):
-            await pool.lifecycle.doubt(ticket.instance, ticket.generation)
+            await pool.lifecycle.doubt(reservation.instance, reservation.generation)
         raise
     except TimeoutError as exc:
         if patience.writing:
             await exchange.abort()
             raise Cancelled("the client takes nothing", source="pool") from exc
         if not reader.events:
-            pool.scheduler.silent(ticket, time.monotonic())
+            pool.scheduler.fell_silent(reservation, time.monotonic())
         raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
     finally:
         if reply is not None:

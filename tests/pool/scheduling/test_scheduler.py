@@ -14,9 +14,9 @@ def ready(machine: Machine, *names: str) -> None:
 
 def test_fault_01_a_thousand_requests_start_one_load_and_those_beyond_the_queue_are_told_at_once():
     machine = Machine(queue_per_model=64, queue_total=256)
-    tickets = [machine.request("a") for _ in range(1000)]
+    reservations = [machine.request("a") for _ in range(1000)]
     assert machine.world.starts == {"a": 1}
-    refused = [ticket.refused for ticket in tickets if ticket.refused]
+    refused = [reservation.refused for reservation in reservations if reservation.refused]
     assert len(refused) == 936
     assert {(exc.status, exc.code) for exc in refused} == {(429, "queue_full")}
     assert all(exc.retry_after >= 1 for exc in refused)
@@ -33,7 +33,7 @@ def test_fault_02_streams_are_never_cut_for_a_waiter_that_gives_up_at_the_bound(
     assert waiter.refused is not None
     assert (waiter.refused.status, waiter.refused.code) == (503, "queue_timeout")
     assert isinstance(waiter.refused.retry_after, int) and waiter.refused.retry_after >= 1
-    assert all(ticket.granted for ticket in busy) and machine.world.orders == {}
+    assert all(reservation.granted for reservation in busy) and machine.world.orders == {}
     assert machine.instances["a"].phase is Phase.READY, (
         "the door that was closed for the waiter is open again"
     )
@@ -50,14 +50,14 @@ def test_fault_03_a_request_around_the_moment_of_idle_unload_is_served():
             machine.tick(0.1)
             if machine.world.orders and source.random() < 0.3:
                 machine.report("a")
-        ticket = machine.request("a")
+        reservation = machine.request("a")
         for _ in range(20):
-            if ticket.granted:
+            if reservation.granted:
                 break
             machine.tick(0.1)
             if machine.world.orders:
                 machine.report("a")
-        assert ticket.granted, f"seed {seed}"
+        assert reservation.granted, f"seed {seed}"
 
 
 def test_fault_04_a_model_is_busy_from_the_moment_of_the_grant():
@@ -85,11 +85,11 @@ def test_fault_05_a_starving_model_gets_a_slot_although_the_others_are_never_idl
         for name in list(machine.world.orders):
             machine.report(name)
         # Each answer is followed by the next request before it ends: there is no idle moment.
-        follow = [machine.request(ticket.instance) for ticket in running if ticket.granted]
-        for ticket in running:
-            machine.leave(ticket)
+        follow = [machine.request(reservation.instance) for reservation in running if reservation.granted]
+        for reservation in running:
+            machine.leave(reservation)
         running = follow or running
-        running = [ticket for ticket in running if not ticket.left]
+        running = [reservation for reservation in running if not reservation.released]
         if waiter.granted:
             break
     assert waiter.granted
@@ -99,21 +99,21 @@ def test_fault_08_a_model_that_fails_to_load_is_tried_three_times_and_evicts_nob
     machine = Machine()
     starts: list[float] = []
     for _ in range(600):
-        ticket = machine.request("a")
+        reservation = machine.request("a")
         if "a" in machine.world.orders:
             starts.append(machine.now)
             machine.report("a", well=False)
-            assert ticket.refused is not None and ticket.refused.message == "a broke"
-        assert ticket.refused is not None and ticket.refused.status == 503
-        assert ticket.refused.retry_after >= 1
-        machine.leave(ticket)
+            assert reservation.refused is not None and reservation.refused.message == "a broke"
+        assert reservation.refused is not None and reservation.refused.status == 503
+        assert reservation.refused.retry_after >= 1
+        machine.leave(reservation)
         if len(starts) < 3:
             machine.tick(0.5)
         else:
             machine.tick(0.4)
     assert len([at for at in starts if at < starts[0] + OPEN_S - 1]) == 3
     ready(machine, "b", "c")
-    machine.instances["a"].until = 0.0
+    machine.instances["a"].retry_at = 0.0
     waiter = machine.request("a")
     machine.tick(0.1)
     assert machine.instances["b"].phase is machine.instances["c"].phase is Phase.READY
@@ -122,9 +122,9 @@ def test_fault_08_a_model_that_fails_to_load_is_tried_three_times_and_evicts_nob
 
 def test_fault_09_a_load_that_never_ends_is_stopped_and_its_waiters_hear_504():
     machine = Machine(load_s=20.0)
-    ticket = machine.request("a")
+    reservation = machine.request("a")
     machine.tick(20.0)
-    assert ticket.refused is not None and ticket.refused.status == 504
+    assert reservation.refused is not None and reservation.refused.status == 504
     assert machine.world.orders["a"][0] == "stop"
     machine.report("a")
     assert machine.instances["a"].phase is Phase.FAILED
@@ -132,8 +132,8 @@ def test_fault_09_a_load_that_never_ends_is_stopped_and_its_waiters_hear_504():
 
 def test_fault_13_a_waiter_that_leaves_is_forgotten_and_its_load_is_cancelled_when_nobody_wants_it():
     machine = Machine()
-    ticket = machine.request("a")
-    machine.leave(ticket)
+    reservation = machine.request("a")
+    machine.leave(reservation)
     assert machine.scheduler.queues.queued == 0 and not machine.instances["a"].in_flight
     machine.tick(1.0)
     assert machine.world.orders["a"][0] == "start", "it may still come back"
@@ -185,7 +185,7 @@ def test_a_pinned_model_is_never_evicted_and_never_idle():
 
 def test_a_model_that_does_not_fit_is_refused_and_one_that_fits_after_an_eviction_waits_for_the_memory():
     machine = Machine(memory=2 * GIB, max_loaded=3)
-    machine.instances["c"].need = machine.world.needs["c"] = 3 * GIB
+    machine.instances["c"].memory_bytes = machine.world.needs["c"] = 3 * GIB
     refused = machine.request("c").refused
     assert refused is not None and "3.0 GiB" in refused.message
     ready(machine, "a", "b")
@@ -207,7 +207,7 @@ def test_a_model_that_can_sleep_is_put_to_sleep_and_woken():
     assert machine.instances["a"].phase is Phase.SLEEPING
     machine.report("b")
     again = machine.request("a")
-    machine.leave(machine.tickets[0])
+    machine.leave(machine.reservations[0])
     machine.report("b")
     assert machine.world.orders["a"] == ("wake", 1)
     machine.report("a")
@@ -227,7 +227,7 @@ def test_two_silences_in_a_row_restart_an_engine():
     machine = Machine()
     ready(machine, "a")
     for _ in range(2):
-        ticket = machine.request("a")
-        machine.scheduler.silent(ticket, machine.now)
-        machine.leave(ticket)
+        reservation = machine.request("a")
+        machine.scheduler.fell_silent(reservation, machine.now)
+        machine.leave(reservation)
     assert machine.world.orders == {"a": ("stop", 1)}

@@ -31,10 +31,10 @@ class Walk(RuleBasedStateMachine):
     def request(self, name):
         self.machine.request(name)
 
-    @precondition(lambda self: self.machine.tickets)
+    @precondition(lambda self: self.machine.reservations)
     @rule(which=numbers)
     def leave(self, which):
-        self.machine.leave(self.machine.tickets[which % len(self.machine.tickets)])
+        self.machine.leave(self.machine.reservations[which % len(self.machine.reservations)])
 
     @precondition(lambda self: self.machine.world.orders)
     @rule(which=numbers, well=st.booleans())

@@ -102,10 +102,14 @@ class OllamaHandlers:
         for spec in pool.catalog.models.values():
             instance = pool.scheduler.instances[spec.id]
             if instance.managed and instance.phase in (Phase.READY, Phase.DRAINING):
-                left = instance.idle_s if instance.in_flight else instance.used_at + instance.idle_s - now
+                left = (
+                    instance.idle_s if instance.in_flight else instance.last_used_at + instance.idle_s - now
+                )
                 until = datetime.now(UTC) + timedelta(seconds=max(0.0, left))
                 expires = until.isoformat().replace("+00:00", "Z")
-                loaded.append({**_item(pool, spec), "expires_at": expires, "size_vram": instance.need})
+                loaded.append(
+                    {**_item(pool, spec), "expires_at": expires, "size_vram": instance.memory_bytes}
+                )
         await exchange.json({"models": loaded})
 
     async def version(self, exchange: Exchange) -> None:
@@ -130,7 +134,7 @@ class OllamaHandlers:
         body = orjson.dumps(request)
         order = PoolRequest(path, request, body, model, EVENTS, request["stream"])
         order.writer = NdjsonWriter(
-            model, chat=chat, said="response" if generate else "message", place=lambda: order.ticket
+            model, chat=chat, said="response" if generate else "message", place=lambda: order.reservation
         )
         try:
             await answer(pool, exchange, order)
@@ -178,5 +182,5 @@ def _details(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _item(pool: Pool, spec: ModelSpec) -> dict[str, Any]:
-    size = pool.scheduler.instances[spec.id].need
+    size = pool.scheduler.instances[spec.id].memory_bytes
     return {"name": spec.id, "model": spec.id, "size": size, "digest": spec.id, "details": _details(spec)}

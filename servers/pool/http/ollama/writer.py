@@ -8,20 +8,20 @@ from typing import Any
 import orjson
 
 from servers.pool.http.writer import Headers
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.scheduling.instance import Reservation
 from tools.errors import Capibara6Error
 
 
 class NdjsonWriter:
     """`chat`: the engine sends a chat. `said`: `message` for `/api/chat`, `response` for `/api/generate`.
 
-    `place` gives the ticket whose load is reported.
+    `place` gives the reservation whose load is reported.
     """
 
     headers: Headers = ((b"content-type", b"application/x-ndjson"),)
     keepalive: bytes = b""
 
-    def __init__(self, model: str, *, chat: bool, said: str, place: Callable[[], Ticket | None]) -> None:
+    def __init__(self, model: str, *, chat: bool, said: str, place: Callable[[], Reservation | None]) -> None:
         self.model, self.chat, self.said, self.place = model, chat, said, place
         self.began = time.monotonic()
         self.first = 0.0
@@ -82,9 +82,9 @@ class NdjsonWriter:
         return {"message": message}
 
     def _closing(self) -> dict[str, Any]:
-        now, ticket = time.monotonic(), self.place()
+        now, reservation = time.monotonic(), self.place()
         reason = {"length": "length"}.get(self.finish, "stop")
-        loaded = ticket.load_s if ticket else 0.0
+        loaded = reservation.load_s if reservation else 0.0
         first = self.first or now
         return {
             **self._part("", []),
