@@ -122,7 +122,7 @@ class Client:
         return self.pool.scheduler.instances[name]
 
     def written(self, event: str, name: str = "") -> list[str]:
-        """ConnectionPool of the engines' journal."""
+        """Lines of the engines' journal."""
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
         return [line for line in lines if line.startswith(event) and (not name or line.split()[1] == name)]
 

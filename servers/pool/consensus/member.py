@@ -2,17 +2,22 @@
 
 import time
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from servers.pool.catalog.catalog import ModelSpec
-from servers.pool.dispatch import ask
-from servers.pool.pool import Pool
+from servers.pool.catalog.catalog import Catalog, ModelSpec
+from servers.pool.counters import Counters
+from servers.pool.dispatch import Dispatcher
+from servers.pool.engines.availability import Availability
+from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
+from servers.pool.upstream.backend import UpstreamRequest
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.settings import Pool as Limits
 
 PATH = "/v1/chat/completions"
 PASSED_ON = ("temperature", "top_p", "top_k", "seed", "stop", "presence_penalty", "frequency_penalty", "user")
@@ -36,22 +41,37 @@ class Speak(Protocol):
 
 
 class Members:
-    """The models of one pool as they answer one request's sampling fields."""
+    """The models of one pool as they are asked for answers."""
 
-    def __init__(self, pool: Pool, request: dict[str, Any]) -> None:
-        self.pool = pool
-        self.sampling = {name: request[name] for name in PASSED_ON if request.get(name) is not None}
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        availability: Availability,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        counters: Counters,
+        limits: Limits,
+    ) -> None:
+        self.catalog, self.availability, self.admission = catalog, availability, admission
+        self.dispatcher, self.counters, self.limits = dispatcher, counters, limits
+
+    def speak_for(self, request: dict[str, Any]) -> Speak:
+        """`speak` with the sampling fields of one request."""
+        return partial(
+            self.speak, **{name: request[name] for name in PASSED_ON if request.get(name) is not None}
+        )
 
     async def speak(
         self, name: str, messages: Sequence[dict[str, Any]], tokens: int, /, **sampling: Any
     ) -> AsyncGenerator[Piece, None]:
         """One model's answer from the first of its engines that gives one."""
-        spec = self.pool.catalog.spec(name)
+        spec = self.catalog.spec(name)
         request = {
-            **self.sampling, **sampling, "model": spec.id, "messages": list(messages), "max_tokens": tokens,
+            **sampling, "model": spec.id, "messages": list(messages), "max_tokens": tokens,
             "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
-        instances, began = self.pool.instances(spec), False
+        instances, began = self.availability.instances(spec), False
         for instance in instances:
             try:
                 async for piece in self._from(spec, instance, request):
@@ -59,32 +79,33 @@ class Members:
                     yield piece
                 return
             except (Unavailable, UpstreamFailed, UpstreamSilent):
-                self.pool.meter.of(spec.id).failures += 1
+                self.counters.of(spec.id).failures += 1
                 if began or instance == instances[-1]:
                     raise
 
     async def _from(
         self, spec: ModelSpec, instance: str, request: dict[str, Any]
     ) -> AsyncGenerator[Piece, None]:
-        reservation = self.pool.scheduler.request(instance, time.monotonic())
+        reservation = self.admission.request(instance)
         try:
-            await self.pool.wait(reservation)
+            await self.admission.wait(reservation)
             if reservation.refused is not None:
                 raise reservation.refused
             async for piece in self._answer(spec, reservation, request):
                 yield piece
         finally:
-            self.pool.scheduler.release(reservation, time.monotonic())
+            self.admission.release(reservation)
 
     async def _answer(
         self, spec: ModelSpec, reservation: Reservation, request: dict[str, Any]
     ) -> AsyncGenerator[Piece, None]:
-        bounds, began = self.pool.settings.pool, time.monotonic()
+        bounds, began = self.limits, time.monotonic()
         reader, patience = Reader(), Deadline(bounds.first_token_s)
         reply = None
         try:
             with patience:
-                reply = await ask(self.pool, spec, reservation, PATH, request, orjson.dumps(request))
+                asked = UpstreamRequest(PATH, request, orjson.dumps(request))
+                reply = await self.dispatcher.ask(spec, reservation, asked)
                 if reply.events is None:
                     raise _refused(spec, reply.status, reply.body)
                 async for part in reply.events:
@@ -99,18 +120,18 @@ class Members:
         except TimeoutError as exc:
             raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
         except UpstreamFailed:
-            await self.pool.lifecycle.doubt(reservation.instance, reservation.generation)
+            await self.dispatcher.check(reservation)
             raise
         finally:
             if reply is not None:
                 reply.close()
         self._count(spec, reader, began)
-        self.pool.scheduler.answered(reservation)
+        self.admission.answered(reservation)
         yield _used(reader)
 
     def _count(self, spec: ModelSpec, reader: Reader, began: float) -> None:
         used, now = _used(reader), time.monotonic()
-        self.pool.meter.of(spec.id).answered(
+        self.counters.of(spec.id).answered(
             prompt=used.prompt_tokens, completion=used.completion_tokens, seconds=now - began, at=now
         )
 

@@ -6,67 +6,74 @@ Nothing is sent before the first member has answered, so that a consensus withou
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from servers.pool.catalog.catalog import Catalog
 from servers.pool.catalog.consensus_options import read_options
 from servers.pool.consensus.events import Answered, Done, Event, Token
 from servers.pool.consensus.member import Members
 from servers.pool.consensus.plan import Panel, plan
 from servers.pool.consensus.session import Session
-from servers.pool.http.app import JSON, Exchange
-from servers.pool.http.request import plain
-from servers.pool.http.writer import EVENTS
-from servers.pool.pool import Pool
+from servers.pool.consensus.stats import Tally
+from servers.pool.engines.availability import Availability
+from servers.pool.http.exchange import JSON, HttpExchange
+from servers.pool.http.request import header_value
+from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
 from servers.pool.upstream import openai_format
 from tools.errors import BadRequest, Capibara6Error
+from tools.schema import JsonObject
 
 AHEAD = 64
 """So many events may be produced ahead of a slow client."""
 NAME = "consensus"
 
 
-def panel_for(pool: Pool, request: Mapping[str, Any]) -> Panel:
-    """Who would be asked for a checked chat request. Raises BadRequest and ModelNotFound."""
-    options = read_options(request.get("consensus"))
-    _, verdict, _ = understand(request["messages"])
-    return plan(pool.catalog, pool.state(), options, kind=verdict.kind, slots=pool.settings.pool.max_loaded)
-
-
-def summary(panel: Panel) -> dict[str, Any]:
+def summary(panel: Panel) -> JsonObject:
     """A panel as it is shown before anybody was asked."""
     shown = asdict(panel)
     del shown["members_s"], shown["agree"]
     return shown
 
 
-async def serve(pool: Pool, exchange: Exchange, request: dict[str, Any]) -> None:
-    """Answer one chat request by consensus, streamed or whole."""
-    for name in ("tools", "functions", "logprobs"):
-        if request.get(name):
-            raise BadRequest(f"{name} needs one named model", param=name, source="pool")
-    if (request.get("n") or 1) > 1:
-        raise BadRequest("consensus gives one answer", param="n", source="pool")
-    panel = panel_for(pool, request)
-    reading, _, _ = understand(request["messages"])
-    most = request.get("max_completion_tokens") or request.get("max_tokens")
-    if most is not None and most < panel.tokens_each:
-        panel = _with_tokens(panel, most)
-    session = Session(
-        panel, pool.catalog, Members(pool, request).speak, request["messages"], reading.parts.language
-    )
-    writer = _Writer(pool, exchange, request, panel)
-    try:
-        async with aclosing(_pumped(session)) as events:
-            await writer.write(events)
-    except Capibara6Error:
-        pool.consensus.failed += 1
-        raise
+class ConsensusHandler:
+    """Answers for one pool; `slots` is how many models may be loaded at once."""
 
+    def __init__(
+        self, *, catalog: Catalog, availability: Availability, members: Members, stats: Tally, slots: int
+    ) -> None:
+        self.catalog, self.availability, self.members = catalog, availability, members
+        self.stats, self.slots = stats, slots
 
-def _with_tokens(panel: Panel, most: int) -> Panel:
-    return Panel(**{**panel.__dict__, "tokens_each": most})
+    def panel_for(self, fields: Mapping[str, Any]) -> Panel:
+        """Who would be asked for a checked chat request. Raises BadRequest and ModelNotFound."""
+        options = read_options(fields.get("consensus"))
+        _, verdict, _ = understand(fields["messages"])
+        state = self.availability.router_state()
+        return plan(self.catalog, state, options, kind=verdict.kind, slots=self.slots)
+
+    async def serve(self, exchange: HttpExchange, fields: JsonObject) -> None:
+        """Answer one chat request by consensus, streamed or whole."""
+        for name in ("tools", "functions", "logprobs"):
+            if fields.get(name):
+                raise BadRequest(f"{name} needs one named model", param=name, source="pool")
+        if (fields.get("n") or 1) > 1:
+            raise BadRequest("consensus gives one answer", param="n", source="pool")
+        panel = self.panel_for(fields)
+        reading, _, _ = understand(fields["messages"])
+        most = fields.get("max_completion_tokens") or fields.get("max_tokens")
+        if most is not None and most < panel.tokens_each:
+            panel = replace(panel, tokens_each=most)
+        speak = self.members.speak_for(fields)
+        session = Session(panel, self.catalog, speak, fields["messages"], reading.parts.language)
+        writer = _Writer(self.stats, exchange, fields, panel)
+        try:
+            async with aclosing(_pumped(session)) as events:
+                await writer.write(events)
+        except Capibara6Error:
+            self.stats.failed += 1
+            raise
 
 
 async def _pumped(session: Session) -> AsyncGenerator[Event, None]:
@@ -107,10 +114,10 @@ async def _pumped(session: Session) -> AsyncGenerator[Event, None]:
 class _Writer:
     """Turns events into OpenAI's wire, with what is ours in the fields `capibara6` and `consensus`."""
 
-    def __init__(self, pool: Pool, exchange: Exchange, request: dict[str, Any], panel: Panel) -> None:
-        self.pool, self.exchange, self.panel = pool, exchange, panel
-        self.stream = request.get("stream") is True
-        self.usage = bool((request.get("stream_options") or {}).get("include_usage"))
+    def __init__(self, stats: Tally, exchange: HttpExchange, fields: JsonObject, panel: Panel) -> None:
+        self.stats, self.exchange, self.panel = stats, exchange, panel
+        self.stream = fields.get("stream") is True
+        self.usage = bool((fields.get("stream_options") or {}).get("include_usage"))
         self.opening = openai_format.head(NAME, "chat.completion.chunk", "chatcmpl")
         self.texts: list[str] = []
         self.held: list[bytes] = []
@@ -140,14 +147,14 @@ class _Writer:
     async def _open(self) -> None:
         if not self.exchange.streaming:
             self.exchange.answered = True
-            await self.exchange.stream(EVENTS, self._headers(_before(self.panel)))
+            await self.exchange.start_stream(SSE, self._headers(_before(self.panel)))
             await self.exchange.write(self._chunk({"role": "assistant", "content": ""}))
         for chunk in self.held:
             await self.exchange.write(chunk)
         self.held.clear()
 
     async def _end(self, done: Done) -> None:
-        self.pool.consensus.count(self.panel, done)
+        self.stats.count(self.panel, done)
         shown = result(self.panel, done)
         usage = _usage(done)
         if self.stream:
@@ -155,7 +162,9 @@ class _Writer:
             end = {"consensus": shown, "capibara6": {"event": NAME, NAME: shown}}
             await self.exchange.write(self._chunk({}, finish=done.finish, **end))
             if self.usage:
-                await self.exchange.write(openai_format.line({**self.opening, "choices": [], "usage": usage}))
+                await self.exchange.write(
+                    openai_format.sse_event({**self.opening, "choices": [], "usage": usage})
+                )
             await self.exchange.end(openai_format.DONE)
             return
         message = {"role": "assistant", "content": "".join(self.texts)}
@@ -164,20 +173,20 @@ class _Writer:
             "choices": [openai_format.choice({"message": message}, done.finish)],
         }  # fmt: skip
         self.exchange.answered = True
-        await self.exchange.whole(
+        await self.exchange.send(
             200, openai_format.dumps(body), [JSON, *self._headers(_after(self.panel, done))]
         )
 
     def _headers(self, said: str) -> list[tuple[bytes, bytes]]:
-        return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", plain(said))]
+        return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", header_value(said))]
 
     def _chunk(self, delta: dict[str, Any], *, finish: str | None = None, **more: Any) -> bytes:
-        return openai_format.line(
+        return openai_format.sse_event(
             {**self.opening, "choices": [openai_format.choice({"delta": delta}, finish)], **more}
         )
 
 
-def result(panel: Panel, done: Done) -> dict[str, Any]:
+def result(panel: Panel, done: Done) -> JsonObject:
     """Who took part, how far they agreed, what it cost."""
     return {
         "strategy": panel.strategy, "template": panel.template, "answered_by": done.by,

@@ -33,8 +33,8 @@ async def begun(client: Client, count: int = 1) -> None:
 
 
 def kill(client: Client, name: str) -> None:
-    guard = client.pool.lifecycle.children[name].process.pid
-    os.kill(process.children(guard)[0], signal.SIGKILL)
+    watchdog = client.pool.lifecycle.engines[name].process.pid
+    os.kill(process.children(watchdog)[0], signal.SIGKILL)
 
 
 def failed(said: bytes) -> bool:

@@ -42,7 +42,7 @@ async def test_health_is_down_when_something_is_stuck_and_says_what(open_client,
         status, said = await client.get("/health/ready")
         assert status == 503 and "stopping for 1000 s" in said["problems"][0]
         instance.enter(Phase.COLD, time.monotonic())
-        client.pool.ticked -= 100
+        client.pool.clock.ticked_at -= 100
         status, said = await client.get("/health")
         assert status == 200 or "clock stands still" in said["problems"][0]
         assert (await client.get("/health/live"))[0] == 200
