@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 
-class Cable:
+class TcpProxy:
     """Owns its threads and links; `refused` counts who came while it was cut."""
 
     def __init__(self, target: Path) -> None:

@@ -1,6 +1,6 @@
 """Runs flow `ingest` in processes that kill themselves (SIGKILL) before or after the n-th time of one step.
 
-`python -m tests.flows.deadly` reads a JSON list a line, `[FOLDER, COLLECTION, STEP, before|after, N]`; steps
+`python -m tests.flows.killed_ingest` reads a JSON list a line, `[FOLDER, COLLECTION, STEP, before|after, N]`; steps
 are the verbs that `ingest` calls. It answers each with the exit status of the fork that ran it: what takes
 seconds, importing, is done once.
 """

@@ -19,7 +19,7 @@ from tools.schema import Extraction
 
 
 @dataclass
-class Peer:
+class FakeBridge:
     """A bridge that keeps documents in a dictionary. `away` requests fail; `refused` ids never enter.
 
     No write ends before `meet` of them have been under way together.

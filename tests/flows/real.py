@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from servers.local.embedded_stores import open_stores
 from tests.conftest import settings_in
-from tests.flows.cable import Cable
+from tests.flows.tcp_proxy import TcpProxy
 from tests.ports import free_ports
 from tools.settings import Settings
 
@@ -28,14 +28,14 @@ def stores_of_flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settin
 
 
 @pytest.fixture(scope="module")
-def cable(stores_of_flows: Settings) -> Iterator[Cable]:
-    cable = Cable(stores_of_flows.postgres_socket_dir / f".s.PGSQL.{stores_of_flows.ports.postgres}")
+def cable(stores_of_flows: Settings) -> Iterator[TcpProxy]:
+    cable = TcpProxy(stores_of_flows.postgres_socket_dir / f".s.PGSQL.{stores_of_flows.ports.postgres}")
     yield cable
     cable.close()
 
 
 @pytest.fixture(scope="module")
-def real(stores_of_flows: Settings, prefect: Settings, cable: Cable) -> Iterator[Settings]:
+def real(stores_of_flows: Settings, prefect: Settings, cable: TcpProxy) -> Iterator[Settings]:
     """Settings of running stores, graph server and bridge, and of the session's Prefect."""
     stores = stores_of_flows
     bridge, nebula = free_ports(2)

@@ -20,7 +20,7 @@ from flows.evaluate import (
     regressions,
     retrieval_scores,
 )
-from tests.flows.operators import receiver
+from tests.flows.alert_receivers import receiver
 from tests.serving import serving
 from tools.settings import Settings
 

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from flows.extract_graph import Budget, extract_graph
 from flows.ingestion.extraction import Kept, keep, prompt
-from tests.flows.peer import Peer
+from tests.flows.fake_bridge import FakeBridge
 from tests.serving import serving
 from tools.errors import Unavailable
 from tools.settings import Settings
@@ -120,53 +120,53 @@ def test_a_budget_is_never_overdrawn() -> None:
     assert (budget.left, budget.spent) == (90, 10)
 
 
-def documents(peer: Peer, *names: str) -> None:
+def documents(bridge: FakeBridge, *names: str) -> None:
     for name in names:
-        peer.put("capibara6", {"id": name, "text": TEXT, "language": "es"})
+        bridge.put("capibara6", {"id": name, "text": TEXT, "language": "es"})
 
 
-async def test_documents_are_read_once_and_the_next_run_goes_on(run, peer: Peer, model: Model) -> None:
-    documents(peer, "ada", "eva")
+async def test_documents_are_read_once_and_the_next_run_goes_on(run, bridge: FakeBridge, model: Model) -> None:
+    documents(bridge, "ada", "eva")
     model.away = 1
     first = await run(extract_graph, documents=1)
     assert first.message.startswith("1 de 1 documentos leídos: 2 entidades, 1 relaciones, 2 descartadas, 100")
     await run(extract_graph)
     done = await run(extract_graph)
     assert done.message.startswith("0 de 0")
-    assert sorted(peer.graphs) == ["ada", "eva"]
+    assert sorted(bridge.graphs) == ["ada", "eva"]
     assert len(model.asked) == 3, "one a document, and the one that found the model loading"
-    assert peer.graphs["ada"]["extractor"] == "llm:phi4_fast:v1"
+    assert bridge.graphs["ada"]["extractor"] == "llm:phi4_fast:v1"
     assert model.asked[0]["response_format"]["type"] == "json_schema"
     assert "máquina analítica" in model.asked[0]["messages"][0]["content"]
 
 
-async def test_a_changed_document_is_read_again(run, peer: Peer, model: Model) -> None:
-    documents(peer, "ada")
+async def test_a_changed_document_is_read_again(run, bridge: FakeBridge, model: Model) -> None:
+    documents(bridge, "ada")
     await run(extract_graph)
-    peer.put("capibara6", {"id": "ada", "text": f"{TEXT} Y más.", "language": "es"})
+    bridge.put("capibara6", {"id": "ada", "text": f"{TEXT} Y más.", "language": "es"})
     again = await run(extract_graph)
     assert again.message.startswith("1 de 1")
 
 
-async def test_tokens_are_capped_and_what_is_left_over_waits(run, peer: Peer, model: Model) -> None:
-    documents(peer, "ada", "eva", "ida")
+async def test_tokens_are_capped_and_what_is_left_over_waits(run, bridge: FakeBridge, model: Model) -> None:
+    documents(bridge, "ada", "eva", "ida")
     state = await run(extract_graph, tokens=1_100, answer_tokens=512, at_once=1)
     rows = await state.aresult()
     assert [bool(row.note) for row in rows] == [False, False, False]
-    peer.graphs.clear()
+    bridge.graphs.clear()
     state = await run(extract_graph, tokens=600)
     assert [bool(row.note) for row in await state.aresult()] == [True, True, True]
-    assert peer.graphs == {}
+    assert bridge.graphs == {}
 
 
-async def test_a_document_that_leaves_meanwhile_stops_nobody(run, peer: Peer, model: Model) -> None:
-    documents(peer, "ada", "eva")
-    peer.vanishing.add("ada")
+async def test_a_document_that_leaves_meanwhile_stops_nobody(run, bridge: FakeBridge, model: Model) -> None:
+    documents(bridge, "ada", "eva")
+    bridge.vanishing.add("ada")
     state = await run(extract_graph)
     assert {row.document: bool(row.note) for row in await state.aresult()} == {"ada": True, "eva": False}
 
 
-async def test_without_its_model_the_run_fails_and_says_which(run, peer: Peer, model: Model) -> None:
+async def test_without_its_model_the_run_fails_and_says_which(run, bridge: FakeBridge, model: Model) -> None:
     state = await run(extract_graph, model="qwen_coder")
     assert state.is_failed()
     assert "qwen_coder" in state.message

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from flows.health import EXPECTED, addresses, health, judge
-from tests.flows.peer import Peer
+from tests.flows.fake_bridge import FakeBridge
 from tests.serving import serving
 from tools.schema import Answer
 from tools.settings import Settings
@@ -54,7 +54,7 @@ def sick(prefect: Settings) -> Iterator[None]:
         yield
 
 
-async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, peer: Peer, api: None) -> None:
+async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, bridge: FakeBridge, api: None) -> None:
     state = await run(health, services=["bridge", "prefect", "api"])
     rows = {check.name: check.status for check in await state.aresult()}
     assert state.is_completed()
@@ -71,7 +71,7 @@ async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, pee
     }
 
 
-async def test_a_service_that_is_down_fails_the_run_by_name(impatient: None, run, sick: None) -> None:
+async def test_a_service_that_is_down_fails_the_run_by_name(no_retry_delay: None, run, sick: None) -> None:
     state = await run(health, services=["speech"], question="")
     assert state.is_failed()
     assert state.message == "fallan: speech"

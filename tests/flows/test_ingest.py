@@ -7,7 +7,7 @@ from flows.ingest import ingest, split
 from flows.ingestion.report import compare, gone
 from flows.ingestion.sources import Found, Listing
 from flows.ingestion.text import Unreadable
-from tests.flows.peer import Peer
+from tests.flows.fake_bridge import FakeBridge
 
 
 def _found(name: str) -> Found:
@@ -53,21 +53,21 @@ def test_what_a_file_held_that_can_not_be_read_now_is_not_gone() -> None:
     assert gone(listing, [], ["docs/a.zip", "docs/b.jsonl"], known) == (["docs/c.jsonl#3"], 4)
 
 
-async def test_running_twice_is_running_once(run, peer: Peer, folder: Path) -> None:
+async def test_running_twice_is_running_once(run, bridge: FakeBridge, folder: Path) -> None:
     first = await run(ingest, sources=[str(folder)])
-    held, writes = dict(peer.collections["capibara6"]), peer.writes
+    held, writes = dict(bridge.collections["capibara6"]), bridge.writes
     again = await run(ingest, sources=[str(folder)])
     assert first.is_completed()
     assert first.message == "2 añadidos, 0 cambiados, 0 iguales, 0 borrados, 0 fallidos"
     assert again.message == "0 añadidos, 0 cambiados, 2 iguales, 0 borrados, 0 fallidos"
-    assert (peer.collections["capibara6"], peer.writes) == (held, writes)
+    assert (bridge.collections["capibara6"], bridge.writes) == (held, writes)
     assert held["notes/es/uno.md"]["title"] == "Uno"
 
 
-async def test_broken_files_are_named_and_the_rest_goes_in(run, peer: Peer, folder: Path) -> None:
+async def test_broken_files_are_named_and_the_rest_goes_in(run, bridge: FakeBridge, folder: Path) -> None:
     (folder / "empty.md").touch()
     (folder / "blob.md").write_bytes(b"\0\1\2")
-    peer.refused.add("notes/poison.txt")
+    bridge.refused.add("notes/poison.txt")
     (folder / "poison.txt").write_text("poison")
     state = await run(ingest, sources=[str(folder), str(folder / "nothing")])
     report = await state.aresult()
@@ -81,50 +81,50 @@ async def test_broken_files_are_named_and_the_rest_goes_in(run, peer: Peer, fold
     }
 
 
-async def test_a_store_that_is_away_for_a_while_is_waited_for(run, peer: Peer, folder: Path) -> None:
-    peer.away = 1
+async def test_a_store_that_is_away_for_a_while_is_waited_for(run, bridge: FakeBridge, folder: Path) -> None:
+    bridge.away = 1
     state = await run(ingest, sources=[str(folder)])
     assert state.is_completed()
-    assert peer.requests == [2, 2]
-    assert len(peer.collections["capibara6"]) == 2
+    assert bridge.requests == [2, 2]
+    assert len(bridge.collections["capibara6"]) == 2
 
 
-async def test_pruning_deletes_what_left_the_folder(run, peer: Peer, folder: Path) -> None:
-    peer.put("capibara6", {"id": "other/kept.md", "text": "of another folder"})
+async def test_pruning_deletes_what_left_the_folder(run, bridge: FakeBridge, folder: Path) -> None:
+    bridge.put("capibara6", {"id": "other/kept.md", "text": "of another folder"})
     await run(ingest, sources=[str(folder)])
     (folder / "two.txt").unlink()
     state = await run(ingest, sources=[str(folder)], prune=True, max_delete_share=0.5)
     assert (await state.aresult()).deleted == ["notes/two.txt"]
-    assert sorted(peer.collections["capibara6"]) == ["notes/es/uno.md", "other/kept.md"]
+    assert sorted(bridge.collections["capibara6"]) == ["notes/es/uno.md", "other/kept.md"]
 
 
-async def test_a_mass_delete_needs_confirmation(run, peer: Peer, folder: Path) -> None:
+async def test_a_mass_delete_needs_confirmation(run, bridge: FakeBridge, folder: Path) -> None:
     await run(ingest, sources=[str(folder)])
     (folder / "two.txt").unlink()
     state = await run(ingest, sources=[str(folder)], prune=True)
     assert state.is_failed()
     assert "max_delete_share=1" in state.message
-    assert len(peer.collections["capibara6"]) == 2
+    assert len(bridge.collections["capibara6"]) == 2
 
 
-async def test_nothing_is_pruned_after_an_incomplete_listing(run, peer: Peer, folder: Path) -> None:
+async def test_nothing_is_pruned_after_an_incomplete_listing(run, bridge: FakeBridge, folder: Path) -> None:
     await run(ingest, sources=[str(folder)])
     (folder / "two.txt").unlink()
     gone_too = str(folder.parent / "unmounted")
     state = await run(ingest, sources=[str(folder), gone_too], prune=True, max_delete_share=1)
     assert state.is_failed()
-    assert len(peer.collections["capibara6"]) == 2
+    assert len(bridge.collections["capibara6"]) == 2
 
 
-async def test_no_more_than_two_runs_write_to_a_collection_at_once(run, peer: Peer, folder: Path) -> None:
-    peer.meet, peer.wait_s = 2, 0.5
+async def test_no_more_than_two_runs_write_to_a_collection_at_once(run, bridge: FakeBridge, folder: Path) -> None:
+    bridge.meet, bridge.wait_s = 2, 0.5
     states = await asyncio.gather(*(run(ingest, sources=[str(folder)], collection="busy") for _ in range(3)))
     assert all(state.is_completed() for state in states)
-    assert peer.most_busy == 2
-    assert len(peer.requests) == 3
+    assert bridge.most_busy == 2
+    assert len(bridge.requests) == 3
 
 
-async def test_a_run_that_finds_nothing_fails(run, peer: Peer, tmp_path: Path) -> None:
+async def test_a_run_that_finds_nothing_fails(run, bridge: FakeBridge, tmp_path: Path) -> None:
     state = await run(ingest, sources=[str(tmp_path / "nothing")])
     assert state.is_failed()
     assert "no hay nada que ingerir" in state.message

@@ -20,7 +20,7 @@ from flows.operations.machine import Check
 from flows.orchestration.launch import database_url, ensure_database
 from flows.reconcile import reconcile
 from flows.restore import restore, waiting
-from tests.flows.real import another_bridge, wait_for
+from tests.flows.real_bridge import another_bridge, wait_for
 from tools.errors import NotSupported
 from tools.settings import Settings
 

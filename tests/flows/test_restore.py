@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from flows.operations.archive import Manifest
+from flows.operations.archive import BackupManifest
 from flows.restore import rebuilt, waiting
 from tests.serving import serving
 from tools.clients.bridge import open_bridge
 from tools.errors import UpstreamSilent
 from tools.settings import Settings
 
-WHOLE = Manifest(made="2026-11-22", version="1", counts={"notes": {"documents": 2, "chunks": 5}})
+WHOLE = BackupManifest(made="2026-11-22", version="1", counts={"notes": {"documents": 2, "chunks": 5}})
 
 
 def document(name: str, *readers: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Response
 
-from flows.ingestion.reading import load
-from flows.ingestion.remote import objects, suffix_of
+from flows.ingestion.loader import load
+from flows.ingestion.download import objects, suffix_of
 from flows.ingestion.sources import find
 from flows.ingestion.text import Unreadable
 from tests.conftest import free_ports, settings_in

@@ -13,14 +13,14 @@ import pypdf
 import pytest
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject
 
-from flows.ingestion.reading import load
+from flows.ingestion.loader import load
 from flows.ingestion.sources import MOST_BYTES, find
 from tests.conftest import settings_in
 
 GROWTH = 256 * 2**20
 MEASURE = """
 import json, resource, sys
-from flows.ingestion.reading import load
+from flows.ingestion.loader import load
 from flows.ingestion.sources import find
 from tools.settings import Settings
 

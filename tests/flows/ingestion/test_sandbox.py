@@ -9,7 +9,7 @@ import pytest
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from flows.ingestion.formats import ZIP, Malformed, html, reading, table
-from flows.ingestion.reading import read
+from flows.ingestion.loader import read
 from flows.ingestion.sources import Found
 from flows.ingestion.text import Unreadable
 from tools.schema import Document

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.ingestion.reading import MAX_BYTES, read
+from flows.ingestion.loader import MAX_BYTES, read
 from flows.ingestion.sources import Found, find
 from flows.ingestion.text import Unreadable
 from tools.schema import Document

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.operations import archive
-from flows.operations.archive import Manifest
+from flows.operations.archive import BackupManifest
 from tools.errors import BadRequest, NotFound
 from tools.settings import Settings
 
@@ -15,7 +15,7 @@ from tools.settings import Settings
 def _make(settings: Settings, name: str, made: str = "2026-11-22") -> Path:
     with archive.create(settings, name) as path:
         (path / "postgres.dump").write_text("data")
-        archive.write(path, Manifest(made=made, version="1", counts={}))
+        archive.write(path, BackupManifest(made=made, version="1", counts={}))
     return archive.folder(settings) / name
 
 

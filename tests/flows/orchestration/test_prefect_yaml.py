@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.schedules import CronSchedule
 
-from flows.orchestration.deploy import MANIFEST, declare, load_flow, read_manifest
+from flows.orchestration.deploy import MANIFEST, declare, load_flow, read_deployments
 
-ENTRIES = read_manifest()
+ENTRIES = read_deployments()
 IDS = [entry["name"] for entry in ENTRIES]
 
 
