@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from typing import Any
 
 from tools.log import get_logger
 
@@ -11,10 +10,13 @@ KEPT = 200
 log = get_logger("pool.decision")
 
 
-class Events:
-    def __init__(self) -> None:
-        self.kept: deque[dict[str, Any]] = deque(maxlen=KEPT)
+class Decisions:
+    """Kept in memory, newest last, and logged."""
 
-    def note(self, event: str, name: str, **fields: Any) -> None:
-        self.kept.append({"at": round(time.time(), 3), "event": event, "model": name, **fields})
-        log.info(event, model=name, **fields)
+    def __init__(self) -> None:
+        self.kept: deque[dict[str, object]] = deque(maxlen=KEPT)
+
+    def record(self, event: str, model: str, **fields: object) -> None:
+        """Note one decision at this moment; `fields` say why."""
+        self.kept.append({"at": round(time.time(), 3), "event": event, "model": model, **fields})
+        log.info(event, model=model, **fields)

@@ -1,98 +1,124 @@
-"""Asks the engine behind a granted place: its address, its key, and the one loop that repeats.
+"""Dispatch: asks the engine behind a granted reservation, with the one loop that retries.
 
-It repeats only what failed before anything was answered, as often as catalogue and budget allow.
+It retries only what failed before anything was answered, as often as catalogue and budget allow. Which
+instance is asked is the business of admission, what becomes of the reply that of `http/` and `consensus/`.
 """
 
 import asyncio
 import random
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import orjson
-
-from servers.pool.catalog.catalog import ModelSpec
-from servers.pool.engines.availability import tag
-from servers.pool.pool import Pool
-from servers.pool.scheduling.instance import Ticket
-from servers.pool.upstream import inprocess, ollama, openai
-from servers.pool.upstream.replicas import Replica
-from servers.pool.upstream.reply import Reply
+from servers.pool.catalog.catalog import Catalog, ModelSpec
+from servers.pool.counters import Counters
+from servers.pool.engines.backends import Backends, instance_name
+from servers.pool.engines.lifecycle import Lifecycle
+from servers.pool.scheduling.instance import Reservation
+from servers.pool.upstream.backend import IN_PROCESS, Backend, Reply, UpstreamRequest
+from servers.pool.upstream.circuit_breaker import RetryBudget
+from servers.pool.upstream.replicas import Replica, Replicas
 from tools.errors import Capibara6Error, EngineGone, RateLimited, Unavailable, UpstreamFailed
 
-PAUSE_S = (0.05, 0.2)
-HONOURED_S = 1
+RETRY_PAUSE_S = (0.05, 0.2)
+"""Least and most seconds before a retry, chosen at random."""
+MAX_RETRY_AFTER_S = 1
 """An engine's `Retry-After` of at most this is waited for; a longer one is the client's to wait."""
 
 
-async def ask(
-    pool: Pool, spec: ModelSpec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
-) -> Reply:
-    """The engine's reply, of a status below 500. Raises Unavailable, UpstreamFailed or RateLimited."""
-    tried: list[Replica] = []
-    for attempt in range(1, spec.attempts + 1):
+class Target(NamedTuple):
+    """What is behind an instance; `replicas` where it runs elsewhere."""
+
+    backend: Backend
+    replicas: Replicas | None
+
+
+def build_targets(catalog: Catalog, backends: Backends) -> dict[str, Target]:
+    """The target of every instance."""
+    targets: dict[str, Target] = {}
+    for spec in catalog.models.values():
+        for backend in backends.of(spec):
+            urls = backend.urls(spec)
+            targets[instance_name(spec, backend)] = Target(backend, Replicas(urls) if urls else None)
+    return targets
+
+
+class Dispatcher:
+    """Finds the engine of an instance and asks it."""
+
+    def __init__(self, *, targets: Mapping[str, Target], lifecycle: Lifecycle, counters: Counters) -> None:
+        self.targets, self.lifecycle, self.counters = targets, lifecycle, counters
+        self.budget = RetryBudget()
+
+    async def ask(self, spec: ModelSpec, reservation: Reservation, request: UpstreamRequest) -> Reply:
+        """The engine's reply, of a status below 500. Raises Unavailable, UpstreamFailed or RateLimited."""
+        tried: list[Replica] = []
+        for attempt in range(1, spec.attempts + 1):
+            try:
+                return _checked(spec, await self._once(spec, reservation, request, tried))
+            except Capibara6Error as exc:
+                if attempt == spec.attempts or not self._worth_retrying(reservation, exc, attempt, tried):
+                    raise
+                if not self.budget.spend():
+                    raise
+                self.counters.retries += 1
+                await asyncio.sleep((exc.retry_after or 0) + random.uniform(*RETRY_PAUSE_S))
+        raise AssertionError("the loop returns or raises")
+
+    async def check(self, reservation: Reservation) -> None:
+        """The engine failed a request: before the client hears of it, know whether the engine is well."""
+        await self.lifecycle.check(reservation.instance, reservation.generation)
+
+    async def _once(
+        self, spec: ModelSpec, reservation: Reservation, request: UpstreamRequest, tried: list[Replica]
+    ) -> Reply:
+        backend, replicas = self.targets[reservation.instance]
+        if backend.managed:
+            return await self._ask_managed(backend, spec, reservation, request)
+        if replicas is None:
+            return await backend.ask(spec, IN_PROCESS, request)
+        replica = replicas.choose(time.monotonic(), avoid=tried[-1] if tried else None)
+        tried.append(replica)
+        replica.busy += 1
         try:
-            return _judged(spec, await _once(pool, spec, ticket, path, request, body, tried))
-        except Capibara6Error as exc:
-            if attempt == spec.attempts or not _worth_repeating(pool, ticket, exc, attempt, tried):
-                raise
-            if not pool.budget.spend():
-                raise
-            pool.meter.repeats += 1
-            await asyncio.sleep((exc.retry_after or 0) + random.uniform(*PAUSE_S))
-    raise AssertionError("the loop returns or raises")
+            reply = await backend.ask(spec, replica.endpoint, request)
+            _track(replica, reply)
+            return reply
+        except BaseException as exc:
+            replica.busy -= 1
+            if isinstance(exc, Unavailable | UpstreamFailed):
+                replica.breaker.failed(time.monotonic(), exc.message)
+            raise
+
+    async def _ask_managed(
+        self, backend: Backend, spec: ModelSpec, reservation: Reservation, request: UpstreamRequest
+    ) -> Reply:
+        engine = self.lifecycle.engines.get(reservation.instance)
+        if engine is None or engine.generation != reservation.generation:
+            raise EngineGone(f"the engine of {spec.id} has just ended", source="engine", retry_after=1)
+        try:
+            return await backend.ask(spec, engine.endpoint, request)
+        except Unavailable as exc:
+            raise EngineGone(exc.message, source="engine", retry_after=1) from exc
+
+    def _worth_retrying(
+        self, reservation: Reservation, exc: Capibara6Error, attempt: int, tried: list[Replica]
+    ) -> bool:
+        """An engine that failed by itself may do better at once; one that is gone not, but another may."""
+        if (exc.retry_after or 0) > MAX_RETRY_AFTER_S:
+            return False
+        replicas = self.targets[reservation.instance].replicas
+        if replicas is not None and len(tried) < attempt:
+            # Every circuit is open.
+            return False
+        if exc.code == "engine_error":
+            return True
+        return (
+            replicas is not None and len(replicas.all) > 1 and isinstance(exc, Unavailable | UpstreamFailed)
+        )
 
 
-async def _once(
-    pool: Pool,
-    spec: ModelSpec,
-    ticket: Ticket,
-    path: str,
-    request: dict[str, Any],
-    body: bytes,
-    tried: list[Replica],
-) -> Reply:
-    if spec.backend == "extractive":
-        return await inprocess.ask(spec.id, path, request)
-    remote = pool.remotes.get(ticket.instance)
-    if remote is None:
-        return await _own(pool, spec, ticket, path, request, body)
-    replica = remote.choose(time.monotonic(), avoid=tried[-1] if tried else None)
-    tried.append(replica)
-    replica.busy += 1
-    try:
-        if ticket.instance.endswith("@ollama") or spec.backend == "ollama":
-            name = tag(spec.ollama or "")
-            reply = await ollama.ask(pool.session, replica.url, name, spec.id, path, request)
-        else:
-            sent, stream = _addressed(request, body, spec.upstream or spec.id), bool(request.get("stream"))
-            reply = await openai.ask(
-                pool.lines, replica.url + path, sent, key=pool.key(spec), stream=stream, remote=True
-            )
-        _weigh(replica, reply)
-        return reply
-    except BaseException as exc:
-        replica.busy -= 1
-        if isinstance(exc, Unavailable | UpstreamFailed):
-            replica.breaker.failed(time.monotonic(), exc.message)
-        raise
-
-
-async def _own(
-    pool: Pool, spec: ModelSpec, ticket: Ticket, path: str, request: dict[str, Any], body: bytes
-) -> Reply:
-    """Ask an engine that the pool has started."""
-    child = pool.lifecycle.children.get(spec.id)
-    if child is None or child.generation != ticket.generation:
-        raise EngineGone(f"the engine of {spec.id} has just ended", source="engine", retry_after=1)
-    stream = bool(request.get("stream"))
-    try:
-        sent = _addressed(request, body, spec.id)
-        return await openai.ask(pool.lines, child.url + path, sent, key=child.key, stream=stream)
-    except Unavailable as exc:
-        raise EngineGone(exc.message, source="engine", retry_after=1) from exc
-
-
-def _weigh(replica: Replica, reply: Reply) -> None:
+def _track(replica: Replica, reply: Reply) -> None:
     """Count the outcome, and keep the replica busy until the reply is closed."""
     if reply.status >= 500:
         raise _failed(reply)
@@ -108,7 +134,7 @@ def _weigh(replica: Replica, reply: Reply) -> None:
     reply.close = closed
 
 
-def _judged(spec: ModelSpec, reply: Reply) -> Reply:
+def _checked(spec: ModelSpec, reply: Reply) -> Reply:
     """A reply that may go to the client. Our own standing with the engine is not the client's affair."""
     if reply.status >= 500:
         raise _failed(reply)
@@ -130,23 +156,3 @@ def _failed(reply: Reply) -> Capibara6Error:
     failed = kind(f"the engine answered HTTP {reply.status}", source="engine", retry_after=reply.retry_after)
     failed.code = "engine_error"
     return failed
-
-
-def _worth_repeating(
-    pool: Pool, ticket: Ticket, exc: Capibara6Error, attempt: int, tried: list[Replica]
-) -> bool:
-    """An engine that failed by itself may do better at once; one that is gone will not, but another may."""
-    if (exc.retry_after or 0) > HONOURED_S:
-        return False
-    remote = pool.remotes.get(ticket.instance)
-    if remote is not None and len(tried) < attempt:
-        # Every circuit is open.
-        return False
-    if exc.code == "engine_error":
-        return True
-    return remote is not None and len(remote.all) > 1 and isinstance(exc, Unavailable | UpstreamFailed)
-
-
-def _addressed(request: dict[str, Any], body: bytes, name: str) -> bytes:
-    """The body as the client sent it, or with the name that the engine knows the model by."""
-    return body if request["model"] == name else orjson.dumps({**request, "model": name})

@@ -1,30 +1,44 @@
-"""Wires the pool: settings → catalogue, engines, door → one ASGI app."""
+"""Wires the pool: settings → catalogue, engines, scheduler, handlers → one ASGI app."""
 
 import gc
-import time
+from dataclasses import dataclass
 from typing import Any
 
-from servers.pool.http.app import Exchange, PoolApp
-from servers.pool.http.handlers import Routes
-from servers.pool.pool import open_pool
+from servers.pool.consensus.member import MemberClient
+from servers.pool.consensus.stats import ConsensusStats
+from servers.pool.counters import Counters
+from servers.pool.dispatch import Dispatcher, build_targets
+from servers.pool.http.app import PoolApp, Routes
+from servers.pool.http.consensus import ConsensusHandler
+from servers.pool.http.handlers import InferenceHandlers, ModelHandlers, StatusHandlers
+from servers.pool.http.inference import Inference
+from servers.pool.http.metrics import PoolMetrics
+from servers.pool.http.model_list import ModelList
+from servers.pool.http.ollama.handlers import OllamaHandlers
+from servers.pool.http.relay import Relay
+from servers.pool.http.routing import AutoRouter
+from servers.pool.http.status import Status
+from servers.pool.http.tokenize import TokenCounter
+from servers.pool.pool import Pool, open_pool
 from servers.web.serve import listen
 from tools.log import configure, get_logger
 from tools.settings import Settings
 
-COLLECT = (20_000, 20, 50)
+GC_THRESHOLDS = (20_000, 20, 50)
 
 log = get_logger("pool")
 
 
 def build_app(settings: Settings) -> PoolApp:
     """The pool's ASGI app. Its lifespan reads the catalogue and ends all engines on the way out."""
-    routes = Routes()
+    counters = Counters()
 
     async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
         await receive()
         try:
-            async with open_pool(settings) as routes.pool:
-                log.info("ready", models=list(routes.pool.catalog.ids))
+            async with open_pool(settings) as pool:
+                app.routes = build_routes(settings, pool, counters)
+                log.info("ready", models=list(pool.catalog.ids))
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except (OSError, ValueError) as exc:
@@ -32,12 +46,115 @@ def build_app(settings: Settings) -> PoolApp:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    def finished(exchange: Exchange, path: str) -> None:
-        if routes.pool is not None:
-            seconds = time.monotonic() - exchange.arrived
-            routes.pool.meter.finished(path, exchange.status, seconds)
+    app = PoolApp(settings, counters=counters, lifespan=lifespan)
+    return app
 
-    return PoolApp(settings, routes=routes, finished=finished, lifespan=lifespan)
+
+@dataclass(frozen=True)
+class PoolRoutes(Routes):
+    """The routes of one open pool."""
+
+    pool: Pool | None = None
+
+
+def build_routes(settings: Settings, pool: Pool, counters: Counters) -> PoolRoutes:
+    """Hands each handler the parts that it needs."""
+    stats = ConsensusStats()
+    targets = build_targets(pool.catalog, pool.backends)
+    dispatcher = Dispatcher(targets=targets, lifecycle=pool.lifecycle, counters=counters)
+    router = AutoRouter(pool.catalog, pool.availability)
+    inference = _inference(settings, pool, dispatcher, router, counters)
+    asked = InferenceHandlers(
+        catalog=pool.catalog,
+        inference=inference,
+        consensus=_consensus(settings, pool, dispatcher, counters, stats),
+        router=router,
+    )
+    ollama = OllamaHandlers(
+        catalog=pool.catalog,
+        availability=pool.availability,
+        scheduler=pool.scheduler,
+        admission=pool.admission,
+        inference=inference,
+    )
+    routes = asked.routes | ollama.routes | _models(settings, pool).routes
+    routes |= _status(pool, counters, stats).routes
+    return PoolRoutes(routes.exact, routes.prefixed, pool)
+
+
+def _inference(
+    settings: Settings, pool: Pool, dispatcher: Dispatcher, router: AutoRouter, counters: Counters
+) -> Inference:
+    relay = Relay(
+        dispatcher=dispatcher,
+        admission=pool.admission,
+        counters=counters,
+        first_token_s=settings.pool.first_token_s,
+        between_tokens_s=settings.pool.between_tokens_s,
+    )
+    return Inference(
+        catalog=pool.catalog,
+        availability=pool.availability,
+        admission=pool.admission,
+        router=router,
+        relay=relay,
+        budget=dispatcher.budget,
+        counters=counters,
+        keepalive_s=settings.pool.keepalive_s,
+    )
+
+
+def _consensus(
+    settings: Settings, pool: Pool, dispatcher: Dispatcher, counters: Counters, stats: ConsensusStats
+) -> ConsensusHandler:
+    members = MemberClient(
+        catalog=pool.catalog,
+        availability=pool.availability,
+        admission=pool.admission,
+        dispatcher=dispatcher,
+        counters=counters,
+        limits=settings.pool,
+    )
+    return ConsensusHandler(
+        catalog=pool.catalog,
+        availability=pool.availability,
+        members=members,
+        stats=stats,
+        slots=settings.pool.max_loaded,
+    )
+
+
+def _models(settings: Settings, pool: Pool) -> ModelHandlers:
+    models = ModelList(
+        catalog=pool.catalog,
+        backends=pool.backends,
+        availability=pool.availability,
+        scheduler=pool.scheduler,
+        started_at=pool.started_at,
+    )
+    weights = settings.pool.weights.absolute()
+    return ModelHandlers(
+        catalog=pool.catalog,
+        models=models,
+        availability=pool.availability,
+        admission=pool.admission,
+        tokens=TokenCounter(catalog=pool.catalog, backends=pool.backends, weights=weights),
+    )
+
+
+def _status(pool: Pool, counters: Counters, stats: ConsensusStats) -> StatusHandlers:
+    status = Status(
+        catalog=pool.catalog,
+        availability=pool.availability,
+        scheduler=pool.scheduler,
+        lifecycle=pool.lifecycle,
+        memory=pool.memory,
+        decisions=pool.decisions,
+        clock=pool.clock,
+        counters=counters,
+        consensus=stats,
+    )
+    return StatusHandlers(status=status, metrics=PoolMetrics(scheduler=pool.scheduler, counters=counters))
 
 
 def run(settings: Settings) -> None:
@@ -46,5 +163,5 @@ def run(settings: Settings) -> None:
     app = build_app(settings)
     # What is loaded now stays: looking through it again and again would cost a fifth of every request.
     gc.freeze()
-    gc.set_threshold(*COLLECT)
+    gc.set_threshold(*GC_THRESHOLDS)
     listen(app, settings=settings, port=settings.ports.pool)

@@ -1,179 +1,100 @@
-"""The pool itself: catalogue, scheduler and engines in one place; the doors ask it and nothing else."""
+"""The running pool: wires catalogue, backends, scheduler and engine processes, keeps their clocks, ends them.
+
+It holds its parts and does nothing itself: whoever needs one takes that part.
+"""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import aiohttp
 
-from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
-from servers.pool.consensus.stats import ConsensusStats
-from servers.pool.counters import Counters
-from servers.pool.decisions import Events
+from servers.pool.catalog.catalog import Catalog, load_catalog
+from servers.pool.decisions import Decisions
 from servers.pool.engines import process, sockets
 from servers.pool.engines.availability import Availability
+from servers.pool.engines.backends import Backends, build_backends, instance_name
 from servers.pool.engines.lifecycle import Lifecycle
-from servers.pool.engines.memory import Memory, predict
-from servers.pool.routing.policy import PoolState
-from servers.pool.scheduling.instance import Instance, Phase, Ticket
+from servers.pool.engines.memory import Memory
+from servers.pool.scheduling.admission import Admission, notify
+from servers.pool.scheduling.instance import Instance
 from servers.pool.scheduling.scheduler import Scheduler
-from servers.pool.upstream import openai
-from servers.pool.upstream.circuit_breaker import Budget
 from servers.pool.upstream.connection import ConnectionPool
-from servers.pool.upstream.replicas import Replicas
-from tools.errors import ModelUnavailable
+from servers.pool.upstream.http_session import open_session
 from tools.settings import Settings
 
 TICK_S = 0.1
-LOOK_S = 10.0
+REFRESH_S = 10.0
 """How often a running Ollama and the GPU's memory are looked at."""
 
 
+@dataclass(frozen=True)
 class Pool:
-    """Also the scheduler's `Effects`: it passes orders to the lifecycle and wakes those who wait."""
+    """The parts of one running pool."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, session: aiohttp.ClientSession) -> None:
-        self.settings, self.catalog, self.session = settings, catalog, session
-        self.lines = ConnectionPool()
-        self.availability = Availability(settings, catalog, session)
-        self.memory, self.events, self.meter, self.budget = Memory(), Events(), Counters(), Budget()
-        self.lifecycle = Lifecycle(settings, catalog, self.availability, session, self.memory)
-        self.scheduler = Scheduler(self._instances(), settings.pool, self)
-        self.lifecycle.scheduler = self.scheduler
-        self.remotes = self._remotes()
-        self.consensus = ConsensusStats()
-        self.since = int(time.time())
-        self.ticked = time.monotonic()
-        self._keys: dict[str, str] = {}
-        self.start, self.stop = self.lifecycle.start, self.lifecycle.stop
-        self.sleep, self.wake = self.lifecycle.sleep, self.lifecycle.wake
-        self.note, self.free = self.events.note, self.memory.free
+    catalog: Catalog
+    backends: Backends
+    availability: Availability
+    scheduler: Scheduler
+    admission: Admission
+    lifecycle: Lifecycle
+    memory: Memory
+    decisions: Decisions
+    clock: "Clock"
+    started_at: int = field(default_factory=lambda: int(time.time()))
+    """Unix time."""
 
-    def settle(self, ticket: Ticket) -> None:
-        if ticket.waiter is not None and not ticket.waiter.done():
-            ticket.waiter.set_result(None)
 
-    def instances(self, spec: ModelSpec) -> list[str]:
-        """The instances that could serve `spec` now, best first. Raises ModelUnavailable with the reason."""
-        own = self.scheduler.instances.get(spec.id)
-        if own is not None and own.managed and own.phase is Phase.READY:
-            return [spec.id]
-        engine = self.availability.engine(spec)
-        if engine.kind is None:
-            raise ModelUnavailable(
-                f"{spec.id} is not available: {engine.reason}", param="model", source="pool"
-            )
-        if engine.kind != "vllm":
-            return [instance_name(spec, engine.kind)]
-        if own is not None and own.phase in (Phase.COLD, Phase.FAILED) and not own.loads:
-            own.need = predict(spec, self.availability.folder(spec))
-        return [spec.id, instance_name(spec, "ollama")] if self.availability.in_ollama(spec) else [spec.id]
+class Clock:
+    """Lets time pass for the scheduler, and looks now and then at what other programs start and take."""
 
-    async def wait(self, ticket: Ticket, *, pause: float | None = None) -> bool:
-        """Wait until the ticket is settled, or for `pause` seconds; whether it is settled. Cancel-safe."""
-        if ticket.granted or ticket.refused is not None:
-            return True
-        if ticket.waiter is None:
-            ticket.waiter = asyncio.get_running_loop().create_future()
-        try:
-            done, _ = await asyncio.wait({ticket.waiter}, timeout=pause)
-        except asyncio.CancelledError:
-            self.scheduler.leave(ticket, time.monotonic())
-            raise
-        return bool(done)
-
-    async def load(self, spec: ModelSpec) -> None:
-        """Load a model and return when it is ready. Raises what its waiters would hear."""
-        name = self.instances(spec)[0]
-        self.scheduler.load(name, time.monotonic())
-        ticket = self.scheduler.request(name, time.monotonic())
-        try:
-            await self.wait(ticket)
-            if ticket.refused is not None:
-                raise ticket.refused
-        finally:
-            self.scheduler.leave(ticket, time.monotonic())
-
-    def key(self, spec: ModelSpec) -> str | None:
-        """The key of a remote engine, from the file that the catalogue names."""
-        if spec.key_file is None:
-            return None
-        if spec.id not in self._keys:
-            self._keys[spec.id] = spec.key_file.read_text(encoding="utf-8").strip()
-        return self._keys[spec.id]
-
-    def state(self) -> PoolState:
-        """What the router may choose from."""
-        now = time.monotonic()
-        here, loaded, load_s = set[str](), set[str](), dict[str, float]()
-        for spec in self.catalog.models.values():
-            instance = self.scheduler.instances[spec.id]
-            kind = self.availability.engine(spec).kind
-            broken = instance.until > now and not self.availability.in_ollama(spec)
-            if kind is not None and not broken:
-                here.add(spec.id)
-            if kind not in (None, "vllm") or instance.phase is Phase.READY:
-                loaded.add(spec.id)
-            load_s[spec.id] = instance.load_s
-        return PoolState(available=frozenset(here), loaded=frozenset(loaded), load_s=load_s)
+    def __init__(self, scheduler: Scheduler, availability: Availability, memory: Memory) -> None:
+        self.scheduler, self.availability, self.memory = scheduler, availability, memory
+        self.ticked_at = time.monotonic()
+        """When the scheduler was last told the time: health is down when that is long ago."""
 
     async def tick(self) -> None:
-        """The pool's clock."""
+        """Tell the scheduler the time every TICK_S, until cancelled."""
         while True:
             await asyncio.sleep(TICK_S)
-            self.ticked = time.monotonic()
-            self.scheduler.tick(self.ticked)
+            self.ticked_at = time.monotonic()
+            self.scheduler.tick(self.ticked_at)
 
-    async def look(self) -> None:
-        """Keep an eye on what other programs start and take."""
+    async def refresh(self) -> None:
+        """Look at other programs and the GPU every REFRESH_S, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_S)
-            await self.availability.look()
+            await asyncio.sleep(REFRESH_S)
+            await self.availability.refresh()
             if self.memory.gpu_total is not None:
-                await self.memory.look()
-
-    def _instances(self) -> list[Instance]:
-        instances: list[Instance] = []
-        for spec in self.catalog.models.values():
-            idle_s = spec.idle_s or self.settings.pool.idle_s
-            instance = Instance(spec.id, spec.concurrency, spec.local, idle_s, pinned=spec.pinned)
-            instances.append(instance)
-            if spec.local and spec.ollama:
-                instances.append(Instance(instance_name(spec, "ollama"), spec.concurrency, False, idle_s))
-        return instances
-
-    def _remotes(self) -> dict[str, Replicas]:
-        remotes: dict[str, Replicas] = {}
-        for spec in self.catalog.models.values():
-            if spec.ollama:
-                remotes[instance_name(spec, "ollama")] = Replicas([self.availability.ollama_url])
-            if spec.backend == "openai":
-                remotes[spec.id] = Replicas(spec.urls)
-        return remotes
+                await self.memory.refresh()
 
 
-def instance_name(spec: ModelSpec, kind: str) -> str:
-    """The instance of `spec` on a kind of engine: its own, or the one beside it on Ollama."""
-    return f"{spec.id}@ollama" if kind == "ollama" and spec.local else spec.id
+class _Effects:
+    """The scheduler's `Effects`: engines, waiters, the log and the machine's memory."""
+
+    def __init__(self, lifecycle: Lifecycle, decisions: Decisions, memory: Memory) -> None:
+        self.start, self.stop = lifecycle.start, lifecycle.stop
+        self.sleep, self.wake = lifecycle.sleep, lifecycle.wake
+        self.record, self.free_memory = decisions.record, memory.free
+        self.notify = notify
 
 
 @asynccontextmanager
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
-    """A running pool; leaving the block ends its engines. What an earlier pool left behind is ended first."""
+    """A running pool; leaving the block ends its engines. What an earlier pool left behind is ended first.
+
+    Raises ValueError and OSError for a catalogue that can not be read.
+    """
     catalog = load_catalog(settings.pool.catalog)
-    async with openai.open_session() as session:
-        pool = Pool(settings, catalog, session)
-        owner = pool.lifecycle.owner
-        swept = await process.sweep(owner, pool.lifecycle.register.left_behind(owner))
-        sockets.sweep(owner)
-        if swept:
-            pool.events.note("swept", "", pids=swept)
-        await asyncio.gather(pool.availability.look(), pool.memory.look())
-        for spec in catalog.models.values():
-            if spec.pinned and spec.local and pool.availability.engine(spec).kind == "vllm":
-                pool.scheduler.load(spec.id, time.monotonic())
-        clocks = [asyncio.ensure_future(pool.tick()), asyncio.ensure_future(pool.look())]
+    connections = ConnectionPool()
+    async with open_session() as session:
+        pool = _build(settings, catalog, session, connections)
+        await _sweep(pool)
+        await asyncio.gather(pool.availability.refresh(), pool.memory.refresh())
+        _load_pinned(pool)
+        clocks = [asyncio.ensure_future(pool.clock.tick()), asyncio.ensure_future(pool.clock.refresh())]
         try:
             yield pool
         finally:
@@ -181,4 +102,55 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
                 clock.cancel()
             await asyncio.gather(*clocks, return_exceptions=True)
             await pool.lifecycle.close()
-            pool.lines.close()
+            connections.close()
+
+
+def _build(
+    settings: Settings, catalog: Catalog, session: aiohttp.ClientSession, connections: ConnectionPool
+) -> Pool:
+    backends = build_backends(settings, session, connections)
+    instances = {each.name: each for each in _instances(settings, catalog, backends)}
+    availability = Availability(catalog, backends, instances)
+    memory, decisions = Memory(), Decisions()
+    lifecycle = Lifecycle(settings, catalog, availability, session, memory)
+    effects = _Effects(lifecycle, decisions, memory)
+    scheduler = lifecycle.scheduler = Scheduler(instances.values(), settings.pool, effects)
+    return Pool(
+        catalog=catalog,
+        backends=backends,
+        availability=availability,
+        scheduler=scheduler,
+        admission=Admission(scheduler),
+        lifecycle=lifecycle,
+        memory=memory,
+        decisions=decisions,
+        clock=Clock(scheduler, availability, memory),
+    )
+
+
+def _instances(settings: Settings, catalog: Catalog, backends: Backends) -> list[Instance]:
+    """One instance for each model on each of its backends."""
+    instances: list[Instance] = []
+    for spec in catalog.models.values():
+        for backend in backends.of(spec):
+            name = instance_name(spec, backend)
+            idle_s = spec.idle_s or settings.pool.idle_s
+            pinned = spec.pinned and name == spec.id
+            instances.append(Instance(name, spec.concurrency, backend.managed, idle_s, pinned=pinned))
+    return instances
+
+
+async def _sweep(pool: Pool) -> None:
+    """End the processes that an earlier pool of the same name left behind, and remove their sockets."""
+    owner = pool.lifecycle.owner
+    swept = await process.sweep(owner, pool.lifecycle.pidfile.left_behind(owner))
+    sockets.sweep(owner)
+    if swept:
+        pool.decisions.record("swept", "", pids=swept)
+
+
+def _load_pinned(pool: Pool) -> None:
+    for spec in pool.catalog.models.values():
+        backend = pool.availability.of(spec).backend
+        if spec.pinned and backend is not None and backend.managed:
+            pool.scheduler.load(instance_name(spec, backend), time.monotonic())

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from servers.pool.catalog.backends import BACKENDS, BackendName
 from servers.pool.catalog.consensus_options import ConsensusConfig
 from servers.pool.catalog.options import Strict
 from servers.pool.catalog.routing_options import RoutingConfig
@@ -18,8 +19,6 @@ from tools.errors import ModelNotFound
 BUILT_IN = Path(__file__).with_name("models.toml")
 VIRTUAL = ("auto", "consensus")
 """Names that are served by other models; the tables of the same name open them."""
-
-Backend = Literal["vllm", "openai", "ollama", "extractive"]
 
 
 class ModelSpec(Strict):
@@ -30,7 +29,7 @@ class ModelSpec(Strict):
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
-    backend: Backend
+    backend: BackendName
     description: str = ""
     domain: str = "general"
     level: int = Field(default=1, ge=0, le=3)
@@ -57,17 +56,16 @@ class ModelSpec(Strict):
     key_file: Path | None = None
 
     @model_validator(mode="after")
-    def _engine_is_named(self) -> "ModelSpec":
-        needed = {"vllm": self.weights or self.command, "openai": self.urls, "ollama": self.ollama}
-        if not needed.get(self.backend, True):
-            field = {"vllm": "weights", "openai": "urls", "ollama": "ollama"}[self.backend]
-            raise ValueError(f"model {self.id}: backend {self.backend} needs {field}")
+    def _backend_has_what_it_needs(self) -> "ModelSpec":
+        needs = BACKENDS[self.backend].needs
+        if needs and not any(getattr(self, field) for field in needs):
+            raise ValueError(f"model {self.id}: backend {self.backend} needs {needs[0]}")
         return self
 
     @property
     def local(self) -> bool:
         """True when the pool itself may start a process for it: it takes a slot and memory."""
-        return self.backend == "vllm"
+        return BACKENDS[self.backend].managed
 
 
 class Catalog(Strict):

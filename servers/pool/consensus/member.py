@@ -6,18 +6,23 @@ It tries the model's instances one after the other until the first text; what th
 
 import time
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol, TypedDict, cast
 
 import orjson
 
-from servers.pool.catalog.catalog import ModelSpec
-from servers.pool.dispatch import ask
-from servers.pool.pool import Pool
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.catalog.catalog import Catalog, ModelSpec
+from servers.pool.counters import Counters
+from servers.pool.dispatch import Dispatcher
+from servers.pool.engines.availability import Availability
+from servers.pool.scheduling.admission import Admission
+from servers.pool.scheduling.instance import Reservation
+from servers.pool.upstream.backend import UpstreamRequest
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
+from tools.settings import Pool as Limits
 
 PATH = "/v1/chat/completions"
 SAMPLING_FIELDS = (
@@ -54,14 +59,29 @@ class Generate(Protocol):
 
 
 class MemberClient:
-    """Asks the models of `pool` with the sampling fields of one client's `request`."""
+    """Asks the models of one pool for their answers."""
 
-    def __init__(self, pool: Pool, request: JsonObject) -> None:
-        self.pool = pool
-        self.sampling = {name: request[name] for name in SAMPLING_FIELDS if request.get(name) is not None}
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        availability: Availability,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        counters: Counters,
+        limits: Limits,
+    ) -> None:
+        self.catalog, self.availability, self.admission = catalog, availability, admission
+        self.dispatcher, self.counters, self.limits = dispatcher, counters, limits
+
+    def generator(self, request: JsonObject) -> Generate:
+        """Generate with the sampling fields of one client's `request`."""
+        sampling = {name: request[name] for name in SAMPLING_FIELDS if request.get(name) is not None}
+        return partial(self.generate, sampling)
 
     async def generate(
         self,
+        sampling: JsonObject,
         name: str,
         messages: Sequence[JsonObject],
         max_tokens: int,
@@ -70,13 +90,14 @@ class MemberClient:
         temperature: float | None = None,
     ) -> AsyncGenerator[Delta, None]:
         """See Generate. The first of the model's instances that gives any text gives all of it."""
-        spec = self.pool.catalog.spec(name)
-        sampling = self.sampling if temperature is None else {**self.sampling, "temperature": temperature}
+        spec = self.catalog.spec(name)
+        if temperature is not None:
+            sampling = {**sampling, "temperature": temperature}
         request = {
             **sampling, "model": spec.id, "messages": list(messages), "max_tokens": max_tokens,
             "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
-        instances, began = self.pool.instances(spec), False
+        instances, began = self.availability.instances(spec), False
         for instance in instances:
             try:
                 async for delta in self._from_instance(spec, instance, request):
@@ -84,32 +105,33 @@ class MemberClient:
                     yield delta
                 return
             except (Unavailable, UpstreamFailed, UpstreamSilent):
-                self.pool.meter.of(spec.id).failures += 1
+                self.counters.of(spec.id).failures += 1
                 if began or instance == instances[-1]:
                     raise
 
     async def _from_instance(
         self, spec: ModelSpec, instance: str, request: JsonObject
     ) -> AsyncGenerator[Delta, None]:
-        ticket = self.pool.scheduler.request(instance, time.monotonic())
+        reservation = self.admission.request(instance)
         try:
-            await self.pool.wait(ticket)
-            if ticket.refused is not None:
-                raise ticket.refused
-            async for delta in self._stream(spec, ticket, request):
+            await self.admission.wait(reservation)
+            if reservation.refused is not None:
+                raise reservation.refused
+            async for delta in self._stream(spec, reservation, request):
                 yield delta
         finally:
-            self.pool.scheduler.leave(ticket, time.monotonic())
+            self.admission.release(reservation)
 
     async def _stream(
-        self, spec: ModelSpec, ticket: Ticket, request: JsonObject
+        self, spec: ModelSpec, reservation: Reservation, request: JsonObject
     ) -> AsyncGenerator[Delta, None]:
-        bounds, began = self.pool.settings.pool, time.monotonic()
+        bounds, began = self.limits, time.monotonic()
         reader, deadline = Reader(), Deadline(bounds.first_token_s)
         reply = None
         try:
             with deadline:
-                reply = await ask(self.pool, spec, ticket, PATH, request, orjson.dumps(request))
+                asked = UpstreamRequest(PATH, request, orjson.dumps(request))
+                reply = await self.dispatcher.ask(spec, reservation, asked)
                 if reply.events is None:
                     raise _http_error(spec, reply.status, reply.body)
                 async for chunk in reply.events:
@@ -124,19 +146,19 @@ class MemberClient:
         except TimeoutError as exc:
             raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
         except UpstreamFailed:
-            await self.pool.lifecycle.doubt(ticket.instance, ticket.generation)
+            await self.dispatcher.check(reservation)
             raise
         finally:
             if reply is not None:
                 reply.close()
         usage = _usage(reader)
         self._count(spec, usage, began)
-        self.pool.scheduler.spoke(ticket)
+        self.admission.answered(reservation)
         yield usage
 
     def _count(self, spec: ModelSpec, usage: Delta, began: float) -> None:
         now = time.monotonic()
-        self.pool.meter.of(spec.id).answered(
+        self.counters.of(spec.id).answered(
             prompt=usage.prompt_tokens, completion=usage.completion_tokens, seconds=now - began, at=now
         )
 

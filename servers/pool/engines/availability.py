@@ -1,90 +1,94 @@
-"""What is here to serve with: vLLM's environment, weights on disk, a running Ollama. Starts nothing."""
+"""Availability: which backends can serve a model now, on which instances, what is missing. Starts nothing."""
 
-import os
 import time
-from pathlib import Path
-from typing import Literal, NamedTuple
-
-import aiohttp
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
-from servers.pool.upstream import ollama
-from tools.settings import Settings
+from servers.pool.engines.backends import Backends, instance_name
+from servers.pool.routing.policy import PoolState
+from servers.pool.scheduling.instance import Instance, Phase
+from servers.pool.upstream.backend import Backend, ManagedBackend
+from tools.errors import ModelUnavailable
 
 FRESH_S = 1.0
 
-Kind = Literal["vllm", "openai", "ollama", "extractive"]
 
+class Available(NamedTuple):
+    """The backends that can serve a model now, best first; `reason` says why none can and how to get one."""
 
-class Engine(NamedTuple):
-    """What serves a model now; `reason` says why nothing does and how to get it."""
-
-    kind: Kind | None
+    backends: tuple[Backend, ...]
     reason: str = ""
+
+    @property
+    def backend(self) -> Backend | None:
+        """The one that serves it."""
+        return self.backends[0] if self.backends else None
+
+    @property
+    def backend_name(self) -> str | None:
+        """Its name, as the pool's JSON says it."""
+        return self.backends[0].name if self.backends else None
 
 
 class Availability:
-    """Answers `engine(spec)` from the disk and the last look at Ollama; at most FRESH_S old."""
+    """Answers from the disk and the last look at other programs; at most FRESH_S old."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, session: aiohttp.ClientSession) -> None:
-        self.python = settings.pool.vllm_python.absolute()
-        self.weights = settings.pool.weights.absolute()
-        self.ollama_url = settings.ollama_url.rstrip("/")
-        self.catalog = catalog
-        self.session = session
-        self.tags: frozenset[str] = frozenset()
-        self._known: dict[str, tuple[float, Engine]] = {}
+    def __init__(self, catalog: Catalog, backends: Backends, instances: Mapping[str, Instance]) -> None:
+        self.catalog, self.backends, self.all_instances = catalog, backends, instances
+        self._known: dict[str, tuple[float, Available]] = {}
 
-    def engine(self, spec: ModelSpec) -> Engine:
-        """The first engine of `spec` that is here."""
-        if spec.backend in ("openai", "extractive"):
-            return Engine(spec.backend)
+    def of(self, spec: ModelSpec) -> Available:
+        """What can serve the model."""
         now = time.monotonic()
         known = self._known.get(spec.id)
         if known is None or now - known[0] >= FRESH_S:
-            known = self._known[spec.id] = (now, self._find(spec))
+            known = self._known[spec.id] = (now, self._look(spec))
         return known[1]
 
-    def in_ollama(self, spec: ModelSpec) -> bool:
-        return spec.ollama is not None and not self.tags.isdisjoint({spec.ollama, tag(spec.ollama)})
+    def instances(self, spec: ModelSpec) -> list[str]:
+        """The instances that could serve the model now, best first. Raises ModelUnavailable and says why."""
+        own = self.all_instances[spec.id]
+        if own.managed and own.phase is Phase.READY:
+            return [spec.id]
+        backends, reason = self.of(spec)
+        if not backends:
+            raise ModelUnavailable(f"{spec.id} is not available: {reason}", param="model", source="pool")
+        best = backends[0]
+        never_loaded = own.phase in (Phase.COLD, Phase.FAILED) and not own.loads
+        if never_loaded and isinstance(best, ManagedBackend):
+            own.memory_bytes = best.predicted_bytes(spec)
+        return [instance_name(spec, backend) for backend in backends]
 
-    def folder(self, spec: ModelSpec) -> Path:
-        """Where the weights of `spec` are or would be."""
-        return self.weights / (spec.weights or spec.id)
+    def router_state(self) -> PoolState:
+        """What the router may choose from: models that can serve, those loaded, seconds of a load."""
+        now = time.monotonic()
+        available, loaded, load_s = set[str](), set[str](), dict[str, float]()
+        for spec in self.catalog.models.values():
+            instance = self.all_instances[spec.id]
+            backends = self.of(spec).backends
+            elsewhere = any(not backend.managed for backend in backends)
+            if backends and (elsewhere or instance.retry_at <= now):
+                available.add(spec.id)
+            if (backends and not backends[0].managed) or instance.phase is Phase.READY:
+                loaded.add(spec.id)
+            load_s[spec.id] = instance.load_s
+        return PoolState(available=frozenset(available), loaded=frozenset(loaded), load_s=load_s)
 
-    async def look(self) -> None:
-        """Ask for Ollama's models, if any model of the catalogue could use them."""
-        if any(spec.ollama for spec in self.catalog.models.values()):
-            self.tags = await ollama.tags(self.session, self.ollama_url)
-            self._known.clear()
+    async def refresh(self) -> None:
+        """Look at what other programs offer, where any model of the catalogue could use it."""
+        for backend in self.backends.all:
+            if any(backend.serves(spec) for spec in self.catalog.models.values()):
+                await backend.refresh()
+        self._known.clear()
 
-    def _find(self, spec: ModelSpec) -> Engine:
-        missing = self._missing(spec) if spec.backend == "vllm" else None
-        if spec.backend == "vllm" and missing is None:
-            return Engine("vllm")
-        if spec.ollama is None:
-            return Engine(None, missing or "")
-        if self.in_ollama(spec):
-            return Engine("ollama")
-        return Engine(None, "; and ".join(filter(None, [missing, self._no_ollama(spec.ollama)])))
-
-    def _missing(self, spec: ModelSpec) -> str | None:
-        if spec.command:
-            return None
-        if not os.access(self.python, os.X_OK):
-            return f"vLLM's environment is missing: no {self.python} (build it with `make vllm`)"
-        folder = self.folder(spec)
-        if not (folder / "config.json").is_file():
-            how = f"get them with `capibara6 models pull {spec.id}`"
-            return f"the weights are missing: no {folder}/config.json ({how})"
-        return None
-
-    def _no_ollama(self, name: str) -> str:
-        if not self.tags:
-            return f"no Ollama with models answers at {self.ollama_url}"
-        return f"Ollama at {self.ollama_url} has no {name} (get it with `ollama pull {name}`)"
-
-
-def tag(name: str) -> str:
-    """Ollama's full name for a tag that may lack `:latest`."""
-    return name if ":" in name else f"{name}:latest"
+    def _look(self, spec: ModelSpec) -> Available:
+        here: list[Backend] = []
+        reasons: list[str] = []
+        for backend in self.backends.of(spec):
+            reason = backend.missing(spec)
+            if reason is None:
+                here.append(backend)
+            else:
+                reasons.append(reason)
+        return Available(tuple(here), "" if here else "; and ".join(reasons))

@@ -1,16 +1,17 @@
-"""One engine from the pool's side: where it answers, with which key, and whether it really is ours."""
+"""A running engine from the pool's side: where it answers, is it healthy, is it ours; sleep and wake."""
 
 import asyncio
 import secrets
 import socket
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 import orjson
 
 from servers.pool.engines.process import Process
+from servers.pool.upstream.backend import Endpoint
 from tools.errors import ModelUnavailable
+from tools.schema import JsonObject
 
 PROBE = aiohttp.ClientTimeout(total=5.0)
 SLEEP = aiohttp.ClientTimeout(total=60.0)
@@ -20,34 +21,38 @@ POLL_S = (0.05, 0.5)
 
 @dataclass(slots=True, eq=False)
 class EngineHandle:
+    """A process that starts, serves or ends. `serving`: it was ready once and was not told to stop."""
+
     name: str
-    url: str
-    key: str
+    """The instance that it is."""
+    endpoint: Endpoint
     process: Process
     generation: int
     serving: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.key}"}
+        """What it asks of whoever uses its /v1 paths."""
+        return {"authorization": f"Bearer {self.endpoint.key}"}
 
     async def wait_ready(self, session: aiohttp.ClientSession) -> None:
         """Return once it is healthy and proves to be ours. Raises ModelUnavailable when its process ends."""
         pause, longest = POLL_S
         while self.process.alive:
-            if await self._ours(session):
+            if await self._is_ours(session):
                 return
             await asyncio.wait({self.process.exit}, timeout=pause)
             pause = min(longest, pause * 1.5)
-        code, said = self.process.exit.result(), self.process.last_words()
+        code, tail = self.process.exit.result(), self.process.log_tail()
         raise ModelUnavailable(
-            f"{self.name} ended with code {code} while loading: {said}", param="model", source="engine"
+            f"{self.name} ended with code {code} while loading: {tail}", param="model", source="engine"
         )
 
     async def healthy(self, session: aiohttp.ClientSession) -> bool:
+        """Whether it answers 200 to `/health` within 5 s."""
         return await self._get(session, "/health") is not None
 
-    async def foreign(self, session: aiohttp.ClientSession) -> bool:
+    async def replaced(self, session: aiohttp.ClientSession) -> bool:
         """True when something answers at our address although our process is gone."""
         return not self.process.alive and await self._get(session, "/health") is not None
 
@@ -63,7 +68,7 @@ class EngineHandle:
             session, "/v1/completions", {"model": self.name, "prompt": "a", "max_tokens": 1}
         )
 
-    async def _ours(self, session: aiohttp.ClientSession) -> bool:
+    async def _is_ours(self, session: aiohttp.ClientSession) -> bool:
         if await self._get(session, "/health") is None:
             return False
         listed = await self._get(session, "/v1/models")
@@ -81,16 +86,18 @@ class EngineHandle:
 
     async def _get(self, session: aiohttp.ClientSession, path: str) -> bytes | None:
         try:
-            async with session.get(self.url + path, headers=self.headers, timeout=PROBE) as response:
+            async with session.get(self.endpoint.url + path, headers=self.headers, timeout=PROBE) as response:
                 return await response.content.read(2**20) if response.status == 200 else None
         except (aiohttp.ClientError, OSError):
             return None
 
-    async def _post(self, session: aiohttp.ClientSession, path: str, body: Any = None) -> bool:
+    async def _post(self, session: aiohttp.ClientSession, path: str, body: JsonObject | None = None) -> bool:
         headers = {**self.headers, "content-type": "application/json"}
         data = orjson.dumps(body) if body is not None else b""
         try:
-            async with session.post(self.url + path, data=data, headers=headers, timeout=SLEEP) as response:
+            async with session.post(
+                self.endpoint.url + path, data=data, headers=headers, timeout=SLEEP
+            ) as response:
                 await response.read()
                 return response.status == 200
         except (aiohttp.ClientError, OSError):
@@ -98,6 +105,7 @@ class EngineHandle:
 
 
 def new_key() -> str:
+    """A fresh bearer token for one engine."""
     return secrets.token_urlsafe(24)
 
 

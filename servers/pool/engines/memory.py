@@ -1,13 +1,12 @@
-"""How much memory is free, and how much a model will take before anybody has loaded it. Bytes throughout."""
+"""How much memory is free for engines, on the GPU or in RAM. Bytes throughout.
+
+What a model will take is its backend's to say (`engines/vllm.py`).
+"""
 
 import asyncio
 import time
 from pathlib import Path
 
-from servers.pool.catalog.catalog import ModelSpec
-
-ENGINE_BYTES = 1_500 * 2**20
-"""What a vLLM process takes besides weights and cache, measured on CPUs."""
 KEEP_BYTES = 512 * 2**20
 """Never promised to a model: the rest of the machine lives on it."""
 FRESH_S = 0.2
@@ -32,7 +31,7 @@ class Memory:
             self._seen, self._free = now, _ram_free()
         return self._free
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Ask the GPU, if there is one."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -47,16 +46,6 @@ class Memory:
             # Tensor parallelism is the operator's business: one model, one GPU, the emptiest.
             free, total = max((int(row[0]), int(row[1])) for row in rows)
             self.gpu_free, self.gpu_total = free * 2**20, total * 2**20
-
-
-def predict(spec: ModelSpec, folder: Path) -> int:
-    """What a model will take: told by the catalogue, else weights on disk + cache + the engine itself."""
-    if spec.memory_bytes is not None:
-        return spec.memory_bytes
-    if spec.command:
-        return 0
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    return weights + spec.kv_bytes + ENGINE_BYTES
 
 
 def _ram_free() -> int | None:

@@ -1,4 +1,4 @@
-"""Which process groups the pool has started, on disk: a pool killed with its guards finds them again.
+"""Which process groups the pool has started, on disk: a pool killed with its watchdogs finds them again.
 
 An engine may rename itself and so lose its mark; its process group it keeps.
 """
@@ -12,15 +12,19 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Pidfile:
+    """The file and, in memory, the process groups of this pool."""
+
     def __init__(self, file: Path) -> None:
         self.file = file
         self.groups: set[int] = set()
 
     def add(self, group: int) -> None:
+        """A group was started."""
         self.groups.add(group)
         self._write()
 
     def remove(self, group: int) -> None:
+        """A group has ended."""
         self.groups.discard(group)
         self._write()
 
@@ -30,10 +34,10 @@ class Pidfile:
         While a group has members its number is not given away, so only a living leader can be a stranger.
         """
         try:
-            noted = json.loads(self.file.read_text(encoding="utf-8"))
-            if noted["boot"] != _boot():
+            listed = json.loads(self.file.read_text(encoding="utf-8"))
+            if listed["boot"] != _boot():
                 return []
-            return [group for group in noted["groups"] if not process.is_stranger(group, owner)]
+            return [group for group in listed["groups"] if not process.is_stranger(group, owner)]
         except (OSError, ValueError, KeyError, TypeError):
             return []
 

@@ -1,4 +1,4 @@
-"""One engine process: started in its own session under a guard, known by a nonce, its death confirmed.
+"""One engine process: started in its own session under a watchdog, known by a nonce, its death confirmed.
 
 It starts, watches and ends; when to do so is the scheduler's business.
 """
@@ -40,6 +40,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
+        """Whether it has not exited yet."""
         return not self.exit.done()
 
     async def end(self, grace_s: float) -> None:
@@ -57,15 +58,15 @@ class Process:
             self.popen.stdin.close()
         sockets.remove(self.folder)
 
-    def last_words(self, lines: int = 3) -> str:
-        """The end of the engine's log: why it may have died."""
+    def log_tail(self, lines: int = 3) -> str:
+        """The last lines of the engine's log, 600 characters at most: why it may have died."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - 4096))
-                said = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
+                tail = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
         except OSError:
             return ""
-        return " | ".join([line for line in said if line][-lines:])[:600]
+        return " | ".join([line for line in tail if line][-lines:])[:600]
 
     def _signal(self, number: int) -> None:
         try:
@@ -82,7 +83,7 @@ class Process:
 
 
 def spawn(command: Sequence[str], *, env: dict[str, str], nonce: str, owner: str, log: Path) -> Process:
-    """Start `command` under a guard. `owner` names this pool, so that its orphans can be told from others'.
+    """Start `command` under a watchdog. `owner` names this pool: its orphans can be told from others'.
 
     `SOCKETS` in its environment names a folder that lives as long as it does.
 
@@ -100,6 +101,7 @@ def spawn(command: Sequence[str], *, env: dict[str, str], nonce: str, owner: str
 
 
 def new_nonce() -> str:
+    """96 random bits in hex."""
     return secrets.token_hex(12)
 
 
@@ -121,10 +123,10 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
 
 
-async def sweep(owner: str, groups: Sequence[int] = (), *, patience_s: float = 5.0) -> list[int]:
+async def sweep(owner: str, groups: Sequence[int] = (), *, within_s: float = 5.0) -> list[int]:
     """End what an earlier pool of the same name left behind, by mark and group; the pids that were ended."""
     swept: set[int] = set()
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + within_s
     while (orphans := await asyncio.to_thread(_left, owner, groups)) and time.monotonic() < deadline:
         for pid in orphans:
             kill(pid)
@@ -143,21 +145,22 @@ def _left(owner: str, groups: Sequence[int]) -> set[int]:
 
 
 def kill(pid: int) -> None:
+    """SIGKILL; a process that is gone already is fine."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
 
 
-def resident(pids: Sequence[int]) -> int:
-    """Memory of some processes in bytes, shared pages counted once (proportionally)."""
+def resident_bytes(pids: Sequence[int]) -> int:
+    """Memory of some processes, shared pages counted once (proportionally)."""
     return sum(_pss(pid) for pid in pids)
 
 
 def _popen(command: Sequence[str], env: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    guarded = [sys.executable, "-I", "-S", str(WATCHDOG), *command]
+    watched = [sys.executable, "-I", "-S", str(WATCHDOG), *command]
     return subprocess.Popen(
-        guarded, stdin=subprocess.PIPE, stdout=output, stderr=output, env=env, start_new_session=True
+        watched, stdin=subprocess.PIPE, stdout=output, stderr=output, env=env, start_new_session=True
     )
 
 

@@ -18,6 +18,7 @@ def sweep(owner: str) -> None:
 
 
 def remove(folder: Path) -> None:
+    """Remove a folder and the sockets in it."""
     # What can not be removed is somebody else's, who has taken our name.
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,10 +1,18 @@
-"""How a vLLM engine is started: its command line and its environment."""
+"""The vLLM backend: what it needs here, the memory that it will take, how it is started and asked."""
 
+import os
 from pathlib import Path
 
 from servers.pool.catalog.catalog import ModelSpec
-from tools.settings import handed_on
+from servers.pool.upstream import openai
+from servers.pool.upstream.backend import Endpoint, Launch, ManagedBackend, Reply, UpstreamRequest
+from servers.pool.upstream.connection import ConnectionPool
+from tools.settings import Settings, handed_on
 
+ENGINE_BYTES = 1_500 * 2**20
+"""What a vLLM process takes besides weights and cache, measured on CPUs."""
+GPU_SHARE = 0.95
+"""At most this share of a device's memory is asked for."""
 INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "HF_HOME", "XDG_CACHE_HOME", "CUDA_HOME",
     "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "OMP_NUM_THREADS",
@@ -19,35 +27,82 @@ QUIET = {
 }
 
 
-def command(
-    spec: ModelSpec, *, python: Path, folder: Path, port: int, nonce: str, need: int, gpu: int | None
-) -> list[str]:
-    """The program and its arguments. `gpu` is the device's memory in bytes, None on a CPU.
+class Vllm(ManagedBackend):
+    """vLLM from its own environment, or the program in the model's `command`."""
+
+    name = "vllm"
+
+    def __init__(self, settings: Settings, connections: ConnectionPool) -> None:
+        self.python = settings.pool.vllm_python.absolute()
+        self.weights = settings.pool.weights.absolute()
+        self.connections = connections
+
+    def missing(self, spec: ModelSpec) -> str | None:
+        """vLLM's environment, or the weights."""
+        if spec.command:
+            return None
+        if not os.access(self.python, os.X_OK):
+            return f"vLLM's environment is missing: no {self.python} (build it with `make vllm`)"
+        folder = self._folder(spec)
+        if not (folder / "config.json").is_file():
+            how = f"get them with `capibara6 models pull {spec.id}`"
+            return f"the weights are missing: no {folder}/config.json ({how})"
+        return None
+
+    async def ask(self, spec: ModelSpec, endpoint: Endpoint, request: UpstreamRequest) -> Reply:
+        """The engine's reply as it is."""
+        url, body = endpoint.url + request.path, request.body_for(spec.id)
+        return await openai.ask(self.connections, url, body, key=endpoint.key, stream=request.stream)
+
+    def predicted_bytes(self, spec: ModelSpec) -> int:
+        """As `predict`."""
+        return predict(spec, self._folder(spec))
+
+    def command(self, spec: ModelSpec, launch: Launch) -> list[str]:
+        """As the function `command`."""
+        return command(spec, python=self.python, folder=self._folder(spec), launch=launch)
+
+    def environment(self, spec: ModelSpec, launch: Launch) -> dict[str, str]:
+        """As the function `environment`."""
+        return environment(spec, launch.key)
+
+    def _folder(self, spec: ModelSpec) -> Path:
+        return self.weights / (spec.weights or spec.id)
+
+
+def predict(spec: ModelSpec, folder: Path) -> int:
+    """What a model will take, in bytes: told by the catalogue, else weights on disk + cache + the engine."""
+    if spec.memory_bytes is not None:
+        return spec.memory_bytes
+    if spec.command:
+        return 0
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    return weights + spec.kv_bytes + ENGINE_BYTES
+
+
+def command(spec: ModelSpec, *, python: Path, folder: Path, launch: Launch) -> list[str]:
+    """The program and its arguments.
 
     The nonce is served as a second model name: whoever answers on the port proves by it that it is ours.
     """
+    port, nonce = str(launch.port), launch.nonce
     if spec.command:
-        known = {
-            "python": str(python),
-            "port": str(port),
-            "model": str(folder),
-            "name": spec.id,
-            "nonce": nonce,
-        }
+        known = {"python": str(python), "port": port, "model": str(folder), "name": spec.id, "nonce": nonce}
         return [part.format_map(known) for part in (*spec.command, *spec.args)]
-    line = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
-    line += ["--served-model-name", spec.id, nonce, "--host", "127.0.0.1", "--port", str(port)]
-    line += ["--kv-cache-memory-bytes", str(spec.kv_bytes)]
+    words = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
+    words += ["--served-model-name", spec.id, nonce, "--host", "127.0.0.1", "--port", port]
+    words += ["--kv-cache-memory-bytes", str(spec.kv_bytes)]
     if "--load-format" not in spec.args:
-        line += ["--load-format", "safetensors"]
-    if gpu is None:
-        line += ["--enforce-eager"]
+        words += ["--load-format", "safetensors"]
+    if launch.gpu_bytes is None:
+        words += ["--enforce-eager"]
     else:
         # vLLM refuses to start when less than this share of the device is free; others live there too.
-        line += ["--gpu-memory-utilization", f"{min(0.95, need / gpu):.3f}"]
+        share = min(GPU_SHARE, launch.memory_bytes / launch.gpu_bytes)
+        words += ["--gpu-memory-utilization", f"{share:.3f}"]
     if spec.sleep_level:
-        line += ["--enable-sleep-mode"]
-    return [*line, *spec.args]
+        words += ["--enable-sleep-mode"]
+    return [*words, *spec.args]
 
 
 def environment(spec: ModelSpec, key: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Stands between the pool and one engine: nothing of the engine outlives the pool or itself.
+"""The watchdog between the pool and one engine: nothing of the engine outlives the pool or itself.
 
-Run as its own program: `python -I -S guard.py COMMAND…`, its standard input a pipe from the pool. It leads
+Run as its own program: `python -I -S watchdog.py COMMAND…`, its standard input a pipe from the pool. It leads
 the engine's session and adopts every orphan. Standard library only: it starts before anything else.
 """
 
@@ -28,11 +28,11 @@ def main(command: list[str]) -> int:
         signal.signal(number, lambda *_: None)
     # This program has one thread, so the hook between fork and exec is safe.
     engine = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)  # noqa: PLW1509
-    chooser = selectors.DefaultSelector()
-    chooser.register(waker, selectors.EVENT_READ)
-    chooser.register(0, selectors.EVENT_READ)
+    selector = selectors.DefaultSelector()
+    selector.register(waker, selectors.EVENT_READ)
+    selector.register(0, selectors.EVENT_READ)
     while engine.poll() is None:
-        for key, _ in chooser.select():
+        for key, _ in selector.select():
             if key.fd == 0 and not os.read(0, 64):
                 _end_all()
                 return 0

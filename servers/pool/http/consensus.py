@@ -9,30 +9,25 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
 
+from servers.pool.catalog.catalog import Catalog
 from servers.pool.catalog.consensus_options import read_consensus_options
 from servers.pool.consensus.events import Done, Event, MemberFinished, Token
 from servers.pool.consensus.member import MemberClient
 from servers.pool.consensus.plan import Plan, plan
 from servers.pool.consensus.session import Session
-from servers.pool.http.app import JSON, Exchange
-from servers.pool.http.request import plain
-from servers.pool.http.writer import EVENTS
-from servers.pool.pool import Pool
+from servers.pool.consensus.stats import ConsensusStats
+from servers.pool.engines.availability import Availability
+from servers.pool.http.exchange import JSON, HttpExchange
+from servers.pool.http.request import header_value
+from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
 from servers.pool.upstream import openai_format
 from tools.errors import BadRequest, Capibara6Error
 from tools.schema import JsonObject
 
-AHEAD = 64
+BUFFERED = 64
 """So many events may be produced ahead of a slow client."""
 NAME = "consensus"
-
-
-def plan_for(pool: Pool, request: Mapping[str, Any]) -> Plan:
-    """Who would be asked for a checked chat request. Raises BadRequest and ModelNotFound."""
-    options = read_consensus_options(request.get("consensus"))
-    domain = understand(request["messages"]).classification.domain
-    return plan(pool.catalog, pool.state(), options, domain=domain, slots=pool.settings.pool.max_loaded)
 
 
 def summary(plan: Plan) -> JsonObject:
@@ -44,32 +39,48 @@ def summary(plan: Plan) -> JsonObject:
     }  # fmt: skip
 
 
-async def serve(pool: Pool, exchange: Exchange, request: dict[str, Any]) -> None:
-    """Answer one chat request by consensus, streamed or whole."""
-    for name in ("tools", "functions", "logprobs"):
-        if request.get(name):
-            raise BadRequest(f"{name} needs one named model", param=name, source="pool")
-    if (request.get("n") or 1) > 1:
-        raise BadRequest("consensus gives one answer", param="n", source="pool")
-    chosen = plan_for(pool, request)
-    language = understand(request["messages"]).features.question.language
-    most = request.get("max_completion_tokens") or request.get("max_tokens")
-    if most is not None and most < chosen.tokens_each:
-        chosen = replace(chosen, tokens_each=most)
-    generate = MemberClient(pool, request).generate
-    session = Session(chosen, pool.catalog, generate, request["messages"], language)
-    writer = _Writer(pool, exchange, request, chosen)
-    try:
-        async with aclosing(_pumped(session)) as events:
-            await writer.write(events)
-    except Capibara6Error:
-        pool.consensus.failed += 1
-        raise
+class ConsensusHandler:
+    """Answers for one pool; `slots` is how many models may be loaded at once."""
+
+    def __init__(
+        self, *, catalog: Catalog, availability: Availability, members: MemberClient, stats: ConsensusStats, slots: int
+    ) -> None:
+        self.catalog, self.availability, self.members = catalog, availability, members
+        self.stats, self.slots = stats, slots
+
+    def plan_for(self, fields: Mapping[str, Any]) -> Plan:
+        """Who would be asked for a checked chat request. Raises BadRequest and ModelNotFound."""
+        options = read_consensus_options(fields.get("consensus"))
+        domain = understand(fields["messages"]).classification.domain
+        state = self.availability.router_state()
+        return plan(self.catalog, state, options, domain=domain, slots=self.slots)
+
+    async def serve(self, exchange: HttpExchange, fields: JsonObject) -> None:
+        """Answer one chat request by consensus, streamed or whole."""
+        for name in ("tools", "functions", "logprobs"):
+            if fields.get(name):
+                raise BadRequest(f"{name} needs one named model", param=name, source="pool")
+        if (fields.get("n") or 1) > 1:
+            raise BadRequest("consensus gives one answer", param="n", source="pool")
+        chosen = self.plan_for(fields)
+        language = understand(fields["messages"]).features.question.language
+        most = fields.get("max_completion_tokens") or fields.get("max_tokens")
+        if most is not None and most < chosen.tokens_each:
+            chosen = replace(chosen, tokens_each=most)
+        generate = self.members.generator(fields)
+        session = Session(chosen, self.catalog, generate, fields["messages"], language)
+        writer = _Writer(self.stats, exchange, fields, chosen)
+        try:
+            async with aclosing(_events(session)) as events:
+                await writer.write(events)
+        except Capibara6Error:
+            self.stats.failed += 1
+            raise
 
 
-async def _pumped(session: Session) -> AsyncGenerator[Event, None]:
+async def _events(session: Session) -> AsyncGenerator[Event, None]:
     """The session's events from a task of their own: its deadlines must not hit the client's writes."""
-    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(AHEAD)
+    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(BUFFERED)
 
     async def produce() -> None:
         try:
@@ -105,20 +116,20 @@ async def _pumped(session: Session) -> AsyncGenerator[Event, None]:
 class _Writer:
     """Turns events into OpenAI's wire, with what is ours in the fields `capibara6` and `consensus`."""
 
-    def __init__(self, pool: Pool, exchange: Exchange, request: dict[str, Any], plan: Plan) -> None:
-        self.pool, self.exchange, self.plan = pool, exchange, plan
-        self.stream = request.get("stream") is True
-        self.usage = bool((request.get("stream_options") or {}).get("include_usage"))
+    def __init__(self, stats: ConsensusStats, exchange: HttpExchange, fields: JsonObject, plan: Plan) -> None:
+        self.stats, self.exchange, self.plan = stats, exchange, plan
+        self.stream = fields.get("stream") is True
+        self.usage = bool((fields.get("stream_options") or {}).get("include_usage"))
         self.opening = openai_format.head(NAME, "chat.completion.chunk", "chatcmpl")
         self.texts: list[str] = []
-        self.held: list[bytes] = []
+        self.pending: list[bytes] = []
 
     async def write(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
             match event:
                 case MemberFinished(member):
-                    await self._tell(
-                        {"event": "member", "member": member.to_json()}, open_=member.status == "answered"
+                    await self._announce(
+                        {"event": "member", "member": member.to_json()}, start=member.status == "answered"
                     )
                 case Token(text, _):
                     self.texts.append(text)
@@ -128,24 +139,24 @@ class _Writer:
                 case Done():
                     await self._end(event)
 
-    async def _tell(self, said: dict[str, Any], *, open_: bool) -> None:
+    async def _announce(self, event: JsonObject, *, start: bool) -> None:
         if not self.stream:
             return
-        self.held.append(self._chunk({}, capibara6=said))
-        if open_ or self.exchange.streaming:
+        self.pending.append(self._chunk({}, capibara6=event))
+        if start or self.exchange.streaming:
             await self._open()
 
     async def _open(self) -> None:
         if not self.exchange.streaming:
             self.exchange.answered = True
-            await self.exchange.stream(EVENTS, self._headers(_before(self.plan)))
+            await self.exchange.start_stream(SSE, self._headers(_before(self.plan)))
             await self.exchange.write(self._chunk({"role": "assistant", "content": ""}))
-        for chunk in self.held:
+        for chunk in self.pending:
             await self.exchange.write(chunk)
-        self.held.clear()
+        self.pending.clear()
 
     async def _end(self, done: Done) -> None:
-        self.pool.consensus.record(self.plan, done)
+        self.stats.record(self.plan, done)
         shown = result(self.plan, done)
         usage = _usage(done)
         if self.stream:
@@ -153,7 +164,9 @@ class _Writer:
             end = {"consensus": shown, "capibara6": {"event": NAME, NAME: shown}}
             await self.exchange.write(self._chunk({}, finish=done.finish_reason, **end))
             if self.usage:
-                await self.exchange.write(openai_format.line({**self.opening, "choices": [], "usage": usage}))
+                await self.exchange.write(
+                    openai_format.sse_event({**self.opening, "choices": [], "usage": usage})
+                )
             await self.exchange.end(openai_format.DONE)
             return
         message = {"role": "assistant", "content": "".join(self.texts)}
@@ -162,15 +175,15 @@ class _Writer:
             "choices": [openai_format.choice({"message": message}, done.finish_reason)],
         }  # fmt: skip
         self.exchange.answered = True
-        await self.exchange.whole(
+        await self.exchange.send(
             200, openai_format.dumps(body), [JSON, *self._headers(_after(self.plan, done))]
         )
 
-    def _headers(self, said: str) -> list[tuple[bytes, bytes]]:
-        return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", plain(said))]
+    def _headers(self, summary: str) -> list[tuple[bytes, bytes]]:
+        return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", header_value(summary))]
 
-    def _chunk(self, delta: dict[str, Any], *, finish: str | None = None, **more: Any) -> bytes:
-        return openai_format.line(
+    def _chunk(self, delta: JsonObject, *, finish: str | None = None, **more: Any) -> bytes:
+        return openai_format.sse_event(
             {**self.opening, "choices": [openai_format.choice({"delta": delta}, finish)], **more}
         )
 

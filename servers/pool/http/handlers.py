@@ -1,125 +1,181 @@
-"""HTTP in, HTTP out: which path is which verb of the pool. No decision is made here."""
+"""The pool's own paths: each handler reads HTTP, calls one verb and writes HTTP. No decision is made here."""
 
-import time
-from typing import Any
-
-from servers.pool.catalog.catalog import VIRTUAL
-from servers.pool.http import consensus, openapi, status, tokenize, validation
-from servers.pool.http.app import JSON, Exchange, Handler
-from servers.pool.http.chat import answer
-from servers.pool.http.ollama.handlers import OllamaHandlers
+from servers.pool.catalog.catalog import Catalog
+from servers.pool.engines.availability import Availability
+from servers.pool.http import consensus, openapi, validation
+from servers.pool.http.app import Routes
+from servers.pool.http.exchange import JSON, HttpExchange
+from servers.pool.http.inference import Inference
+from servers.pool.http.metrics import PoolMetrics
+from servers.pool.http.model_list import ModelList
 from servers.pool.http.request import PoolRequest
-from servers.pool.http.routing import routed
-from servers.pool.http.writer import EVENTS
-from servers.pool.pool import Pool
+from servers.pool.http.routing import AutoRouter
+from servers.pool.http.status import Status
+from servers.pool.http.tokenize import TokenCounter
+from servers.pool.http.writer import SSE
+from servers.pool.scheduling.admission import Admission
+from servers.pool.upstream.backend import UpstreamRequest
 from tools.errors import BadRequest, NotSupported
+from tools.schema import JsonObject
 
 HTML = [(b"content-type", b"text/html; charset=utf-8")]
 METRICS = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
 
 
-class Routes:
-    """The verbs of one pool; `exact` and `prefixed` are what the door looks requests up in."""
+class InferenceHandlers:
+    """What is asked of models, on OpenAI's paths, and where `auto` would send it."""
 
-    def __init__(self) -> None:
-        self.pool: Pool | None = None
-        self.exact: dict[tuple[str, str], Handler] = {
-            ("POST", "/v1/chat/completions"): self.chat,
-            ("POST", "/v1/completions"): self.completions,
-            ("POST", "/v1/embeddings"): self.embeddings,
-            ("POST", "/v1/route"): self.route,
-            ("POST", "/tokenize"): self.tokenize,
-            ("GET", "/v1/models"): self.models,
-            ("GET", "/health"): self.health,
-            ("GET", "/health/ready"): self.health,
-            ("GET", "/health/live"): self.live,
-            ("GET", "/stats"): self.stats,
-            ("GET", "/metrics"): self.metrics,
-            ("GET", "/openapi.json"): self.openapi,
-            ("GET", "/docs"): self.docs,
-        }
-        self.exact.update(OllamaHandlers(lambda: self.open).exact)
-        self.prefixed: dict[tuple[str, str, str], Handler] = {
-            ("GET", "/v1/models/", ""): self.model,
-            ("POST", "/v1/models/", "/load"): self.load,
-            ("POST", "/v1/models/", "/unload"): self.unload,
-        }
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        inference: Inference,
+        consensus: consensus.ConsensusHandler,
+        router: AutoRouter,
+    ) -> None:
+        self.catalog, self.inference, self.consensus, self.router = catalog, inference, consensus, router
 
     @property
-    def open(self) -> Pool:
-        assert self.pool is not None, "the lifespan opens the pool before requests come"
-        return self.pool
+    def routes(self) -> Routes:
+        """Their paths."""
+        return Routes(
+            {
+                ("POST", "/v1/chat/completions"): self.chat,
+                ("POST", "/v1/completions"): self.completions,
+                ("POST", "/v1/embeddings"): self.embeddings,
+                ("POST", "/v1/route"): self.route,
+            }
+        )
 
-    async def chat(self, exchange: Exchange) -> None:
-        request = validation.chat(validation.parse(exchange.body))
-        if request["model"] == consensus.NAME and self.open.catalog.consensus:
-            await consensus.serve(self.open, exchange, request)
+    async def chat(self, exchange: HttpExchange) -> None:
+        """OpenAI's chat completion, by one model, `auto` or `consensus`."""
+        fields = validation.chat(validation.parse(exchange.body))
+        if fields["model"] == consensus.NAME and self.catalog.consensus:
+            await self.consensus.serve(exchange, fields)
             return
-        await self._answer(exchange, request)
+        await self._answer(exchange, fields)
 
-    async def completions(self, exchange: Exchange) -> None:
+    async def completions(self, exchange: HttpExchange) -> None:
+        """OpenAI's text completion."""
         await self._answer(exchange, validation.completion(validation.parse(exchange.body)))
 
-    async def embeddings(self, exchange: Exchange) -> None:
+    async def embeddings(self, exchange: HttpExchange) -> None:
+        """OpenAI's embeddings."""
         await self._answer(exchange, validation.embedding(validation.parse(exchange.body)))
 
-    async def route(self, exchange: Exchange) -> None:
-        request = validation.chat({"model": "auto", **validation.parse(exchange.body)})
-        plan = consensus.plan_for(self.open, request)
-        route = routed(self.open, exchange, request).model_dump()
-        await exchange.json({**route, "consensus": consensus.summary(plan)})
+    async def route(self, exchange: HttpExchange) -> None:
+        """The router's decision and the consensus that would be asked, without generating."""
+        fields = validation.chat({"model": "auto", **validation.parse(exchange.body)})
+        plan = self.consensus.plan_for(fields)
+        route = self.router.decide(exchange, fields).model_dump()
+        await exchange.send_json({**route, "consensus": consensus.summary(plan)})
 
-    async def tokenize(self, exchange: Exchange) -> None:
-        await exchange.json(await tokenize.count(self.open, validation.parse(exchange.body)))
+    async def _answer(self, exchange: HttpExchange, fields: JsonObject) -> None:
+        model, stream = fields["model"], fields.get("stream") is True
+        if model == "auto" and "messages" not in fields:
+            raise BadRequest("auto chooses for conversations; name a model", param="model", source="pool")
+        upstream = UpstreamRequest(exchange.path, fields, exchange.body)
+        await self.inference.answer(exchange, PoolRequest(upstream, model, SSE, stream))
 
-    async def models(self, exchange: Exchange) -> None:
-        await exchange.json({"object": "list", "data": status.models(self.open)})
 
-    async def model(self, exchange: Exchange) -> None:
-        pool = self.open
-        if exchange.name in VIRTUAL and status.virtual_is_there(pool, exchange.name):
-            await exchange.json(status.virtual(pool, exchange.name))
-            return
-        await exchange.json(status.model(pool, pool.catalog.spec(exchange.name)))
+class ModelHandlers:
+    """What there is, loading and unloading, and counting tokens."""
 
-    async def load(self, exchange: Exchange) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        models: ModelList,
+        availability: Availability,
+        admission: Admission,
+        tokens: TokenCounter,
+    ) -> None:
+        self.catalog, self.list, self.availability = catalog, models, availability
+        self.admission, self.tokens = admission, tokens
+
+    @property
+    def routes(self) -> Routes:
+        """Their paths."""
+        return Routes(
+            {("GET", "/v1/models"): self.models, ("POST", "/tokenize"): self.tokenize},
+            {
+                ("GET", "/v1/models/", ""): self.model,
+                ("POST", "/v1/models/", "/load"): self.load,
+                ("POST", "/v1/models/", "/unload"): self.unload,
+            },
+        )
+
+    async def models(self, exchange: HttpExchange) -> None:
+        """All models."""
+        await exchange.send_json({"object": "list", "data": self.list.all()})
+
+    async def model(self, exchange: HttpExchange) -> None:
+        """One model."""
+        await exchange.send_json(self.list.one(exchange.path_model))
+
+    async def load(self, exchange: HttpExchange) -> None:
         """Returns when the model is loaded; joins a load that runs."""
-        pool = self.open
-        spec = pool.catalog.spec(exchange.name)
-        await pool.load(spec)
-        await exchange.json(status.model(pool, spec))
+        spec = self.catalog.spec(exchange.path_model)
+        await self.admission.load(self.availability.instances(spec)[0])
+        await exchange.send_json(self.list.describe(spec))
 
-    async def unload(self, exchange: Exchange) -> None:
+    async def unload(self, exchange: HttpExchange) -> None:
         """Returns at once; what runs on the model ends first."""
-        pool = self.open
-        spec = pool.catalog.spec(exchange.name)
+        spec = self.catalog.spec(exchange.path_model)
         if not spec.local:
             raise NotSupported(f"{spec.id} is not loaded by this pool", param="model", source="pool")
-        pool.scheduler.unload(spec.id, time.monotonic())
-        await exchange.json(status.model(pool, spec))
+        self.admission.unload(spec.id)
+        await exchange.send_json(self.list.describe(spec))
 
-    async def live(self, exchange: Exchange) -> None:
-        await exchange.json({"status": "ok", "service": "pool"})
+    async def tokenize(self, exchange: HttpExchange) -> None:
+        """The tokens of messages or texts."""
+        await exchange.send_json(await self.tokens.count(validation.parse(exchange.body)))
 
-    async def health(self, exchange: Exchange) -> None:
-        state = status.health(self.open)
-        await exchange.json({"service": "pool", **state}, status=503 if state["status"] == "down" else 200)
 
-    async def stats(self, exchange: Exchange) -> None:
-        await exchange.json(status.stats(self.open))
+class StatusHandlers:
+    """Health, statistics, metrics and the documentation."""
 
-    async def metrics(self, exchange: Exchange) -> None:
-        await exchange.whole(200, status.metrics(self.open), METRICS)
+    def __init__(self, *, status: Status, metrics: PoolMetrics) -> None:
+        self.status, self.collected = status, metrics
 
-    async def openapi(self, exchange: Exchange) -> None:
-        await exchange.whole(200, openapi.as_json(), [JSON])
+    @property
+    def routes(self) -> Routes:
+        """Their paths."""
+        return Routes(
+            {
+                ("GET", "/health"): self.health,
+                ("GET", "/health/ready"): self.health,
+                ("GET", "/health/live"): self.live,
+                ("GET", "/stats"): self.stats,
+                ("GET", "/metrics"): self.metrics,
+                ("GET", "/openapi.json"): self.openapi,
+                ("GET", "/docs"): self.docs,
+            }
+        )
 
-    async def docs(self, exchange: Exchange) -> None:
-        await exchange.whole(200, openapi.page(), HTML)
+    async def live(self, exchange: HttpExchange) -> None:
+        """The process answers."""
+        await exchange.send_json({"status": "ok", "service": "pool"})
 
-    async def _answer(self, exchange: Exchange, request: dict[str, Any]) -> None:
-        model, stream = request["model"], request.get("stream") is True
-        if model == "auto" and "messages" not in request:
-            raise BadRequest("auto chooses for conversations; name a model", param="model", source="pool")
-        order = PoolRequest(exchange.path, request, exchange.body, model, EVENTS, stream)
-        await answer(self.open, exchange, order)
+    async def health(self, exchange: HttpExchange) -> None:
+        """503 when something is stuck."""
+        state = self.status.health()
+        await exchange.send_json(
+            {"service": "pool", **state}, status=503 if state["status"] == "down" else 200
+        )
+
+    async def stats(self, exchange: HttpExchange) -> None:
+        """What runs, waits and was served."""
+        await exchange.send_json(self.status.stats())
+
+    async def metrics(self, exchange: HttpExchange) -> None:
+        """Prometheus' text format."""
+        await exchange.send(200, self.collected.text(), METRICS)
+
+    async def openapi(self, exchange: HttpExchange) -> None:
+        """The OpenAPI document."""
+        await exchange.send(200, openapi.as_json(), [JSON])
+
+    async def docs(self, exchange: HttpExchange) -> None:
+        """The document as a page."""
+        await exchange.send(200, openapi.page(), HTML)

@@ -1,18 +1,19 @@
-"""The pool's OpenAPI document, written by hand as no framework knows its door, and the page that shows it."""
+"""The pool's OpenAPI document, written by hand as no framework knows its paths, and its page."""
 
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import orjson
 import yaml
 from fastapi.openapi.docs import get_swagger_ui_html
 
+from tools.schema import JsonObject
+
 DOCUMENT = Path(__file__).with_name("openapi.yaml")
 
 
-def document() -> dict[str, Any]:
+def document() -> JsonObject:
     """`openapi.yaml`, with this version."""
     read = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
     read["info"]["version"] = version("capibara6")
@@ -22,6 +23,7 @@ def document() -> dict[str, Any]:
 
 @cache
 def as_json() -> bytes:
+    """The document as it is served."""
     return orjson.dumps(document())
 
 

@@ -1,38 +1,42 @@
-"""One request on its way through the pool, from the check to the last byte."""
+"""One model request on its way through the pool, from the check to the last byte, and its headers."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from servers.pool.http.writer import Writer
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.scheduling.instance import Reservation
+from servers.pool.upstream.backend import UpstreamRequest
+
+Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
 class PoolRequest:
-    """One request on its way. `why` says how the serving model was found; `ticket` is its present place,
-    `preface` what a stream says before the engine speaks."""
+    """`model` is asked for, then chosen by the router; `reasons` say how the serving model was found.
 
-    path: str
-    request: dict[str, Any]
-    body: bytes
+    `reservation` is its present place, `first_event` what a stream says before the engine speaks.
+    """
+
+    upstream: UpstreamRequest
+    """What an engine is asked."""
     model: str
     writer: Writer
     stream: bool
-    why: list[str] = field(default_factory=list)
-    ticket: Ticket | None = None
-    preface: bytes = b""
+    reasons: list[str] = field(default_factory=list[str])
+    reservation: Reservation | None = None
+    first_event: bytes = b""
 
-    def headers(self, model: str) -> list[tuple[bytes, bytes]]:
-        ticket = self.ticket
-        waited, loaded = (ticket.waited_s, ticket.load_s) if ticket else (0.0, 0.0)
+    def headers(self, model: str) -> Headers:
+        """Which model answers, why, and how many milliseconds were spent waiting and loading."""
+        reservation = self.reservation
+        waited, loaded = (reservation.waited_s, reservation.load_s) if reservation else (0.0, 0.0)
         return [
             (b"x-capibara6-model", model.encode()),
-            (b"x-capibara6-route", plain("; ".join(self.why)) if self.why else b"asked for"),
+            (b"x-capibara6-route", header_value("; ".join(self.reasons)) if self.reasons else b"asked for"),
             (b"x-capibara6-queue-ms", b"%d" % (waited * 1000)),
             (b"x-capibara6-load-ms", b"%d" % (loaded * 1000)),
         ]
 
 
-def plain(text: str) -> bytes:
+def header_value(text: str) -> bytes:
     """A header value: Latin-1, one line."""
     return text.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")

@@ -1,35 +1,45 @@
-"""Puts the routing decision on one request's way: its model, the reasons in its headers, the first event."""
+"""`model: "auto"` over HTTP: the router's decision, said in headers and in the first event of a stream.
 
-from typing import Any
+How it is decided is the business of `servers/pool/routing/`.
+"""
 
+from servers.pool.catalog.catalog import Catalog
 from servers.pool.catalog.routing_options import api_key_of, read_routing_options
-from servers.pool.http.app import Exchange
+from servers.pool.engines.availability import Availability
+from servers.pool.http.exchange import HttpExchange
 from servers.pool.http.request import PoolRequest
-from servers.pool.http.writer import EVENTS
-from servers.pool.pool import Pool
+from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import choose
 from servers.pool.upstream import openai_format
-from tools.schema import Route
+from tools.schema import JsonObject, Route
 
 
-def routed(pool: Pool, exchange: Exchange, request: dict[str, Any]) -> Route:
-    """The decision for a checked chat request, with the caller's options (its `route` field) and key."""
-    options = read_routing_options(request.pop("route", None), api_key=api_key_of(exchange.headers))
-    return choose(request.get("messages") or [], pool.catalog, pool.state(), options)
+class AutoRouter:
+    """Decides for one catalogue, by what is available now."""
+
+    def __init__(self, catalog: Catalog, availability: Availability) -> None:
+        self.catalog, self.availability = catalog, availability
+
+    def decide(self, exchange: HttpExchange, fields: JsonObject) -> Route:
+        """The decision for a checked chat request, with the caller's options (its `route` field) and key.
+
+        Takes the field `route` out. Raises BadRequest.
+        """
+        options = read_routing_options(fields.pop("route", None), api_key=api_key_of(exchange.headers))
+        return choose(fields.get("messages") or [], self.catalog, self.availability.router_state(), options)
+
+    def apply(self, exchange: HttpExchange, request: PoolRequest) -> None:
+        """Give a request for `auto` its model; an OpenAI stream opens with the decision."""
+        route = self.decide(exchange, request.upstream.fields)
+        request.model = route.model
+        request.reasons = [f"wanted {route.wanted} ({route.confidence:.0%})", *route.reasons]
+        if request.stream and request.writer is SSE:
+            request.first_event = event({"event": "routed", "route": route.model_dump()}, model=route.model)
 
 
-def send_where_wanted(pool: Pool, exchange: Exchange, order: PoolRequest) -> None:
-    """Give an order for `auto` its model; an OpenAI stream opens with the decision."""
-    route = routed(pool, exchange, order.request)
-    order.model = route.model
-    order.why = [f"wanted {route.wanted} ({route.confidence:.0%})", *route.reasons]
-    if order.stream and order.writer is EVENTS:
-        order.preface = event({"event": "routed", "route": route.model_dump()}, model=route.model)
-
-
-def event(said: dict[str, Any], *, model: str) -> bytes:
+def event(content: JsonObject, *, model: str) -> bytes:
     """A chunk of OpenAI's stream that carries nothing but an event of ours."""
     head = openai_format.head(model, "chat.completion.chunk", "chatcmpl")
-    return openai_format.line(
-        {**head, "choices": [openai_format.choice({"delta": {}}, None)], "capibara6": said}
+    return openai_format.sse_event(
+        {**head, "choices": [openai_format.choice({"delta": {}}, None)], "capibara6": content}
     )

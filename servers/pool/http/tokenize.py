@@ -7,38 +7,45 @@ import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
+from servers.pool.catalog.catalog import Catalog
+from servers.pool.engines.backends import Backends
 from servers.pool.http import validation
-from servers.pool.pool import Pool
 from servers.pool.routing.conversation import text_of
 from tools.errors import BadRequest, NotSupported
+from tools.schema import JsonObject
 
 PER_MESSAGE = 4
 """What a chat template adds to a message: its role and the marks around it."""
 
 
-async def count(pool: Pool, request: dict[str, Any]) -> dict[str, Any]:
-    """`{model, messages}` or `{model, prompt}` → `{model, count, counts}`, one count a message or text.
+class TokenCounter:
+    """Counts for one catalogue; `weights` is the folder in which each model has its own."""
 
-    Raises BadRequest, ModelNotFound, and NotSupported where the tokenizer is not on this machine.
-    """
-    texts, extra = _texts(request)
-    spec = pool.catalog.spec(request["model"])
-    if spec.backend == "extractive":
-        counts = [len(text.split()) for text in texts]
-    else:
-        file = pool.availability.folder(spec) / "tokenizer.json" if spec.weights else None
-        if file is None or not file.is_file():
-            raise NotSupported(f"the tokenizer of {spec.id} is not here", param="model", source="pool")
-        counts = await asyncio.to_thread(_count, file, texts)
-    counts = [own + extra for own in counts]
-    return {"model": spec.id, "count": sum(counts), "counts": counts}
+    def __init__(self, *, catalog: Catalog, backends: Backends, weights: Path) -> None:
+        self.catalog, self.backends, self.weights = catalog, backends, weights
+
+    async def count(self, request: JsonObject) -> JsonObject:
+        """`{model, messages}` or `{model, prompt}` → `{model, count, counts}`, one count a message or text.
+
+        Raises BadRequest, ModelNotFound, and NotSupported where the tokenizer is not on this machine.
+        """
+        texts, extra = _texts(request)
+        spec = self.catalog.spec(request["model"])
+        if self.backends.declared(spec).in_process:
+            counts = [len(text.split()) for text in texts]
+        else:
+            file = self.weights / spec.weights / "tokenizer.json" if spec.weights else None
+            if file is None or not file.is_file():
+                raise NotSupported(f"the tokenizer of {spec.id} is not here", param="model", source="pool")
+            counts = await asyncio.to_thread(_count, file, texts)
+        counts = [own + extra for own in counts]
+        return {"model": spec.id, "count": sum(counts), "counts": counts}
 
 
-def _texts(request: dict[str, Any]) -> tuple[list[str], int]:
+def _texts(request: JsonObject) -> tuple[list[str], int]:
     if "messages" in request:
         messages = validation.chat(request)["messages"]
         return [text_of(message.get("content")) for message in messages], PER_MESSAGE

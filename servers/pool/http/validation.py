@@ -1,4 +1,4 @@
-"""Requests are checked here, before any engine sees them. Pure: bytes in, a plain dict out, or BadRequest."""
+"""Validation of requests, before any engine sees them. Pure: bytes in, a JSON object out, or BadRequest."""
 
 import json
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from tools.errors import BadRequest
+from tools.schema import JsonObject
 
 MESSAGES = 2_048
 PARTS = 256
@@ -14,7 +15,7 @@ TOKENS = 1_048_576
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
-def parse(body: bytes) -> dict[str, Any]:
+def parse(body: bytes) -> JsonObject:
     """The JSON object in `body`. NaN, bad UTF-8, deep nesting and repeated top-level keys are refused."""
     try:
         request = orjson.loads(body)
@@ -27,7 +28,7 @@ def parse(body: bytes) -> dict[str, Any]:
     return request
 
 
-def chat(request: dict[str, Any]) -> dict[str, Any]:
+def chat(request: JsonObject) -> JsonObject:
     """Check a chat completion request."""
     _fields(request, CHAT)
     messages = request.get("messages")
@@ -43,14 +44,14 @@ def chat(request: dict[str, Any]) -> dict[str, Any]:
     return request
 
 
-def completion(request: dict[str, Any]) -> dict[str, Any]:
+def completion(request: JsonObject) -> JsonObject:
     """Check a text completion request."""
     _fields(request, COMPLETION)
     _texts(request.get("prompt"), "prompt")
     return request
 
 
-def embedding(request: dict[str, Any]) -> dict[str, Any]:
+def embedding(request: JsonObject) -> JsonObject:
     """Check an embeddings request."""
     _fields(request, EMBEDDING)
     _texts(request.get("input"), "input")
@@ -96,7 +97,7 @@ def _texts(value: Any, name: str) -> None:
             raise _bad(name, "must be text, a list of texts, or token ids")
 
 
-def _fields(request: dict[str, Any], rules: dict[str, Callable[[Any], str | None]]) -> None:
+def _fields(request: JsonObject, rules: dict[str, Callable[[Any], str | None]]) -> None:
     model = request.get("model")
     if not isinstance(model, str) or not model:
         raise _bad("model", "must name a model")
@@ -160,7 +161,7 @@ def _refuse_repeated(body: bytes) -> None:
     # Only the outermost object closes last, so the final call decides; two readers may disagree on repeats.
     repeated: list[str] = []
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    def pairs(items: list[tuple[str, Any]]) -> JsonObject:
         seen = dict(items)
         repeated[:] = (
             [name for name in seen if sum(1 for key, _ in items if key == name) > 1][:1]

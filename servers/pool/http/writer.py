@@ -1,28 +1,46 @@
-"""How an answer is written for the client: here OpenAI's events, as they are."""
+"""How an answer is written for the client: here as OpenAI's server-sent events, as they are."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
 from tools.errors import Capibara6Error
+from tools.schema import JsonObject
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Writer(Protocol):
-    """`turn` takes whole events of OpenAI's stream; `whole` a complete answer, parsed and as bytes."""
+    """Turns OpenAI's answers into what one kind of client reads."""
 
     @property
-    def headers(self) -> Headers: ...
+    def headers(self) -> Headers:
+        """The headers of a stream."""
+        ...
+
     @property
-    def keepalive(self) -> bytes: ...
-    def turn(self, chunk: bytes) -> bytes: ...
-    def last(self) -> bytes: ...
-    def error(self, exc: Capibara6Error) -> bytes: ...
-    def whole(self, said: dict[str, Any], body: bytes) -> bytes: ...
+    def keepalive(self) -> bytes:
+        """What is sent while nothing happens; empty where the format has no such thing."""
+        ...
+
+    def turn(self, chunk: bytes) -> bytes:
+        """Whole events of OpenAI's stream, in the client's format."""
+        ...
+
+    def last(self) -> bytes:
+        """What closes a stream."""
+        ...
+
+    def error(self, exc: Capibara6Error) -> bytes:
+        """An error as the last event of a stream."""
+        ...
+
+    def whole(self, answer: JsonObject, body: bytes) -> bytes:
+        """A complete answer, given parsed and as bytes."""
+        ...
 
 
-class Events:
+class SseWriter:
     """Bytes go through untouched."""
 
     headers: Headers = (
@@ -33,16 +51,20 @@ class Events:
     keepalive: bytes = b": keep-alive\n\n"
 
     def turn(self, chunk: bytes) -> bytes:
+        """As it is."""
         return chunk
 
     def last(self) -> bytes:
+        """Nothing: the engine's own `[DONE]` was the end."""
         return b""
 
     def error(self, exc: Capibara6Error) -> bytes:
+        """The error envelope as an event."""
         return b"data: " + orjson.dumps(exc.envelope()) + b"\n\n"
 
-    def whole(self, said: dict[str, Any], body: bytes) -> bytes:
+    def whole(self, answer: JsonObject, body: bytes) -> bytes:
+        """As it is."""
         return body
 
 
-EVENTS = Events()
+SSE = SseWriter()

@@ -1,10 +1,13 @@
-"""One model's place in the pool: its phase, its queue, what runs on it and what was measured. Data only."""
+"""One instance of a model: phase, queue, what runs on it, what was measured. Data and arithmetic only.
 
+An instance is one model on one backend. Times are seconds of a monotonic clock, sizes are bytes.
+"""
+
+import asyncio
 import math
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from tools.errors import Capibara6Error
 
@@ -17,6 +20,8 @@ OPEN_S = 300.0
 
 
 class Phase(StrEnum):
+    """Where the process behind an instance stands."""
+
     COLD = "cold"
     STARTING = "starting"
     READY = "ready"
@@ -28,24 +33,27 @@ class Phase(StrEnum):
 
 
 _HOLDS_SLOT = frozenset({Phase.STARTING, Phase.READY, Phase.DRAINING, Phase.WAKING, Phase.STOPPING})
-RESTS = frozenset({Phase.COLD, Phase.FAILED, Phase.SLEEPING})
+WITHOUT_SLOT = frozenset({Phase.COLD, Phase.FAILED, Phase.SLEEPING})
 LOADING = frozenset({Phase.STARTING, Phase.WAKING})
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
-    """One request's claim. Exactly one of granted and refused becomes true, once; `left` ends it."""
+class Reservation:
+    """One request's claim on an instance. Exactly one of `granted` and `refused` becomes true, once."""
 
     instance: str
-    since: float
+    queued_at: float
+    """Since when it waits; begins anew when a load that it waited for has ended."""
     granted: bool = False
     refused: Capibara6Error | None = None
-    left: bool = False
+    released: bool = False
     waited_s: float = 0.0
     load_s: float = 0.0
+    """Seconds of the load that it waited for; 0 when it waited for none."""
     generation: int = 0
-    waiter: Any = None
-    """Whatever the owner waits on; the state machine never touches it."""
+    """The instance's generation when it was granted."""
+    waiter: asyncio.Future[None] | None = None
+    """What `Admission` waits on; the state machine never touches it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,81 +62,91 @@ class Instance:
 
     name: str
     concurrency: int
+    """So many requests run on it at once; the others queue."""
     managed: bool
     idle_s: float
+    """After so long without a request it is stopped."""
     pinned: bool = False
-    sleeps: bool = False
+    """Never evicted and never idle."""
+    can_sleep: bool = False
     phase: Phase = Phase.COLD
     generation: int = 0
-    in_flight: set[Ticket] = field(default_factory=set)
-    queue: deque[Ticket] = field(default_factory=deque)
-    since: float = 0.0
-    """When the current phase began."""
+    """Counts its starts: what an earlier process reports is void."""
+    in_flight: set[Reservation] = field(default_factory=set[Reservation])
+    queue: deque[Reservation] = field(default_factory=deque[Reservation])
+    phase_since: float = 0.0
     ready_at: float = 0.0
-    used_at: float = 0.0
+    last_used_at: float = 0.0
     """When the last request ended."""
-    alone_since: float | None = None
+    unwanted_since: float | None = None
     """Since when nobody waits for the load that runs."""
-    wished: bool = False
+    load_requested: bool = False
     """Somebody asked for the model to be loaded, without a request."""
-    leaving_for: str | None = None
-    """While draining: the instance that gets the slot, or the verb that asked."""
-    dozing: bool = False
+    draining_for: str | None = None
+    """While draining: the instance that gets the slot, or `scheduler.UNLOAD`."""
+    falling_asleep: bool = False
     """While stopping: it falls asleep and keeps its process."""
-    outside: bool = False
+    stopping_from_sleep: bool = False
     """While stopping: it was asleep and has no slot to give back."""
-    failures: list[float] = field(default_factory=list)
-    until: float = 0.0
-    cause: Capibara6Error | None = None
+    failed_at: list[float] = field(default_factory=list[float])
+    retry_at: float = 0.0
+    """Not started again before, unless somebody asks for it."""
+    last_error: Capibara6Error | None = None
     silences: int = 0
-    proven: bool = False
-    """Since it became ready it has answered at least once."""
+    """Answers in a row that ended without a first token."""
+    has_answered: bool = False
+    """At least once since it became ready."""
     load_s: float = 0.0
-    need: int = 0
-    """Bytes it is expected to take, or was measured to."""
+    """Seconds of the last load."""
+    memory_bytes: int = 0
+    """What it is expected to take, or was measured to."""
     demand: float = 0.0
     demand_at: float = 0.0
     loads: int = 0
     evictions: int = 0
 
-    def turn(self, phase: Phase, now: float) -> None:
-        self.phase, self.since = phase, now
+    def enter(self, phase: Phase, now: float) -> None:
+        """Change the phase."""
+        self.phase, self.phase_since = phase, now
 
     @property
     def holds_slot(self) -> bool:
-        return self.phase in _HOLDS_SLOT and not self.outside
+        """Whether it counts among `max_loaded`."""
+        return self.phase in _HOLDS_SLOT and not self.stopping_from_sleep
 
     @property
     def wanted(self) -> bool:
-        return bool(self.queue) or self.wished
+        """Whether anybody waits for it."""
+        return bool(self.queue) or self.load_requested
 
     @property
-    def unsettled(self) -> bool:
-        """It wants a slot that it does not have, or leaves one that might not be needed any more."""
-        return self.phase is Phase.DRAINING or (self.phase in RESTS and self.wanted)
+    def needs_plan(self) -> bool:
+        """It wants a slot that it does not have, or gives one up that might not be needed any more."""
+        return self.phase is Phase.DRAINING or (self.phase in WITHOUT_SLOT and self.wanted)
 
     @property
-    def oldest(self) -> float:
-        """Since when somebody waits; infinite when nobody does."""
-        return self.queue[0].since if self.queue else math.inf
+    def waiting_since(self) -> float:
+        """Since when its first waiter waits; infinite when nobody does."""
+        return self.queue[0].queued_at if self.queue else math.inf
 
-    def ask(self, now: float) -> None:
-        """Count one request."""
-        self.demand = self.demand_now(now) + 1.0
+    def count_request(self, now: float) -> None:
+        """Add one request to the demand."""
+        self.demand = self.current_demand(now) + 1.0
         self.demand_at = now
 
-    def demand_now(self, now: float) -> float:
+    def current_demand(self, now: float) -> float:
+        """Requests so far, each worth exp(-age / DEMAND_S)."""
         return self.demand * math.exp((self.demand_at - now) / DEMAND_S)
 
-    def fail(self, now: float, cause: Capibara6Error, *, backoff: bool) -> None:
-        """Note a failure; it decides until when the model is not tried again."""
-        self.failures = [at for at in self.failures if now - at < FAILURES_S] + [now]
-        self.cause = cause
-        if len(self.failures) >= FAILURES:
-            self.until = now + OPEN_S
+    def count_failure(self, now: float, cause: Capibara6Error, *, backoff: bool) -> None:
+        """Note a failure; it decides `retry_at`: after 1 s, 4 s, and then when the circuit closes."""
+        self.failed_at = [at for at in self.failed_at if now - at < FAILURES_S] + [now]
+        self.last_error = cause
+        if len(self.failed_at) >= FAILURES:
+            self.retry_at = now + OPEN_S
         elif backoff:
-            self.until = now + 4.0 ** (len(self.failures) - 1)
+            self.retry_at = now + 4.0 ** (len(self.failed_at) - 1)
 
-    def suspect(self, now: float) -> bool:
-        """True when its last load failed lately: nothing is evicted for it."""
-        return self.cause is not None and any(now - at < FAILURES_S for at in self.failures)
+    def failed_lately(self, now: float) -> bool:
+        """True when its last load failed within FAILURES_S: nothing is evicted for it."""
+        return self.last_error is not None and any(now - at < FAILURES_S for at in self.failed_at)

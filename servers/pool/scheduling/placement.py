@@ -1,11 +1,15 @@
-"""Who loads, who waits, who leaves. Pure: instances in, moves out; it changes nothing and never waits."""
+"""Placement and eviction: decides which model is loaded, which waits, which is evicted, and when.
+
+Pure: instances in, decisions out; it changes nothing and never waits. `scheduler.py` carries them out. The
+decisions are told as a numbered list there.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from servers.pool.scheduling.instance import LOADING, RESTS, Instance, Phase
+from servers.pool.scheduling.instance import LOADING, WITHOUT_SLOT, Instance, Phase
 
 RESIDENCY_S = 10.0
 """A model that was loaded stays at least its own load time, at most this long."""
@@ -14,6 +18,8 @@ ABANDON_S = 5.0
 
 
 class Start(NamedTuple):
+    """Start the instance's process, or wake it."""
+
     name: str
 
 
@@ -24,75 +30,84 @@ class Evict(NamedTuple):
     why: str
 
 
-class Close(NamedTuple):
-    """Close a busy model's door so that it empties for a starving one."""
+class Drain(NamedTuple):
+    """Grant nothing more on a busy model, so that it empties for a starving one."""
 
     name: str
     beneficiary: str
 
 
-class Reopen(NamedTuple):
+class Resume(NamedTuple):
+    """End a drain: its beneficiary has found another place, or nobody waits any more."""
+
     name: str
 
 
-class TooBig(NamedTuple):
+class DoesNotFit(NamedTuple):
     """It can never fit here: its waiters are told."""
 
     name: str
 
 
-Move = Start | Evict | Close | Reopen | TooBig
+Decision = Start | Evict | Drain | Resume | DoesNotFit
 
 
 @dataclass(frozen=True)
-class Rules:
+class Policy:
+    """`slots`: so many models may be loaded. `starve_s`: whoever waited so long is passed by nobody."""
+
     slots: int
     starve_s: float
-    """After so long a wait no fast path of others comes first."""
 
 
-def plan(instances: Mapping[str, Instance], rules: Rules, now: float, free: int | None) -> list[Move]:
-    """The moves that the present state asks for. `free` is memory in bytes, None when unknown."""
+def plan(instances: Mapping[str, Instance], policy: Policy, now: float, free: int | None) -> list[Decision]:
+    """What the present state asks for, in this order. `free` is memory in bytes, None when unknown."""
     managed = [instance for instance in instances.values() if instance.managed]
-    return list(_Table(managed, rules, now, free).moves())
+    return list(_Plan(managed, policy, now, free).decisions())
 
 
-class _Table:
-    """The bookkeeping of one planning: slots and memory as they would be after the moves so far."""
+def worth(instance: Instance, now: float) -> float:
+    """What keeping a model is worth: seconds to reload it x demand for it ÷ memory that it would free."""
+    return max(instance.load_s, 0.001) * instance.current_demand(now) / max(instance.memory_bytes, 1)
 
-    def __init__(self, instances: list[Instance], rules: Rules, now: float, free: int | None) -> None:
-        self.instances, self.rules, self.now = instances, rules, now
-        self.open = rules.slots - sum(1 for instance in instances if instance.holds_slot)
+
+class _Plan:
+    """The bookkeeping of one plan: slots and memory as they would be after the decisions so far."""
+
+    def __init__(self, instances: list[Instance], policy: Policy, now: float, free: int | None) -> None:
+        self.instances, self.policy, self.now = instances, policy, now
+        names = {instance.name for instance in instances}
+        self.open = policy.slots - sum(1 for instance in instances if instance.holds_slot)
         self.stopping = sum(
             1 for instance in instances if instance.phase is Phase.STOPPING and instance.holds_slot
         )
-        self.outside = sum(1 for instance in instances if instance.outside)
-        self.closing = [
+        self.stopping_from_sleep = sum(1 for instance in instances if instance.stopping_from_sleep)
+        self.draining = [
             instance
             for instance in instances
-            if instance.phase is Phase.DRAINING and instance.leaving_for in self.names
+            if instance.phase is Phase.DRAINING and instance.draining_for in names
         ]
-        self.free = math.inf if free is None else free - _unfinished(instances)
-        self.gone: set[str] = set()
+        self.free = math.inf if free is None else free - _promised(instances)
+        self.leaving: set[str] = set()
 
-    @property
-    def names(self) -> set[str]:
-        return {instance.name for instance in self.instances}
-
-    def moves(self) -> Iterator[Move]:
-        wanters = sorted((instance for instance in self.instances if self._wants(instance)), key=_turn)
-        spare = list(self.closing)
+    def decisions(self) -> Iterator[Decision]:
+        # A load that was asked for without a request comes after those who wait.
+        wanters = sorted(
+            (instance for instance in self.instances if self._wants_slot(instance)),
+            key=lambda instance: instance.waiting_since,
+        )
+        spare = list(self.draining)
         for place, instance in enumerate(wanters, start=1):
-            if self.open > 0 and instance.need <= self.free:
+            if self.open > 0 and instance.memory_bytes <= self.free:
                 self.open -= 1
-                self.free -= instance.need
+                self.free -= instance.memory_bytes
                 yield Start(instance.name)
                 continue
             if self.stopping:
                 self.stopping -= 1
-            elif self.open > 0 and self.outside:
+            elif self.open > 0 and self.stopping_from_sleep:
                 # It waits for memory, and a sleeper is just giving some back.
-                self.outside -= 1
+                self.stopping_from_sleep -= 1
             elif spare:
                 spare.pop()
             else:
@@ -101,36 +116,44 @@ class _Table:
                 # Whoever came later does not slip past a model that starves.
                 del spare[: len(wanters) - place]
                 break
-        yield from (Reopen(instance.name) for instance in spare)
+        yield from (Resume(instance.name) for instance in spare)
 
-    def _wants(self, instance: Instance) -> bool:
-        return instance.phase in RESTS and instance.wanted and (instance.wished or self.now >= instance.until)
+    def _wants_slot(self, instance: Instance) -> bool:
+        return (
+            instance.phase in WITHOUT_SLOT
+            and instance.wanted
+            and (instance.load_requested or self.now >= instance.retry_at)
+        )
 
     def _starves(self, instance: Instance) -> bool:
-        return self.now - instance.oldest >= self.rules.starve_s
+        return self.now - instance.waiting_since >= self.policy.starve_s
 
-    def _make_room(self, instance: Instance) -> Iterator[Move]:
-        if instance.suspect(self.now) and not instance.wished:
+    def _make_room(self, instance: Instance) -> Iterator[Decision]:
+        if instance.failed_lately(self.now) and not instance.load_requested:
             return
-        others = [other for other in self.instances if other is not instance and other.name not in self.gone]
-        victim = _cheapest((other for other in others if self._may_leave(other, instance)), self.now)
+        others = [
+            other for other in self.instances if other is not instance and other.name not in self.leaving
+        ]
+        victim = _cheapest((other for other in others if self._evictable(other, instance)), self.now)
         if victim is not None:
-            self.gone.add(victim.name)
+            self.leaving.add(victim.name)
             yield Evict(victim.name, f"room for {instance.name}")
             return
-        if self.open > 0 and not any(other.holds_slot for other in others) and not self.gone:
+        if self.open > 0 and not any(other.holds_slot for other in others) and not self.leaving:
             sleeping = _cheapest((other for other in others if other.phase is Phase.SLEEPING), self.now)
-            if sleeping is not None:
-                self.gone.add(sleeping.name)
-            yield Evict(sleeping.name, f"memory for {instance.name}") if sleeping else TooBig(instance.name)
+            if sleeping is None:
+                yield DoesNotFit(instance.name)
+                return
+            self.leaving.add(sleeping.name)
+            yield Evict(sleeping.name, f"memory for {instance.name}")
             return
         if self._starves(instance):
             busy = _cheapest((o for o in others if o.phase is Phase.READY and not o.pinned), self.now)
             if busy is not None:
-                self.gone.add(busy.name)
-                yield Close(busy.name, instance.name)
+                self.leaving.add(busy.name)
+                yield Drain(busy.name, instance.name)
 
-    def _may_leave(self, other: Instance, wanter: Instance) -> bool:
+    def _evictable(self, other: Instance, wanter: Instance) -> bool:
         if other.phase in LOADING:
             return not other.wanted
         idle = other.phase is Phase.READY and not other.in_flight and not other.wanted and not other.pinned
@@ -138,24 +161,15 @@ class _Table:
         return idle and (settled or self._starves(wanter))
 
 
-def worth(instance: Instance, now: float) -> float:
-    """What keeping a model is worth: seconds to reload it x demand for it ÷ memory it would free."""
-    return max(instance.load_s, 0.001) * instance.demand_now(now) / max(instance.need, 1)
-
-
 def _cheapest(instances: Iterable[Instance], now: float) -> Instance | None:
+    """The one that is cheapest to lose: a load that nobody waits for, then by worth, then by last use."""
     return min(
         instances,
-        key=lambda instance: (instance.phase not in LOADING, worth(instance, now), instance.used_at),
+        key=lambda instance: (instance.phase not in LOADING, worth(instance, now), instance.last_used_at),
         default=None,
     )
 
 
-def _turn(instance: Instance) -> float:
-    # A wish without a waiter comes after those who wait.
-    return instance.oldest
-
-
-def _unfinished(instances: list[Instance]) -> int:
-    """Memory promised to loads that have not taken it yet."""
-    return sum(instance.need for instance in instances if instance.phase in LOADING)
+def _promised(instances: list[Instance]) -> int:
+    """Memory promised to loads that have not taken it yet, in bytes."""
+    return sum(instance.memory_bytes for instance in instances if instance.phase in LOADING)

@@ -1,104 +1,123 @@
-"""The state machine of the pool: events in, effects out. It owns every instance and every ticket.
+"""The scheduler: a state machine, events in, effects out. It owns every instance and every reservation.
 
-It never awaits, so each event is whole: nobody can look and then act on something that changed between.
-Time is an argument. What really starts, stops or answers is behind `Effects`.
+It never awaits, so that each event is whole: nobody can look and then act on something that changed between.
+Time is an argument. It decides nothing about who is loaded or evicted (`placement.py`), counts no queue
+(`queues.py`) and starts no process (`Effects`, in `transitions.py`).
+
+What happens to a request, step by step:
+
+1. The model is ready, nobody queues and its concurrency is not used up: granted. It is busy from now on.
+2. The model failed and may not be tried again yet: refused, 503 with the cause and `Retry-After`.
+3. Its queue or all queues together are full: refused, 429.
+4. Else it queues, and `placement.plan` looks at all models that want a slot, the longest waiter first:
+   a. A slot is free and the memory suffices: start it, or wake it.
+   b. A slot is becoming free already (something stops, or drains for a waiter): wait for that.
+   c. Its last load failed lately: nothing is evicted for it.
+   d. Something may go: a load that nobody waits for, or an idle model (no request, no waiter, not pinned,
+      loaded for as long as its load took, at most 10 s). EVICT the cheapest: load time x demand ÷ memory.
+   e. No slot is held, only memory lacks: EVICT a sleeping model. Without any it never fits: refused, 503.
+   f. It has waited a third of `queue_wait_s`, it starves: DRAIN the cheapest busy model that is not pinned.
+      What runs there ends first. Nobody who came later is served before one that starves.
+   A drain that nobody needs any more is ended (resume).
+5. The load ends: waiters are granted in their order. It fails: all waiters are refused with the cause; retry
+   after 1 s, then 4 s, and the third failure within 300 s closes the model for 300 s.
+6. It waited `queue_wait_s` without the load's own time: refused, 503 `queue_timeout`. A load that takes
+   longer than `load_s` is stopped, its waiters hear 504; one that nobody waits for is stopped after 5 s.
+7. It is released: the next waiter is granted. A model without a request for `idle_s` is stopped.
 """
 
 import math
 from collections.abc import Iterable
-from typing import Any, Protocol, assert_never
+from typing import assert_never
 
-from servers.pool.scheduling.instance import LOADING, Instance, Phase, Ticket
-from servers.pool.scheduling.placement import ABANDON_S, Close, Evict, Reopen, Rules, Start, TooBig, plan
-from servers.pool.scheduling.queues import Queues, closed, too_big
+from servers.pool.scheduling.instance import LOADING, Instance, Phase, Reservation
+from servers.pool.scheduling.placement import (
+    ABANDON_S,
+    Decision,
+    DoesNotFit,
+    Drain,
+    Evict,
+    Policy,
+    Resume,
+    Start,
+    plan,
+)
+from servers.pool.scheduling.queues import Queues, circuit_open, does_not_fit
+from servers.pool.scheduling.transitions import UNLOAD, Effects, Transitions
 from tools.errors import Capibara6Error, Unavailable, UpstreamSilent
 from tools.settings import Pool as Limits
 
-ASKED = "(asked)"
 SILENCES = 2
 """So many answers in a row without a first token, and the engine is taken for dead."""
 
 
-class Effects(Protocol):
-    """The hand of the state machine. Each call returns at once; results come back as events."""
-
-    def start(self, name: str, generation: int) -> None: ...
-    def stop(self, name: str, generation: int) -> None: ...
-    def sleep(self, name: str, generation: int) -> None: ...
-    def wake(self, name: str, generation: int) -> None: ...
-    def settle(self, ticket: Ticket) -> None: ...
-    def note(self, event: str, name: str, **fields: Any) -> None: ...
-    def free(self) -> int | None: ...
-
-
 class Scheduler:
+    """Requests, people and processes report events; `effects` carries out what follows from them."""
+
     def __init__(self, instances: Iterable[Instance], limits: Limits, effects: Effects) -> None:
         self.instances = {instance.name: instance for instance in instances}
         self.limits = limits
         self.effects = effects
-        self.rules = Rules(slots=limits.max_loaded, starve_s=limits.queue_wait_s / 3)
-        self.queues = Queues(limits, effects.settle)
+        self.policy = Policy(slots=limits.max_loaded, starve_s=limits.queue_wait_s / 3)
+        self.queues = Queues(limits, effects.notify)
+        self.transitions = Transitions(effects)
         for instance in self.instances.values():
             if not instance.managed:
                 instance.phase = Phase.READY
 
     # What requests do.
 
-    def request(self, name: str, now: float) -> Ticket:
-        """A claim on `name`: granted, refused, or waiting until `settle` is called for it."""
+    def request(self, name: str, now: float) -> Reservation:
+        """A claim on the instance `name`: granted, refused, or waiting until `Effects.notify` tells."""
         instance = self.instances[name]
-        instance.ask(now)
-        ticket = Ticket(name, now)
+        instance.count_request(now)
+        reservation = Reservation(name, now)
         if (
             instance.phase is Phase.READY
             and not instance.queue
             and len(instance.in_flight) < instance.concurrency
         ):
-            self.queues.grant(instance, ticket, now)
-            return ticket
-        ticket.refused = self.queues.objection(instance, now)
-        if ticket.refused is None:
-            self.queues.add(instance, ticket)
+            self.queues.grant(instance, reservation, now)
+            return reservation
+        reservation.refused = self.queues.refusal(instance, now)
+        if reservation.refused is None:
+            self.queues.add(instance, reservation)
             self._plan(now)
-        return ticket
+        return reservation
 
-    def leave(self, ticket: Ticket, now: float) -> None:
+    def release(self, reservation: Reservation, now: float) -> None:
         """The request is over, or its client went. Safe to call more than once."""
-        if ticket.left:
+        if reservation.released:
             return
-        ticket.left = True
-        instance = self.instances[ticket.instance]
-        if ticket in instance.in_flight:
-            instance.in_flight.discard(ticket)
-            instance.used_at = now
+        reservation.released = True
+        instance = self.instances[reservation.instance]
+        if reservation in instance.in_flight:
+            instance.in_flight.discard(reservation)
+            instance.last_used_at = now
             if instance.queue or instance.phase is not Phase.READY:
-                self._emptied(instance, now)
+                self._place_freed(instance, now)
             elif not instance.in_flight and self.queues.queued:
                 self._plan(now)
-        elif not ticket.granted and ticket.refused is None:
-            self.queues.remove(instance, ticket)
+        elif not reservation.granted and reservation.refused is None:
+            self.queues.remove(instance, reservation)
             if instance.phase in LOADING and not instance.wanted:
-                instance.alone_since = now
+                instance.unwanted_since = now
             self._plan(now)
 
-    def spoke(self, ticket: Ticket) -> None:
+    def answered(self, reservation: Reservation) -> None:
         """The engine answered this request: it is alive."""
-        instance = self.instances[ticket.instance]
-        instance.silences, instance.proven = 0, True
+        instance = self.instances[reservation.instance]
+        instance.silences, instance.has_answered = 0, True
 
-    def silent(self, ticket: Ticket, now: float) -> None:
+    def fell_silent(self, reservation: Reservation, now: float) -> None:
         """The engine let this request wait in vain; twice in a row and it is restarted."""
-        instance = self.instances[ticket.instance]
-        if not instance.managed or ticket.generation != instance.generation:
+        instance = self.instances[reservation.instance]
+        if not instance.managed or reservation.generation != instance.generation:
             return
         instance.silences += 1
         if instance.silences >= SILENCES and instance.phase in (Phase.READY, Phase.DRAINING):
-            self.died(
-                instance.name,
-                instance.generation,
-                UpstreamSilent("the engine fell silent", source="engine"),
-                now,
-            )
+            silent = UpstreamSilent("the engine fell silent", source="engine")
+            self.died(instance.name, instance.generation, silent, now)
 
     # What people ask.
 
@@ -106,45 +125,47 @@ class Scheduler:
         """Load without a request. It also closes the circuit: somebody means to have repaired the model."""
         instance = self.instances[name]
         if instance.managed and instance.phase is not Phase.READY:
-            instance.wished = True
-            instance.failures.clear()
-            instance.until = 0.0
+            instance.load_requested = True
+            instance.failed_at.clear()
+            instance.retry_at = 0.0
             self._plan(now)
 
     def unload(self, name: str, now: float) -> None:
         """Stop a model once what runs on it has ended. Waiters of a load that is cut short are refused."""
         instance = self.instances[name]
-        instance.wished = False
+        instance.load_requested = False
         if not instance.managed:
             return
         if instance.phase is Phase.READY and instance.in_flight:
-            instance.leaving_for = ASKED
-            instance.turn(Phase.DRAINING, now)
+            instance.draining_for = UNLOAD
+            instance.enter(Phase.DRAINING, now)
         elif instance.phase in (*LOADING, Phase.READY, Phase.SLEEPING):
-            self.queues.refuse_all(
-                instance, Unavailable(f"{name} was unloaded", source="pool", retry_after=1)
-            )
-            self._stop(instance, "asked", now)
+            unloaded = Unavailable(f"{name} was unloaded", source="pool", retry_after=1)
+            self.queues.refuse_all(instance, unloaded)
+            self.transitions.stop(instance, "asked", now)
 
     # What processes report. A report of an earlier generation is void.
 
-    def ready(self, name: str, generation: int, now: float, *, need: int = 0, sleeps: bool = False) -> None:
+    def ready(
+        self, name: str, generation: int, now: float, *, memory_bytes: int = 0, can_sleep: bool = False
+    ) -> None:
+        """It has started or woken up. `memory_bytes` is what it was measured to take, 0 when unknown."""
         instance = self.instances[name]
         if generation != instance.generation or instance.phase not in LOADING:
             return
+        took = now - instance.phase_since
         if instance.phase is Phase.STARTING:
-            instance.load_s = now - instance.since
+            instance.load_s = took
             instance.loads += 1
-            instance.need = need or instance.need
-            instance.sleeps = sleeps
-        self.effects.note("ready", name, seconds=round(now - instance.since, 3), waiting=len(instance.queue))
-        took = now - instance.since
-        instance.turn(Phase.READY, now)
-        instance.ready_at = instance.used_at = now
-        instance.wished, instance.silences, instance.alone_since = False, 0, None
-        instance.proven, instance.cause = False, None
+            instance.memory_bytes = memory_bytes or instance.memory_bytes
+            instance.can_sleep = can_sleep
+        self.effects.record("ready", name, seconds=round(took, 3), waiting=len(instance.queue))
+        instance.enter(Phase.READY, now)
+        instance.ready_at = instance.last_used_at = now
+        instance.load_requested, instance.silences, instance.unwanted_since = False, 0, None
+        instance.has_answered, instance.last_error = False, None
         self.queues.restart_waits(instance, now, took)
-        self.queues.pump(instance, now)
+        self.queues.grant_free(instance, now)
         self._plan(now)
 
     def load_failed(self, name: str, generation: int, cause: Capibara6Error, now: float) -> None:
@@ -152,21 +173,25 @@ class Scheduler:
         instance = self.instances[name]
         if generation != instance.generation or instance.phase not in LOADING:
             return
-        self._load_failed(instance, cause, now)
-        instance.turn(Phase.FAILED, now)
+        self._fail_load(instance, cause, now)
+        instance.enter(Phase.FAILED, now)
         self._plan(now)
 
-    def slept(self, name: str, generation: int, now: float, *, well: bool) -> None:
+    def slept(self, name: str, generation: int, now: float, *, asleep: bool) -> None:
         """It fell asleep, or could not: then it is stopped."""
         instance = self.instances[name]
-        if generation != instance.generation or instance.phase is not Phase.STOPPING or not instance.dozing:
+        if (
+            generation != instance.generation
+            or instance.phase is not Phase.STOPPING
+            or not instance.falling_asleep
+        ):
             return
-        instance.dozing = False
-        if well:
-            instance.turn(Phase.SLEEPING, now)
+        instance.falling_asleep = False
+        if asleep:
+            instance.enter(Phase.SLEEPING, now)
             self._plan(now)
             return
-        instance.sleeps = False
+        instance.can_sleep = False
         self.effects.stop(name, generation)
 
     def died(self, name: str, generation: int, cause: Capibara6Error, now: float) -> None:
@@ -176,24 +201,24 @@ class Scheduler:
             Phase.READY, Phase.DRAINING, Phase.SLEEPING, Phase.WAKING, Phase.STOPPING,
         ):  # fmt: skip
             return
-        if instance.phase is Phase.STOPPING and not instance.dozing:
+        if instance.phase is Phase.STOPPING and not instance.falling_asleep:
             return
-        self.effects.note("died", name, cause=cause.message, in_flight=len(instance.in_flight))
-        if not instance.proven:
+        self.effects.record("died", name, cause=cause.message, in_flight=len(instance.in_flight))
+        if not instance.has_answered:
             # It loads but never answers: without counting that, it would be reloaded for ever.
-            instance.fail(now, cause, backoff=False)
+            instance.count_failure(now, cause, backoff=False)
         instance.in_flight.clear()
-        if instance.until > now:
-            self.queues.refuse_all(instance, closed(instance, now))
-        self._stop(instance, "died", now)
+        if instance.retry_at > now:
+            self.queues.refuse_all(instance, circuit_open(instance, now))
+        self.transitions.stop(instance, "died", now)
 
     def stopped(self, name: str, generation: int, now: float) -> None:
         """Death is confirmed and memory is back: the slot is free."""
         instance = self.instances[name]
         if generation != instance.generation or instance.phase is not Phase.STOPPING:
             return
-        instance.outside = False
-        instance.turn(Phase.FAILED if instance.until > now else Phase.COLD, now)
+        instance.stopping_from_sleep = False
+        instance.enter(Phase.FAILED if instance.retry_at > now else Phase.COLD, now)
         instance.in_flight.clear()
         self._plan(now)
 
@@ -207,101 +232,67 @@ class Scheduler:
 
     # Inside.
 
-    def _emptied(self, instance: Instance, now: float) -> None:
-        """A place on `instance` became free."""
+    def _place_freed(self, instance: Instance, now: float) -> None:
         if instance.phase is Phase.READY:
-            self.queues.pump(instance, now)
+            self.queues.grant_free(instance, now)
         elif instance.phase is Phase.DRAINING and not instance.in_flight:
-            instance.evictions += instance.leaving_for != ASKED
-            self._leave_slot(instance, f"drained for {instance.leaving_for}", now)
+            instance.evictions += instance.draining_for != UNLOAD
+            self.transitions.release_slot(instance, f"drained for {instance.draining_for}", now)
         if self.queues.queued:
             self._plan(now)
 
-    def _load_failed(self, instance: Instance, cause: Capibara6Error, now: float) -> None:
-        instance.wished = False
-        instance.fail(now, cause, backoff=True)
-        self.effects.note("load_failed", instance.name, cause=cause.message, failures=len(instance.failures))
+    def _fail_load(self, instance: Instance, cause: Capibara6Error, now: float) -> None:
+        instance.load_requested = False
+        instance.count_failure(now, cause, backoff=True)
+        self.effects.record(
+            "load_failed", instance.name, cause=cause.message, failures=len(instance.failed_at)
+        )
         if cause.retry_after is None:
-            cause.retry_after = max(1, math.ceil(instance.until - now))
+            cause.retry_after = max(1, math.ceil(instance.retry_at - now))
         self.queues.refuse_all(instance, cause)
 
     def _age(self, instance: Instance, now: float) -> None:
-        unused = not instance.in_flight and not instance.wanted
         if instance.phase in LOADING:
-            if now - instance.since >= self.limits.load_s:
-                waited = UpstreamSilent(
-                    f"{instance.name} did not load within {self.limits.load_s:g} s", source="pool"
-                )
-                self._load_failed(instance, waited, now)
-                self._stop(instance, "load timeout", now)
-            elif (
-                instance.alone_since is not None
-                and not instance.wanted
-                and now - instance.alone_since >= ABANDON_S
-            ):
-                self._stop(instance, "nobody waits", now)
-        elif instance.phase in (Phase.READY, Phase.SLEEPING) and unused and not instance.pinned:
-            self._stop_idle(instance, now)
-
-    def _stop_idle(self, instance: Instance, now: float) -> None:
-        if now - max(instance.used_at, instance.since) >= instance.idle_s:
-            self._stop(instance, "idle", now)
-
-    def _leave_slot(self, instance: Instance, why: str, now: float) -> None:
-        """Give the slot up: asleep where the engine can, else stopped."""
-        if (
-            not instance.sleeps
-            or instance.phase not in (Phase.READY, Phase.DRAINING)
-            or instance.leaving_for == ASKED
+            self._age_load(instance, now)
+        elif (
+            instance.phase in (Phase.READY, Phase.SLEEPING)
+            and not (instance.in_flight or instance.wanted or instance.pinned)
+            and now - max(instance.last_used_at, instance.phase_since) >= instance.idle_s
         ):
-            self._stop(instance, why, now)
-            return
-        self.effects.note("sleeping", instance.name, why=why)
-        instance.turn(Phase.STOPPING, now)
-        instance.dozing, instance.leaving_for = True, None
-        self.effects.sleep(instance.name, instance.generation)
+            self.transitions.stop(instance, "idle", now)
 
-    def _stop(self, instance: Instance, why: str, now: float) -> None:
-        self.effects.note("stopping", instance.name, why=why)
-        instance.outside = instance.phase is Phase.SLEEPING
-        instance.turn(Phase.STOPPING, now)
-        instance.dozing, instance.leaving_for, instance.alone_since = False, None, None
-        self.effects.stop(instance.name, instance.generation)
-
-    def _start(self, instance: Instance, now: float) -> None:
-        instance.alone_since = None
-        if instance.phase is Phase.SLEEPING:
-            self.effects.note("waking", instance.name, waiting=len(instance.queue))
-            instance.turn(Phase.WAKING, now)
-            self.effects.wake(instance.name, instance.generation)
-            return
-        instance.generation += 1
-        self.effects.note("starting", instance.name, waiting=len(instance.queue))
-        instance.turn(Phase.STARTING, now)
-        self.effects.start(instance.name, instance.generation)
+    def _age_load(self, instance: Instance, now: float) -> None:
+        if now - instance.phase_since >= self.limits.load_s:
+            late = f"{instance.name} did not load within {self.limits.load_s:g} s"
+            self._fail_load(instance, UpstreamSilent(late, source="pool"), now)
+            self.transitions.stop(instance, "load timeout", now)
+        elif (
+            instance.unwanted_since is not None
+            and not instance.wanted
+            and now - instance.unwanted_since >= ABANDON_S
+        ):
+            self.transitions.stop(instance, "nobody waits", now)
 
     def _plan(self, now: float) -> None:
-        if not any(instance.managed and instance.unsettled for instance in self.instances.values()):
-            return
-        for move in plan(self.instances, self.rules, now, self.effects.free()):
-            instance = self.instances[move.name]
-            match move:
-                case Start():
-                    self._start(instance, now)
-                case Evict(why=why):
-                    instance.evictions += 1
-                    self._leave_slot(instance, why, now)
-                case Close(beneficiary=beneficiary):
-                    self.effects.note("closing", instance.name, why=f"{beneficiary} starves")
-                    instance.turn(Phase.DRAINING, now)
-                    instance.leaving_for = beneficiary
-                case Reopen():
-                    self.effects.note("reopened", instance.name)
-                    instance.turn(Phase.READY, now)
-                    instance.leaving_for = None
-                    self.queues.pump(instance, now)
-                case TooBig():
-                    self.queues.refuse_all(instance, too_big(instance))
-                    instance.wished = False
-                case _:
-                    assert_never(move)
+        if any(instance.managed and instance.needs_plan for instance in self.instances.values()):
+            for decision in plan(self.instances, self.policy, now, self.effects.free_memory()):
+                self._carry_out(decision, now)
+
+    def _carry_out(self, decision: Decision, now: float) -> None:
+        instance = self.instances[decision.name]
+        match decision:
+            case Start():
+                self.transitions.start(instance, now)
+            case Evict(why=why):
+                instance.evictions += 1
+                self.transitions.release_slot(instance, why, now)
+            case Drain(beneficiary=beneficiary):
+                self.transitions.drain(instance, beneficiary, now)
+            case Resume():
+                self.transitions.resume(instance, now)
+                self.queues.grant_free(instance, now)
+            case DoesNotFit():
+                self.queues.refuse_all(instance, does_not_fit(instance))
+                instance.load_requested = False
+            case _:
+                assert_never(decision)

@@ -1,4 +1,4 @@
-"""When to stop asking something that fails, and how much repeating the pool may do in all. Pure state."""
+"""Circuit breaker and retry budget: when to stop asking what fails, how many retries in all. Pure state."""
 
 OPENS_AFTER = 3
 """So many failures in a row open the circuit."""
@@ -9,36 +9,38 @@ OPEN_S = (5.0, 60.0)
 class CircuitBreaker:
     """One remote engine. After the open time one request may try; it closes the circuit or opens it again."""
 
-    __slots__ = ("failures", "last", "open_s", "until")
+    __slots__ = ("failures", "last_failure", "open_s", "open_until")
 
     def __init__(self) -> None:
         self.failures = 0
-        self.until = 0.0
+        self.open_until = 0.0
         self.open_s = OPEN_S[0]
-        self.last = ""
+        self.last_failure = ""
 
     def closed(self, now: float) -> bool:
         """May it be asked? When the open time is over this lets one request through."""
         if self.failures < OPENS_AFTER:
             return True
-        if now < self.until:
+        if now < self.open_until:
             return False
-        self.until = now + self.open_s
+        self.open_until = now + self.open_s
         return True
 
     def succeeded(self) -> None:
+        """An answer came: close the circuit."""
         self.failures, self.open_s = 0, OPEN_S[0]
 
     def failed(self, now: float, why: str) -> None:
+        """Count a failure; the third in a row opens the circuit, each one more doubles its time."""
         self.failures += 1
-        self.last = why
+        self.last_failure = why
         if self.failures > OPENS_AFTER:
             self.open_s = min(OPEN_S[1], self.open_s * 2)
-        self.until = now + self.open_s
+        self.open_until = now + self.open_s
 
 
-class Budget:
-    """Repeats may be at most a tenth of the requests, with a small credit to begin with."""
+class RetryBudget:
+    """Retries may be at most a tenth of the requests, with a small credit to begin with."""
 
     __slots__ = ("credit",)
 
@@ -53,7 +55,7 @@ class Budget:
             self.credit += self.SHARE
 
     def spend(self) -> bool:
-        """True when one more repeat is affordable."""
+        """True when one more retry is affordable."""
         if self.credit < 1.0:
             return False
         self.credit -= 1.0

@@ -1,55 +1,85 @@
-"""Ollama as an engine, over its native API: finds it, lists its tags, asks it and reads its NDJSON."""
+"""The Ollama backend, over its native API: finds it, lists its tags, asks it and reads its NDJSON."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
 import aiohttp
 import orjson
 
+from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.upstream import openai_format
+from servers.pool.upstream.backend import Backend, Endpoint, Reply, UpstreamRequest
+from servers.pool.upstream.http_session import translated
 from servers.pool.upstream.ollama_translate import to_native
-from servers.pool.upstream.openai import translated
-from servers.pool.upstream.reply import Piece, Reply
+from servers.pool.upstream.openai_format import Piece
 from tools.errors import BadRequest, UpstreamFailed
+from tools.schema import JsonObject
 
 LINE_BYTES = 2**20
 FIND_S = 1.0
 
 
-async def tags(session: aiohttp.ClientSession, url: str) -> frozenset[str]:
-    """The models that an Ollama at `url` has pulled; empty when none answers there."""
-    try:
-        async with session.get(f"{url}/api/tags", timeout=aiohttp.ClientTimeout(total=FIND_S)) as response:
-            listed = orjson.loads(await response.read())
-        return frozenset(model["name"] for model in listed["models"])
-    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError):
-        return frozenset()
+class Ollama(Backend):
+    """A running Ollama with the model's tag, for models of this backend or in place of an engine of ours."""
+
+    name = "ollama"
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url, self.session = url.rstrip("/"), session
+        self.tags: frozenset[str] = frozenset()
+        """The models that it has pulled, as of the last `refresh`."""
+
+    def serves(self, spec: ModelSpec) -> bool:
+        """A model that names a tag and has no other engine than one that the pool would start."""
+        return spec.backend == self.name or (spec.local and spec.ollama is not None)
+
+    def missing(self, spec: ModelSpec) -> str | None:
+        """No Ollama, or none with the tag."""
+        name = spec.ollama or ""
+        if not self.tags.isdisjoint({name, full_tag(name)}):
+            return None
+        if not self.tags:
+            return f"no Ollama with models answers at {self.url}"
+        return f"Ollama at {self.url} has no {name} (get it with `ollama pull {name}`)"
+
+    async def refresh(self) -> None:
+        """Ask for its tags; whoever does not answer has none."""
+        timeout = aiohttp.ClientTimeout(total=FIND_S)
+        try:
+            async with self.session.get(f"{self.url}/api/tags", timeout=timeout) as response:
+                listed = orjson.loads(await response.read())
+            self.tags = frozenset(model["name"] for model in listed["models"])
+        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError):
+            self.tags = frozenset()
+
+    def urls(self, spec: ModelSpec) -> Sequence[str]:
+        """The one Ollama of the settings."""
+        return (self.url,)
+
+    async def ask(self, spec: ModelSpec, endpoint: Endpoint, request: UpstreamRequest) -> Reply:
+        """Answer one of OpenAI's requests; the answer carries the catalogue's name of the model."""
+        path, native = to_native(request.path, request.fields, full_tag(spec.ollama or ""))
+        try:
+            response = await self.session.post(f"{endpoint.url}{path}", data=orjson.dumps(native))
+        except (aiohttp.ClientError, OSError) as exc:
+            raise translated(exc) from exc
+        try:
+            if response.status >= 400:
+                raise await _error(response)
+            if request.path == "/v1/embeddings":
+                return Reply(body=_embeddings(orjson.loads(await response.read()), spec.id))
+            pieces = _pieces(response, request.chat)
+            if not request.stream:
+                return Reply(body=await openai_format.whole(pieces, model=spec.id, chat=request.chat))
+        except BaseException:
+            response.close()
+            raise
+        events = openai_format.stream(pieces, model=spec.id, chat=request.chat, usage=request.usage)
+        return Reply(events=events, close=response.close)
 
 
-async def ask(
-    session: aiohttp.ClientSession, url: str, tag: str, model: str, path: str, request: dict[str, Any]
-) -> Reply:
-    """Answer one of OpenAI's requests; `model` is the name that the answer carries."""
-    native_path, native = to_native(path, request, tag)
-    try:
-        response = await session.post(f"{url}{native_path}", data=orjson.dumps(native))
-    except (aiohttp.ClientError, OSError) as exc:
-        raise translated(exc) from exc
-    try:
-        if response.status >= 400:
-            raise await _error(response)
-        if path == "/v1/embeddings":
-            return Reply(body=_embeddings(orjson.loads(await response.read()), model))
-        chat = path == "/v1/chat/completions"
-        pieces = _pieces(response, chat)
-        if not request.get("stream"):
-            return Reply(body=await openai_format.whole(pieces, model=model, chat=chat))
-    except BaseException:
-        response.close()
-        raise
-    usage = bool((request.get("stream_options") or {}).get("include_usage"))
-    events = openai_format.stream(pieces, model=model, chat=chat, usage=usage)
-    return Reply(events=events, close=response.close)
+def full_tag(name: str) -> str:
+    """Ollama's full name for a tag that may lack `:latest`."""
+    return name if ":" in name else f"{name}:latest"
 
 
 async def _pieces(response: aiohttp.ClientResponse, chat: bool) -> AsyncIterator[Piece]:
@@ -73,7 +103,7 @@ async def _pieces(response: aiohttp.ClientResponse, chat: bool) -> AsyncIterator
         response.close()
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[JsonObject]:
     buffer = bytearray()
     try:
         async for part in response.content.iter_any():
@@ -96,14 +126,14 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, An
 
 async def _error(response: aiohttp.ClientResponse) -> Exception:
     try:
-        said = orjson.loads(await response.read()).get("error", "")
+        message = orjson.loads(await response.read()).get("error", "")
     except (ValueError, AttributeError):
-        said = f"HTTP {response.status}"
+        message = f"HTTP {response.status}"
     kind = BadRequest if response.status < 500 and response.status != 404 else UpstreamFailed
-    return kind(f"Ollama: {said}", source="ollama")
+    return kind(f"Ollama: {message}", source="ollama")
 
 
-def _call(call: dict[str, Any], index: int) -> dict[str, Any]:
+def _call(call: JsonObject, index: int) -> JsonObject:
     function = call.get("function") or {}
     arguments = orjson.dumps(function.get("arguments") or {}).decode()
     return {
@@ -114,7 +144,7 @@ def _call(call: dict[str, Any], index: int) -> dict[str, Any]:
     }
 
 
-def _embeddings(answer: dict[str, Any], model: str) -> bytes:
+def _embeddings(answer: JsonObject, model: str) -> bytes:
     read = answer.get("prompt_eval_count", 0)
     data = [
         {"object": "embedding", "index": index, "embedding": vector}

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from servers.pool.routing.conversation import text_of
+from tools.schema import JsonObject
 
 OPTIONS = {
     "temperature": "temperature",
@@ -22,14 +23,14 @@ OPTIONS = {
 """OpenAI's name → Ollama's option."""
 
 
-def to_native(path: str, request: dict[str, Any], tag: str) -> tuple[str, dict[str, Any]]:
+def to_native(path: str, request: JsonObject, tag: str) -> tuple[str, JsonObject]:
     """The native path and body for one of OpenAI's requests."""
     if path == "/v1/embeddings":
         return "/api/embed", {"model": tag, "input": request["input"]}
     options = {
         OPTIONS[name]: value for name, value in request.items() if name in OPTIONS and value is not None
     }
-    native: dict[str, Any] = {"model": tag, "stream": bool(request.get("stream")), "options": options}
+    native: JsonObject = {"model": tag, "stream": bool(request.get("stream")), "options": options}
     shape = _format(request.get("response_format"))
     if shape is not None:
         native["format"] = shape
@@ -43,7 +44,7 @@ def to_native(path: str, request: dict[str, Any], tag: str) -> tuple[str, dict[s
     return "/api/chat", native
 
 
-def _format(response_format: dict[str, Any] | None) -> Any:
+def _format(response_format: JsonObject | None) -> Any:
     match (response_format or {}).get("type"):
         case "json_object":
             return "json"
@@ -53,9 +54,9 @@ def _format(response_format: dict[str, Any] | None) -> Any:
             return None
 
 
-def _message(message: dict[str, Any]) -> dict[str, Any]:
+def _message(message: JsonObject) -> JsonObject:
     role = "system" if message["role"] == "developer" else message["role"]
-    native: dict[str, Any] = {"role": role, "content": text_of(message.get("content"))}
+    native: JsonObject = {"role": role, "content": text_of(message.get("content"))}
     images = _images(message.get("content"))
     if images:
         native["images"] = images
@@ -73,7 +74,7 @@ def _images(content: Any) -> list[str]:
     return [url.partition("base64,")[2] for url in urls if isinstance(url, str) and url.startswith("data:")]
 
 
-def _call(call: dict[str, Any]) -> dict[str, Any]:
+def _call(call: JsonObject) -> JsonObject:
     function = call.get("function") or {}
     arguments = function.get("arguments") or {}
     if isinstance(arguments, str):

@@ -4,15 +4,25 @@ import itertools
 import os
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from servers.pool.upstream.reply import Piece
+from tools.schema import JsonObject
 
 DONE = b"data: [DONE]\n\n"
 _numbers = itertools.count()
 _run = os.urandom(6).hex()
+
+
+class Piece(NamedTuple):
+    """A step of an answer as engines without OpenAI's wire produce it; the last one has `finish`."""
+
+    text: str = ""
+    tool_calls: list[JsonObject] | None = None
+    finish: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 def dumps(content: Any) -> bytes:
@@ -20,9 +30,9 @@ def dumps(content: Any) -> bytes:
     return orjson.dumps(content)
 
 
-def line(event: Any) -> bytes:
+def sse_event(content: Any) -> bytes:
     """One server-sent event."""
-    return b"data: " + orjson.dumps(event) + b"\n\n"
+    return b"data: " + orjson.dumps(content) + b"\n\n"
 
 
 async def stream(
@@ -33,24 +43,26 @@ async def stream(
         model, "chat.completion.chunk" if chat else "text_completion", "chatcmpl" if chat else "cmpl"
     )
     if chat:
-        yield line({**opening, "choices": [choice({"delta": {"role": "assistant", "content": ""}}, None)]})
+        yield sse_event(
+            {**opening, "choices": [choice({"delta": {"role": "assistant", "content": ""}}, None)]}
+        )
     last = Piece(finish="stop")
     async for piece in pieces:
         if piece.text or piece.tool_calls:
             part = {"delta": _delta(piece)} if chat else {"text": piece.text}
-            yield line({**opening, "choices": [choice(part, None)]})
+            yield sse_event({**opening, "choices": [choice(part, None)]})
         if piece.finish:
             last = piece
-    yield line({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
+    yield sse_event({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
     if usage:
-        yield line({**opening, "choices": [], "usage": _usage(last)})
+        yield sse_event({**opening, "choices": [], "usage": _usage(last)})
     yield DONE
 
 
 async def whole(pieces: AsyncIterator[Piece], *, model: str, chat: bool) -> bytes:
     """A complete chat or text completion."""
     texts: list[str] = []
-    calls: list[dict[str, Any]] = []
+    calls: list[JsonObject] = []
     last = Piece(finish="stop")
     async for piece in pieces:
         texts.append(piece.text)
@@ -59,26 +71,26 @@ async def whole(pieces: AsyncIterator[Piece], *, model: str, chat: bool) -> byte
             last = piece
     opening = head(model, "chat.completion" if chat else "text_completion", "chatcmpl" if chat else "cmpl")
     text = "".join(texts)
-    message: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None}
+    message: JsonObject = {"role": "assistant", "content": text if text or not calls else None}
     if calls:
         message["tool_calls"] = [_without_index(call) for call in calls]
     part = {"message": message} if chat else {"text": text}
     return orjson.dumps({**opening, "choices": [choice(part, last.finish)], "usage": _usage(last)})
 
 
-def head(model: str, kind: str, prefix: str) -> dict[str, Any]:
+def head(model: str, kind: str, prefix: str) -> JsonObject:
     """The fields that open every answer and every chunk, with a fresh id."""
     number = f"{prefix}-{_run}{next(_numbers):x}"
     return {"id": number, "object": kind, "created": int(time.time()), "model": model}
 
 
-def choice(part: dict[str, Any], finish: str | None) -> dict[str, Any]:
+def choice(part: JsonObject, finish: str | None) -> JsonObject:
     """The one choice of an answer or a chunk."""
     return {"index": 0, **part, "logprobs": None, "finish_reason": finish}
 
 
-def _delta(piece: Piece) -> dict[str, Any]:
-    delta: dict[str, Any] = {}
+def _delta(piece: Piece) -> JsonObject:
+    delta: JsonObject = {}
     if piece.text:
         delta["content"] = piece.text
     if piece.tool_calls:
@@ -86,7 +98,7 @@ def _delta(piece: Piece) -> dict[str, Any]:
     return delta
 
 
-def _without_index(call: dict[str, Any]) -> dict[str, Any]:
+def _without_index(call: JsonObject) -> JsonObject:
     return {name: value for name, value in call.items() if name != "index"}
 
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+from servers.pool.upstream.backend import Endpoint
 from servers.pool.upstream.circuit_breaker import CircuitBreaker
 from tools.errors import Unavailable
 
 
 class Replica:
-    __slots__ = ("breaker", "busy", "url")
+    """One address, its circuit breaker, and how many requests run on it now (`busy`)."""
+
+    __slots__ = ("breaker", "busy", "endpoint")
 
     def __init__(self, url: str) -> None:
         # Both http://host and http://host/v1 are written in the wild.
-        self.url = url.rstrip("/").removesuffix("/v1")
+        self.endpoint = Endpoint(url.rstrip("/").removesuffix("/v1"))
         self.busy = 0
         self.breaker = CircuitBreaker()
 
@@ -30,6 +33,6 @@ class Replicas:
         for replica in sorted(rotated, key=lambda replica: (replica is avoid, replica.busy)):
             if replica.breaker.closed(now):
                 return replica
-        wait = max(1, round(min(replica.breaker.until for replica in self.all) - now))
-        last = self.all[0].breaker.last
+        wait = max(1, round(min(replica.breaker.open_until for replica in self.all) - now))
+        last = self.all[0].breaker.last_failure
         raise Unavailable(f"the engine failed repeatedly: {last}", source="engine", retry_after=wait)

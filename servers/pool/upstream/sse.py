@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from tools.errors import Capibara6Error, UpstreamFailed
+from tools.schema import JsonObject
 
 EVENT_BYTES = 2**20
 OTHER_FIELDS = (b":", b"event:", b"id:", b"retry:")
@@ -23,7 +24,7 @@ class Reader:
         self.done = False
         self.finished = False
         self.events = 0
-        self.usage: dict[str, Any] | None = None
+        self.usage: JsonObject | None = None
 
     def feed(self, data: bytes) -> bytes:
         """The whole events in what has come so far. Raises the engine's error, or UpstreamFailed."""
@@ -42,7 +43,7 @@ class Reader:
                 raise UpstreamFailed("the engine sent an event without end", source="engine")
         for line in whole.split(b"\n"):
             if line:
-                self._look(line)
+                self._check_line(line)
         return whole
 
     def close(self) -> None:
@@ -50,7 +51,7 @@ class Reader:
         if not self.done:
             raise UpstreamFailed("the engine's answer was cut off", source="engine", code="engine_broke")
 
-    def _look(self, line: bytes) -> None:
+    def _check_line(self, line: bytes) -> None:
         if line.startswith(OTHER_FIELDS):
             return
         text = line[5:].strip()
@@ -64,11 +65,11 @@ class Reader:
         if not line.startswith(b"data:") or not isinstance(event, dict):
             raise UpstreamFailed("the engine sent something that is not an event", source="engine")
         self.events += 1
-        self._read(event)
+        self._check_event(event)
 
-    def _read(self, event: dict[str, Any]) -> None:
+    def _check_event(self, event: JsonObject) -> None:
         if "error" in event:
-            raise _said(event["error"])
+            raise _engine_error(event["error"])
         for choice in event.get("choices") or ():
             if not isinstance(choice, dict):
                 raise UpstreamFailed("the engine sent a choice that is not an object", source="engine")
@@ -82,6 +83,6 @@ class Reader:
             self.usage = usage
 
 
-def _said(error: Any) -> Capibara6Error:
+def _engine_error(error: Any) -> Capibara6Error:
     message = error.get("message") if isinstance(error, dict) else error
     return UpstreamFailed(f"the engine failed: {str(message)[:500]}", source="engine", code="engine_error")

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from tests.pool.consensus.scripted_engine import Script, ScriptedEngine, serve_script
-from tests.pool.world import make_settings, serving, until, write_catalog
+from tests.pool.harness import make_settings, serving, until, write_catalog
 
 QUESTION = [{"role": "user", "content": "¿Cuánto es la raíz de 1764?"}]
 LEVELS = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.pool.consensus.client import LEVELS, QUESTION, open_consensus, streamed_text
-from tests.pool.world import until
+from tests.pool.harness import until
 
 
 @pytest.fixture

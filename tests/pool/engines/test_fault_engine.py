@@ -12,7 +12,7 @@ import pytest
 
 from servers.pool.engines import process
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import Client, model
+from tests.pool.harness import Client, model
 
 
 def last_event(said: bytes) -> dict:
@@ -20,8 +20,8 @@ def last_event(said: bytes) -> dict:
 
 
 async def kill_engine(client: Client, name: str) -> None:
-    guard = client.pool.lifecycle.children[name].process.pid
-    os.kill(process.children(guard)[0], signal.SIGKILL)
+    watchdog = client.pool.lifecycle.engines[name].process.pid
+    os.kill(process.children(watchdog)[0], signal.SIGKILL)
 
 
 async def test_fault_07_killing_the_engine_mid_stream_ends_the_stream_with_one_error_event(

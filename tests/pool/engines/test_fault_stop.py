@@ -11,7 +11,7 @@ import aiohttp
 
 from servers.pool.engines import process
 from servers.pool.engines.pidfile import Pidfile
-from tests.pool.world import Server, make_settings, model, until, write_catalog
+from tests.pool.harness import Server, make_settings, model, until, write_catalog
 
 
 @asynccontextmanager
@@ -109,13 +109,13 @@ async def test_fault_17_an_engine_that_lost_its_mark_and_its_guard_is_found_by_i
     settings = make_settings(
         tmp_path / "home", write_catalog(tmp_path / "m.toml", {"m": {"backend": "extractive"}})
     )
-    register = Pidfile(settings.run_dir / f"pool-{settings.ports.pool}.groups")
+    pidfile = Pidfile(settings.run_dir / f"pool-{settings.ports.pool}.groups")
     code = "import os,time; os.fork() or time.sleep(600); time.sleep(600)"
     leader = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)  # noqa: ASYNC220
     stranger = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)  # noqa: ASYNC220
     await until(lambda: all(len(process.find("\0", group=each.pid)) == 2 for each in (leader, stranger)))
-    register.add(leader.pid)
-    register.add(stranger.pid)
+    pidfile.add(leader.pid)
+    pidfile.add(stranger.pid)
     leader.kill()
     leader.wait()
     server = Server(settings)

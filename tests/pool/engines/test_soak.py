@@ -13,8 +13,8 @@ import pytest
 
 from servers.pool.engines import process
 from servers.pool.scheduling.instance import Phase
-from tests.pool.http.test_fault_door import call
-from tests.pool.world import model
+from tests.pool.harness import model
+from tests.pool.http.test_fault_app import call
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 ENGINE = Path(__file__).parents[2] / "bench" / "pool_parts.py"
@@ -46,8 +46,8 @@ async def test_engines_killed_at_any_moment_cost_answers_but_never_the_model(ope
 
         async def strike() -> None:
             await asyncio.sleep(source.uniform(0.2, 1.0))
-            for child in list(client.pool.lifecycle.children.values()):
-                for pid in process.children(child.process.pid) or [child.process.pid]:
+            for engine in list(client.pool.lifecycle.engines.values()):
+                for pid in process.children(engine.process.pid) or [engine.process.pid]:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, source.choice((signal.SIGKILL, signal.SIGTERM)))
 

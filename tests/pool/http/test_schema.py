@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from servers.pool.http.handlers import Routes
 from servers.pool.http.openapi import document
-from tests.pool.world import make_settings, write_catalog
+from tests.pool.harness import make_settings, serving, write_catalog
 from tests.schemas import SOAK, USUAL, check
 
 NAMES = {"model": ["e", "auto", "nobody"]}
@@ -23,8 +22,10 @@ def pool(tmp_path: Path, in_thread: Callable[..., str]) -> str:
     return in_thread(make_settings(tmp_path / "home", catalog))
 
 
-def test_the_document_names_every_path_and_no_other() -> None:
-    routes = Routes()
+async def test_the_document_names_every_path_and_no_other(tmp_path: Path) -> None:
+    catalog = write_catalog(tmp_path / "models.toml", {"e": {"backend": "extractive"}})
+    async with serving(make_settings(tmp_path / "home", catalog)) as (_, app):
+        routes = app.routes
     served = set(routes.exact) | {(verb, f"{head}{{model}}{tail}") for verb, head, tail in routes.prefixed}
     told = {(verb.upper(), path) for path, verbs in document()["paths"].items() for verb in verbs}
     assert told == served - SHOWS_ITSELF

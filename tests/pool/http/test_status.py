@@ -3,7 +3,7 @@
 import time
 
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import model
+from tests.pool.harness import model
 
 
 async def test_stats_tell_what_runs_and_what_was_served(open_client, journal):
@@ -38,11 +38,11 @@ async def test_health_is_down_when_something_is_stuck_and_says_what(open_client,
     async with open_client({"a": model(journal)}) as client:
         assert (await client.get("/health"))[1]["status"] == "ok"
         instance = client.instance("a")
-        instance.turn(Phase.STOPPING, time.monotonic() - 1000)
+        instance.enter(Phase.STOPPING, time.monotonic() - 1000)
         status, said = await client.get("/health/ready")
         assert status == 503 and "stopping for 1000 s" in said["problems"][0]
-        instance.turn(Phase.COLD, time.monotonic())
-        client.pool.ticked -= 100
+        instance.enter(Phase.COLD, time.monotonic())
+        client.pool.clock.ticked_at -= 100
         status, said = await client.get("/health")
         assert status == 200 or "clock stands still" in said["problems"][0]
         assert (await client.get("/health/live"))[0] == 200

@@ -11,7 +11,7 @@ import pytest
 
 from servers.pool.engines import lifecycle
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import Client, free_port, model
+from tests.pool.harness import Client, free_port, model
 
 
 async def test_fault_01_a_thousand_requests_for_one_unloaded_model_spawn_one_process(open_client, journal):
@@ -178,9 +178,9 @@ async def test_random_kills_and_requests_leave_nothing_behind(open_client, journ
         async def disturb() -> None:
             for _ in range(6):
                 await asyncio.sleep(source.uniform(0.05, 0.3))
-                children = list(client.pool.lifecycle.children.values())
+                engines = list(client.pool.lifecycle.engines.values())
                 with contextlib.suppress(ProcessLookupError, IndexError):
-                    victim = source.choice(children).process.pid
+                    victim = source.choice(engines).process.pid
                     os.kill(victim, source.choice((signal.SIGKILL, signal.SIGTERM)))
 
         async def ask() -> int:

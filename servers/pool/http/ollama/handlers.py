@@ -1,52 +1,49 @@
-"""The pool as an Ollama: its clients talk to our models unchanged. HTTP only; the pool does the work."""
+"""Ollama's HTTP API over the pool: its clients talk to our models unchanged. No decision is made here."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Any
 
 import orjson
 
-from servers.pool.catalog.catalog import ModelSpec
+from servers.pool.catalog.catalog import Catalog, ModelSpec
+from servers.pool.engines.availability import Availability
 from servers.pool.http import validation
-from servers.pool.http.app import Exchange, Handler
-from servers.pool.http.chat import answer
+from servers.pool.http.app import Handler, Routes
+from servers.pool.http.exchange import HttpExchange
+from servers.pool.http.inference import Inference
 from servers.pool.http.ollama import requests
-from servers.pool.http.ollama.writer import NdjsonWriter, nanos, stamp
+from servers.pool.http.ollama.writer import EmbeddingsWriter, NdjsonWriter, TextField, nanos, stamp
 from servers.pool.http.request import PoolRequest
-from servers.pool.http.writer import EVENTS, Events
-from servers.pool.pool import Pool
+from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Phase
+from servers.pool.scheduling.scheduler import Scheduler
+from servers.pool.upstream.backend import UpstreamRequest
 from tools.errors import NotSupported
+from tools.schema import JsonObject
 
 NOT_OURS = ("create", "push", "pull", "delete", "copy")
 
 
-class Embeddings(Events):
-    """OpenAI's vectors as `/api/embed` (many) or the older `/api/embeddings` (one) says them."""
-
-    def __init__(self, model: str, *, many: bool) -> None:
-        self.model, self.many = model, many
-        self.began = time.monotonic()
-
-    def whole(self, said: dict[str, Any], body: bytes) -> bytes:
-        vectors = [item["embedding"] for item in said.get("data") or []]
-        if not self.many:
-            return orjson.dumps({"embedding": vectors[0] if vectors else []})
-        read = (said.get("usage") or {}).get("prompt_tokens", 0)
-        took = nanos(time.monotonic() - self.began)
-        return orjson.dumps(
-            {"model": self.model, "embeddings": vectors, "total_duration": took, "prompt_eval_count": read}
-        )
-
-
 class OllamaHandlers:
-    """`exact` maps Ollama's paths; `pool` gives the open pool."""
+    """Ollama's paths over one pool."""
 
-    def __init__(self, pool: Callable[[], Pool]) -> None:
-        self.pool = pool
-        self.exact: dict[tuple[str, str], Handler] = {
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        availability: Availability,
+        scheduler: Scheduler,
+        admission: Admission,
+        inference: Inference,
+    ) -> None:
+        self.catalog, self.availability, self.scheduler = catalog, availability, scheduler
+        self.admission, self.inference = admission, inference
+
+    @property
+    def routes(self) -> Routes:
+        """Their paths; what changes Ollama's own store is refused."""
+        exact: dict[tuple[str, str], Handler] = {
             ("POST", "/api/chat"): self.chat,
             ("POST", "/api/generate"): self.generate,
             ("POST", "/api/embed"): self.embed,
@@ -57,116 +54,133 @@ class OllamaHandlers:
             ("GET", "/api/version"): self.version,
         }
         for verb in NOT_OURS:
-            self.exact["DELETE" if verb == "delete" else "POST", f"/api/{verb}"] = self.not_ours
+            exact["DELETE" if verb == "delete" else "POST", f"/api/{verb}"] = self.not_ours
+        return Routes(exact)
 
-    async def chat(self, exchange: Exchange) -> None:
+    async def chat(self, exchange: HttpExchange) -> None:
+        """A conversation; without messages, load or unload the model."""
         given = validation.parse(exchange.body)
         if given.get("messages") == [] or "messages" not in given:
             await self._load_only(exchange, given, {"message": {"role": "assistant", "content": ""}})
             return
-        await self._answer(
-            exchange, given, "/v1/chat/completions", validation.chat(requests.chat(given)), chat=True
-        )
+        fields = validation.chat(requests.chat(given))
+        await self._answer(exchange, given, "/v1/chat/completions", fields, chat=True, text_field="message")
 
-    async def generate(self, exchange: Exchange) -> None:
+    async def generate(self, exchange: HttpExchange) -> None:
+        """A prompt; without one, load or unload the model."""
         given = validation.parse(exchange.body)
         if not given.get("prompt"):
             await self._load_only(exchange, given, {"response": ""})
             return
-        path, request = requests.generate(given)
-        checked = validation.chat(request) if "messages" in request else validation.completion(request)
-        await self._answer(exchange, given, path, checked, chat="messages" in request, generate=True)
+        path, fields = requests.generate(given)
+        chat = "messages" in fields
+        checked = validation.chat(fields) if chat else validation.completion(fields)
+        await self._answer(exchange, given, path, checked, chat=chat, text_field="response")
 
-    async def embed(self, exchange: Exchange) -> None:
+    async def embed(self, exchange: HttpExchange) -> None:
+        """Vectors of many texts."""
         await self._embed(exchange, many=True)
 
-    async def embeddings(self, exchange: Exchange) -> None:
+    async def embeddings(self, exchange: HttpExchange) -> None:
+        """The older path: the vector of one text."""
         await self._embed(exchange, many=False)
 
-    async def show(self, exchange: Exchange) -> None:
-        pool = self.pool()
-        spec = pool.catalog.spec(requests.named(validation.parse(exchange.body)))
+    async def show(self, exchange: HttpExchange) -> None:
+        """One model's facts."""
+        spec = self.catalog.spec(requests.model_name(validation.parse(exchange.body)))
         does = ["embedding"] if spec.kind == "embedding" else ["completion", "tools"]
         about = {"license": "", "modelfile": "", "parameters": "", "template": "", "capabilities": does}
         facts = {"general.architecture": spec.domain, "general.basename": spec.id}
-        await exchange.json({**about, "modified_at": stamp(), "details": _details(spec), "model_info": facts})
+        await exchange.send_json(
+            {**about, "modified_at": stamp(), "details": _details(spec), "model_info": facts}
+        )
 
-    async def tags(self, exchange: Exchange) -> None:
-        pool = self.pool()
-        here = [spec for spec in pool.catalog.models.values() if pool.availability.engine(spec).kind]
-        await exchange.json({"models": [{**_item(pool, spec), "modified_at": stamp()} for spec in here]})
+    async def tags(self, exchange: HttpExchange) -> None:
+        """The models that can serve."""
+        here = [spec for spec in self.catalog.models.values() if self.availability.of(spec).backends]
+        items = [{**self._item(spec), "modified_at": stamp()} for spec in here]
+        await exchange.send_json({"models": items})
 
-    async def running(self, exchange: Exchange) -> None:
-        pool, now = self.pool(), time.monotonic()
-        loaded: list[dict[str, Any]] = []
-        for spec in pool.catalog.models.values():
-            instance = pool.scheduler.instances[spec.id]
+    async def running(self, exchange: HttpExchange) -> None:
+        """The models that are loaded, and until when."""
+        now = time.monotonic()
+        loaded: list[JsonObject] = []
+        for spec in self.catalog.models.values():
+            instance = self.scheduler.instances[spec.id]
             if instance.managed and instance.phase in (Phase.READY, Phase.DRAINING):
-                left = instance.idle_s if instance.in_flight else instance.used_at + instance.idle_s - now
-                until = datetime.now(UTC) + timedelta(seconds=max(0.0, left))
+                idle_at = now if instance.in_flight else instance.last_used_at
+                until = datetime.now(UTC) + timedelta(seconds=max(0.0, idle_at + instance.idle_s - now))
                 expires = until.isoformat().replace("+00:00", "Z")
-                loaded.append({**_item(pool, spec), "expires_at": expires, "size_vram": instance.need})
-        await exchange.json({"models": loaded})
+                loaded.append({**self._item(spec), "expires_at": expires, "size_vram": instance.memory_bytes})
+        await exchange.send_json({"models": loaded})
 
-    async def version(self, exchange: Exchange) -> None:
-        await exchange.json({"version": version("capibara6")})
+    async def version(self, exchange: HttpExchange) -> None:
+        """This platform's version."""
+        await exchange.send_json({"version": version("capibara6")})
 
-    async def not_ours(self, exchange: Exchange) -> None:
+    async def not_ours(self, exchange: HttpExchange) -> None:
+        """Models come from the catalogue: 501."""
         what = exchange.path.rpartition("/")[2]
         raise NotSupported(f"this pool's models come from its catalogue: no {what}", source="pool")
 
     async def _answer(
         self,
-        exchange: Exchange,
-        given: dict[str, Any],
+        exchange: HttpExchange,
+        given: JsonObject,
         path: str,
-        request: dict[str, Any],
+        fields: JsonObject,
         *,
         chat: bool,
-        generate: bool = False,
+        text_field: TextField,
     ) -> None:
-        pool, model = self.pool(), request["model"]
         keep = requests.keep_alive(given)
-        body = orjson.dumps(request)
-        order = PoolRequest(path, request, body, model, EVENTS, request["stream"])
-        order.writer = NdjsonWriter(
-            model, chat=chat, said="response" if generate else "message", place=lambda: order.ticket
-        )
+        model, stream = fields["model"], fields["stream"]
+        writer = NdjsonWriter(model, chat=chat, text_field=text_field)
+        request = PoolRequest(UpstreamRequest(path, fields, orjson.dumps(fields)), model, writer, stream)
+        writer.request = request
         try:
-            await answer(pool, exchange, order)
+            await self.inference.answer(exchange, request)
         finally:
             self._keep(model, keep)
 
-    async def _embed(self, exchange: Exchange, *, many: bool) -> None:
+    async def _embed(self, exchange: HttpExchange, *, many: bool) -> None:
         given = validation.parse(exchange.body)
-        request = validation.embedding(requests.embed(given))
-        writer = Embeddings(request["model"], many=many)
-        order = PoolRequest("/v1/embeddings", request, orjson.dumps(request), request["model"], writer, False)
-        await answer(self.pool(), exchange, order)
-        self._keep(request["model"], requests.keep_alive(given))
+        fields = validation.embedding(requests.embed(given))
+        model = fields["model"]
+        upstream = UpstreamRequest("/v1/embeddings", fields, orjson.dumps(fields))
+        request = PoolRequest(upstream, model, EmbeddingsWriter(model, many=many), stream=False)
+        await self.inference.answer(exchange, request)
+        self._keep(model, requests.keep_alive(given))
 
-    async def _load_only(self, exchange: Exchange, given: dict[str, Any], empty: dict[str, Any]) -> None:
+    async def _load_only(self, exchange: HttpExchange, given: JsonObject, empty: JsonObject) -> None:
         """No question means: load the model, or unload it when `keep_alive` is 0."""
-        pool, name, keep = self.pool(), requests.named(given), requests.keep_alive(given)
-        spec, began = pool.catalog.spec(name), time.monotonic()
+        name, keep = requests.model_name(given), requests.keep_alive(given)
+        spec, began = self.catalog.spec(name), time.monotonic()
         if keep != 0:
-            await pool.load(spec)
+            await self.admission.load(self.availability.instances(spec)[0])
         self._keep(name, keep)
         took = nanos(time.monotonic() - began)
         reason = {"done": True, "done_reason": "load" if keep != 0 else "unload", "load_duration": took}
-        await exchange.json({"model": name, "created_at": stamp(), **empty, **reason, "total_duration": took})
+        await exchange.send_json(
+            {"model": name, "created_at": stamp(), **empty, **reason, "total_duration": took}
+        )
 
     def _keep(self, name: str, seconds: float | None) -> None:
-        instance = self.pool().scheduler.instances.get(name)
+        """Keep a model loaded for so long after its last request; 0 unloads it, None changes nothing."""
+        instance = self.scheduler.instances.get(name)
         if seconds is None or instance is None or not instance.managed:
             return
         if seconds == 0:
-            self.pool().scheduler.unload(name, time.monotonic())
+            self.admission.unload(name)
         else:
             instance.idle_s = seconds
 
+    def _item(self, spec: ModelSpec) -> JsonObject:
+        size = self.scheduler.instances[spec.id].memory_bytes
+        return {"name": spec.id, "model": spec.id, "size": size, "digest": spec.id, "details": _details(spec)}
 
-def _details(spec: ModelSpec) -> dict[str, Any]:
+
+def _details(spec: ModelSpec) -> JsonObject:
     return {
         "parent_model": "",
         "format": "safetensors",
@@ -175,8 +189,3 @@ def _details(spec: ModelSpec) -> dict[str, Any]:
         "parameter_size": "",
         "quantization_level": "",
     }
-
-
-def _item(pool: Pool, spec: ModelSpec) -> dict[str, Any]:
-    size = pool.scheduler.instances[spec.id].need
-    return {"name": spec.id, "model": spec.id, "size": size, "digest": spec.id, "details": _details(spec)}

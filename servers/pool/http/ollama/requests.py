@@ -1,4 +1,4 @@
-"""Ollama's requests in OpenAI's words, checked. Pure; `translate.py` goes the other way."""
+"""Ollama's requests in OpenAI's words, checked. Pure; `upstream/ollama_translate.py` goes the other way."""
 
 import re
 from typing import Any
@@ -7,6 +7,7 @@ import orjson
 
 from servers.pool.upstream.ollama_translate import OPTIONS
 from tools.errors import BadRequest
+from tools.schema import JsonObject
 
 DURATION = re.compile(r"(-?\d+(?:\.\d+)?)(ms|s|m|h)?")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -15,11 +16,11 @@ BACK = {native: ours for ours, native in OPTIONS.items() if ours != "max_complet
 """Ollama's option → OpenAI's name."""
 
 
-def chat(request: dict[str, Any]) -> dict[str, Any]:
+def chat(request: JsonObject) -> JsonObject:
     """The chat completion that an `/api/chat` request asks for."""
     messages = request.get("messages")
     if not isinstance(messages, list):
-        raise bad("messages", "must be a list")
+        raise _bad("messages", "must be a list")
     turned = [_message(message, index) for index, message in enumerate(messages)]
     made = {**_common(request), "messages": turned}
     if request.get("tools"):
@@ -27,11 +28,11 @@ def chat(request: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def generate(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def generate(request: JsonObject) -> tuple[str, JsonObject]:
     """The path and request that an `/api/generate` request asks for: raw text, or a chat."""
     prompt = request.get("prompt")
     if not isinstance(prompt, str):
-        raise bad("prompt", "must be text")
+        raise _bad("prompt", "must be text")
     if request.get("raw") is True or request.get("suffix"):
         made = {**_common(request), "prompt": prompt}
         return "/v1/completions", {**made, "suffix": request["suffix"]} if request.get("suffix") else made
@@ -42,43 +43,43 @@ def generate(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "/v1/chat/completions", {**_common(request), "messages": messages}
 
 
-def embed(request: dict[str, Any]) -> dict[str, Any]:
+def embed(request: JsonObject) -> JsonObject:
     """The embeddings request that `/api/embed` (`input`) or `/api/embeddings` (`prompt`) asks for."""
-    return {"model": named(request), "input": request.get("input", request.get("prompt"))}
+    return {"model": model_name(request), "input": request.get("input", request.get("prompt"))}
 
 
-def named(request: dict[str, Any]) -> str:
+def model_name(request: JsonObject) -> str:
     """The model's name; Ollama's clients may add `:latest`."""
     name = request.get("model", request.get("name"))
     if not isinstance(name, str) or not name:
-        raise bad("model", "must name a model")
+        raise _bad("model", "must name a model")
     return name.removesuffix(":latest")
 
 
-def keep_alive(request: dict[str, Any]) -> float | None:
+def keep_alive(request: JsonObject) -> float | None:
     """Seconds that the model shall stay loaded: None when unsaid, negative numbers mean for ever."""
     value = request.get("keep_alive")
     if value is None:
         return None
     found = DURATION.fullmatch(str(value)) if isinstance(value, str | int | float) else None
     if found is None or isinstance(value, bool):
-        raise bad("keep_alive", "must be seconds or a duration such as 5m")
+        raise _bad("keep_alive", "must be seconds or a duration such as 5m")
     seconds = float(found[1]) * UNITS[found[2]]
     return FOREVER_S if seconds < 0 else min(seconds, FOREVER_S)
 
 
-def bad(param: str, complaint: str) -> BadRequest:
+def _bad(param: str, complaint: str) -> BadRequest:
     return BadRequest(f"{param} {complaint}", param=param, source="pool", code="invalid_value")
 
 
-def _common(request: dict[str, Any]) -> dict[str, Any]:
+def _common(request: JsonObject) -> JsonObject:
     options = request.get("options") or {}
     if not isinstance(options, dict):
-        raise bad("options", "must be an object")
+        raise _bad("options", "must be an object")
     stream = request.get("stream", True)
     if not isinstance(stream, bool):
-        raise bad("stream", "must be true or false")
-    made: dict[str, Any] = {"model": named(request), "stream": stream}
+        raise _bad("stream", "must be true or false")
+    made: JsonObject = {"model": model_name(request), "stream": stream}
     if stream:
         made["stream_options"] = {"include_usage": True}
     for native, value in options.items():
@@ -91,25 +92,25 @@ def _common(request: dict[str, Any]) -> dict[str, Any]:
     return {**made, "response_format": shape} if shape else made
 
 
-def _shape(wanted: Any) -> dict[str, Any] | None:
+def _shape(wanted: Any) -> JsonObject | None:
     if wanted in (None, ""):
         return None
     if wanted == "json":
         return {"type": "json_object"}
     if isinstance(wanted, dict):
         return {"type": "json_schema", "json_schema": {"name": "answer", "schema": wanted}}
-    raise bad("format", "must be json or a schema")
+    raise _bad("format", "must be json or a schema")
 
 
-def _message(message: Any, index: int) -> dict[str, Any]:
+def _message(message: Any, index: int) -> JsonObject:
     if not isinstance(message, dict):
-        raise bad(f"messages.{index}", "must be an object")
-    made: dict[str, Any] = {"role": message.get("role")}
+        raise _bad(f"messages.{index}", "must be an object")
+    made: JsonObject = {"role": message.get("role")}
     made["content"] = _content(message.get("content", ""), message.get("images"))
     calls = message.get("tool_calls")
     if calls:
         if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-            raise bad(f"messages.{index}.tool_calls", "must be a list of objects")
+            raise _bad(f"messages.{index}.tool_calls", "must be a list of objects")
         made["tool_calls"] = [_call(call, place) for place, call in enumerate(calls)]
     if message.get("role") == "tool":
         made["tool_call_id"] = str(message.get("tool_call_id") or message.get("tool_name") or "call_0")
@@ -120,14 +121,14 @@ def _content(text: Any, images: Any) -> Any:
     if not images:
         return text
     if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
-        raise bad("images", "must be a list of base64 texts")
+        raise _bad("images", "must be a list of base64 texts")
     links = [
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}} for image in images
     ]
     return [{"type": "text", "text": text}, *links]
 
 
-def _call(call: dict[str, Any], place: int) -> dict[str, Any]:
+def _call(call: JsonObject, place: int) -> JsonObject:
     function = call.get("function") if isinstance(call.get("function"), dict) else {}
     assert isinstance(function, dict)
     arguments = orjson.dumps(function.get("arguments") or {}).decode()

@@ -1,55 +1,61 @@
 """Writes OpenAI's answers in Ollama's shape: a line of JSON per step, or one object."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Literal
 
 import orjson
 
-from servers.pool.http.writer import Headers
-from servers.pool.scheduling.instance import Ticket
+from servers.pool.http.request import PoolRequest
+from servers.pool.http.writer import Headers, SseWriter
 from tools.errors import Capibara6Error
+from tools.schema import JsonObject
+
+TextField = Literal["message", "response"]
+"""Where the text stands: in a `message` for `/api/chat`, as `response` for `/api/generate`."""
 
 
 class NdjsonWriter:
-    """`chat`: the engine sends a chat. `said`: `message` for `/api/chat`, `response` for `/api/generate`.
-
-    `place` gives the ticket whose load is reported.
-    """
+    """`chat`: the engine sends a chat. The load time of `request`'s reservation is reported."""
 
     headers: Headers = ((b"content-type", b"application/x-ndjson"),)
     keepalive: bytes = b""
+    request: PoolRequest | None = None
 
-    def __init__(self, model: str, *, chat: bool, said: str, place: Callable[[], Ticket | None]) -> None:
-        self.model, self.chat, self.said, self.place = model, chat, said, place
+    def __init__(self, model: str, *, chat: bool, text_field: TextField) -> None:
+        self.model, self.chat, self.text_field = model, chat, text_field
         self.began = time.monotonic()
         self.first = 0.0
         self.finish = "stop"
-        self.usage: dict[str, Any] = {}
+        self.usage: JsonObject = {}
         self.calls: dict[int, dict[str, str]] = {}
 
     def turn(self, chunk: bytes) -> bytes:
+        """A line of JSON for each piece of text."""
         self.first = self.first or time.monotonic()
         return b"".join(self._lines(chunk))
 
     def last(self) -> bytes:
+        """The tool calls, whole, and the line with the sums."""
         calls = self._line(self._part("", list(self.calls.values()))) if self.calls else b""
         return calls + self._line(self._closing())
 
     def error(self, exc: Capibara6Error) -> bytes:
+        """A line with the error."""
         return orjson.dumps({"error": exc.message}) + b"\n"
 
-    def whole(self, said: dict[str, Any], body: bytes) -> bytes:
+    def whole(self, answer: JsonObject, body: bytes) -> bytes:
+        """One object with text and sums."""
         self.first = self.began
-        choice = (said.get("choices") or [{}])[0]
+        choice = (answer.get("choices") or [{}])[0]
         message = choice.get("message") or {}
         text = message.get("content") if self.chat else choice.get("text")
         for index, call in enumerate(message.get("tool_calls") or []):
             self._collect({"index": index, **call})
-        self.finish, self.usage = choice.get("finish_reason") or "stop", said.get("usage") or {}
-        answer = self._part(text or "", list(self.calls.values()))
-        return orjson.dumps({"model": self.model, "created_at": stamp(), **self._closing(), **answer})
+        self.finish, self.usage = choice.get("finish_reason") or "stop", answer.get("usage") or {}
+        part = self._part(text or "", list(self.calls.values()))
+        return orjson.dumps({"model": self.model, "created_at": stamp(), **self._closing(), **part})
 
     def _lines(self, chunk: bytes) -> Iterator[bytes]:
         for line in chunk.split(b"\n"):
@@ -66,25 +72,25 @@ class NdjsonWriter:
                 if text:
                     yield self._line(self._part(text, []))
 
-    def _collect(self, call: dict[str, Any]) -> None:
+    def _collect(self, call: JsonObject) -> None:
         """A tool call comes in pieces; Ollama's clients want it whole."""
         known = self.calls.setdefault(call.get("index", 0), {"name": "", "arguments": ""})
         function = call.get("function") or {}
         known["name"] += function.get("name") or ""
         known["arguments"] += function.get("arguments") or ""
 
-    def _part(self, text: str, calls: list[dict[str, str]]) -> dict[str, Any]:
-        if self.said == "response":
+    def _part(self, text: str, calls: list[dict[str, str]]) -> JsonObject:
+        if self.text_field == "response":
             return {"response": text}
-        message: dict[str, Any] = {"role": "assistant", "content": text}
+        message: JsonObject = {"role": "assistant", "content": text}
         if calls:
             message["tool_calls"] = [_native(call) for call in calls]
         return {"message": message}
 
-    def _closing(self) -> dict[str, Any]:
-        now, ticket = time.monotonic(), self.place()
+    def _closing(self) -> JsonObject:
+        now, reservation = time.monotonic(), self.request.reservation if self.request else None
         reason = {"length": "length"}.get(self.finish, "stop")
-        loaded = ticket.load_s if ticket else 0.0
+        loaded = reservation.load_s if reservation else 0.0
         first = self.first or now
         return {
             **self._part("", []),
@@ -98,19 +104,40 @@ class NdjsonWriter:
             "eval_duration": nanos(now - first),
         }
 
-    def _line(self, fields: dict[str, Any]) -> bytes:
+    def _line(self, fields: JsonObject) -> bytes:
         return orjson.dumps({"model": self.model, "created_at": stamp(), "done": False, **fields}) + b"\n"
 
 
+class EmbeddingsWriter(SseWriter):
+    """OpenAI's vectors as `/api/embed` (many) or the older `/api/embeddings` (one) says them."""
+
+    def __init__(self, model: str, *, many: bool) -> None:
+        self.model, self.many = model, many
+        self.began = time.monotonic()
+
+    def whole(self, answer: JsonObject, body: bytes) -> bytes:
+        """Vectors and sums, or the one vector."""
+        vectors = [item["embedding"] for item in answer.get("data") or []]
+        if not self.many:
+            return orjson.dumps({"embedding": vectors[0] if vectors else []})
+        read = (answer.get("usage") or {}).get("prompt_tokens", 0)
+        took = nanos(time.monotonic() - self.began)
+        return orjson.dumps(
+            {"model": self.model, "embeddings": vectors, "total_duration": took, "prompt_eval_count": read}
+        )
+
+
 def nanos(seconds: float) -> int:
+    """Seconds in Ollama's unit."""
     return int(seconds * 1e9)
 
 
 def stamp() -> str:
+    """Now, in RFC 3339."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _native(call: dict[str, str]) -> dict[str, Any]:
+def _native(call: dict[str, str]) -> JsonObject:
     try:
         arguments = orjson.loads(call["arguments"] or "{}")
     except orjson.JSONDecodeError:

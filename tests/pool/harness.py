@@ -21,18 +21,18 @@ from tests.ports import free_port
 from tools.settings import Limits, Ports, Settings
 from tools.settings import Pool as PoolSettings
 
-CHILD = Path(__file__).with_name("child.py")
+FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
 HI = [{"role": "user", "content": "hola"}]
 
 
 def model(journal: Path | None = None, **fields: Any) -> dict[str, Any]:
-    """A catalogue entry whose engine is the small child; `knobs` are its knobs."""
+    """A catalogue entry whose engine is the fake one; `knobs` are its knobs."""
     knobs = {**fields.pop("knobs", {}), **({"journal": str(journal)} if journal else {})}
     line = [
         sys.executable,
         "-I",
         "-S",
-        str(CHILD),
+        str(FAKE_ENGINE),
         "--port",
         "{port}",
         "--name",
@@ -122,7 +122,7 @@ class Client:
         return self.pool.scheduler.instances[name]
 
     def written(self, event: str, name: str = "") -> list[str]:
-        """ConnectionPool of the engines' journal."""
+        """Lines of the engines' journal."""
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
         return [line for line in lines if line.startswith(event) and (not name or line.split()[1] == name)]
 

@@ -1,9 +1,9 @@
-"""The scheduler with a world that only remembers: what was ordered and who was told what."""
+"""A simulated scheduler: its effects only remember what was ordered and who was notified."""
 
 import random
 from typing import Any
 
-from servers.pool.scheduling.instance import LOADING, Instance, Phase, Ticket
+from servers.pool.scheduling.instance import LOADING, Instance, Phase, Reservation
 from servers.pool.scheduling.scheduler import Scheduler
 from tools.errors import ModelUnavailable
 from tools.settings import Pool as Limits
@@ -11,14 +11,14 @@ from tools.settings import Pool as Limits
 GIB = 2**30
 
 
-class World:
+class FakeEffects:
     """Effects that keep a list of what processes are asked to do; memory is simple arithmetic."""
 
     def __init__(self, memory: int | None) -> None:
         self.memory = memory
         self.taken: dict[str, int] = {}
         self.orders: dict[str, tuple[str, int]] = {}
-        self.settled: list[Ticket] = []
+        self.settled: list[Reservation] = []
         self.starts: dict[str, int] = {}
         self.needs: dict[str, int] = {}
 
@@ -41,18 +41,18 @@ class World:
         assert name not in self.orders
         self.orders[name] = ("wake", generation)
 
-    def settle(self, ticket: Ticket) -> None:
-        assert ticket not in self.settled, "a ticket is settled once"
-        self.settled.append(ticket)
+    def notify(self, reservation: Reservation) -> None:
+        assert reservation not in self.settled, "a reservation is settled once"
+        self.settled.append(reservation)
 
-    def note(self, event: str, name: str, **fields: Any) -> None: ...
+    def record(self, event: str, model: str, **fields: object) -> None: ...
 
-    def free(self) -> int | None:
+    def free_memory(self) -> int | None:
         return None if self.memory is None else self.memory - sum(self.taken.values())
 
 
-class Machine:
-    """One scheduler, its world, and the rules that must hold after every event."""
+class Simulation:
+    """One scheduler, its effects, and the rules that must hold after every event."""
 
     MODELS = ("a", "b", "c", "d", "e", "far")
 
@@ -61,17 +61,20 @@ class Machine:
     ) -> None:
         sizes = {"max_loaded": 2, "queue_per_model": 4, "queue_total": 9}
         bounds = {**sizes, "queue_wait_s": 9.0, "load_s": 20.0, "idle_s": 30.0, **limits}
-        self.world = World(memory)
+        self.effects = FakeEffects(memory)
         self.now = 1_000.0
         self.sleeps = sleeps
         instances = [
-            Instance(n, 2, n != "far", bounds["idle_s"], pinned=n == pinned, need=GIB) for n in self.MODELS
+            Instance(n, 2, n != "far", bounds["idle_s"], pinned=n == pinned, memory_bytes=GIB)
+            for n in self.MODELS
         ]
-        self.world.needs = {instance.name: instance.need for instance in instances if instance.managed}
+        self.effects.needs = {
+            instance.name: instance.memory_bytes for instance in instances if instance.managed
+        }
         self.limits = Limits(**bounds)
-        self.scheduler = Scheduler(instances, self.limits, self.world)
-        self.tickets: list[Ticket] = []
-        self.streaming: dict[Ticket, str] = {}
+        self.scheduler = Scheduler(instances, self.limits, self.effects)
+        self.reservations: list[Reservation] = []
+        self.streaming: dict[Reservation, str] = {}
 
     @property
     def instances(self) -> dict[str, Instance]:
@@ -79,32 +82,32 @@ class Machine:
 
     # Events.
 
-    def request(self, name: str) -> Ticket:
-        ticket = self.scheduler.request(name, self.now)
-        self.tickets.append(ticket)
-        return ticket
+    def request(self, name: str) -> Reservation:
+        reservation = self.scheduler.request(name, self.now)
+        self.reservations.append(reservation)
+        return reservation
 
-    def leave(self, ticket: Ticket) -> None:
-        self.scheduler.leave(ticket, self.now)
-        self.tickets.remove(ticket)
+    def leave(self, reservation: Reservation) -> None:
+        self.scheduler.release(reservation, self.now)
+        self.reservations.remove(reservation)
 
     def report(self, name: str, *, well: bool = True) -> None:
         """The order that runs for `name` comes to its end."""
-        kind, generation = self.world.orders.pop(name)
+        kind, generation = self.effects.orders.pop(name)
         match kind, well:
             case "start", True:
-                self.scheduler.ready(name, generation, self.now, sleeps=self.sleeps)
+                self.scheduler.ready(name, generation, self.now, can_sleep=self.sleeps)
             case "wake", True:
                 self.scheduler.ready(name, generation, self.now)
             case "start" | "wake", False:
-                self.world.taken.pop(name, None)
+                self.effects.taken.pop(name, None)
                 cause = ModelUnavailable(f"{name} broke", source="engine")
                 self.scheduler.load_failed(name, generation, cause, self.now)
             case "stop", _:
-                self.world.taken.pop(name, None)
+                self.effects.taken.pop(name, None)
                 self.scheduler.stopped(name, generation, self.now)
             case "sleep", _:
-                self.scheduler.slept(name, generation, self.now, well=well)
+                self.scheduler.slept(name, generation, self.now, asleep=well)
 
     def die(self, name: str) -> None:
         instance = self.instances[name]
@@ -127,8 +130,8 @@ class Machine:
             == sum(len(instance.queue) for instance in instances)
             <= self.limits.queue_total
         )
-        if self.world.memory is not None:
-            assert sum(self.world.taken.values()) <= self.world.memory
+        if self.effects.memory is not None:
+            assert sum(self.effects.taken.values()) <= self.effects.memory
         for instance in instances:
             assert len(instance.queue) <= self.limits.queue_per_model
             assert len(instance.in_flight) <= instance.concurrency
@@ -138,15 +141,17 @@ class Machine:
                 )
             if instance.managed:
                 self._check_orders(instance)
-            for ticket in instance.queue:
-                assert not ticket.granted and ticket.refused is None and not ticket.left
-        for ticket in self.tickets:
-            assert not (ticket.granted and ticket.refused)
-            waiting = ticket in self.instances[ticket.instance].queue
-            assert ticket.granted or ticket.refused is not None or waiting, "a ticket was forgotten"
+            for reservation in instance.queue:
+                assert not reservation.granted and reservation.refused is None and not reservation.released
+        for reservation in self.reservations:
+            assert not (reservation.granted and reservation.refused)
+            waiting = reservation in self.instances[reservation.instance].queue
+            assert reservation.granted or reservation.refused is not None or waiting, (
+                "a reservation was forgotten"
+            )
 
     def _check_orders(self, instance: Instance) -> None:
-        running = self.world.orders.get(instance.name, ("nothing", 0))[0]
+        running = self.effects.orders.get(instance.name, ("nothing", 0))[0]
         expected = {
             Phase.STARTING: ("start",), Phase.WAKING: ("wake",), Phase.STOPPING: ("stop", "sleep"),
         }.get(instance.phase, ("nothing",))  # fmt: skip
@@ -156,24 +161,24 @@ class Machine:
         """After a tick nobody has waited longer than the bound."""
         for instance in self.instances.values():
             if instance.phase not in LOADING:
-                assert self.now - instance.oldest < self.limits.queue_wait_s
+                assert self.now - instance.waiting_since < self.limits.queue_wait_s
             else:
-                assert self.now - instance.since < self.limits.load_s
+                assert self.now - instance.phase_since < self.limits.load_s
 
     def settle_down(self) -> None:
-        """With a world that works everybody is answered, and nothing stays stuck."""
+        """With effects that work everybody is answered, and nothing stays stuck."""
         for _ in range(400):
-            for name in list(self.world.orders):
+            for name in list(self.effects.orders):
                 self.report(name)
-            for ticket in list(self.tickets):
-                if ticket.granted or ticket.refused is not None:
-                    self.leave(ticket)
+            for reservation in list(self.reservations):
+                if reservation.granted or reservation.refused is not None:
+                    self.leave(reservation)
             self.tick(1.0)
             self.check()
-            if not self.tickets and not self.world.orders:
+            if not self.reservations and not self.effects.orders:
                 break
-        assert not self.tickets, f"never answered: {self.tickets}"
-        assert not self.world.orders
+        assert not self.reservations, f"never answered: {self.reservations}"
+        assert not self.effects.orders
         assert self.scheduler.queues.queued == 0
 
     def drive(self, source: random.Random, steps: int) -> None:
@@ -187,18 +192,18 @@ class Machine:
         kind = source.random()
         if kind < 0.35:
             self.request(source.choice(self.MODELS))
-        elif kind < 0.55 and self.tickets:
-            self.leave(source.choice(self.tickets))
-        elif kind < 0.75 and self.world.orders:
-            self.report(source.choice(sorted(self.world.orders)), well=source.random() < 0.8)
+        elif kind < 0.55 and self.reservations:
+            self.leave(source.choice(self.reservations))
+        elif kind < 0.75 and self.effects.orders:
+            self.report(source.choice(sorted(self.effects.orders)), well=source.random() < 0.8)
         elif kind < 0.79:
             self.die(source.choice(self.MODELS[:-1]))
         elif kind < 0.81:
             self.scheduler.load(source.choice(self.MODELS), self.now)
         elif kind < 0.83:
             self.scheduler.unload(source.choice(self.MODELS), self.now)
-        elif kind < 0.85 and self.tickets:
-            self.scheduler.silent(source.choice(self.tickets), self.now)
+        elif kind < 0.85 and self.reservations:
+            self.scheduler.fell_silent(source.choice(self.reservations), self.now)
         else:
             self.tick(source.choice((0.0, 0.1, 1.0, 5.0, 12.0)))
             self.check_bounds()

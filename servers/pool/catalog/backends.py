@@ -1,0 +1,36 @@
+"""The backends that a catalogue may name, and what each must be told. Plain data, one line a backend.
+
+What a backend does is a class of its own, listed in `engines/backends.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+
+class BackendFields(NamedTuple):
+    """`needs`: fields of a model of which one must be set. `managed`: the pool starts a process for it."""
+
+    needs: tuple[str, ...] = ()
+    managed: bool = False
+
+
+BACKENDS: Mapping[str, BackendFields] = {
+    "vllm": BackendFields(("weights", "command"), managed=True),
+    "openai": BackendFields(("urls",)),
+    "ollama": BackendFields(("ollama",)),
+    "extractive": BackendFields(),
+}
+
+
+def _known(name: str) -> str:
+    if name not in BACKENDS:
+        *others, last = map(repr, BACKENDS)
+        expected = f"{', '.join(others)} or {last}"
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    return name
+
+
+BackendName = Annotated[str, AfterValidator(_known)]

@@ -1,0 +1,136 @@
+"""Relays an engine's answer to the client, byte for byte, and watches that it moves and ends well."""
+
+import time
+from typing import Any
+
+import orjson
+
+from servers.pool.catalog.catalog import ModelSpec
+from servers.pool.counters import Counters
+from servers.pool.dispatch import Dispatcher
+from servers.pool.http.exchange import JSON, HttpExchange
+from servers.pool.http.request import PoolRequest
+from servers.pool.scheduling.admission import Admission
+from servers.pool.scheduling.instance import Reservation
+from servers.pool.upstream.backend import Reply
+from servers.pool.upstream.deadline import Deadline
+from servers.pool.upstream.sse import Reader
+from tools.errors import Cancelled, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.schema import JsonObject
+
+WHOLE_FACTOR = 5
+"""An answer in one piece may take so many times the wait for a first token."""
+
+
+class Relay:
+    """Between engines and clients; times in seconds."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        admission: Admission,
+        counters: Counters,
+        first_token_s: float,
+        between_tokens_s: float,
+    ) -> None:
+        self.dispatcher, self.admission, self.counters = dispatcher, admission, counters
+        self.first_token_s, self.between_tokens_s = first_token_s, between_tokens_s
+
+    async def send(
+        self, exchange: HttpExchange, request: PoolRequest, spec: ModelSpec, reservation: Reservation
+    ) -> None:
+        """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
+        reader, first_s = Reader(), self.first_token_s
+        reply: Reply | None = None
+        deadline = exchange.deadline = Deadline(
+            first_s if request.stream else first_s * WHOLE_FACTOR, polled=True
+        )
+        try:
+            with deadline:
+                reply = await self.dispatcher.ask(spec, reservation, request.upstream)
+                if reply.events is None:
+                    await self._whole(exchange, request, spec, reply)
+                else:
+                    await self._stream(exchange, request, spec, reply, reader, deadline)
+            self.admission.answered(reservation)
+        except (UpstreamFailed, Unavailable) as exc:
+            if not isinstance(exc, EngineGone):
+                await self.dispatcher.check(reservation)
+            raise
+        except TimeoutError as exc:
+            if deadline.writing:
+                await exchange.abort()
+                raise Cancelled("the client takes nothing", source="pool") from exc
+            if not reader.events:
+                self.admission.fell_silent(reservation)
+            raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
+        finally:
+            if reply is not None:
+                reply.close()
+
+    async def _whole(
+        self, exchange: HttpExchange, request: PoolRequest, spec: ModelSpec, reply: Reply
+    ) -> None:
+        body = reply.body or b""
+        try:
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError as exc:
+            raise UpstreamFailed("the engine sent something that is not JSON", source="engine") from exc
+        if not isinstance(answer, dict):
+            raise UpstreamFailed("the engine sent something that is not an object", source="engine")
+        if reply.status < 300:
+            _refuse_abort(answer)
+            self._count(spec, answer.get("usage"), began=exchange.arrived_at)
+            body = request.writer.whole(answer, body)
+        exchange.answered = True
+        await exchange.send(reply.status, body, [JSON, *request.headers(spec.id)])
+
+    async def _stream(
+        self,
+        exchange: HttpExchange,
+        request: PoolRequest,
+        spec: ModelSpec,
+        reply: Reply,
+        reader: Reader,
+        deadline: Deadline,
+    ) -> None:
+        between_s, turn = self.between_tokens_s, request.writer.turn
+        began = 0.0
+        assert reply.events is not None
+        async for part in reply.events:
+            chunk = reader.feed(part)
+            if not chunk:
+                continue
+            if not exchange.answered:
+                exchange.answered, began = True, time.monotonic()
+                await exchange.start_stream(request.writer, request.headers(spec.id))
+                if request.first_event:
+                    await exchange.write(request.first_event)
+            deadline.writing = True
+            await exchange.write(turn(chunk))
+            deadline.writing = False
+            deadline.renew(between_s)
+            if reader.done:
+                break
+        reader.close()
+        await exchange.end(request.writer.last())
+        self._count(spec, reader.usage or {"completion_tokens": reader.events}, began=began)
+
+    def _count(self, spec: ModelSpec, usage: Any, *, began: float) -> None:
+        """Note what was served; `usage` is what the engine says, which may be anything."""
+        fields = usage if isinstance(usage, dict) else {}
+        read, written = fields.get("prompt_tokens"), fields.get("completion_tokens")
+        now = time.monotonic()
+        self.counters.of(spec.id).answered(
+            prompt=read if isinstance(read, int) else 0,
+            completion=written if isinstance(written, int) else 0,
+            seconds=now - began,
+            at=now,
+        )
+
+
+def _refuse_abort(answer: JsonObject) -> None:
+    choices = answer.get("choices") or ()
+    if any(isinstance(choice, dict) and choice.get("finish_reason") == "abort" for choice in choices):
+        raise UpstreamFailed("the engine aborted the answer", source="engine", code="engine_aborted")
