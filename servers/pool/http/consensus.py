@@ -43,7 +43,13 @@ class ConsensusHandler:
     """Answers for one pool; `slots` is how many models may be loaded at once."""
 
     def __init__(
-        self, *, catalog: Catalog, availability: Availability, members: MemberClient, stats: ConsensusStats, slots: int
+        self,
+        *,
+        catalog: Catalog,
+        availability: Availability,
+        members: MemberClient,
+        stats: ConsensusStats,
+        slots: int,
     ) -> None:
         self.catalog, self.availability, self.members = catalog, availability, members
         self.stats, self.slots = stats, slots
