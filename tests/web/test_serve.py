@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from servers.web.serve import Corked
+from servers.web.serve import CorkedTransport
 
 
 async def sent(*, apart: bool = False, close: bool = False) -> list[bytes]:
@@ -11,7 +11,7 @@ async def sent(*, apart: bool = False, close: bool = False) -> list[bytes]:
     here, there = socket.socketpair(type=socket.SOCK_SEQPACKET)
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_unix_connection(asyncio.Protocol, sock=stream_like(here))
-    answer = Corked(transport, loop)
+    answer = CorkedTransport(transport, loop)
     answer.write(b"head ")
     if apart:
         await asyncio.sleep(0)

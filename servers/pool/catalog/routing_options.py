@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from servers.web.api_key import bearer_token
 from tools.errors import BadRequest
 
 MATCHED_CHARS = 4_000
@@ -108,6 +109,5 @@ def read_wish(field: Any, *, secret: bytes | None = None) -> Wish:
 
 
 def secret_of(headers: dict[bytes, bytes]) -> bytes | None:
-    """The caller's API key, as the door accepts it."""
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    return (token.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key")) or None
+    """The caller's API key; None without one."""
+    return bearer_token(headers.get(b"authorization", b"")) or headers.get(b"x-api-key") or None

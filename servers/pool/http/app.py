@@ -7,7 +7,6 @@ cancellation when the client leaves. What a route does is the business of `route
 import asyncio
 import itertools
 import os
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -15,41 +14,30 @@ import orjson
 
 from servers.pool.http.writer import Writer
 from servers.pool.upstream.deadline import Deadline
-from servers.web.middleware import REQUEST_ID, Headers, allowed, linger, read_body
+from servers.web.api_key import ApiKeyCheck, Headers
+from servers.web.disconnect import DisconnectWatch, WatchedClient
+from servers.web.middleware import REQUEST_ID, linger, read_body
 from servers.web.serve import ABORT
-from tools.errors import Capibara6Error, NotFound, TooLarge, Unauthorized
+from tools.errors import Capibara6Error, NotFound, TooLarge
 from tools.log import get_logger
 from tools.settings import Settings
 
 Handler = Callable[["Exchange"], Awaitable[None]]
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
-# A client that leaves is noticed within this time; most requests end before a watcher is worth its cost.
-WATCH_AFTER_S = 0.2
 
 log = get_logger("pool.door")
 
 
-class Exchange:
+class Exchange(WatchedClient):
     """One request and its answer. `answered` once a byte of a model's answer was sent."""
 
     __slots__ = (
-        *(
-            "_ended",
-            "_receive",
-            "_scope",
-            "_send",
-            "_sink",
-            "_task",
-            "_watcher",
-            "aborted",
-            "answered",
-            "arrived",
-            "body",
-        ),
-        *("headers", "left", "method", "name", "path", "patience", "request_id", "route", "status"),
+        *("_scope", "_send", "_sink", "aborted", "answered", "body"),
+        *("headers", "method", "name", "path", "patience", "request_id", "route", "status"),
     )
 
     def __init__(self, scope: Any, receive: Any, send: Any, request_id: bytes) -> None:
+        super().__init__(receive)
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: Headers = dict(scope["headers"])
@@ -58,18 +46,15 @@ class Exchange:
         self.body = b""
         self.status = 0
         self.patience: Deadline | None = None
-        self.left = self.answered = self.aborted = self._ended = False
-        self.arrived = time.monotonic()
+        self.answered = self.aborted = False
         given = self.headers.get(b"x-request-id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
-        self._scope, self._receive, self._send = scope, receive, send
+        self._scope, self._send = scope, send
         self._sink: Writer | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Task[None] | None = None
 
     async def abort(self) -> None:
         """Break the connection of a client that takes nothing: nothing more can be said to it."""
-        self._ended = self.aborted = True
+        self.ended = self.aborted = True
         abort = self._scope.get("extensions", {}).get(ABORT)
         if abort is not None:
             abort()
@@ -92,7 +77,7 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def end(self, chunk: bytes = b"") -> None:
-        self._ended = True
+        self.ended = True
         await self._send({"type": "http.response.body", "body": chunk})
 
     async def whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
@@ -121,35 +106,22 @@ class Exchange:
             return
         await self.start(exc.status, [*extra, (b"content-length", b"%d" % len(body))])
         await self.write(body)
-        await linger(self._receive)
+        await linger(self.receive)
         await self.end()
 
     @property
     def streaming(self) -> bool:
         return self._sink is not None
 
-    def watch(self) -> None:
-        """Listen for the client's leaving from now on; it cancels the work of this exchange."""
-        if self._watcher is None:
-            self._watcher = asyncio.ensure_future(self._listen())
-
-    def begin(self) -> None:
-        self._task = asyncio.current_task()
+    def look(self, now: float) -> None:
+        """One round of the watch also looks at the engine's deadline."""
+        super().look(now)
+        if self.patience is not None:
+            self.patience.look()
 
     def finish(self) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-        self._task = self.patience = None
-
-    async def _listen(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if self._ended:
-            # After a whole answer the server reports the end of the request in the same way.
-            return
-        self.left = True
-        if self._task is not None:
-            self._task.cancel()
+        super().finish()
+        self.patience = None
 
 
 class Paths(Protocol):
@@ -171,12 +143,11 @@ class PoolApp:
         lifespan: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None:
         self.limits = settings.limits
-        self.allowed = allowed(settings)
+        self.access = ApiKeyCheck(settings, name="pool")
         self.routes = routes
         self.finished = finished
         self.lifespan = lifespan
-        self._active: set[Exchange] = set()
-        self._round: asyncio.TimerHandle | None = None
+        self._watch = DisconnectWatch()
         self._ids = itertools.count()
         self._run = os.urandom(8).hex().encode()
 
@@ -205,40 +176,23 @@ class PoolApp:
             self.finished(exchange, exchange.route)
 
     async def _serve(self, exchange: Exchange) -> None:
-        if not self.allowed(exchange.path, exchange.headers):
-            raise Unauthorized("a valid API key is needed", source="pool")
+        self.access.check(exchange.path, exchange.headers)
         handler = self.routes.exact.get((exchange.method, exchange.path))
         if handler is not None:
             exchange.route = exchange.path
         else:
             handler = self._by_prefix(exchange)
         if exchange.method == "POST":
-            body = await read_body(exchange._receive, exchange.headers, self.limits.body_bytes, source="pool")
+            body = await read_body(exchange.receive, exchange.headers, self.limits.body_bytes, source="pool")
             if body is None:
                 exchange.status = 499
                 return
             exchange.body = body
-        exchange.begin()
-        self._active.add(exchange)
-        if self._round is None:
-            self._round = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
+        self._watch.add(exchange)
         try:
             await handler(exchange)
         finally:
-            self._active.discard(exchange)
-            exchange.finish()
-
-    def _watch(self) -> None:
-        """One round for all: timers of their own would cost most requests more than they are worth."""
-        self._round = None
-        due = time.monotonic() - WATCH_AFTER_S
-        for exchange in self._active:
-            if exchange.arrived <= due:
-                exchange.watch()
-            if exchange.patience is not None:
-                exchange.patience.look()
-        if self._active:
-            self._round = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
+            self._watch.remove(exchange)
 
     def _by_prefix(self, exchange: Exchange) -> Handler:
         for (method, prefix, suffix), handler in self.routes.prefixed.items():

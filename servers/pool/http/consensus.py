@@ -20,6 +20,7 @@ from servers.pool.http.writer import EVENTS
 from servers.pool.pool import Pool
 from servers.pool.routing.choose import understand
 from servers.pool.upstream import openai_format
+from servers.web import sse
 from tools.errors import BadRequest, Capibara6Error
 
 AHEAD = 64
@@ -155,8 +156,8 @@ class _Writer:
             end = {"consensus": shown, "capibara6": {"event": NAME, NAME: shown}}
             await self.exchange.write(self._chunk({}, finish=done.finish, **end))
             if self.usage:
-                await self.exchange.write(openai_format.line({**self.opening, "choices": [], "usage": usage}))
-            await self.exchange.end(openai_format.DONE)
+                await self.exchange.write(sse.format_event({**self.opening, "choices": [], "usage": usage}))
+            await self.exchange.end(sse.DONE)
             return
         message = {"role": "assistant", "content": "".join(self.texts)}
         body = {
@@ -172,7 +173,7 @@ class _Writer:
         return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", plain(said))]
 
     def _chunk(self, delta: dict[str, Any], *, finish: str | None = None, **more: Any) -> bytes:
-        return openai_format.line(
+        return sse.format_event(
             {**self.opening, "choices": [openai_format.choice({"delta": delta}, finish)], **more}
         )
 

@@ -9,6 +9,7 @@ from servers.pool.http.writer import EVENTS
 from servers.pool.pool import Pool
 from servers.pool.routing.choose import choose
 from servers.pool.upstream import openai_format
+from servers.web.sse import format_event
 from tools.schema import Route
 
 
@@ -30,6 +31,4 @@ def send_where_wanted(pool: Pool, exchange: Exchange, order: PoolRequest) -> Non
 def event(said: dict[str, Any], *, model: str) -> bytes:
     """A chunk of OpenAI's stream that carries nothing but an event of ours."""
     head = openai_format.head(model, "chat.completion.chunk", "chatcmpl")
-    return openai_format.line(
-        {**head, "choices": [openai_format.choice({"delta": {}}, None)], "capibara6": said}
-    )
+    return format_event({**head, "choices": [openai_format.choice({"delta": {}}, None)], "capibara6": said})

@@ -2,8 +2,7 @@
 
 from typing import Any, Protocol
 
-import orjson
-
+from servers.web.sse import HEADERS, KEEP_ALIVE, error_event
 from tools.errors import Capibara6Error
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -27,10 +26,9 @@ class Events:
 
     headers: Headers = (
         (b"content-type", b"text/event-stream"),
-        (b"cache-control", b"no-cache"),
-        (b"x-accel-buffering", b"no"),
+        *((name.encode(), value.encode()) for name, value in HEADERS.items()),
     )
-    keepalive: bytes = b": keep-alive\n\n"
+    keepalive: bytes = KEEP_ALIVE
 
     def turn(self, chunk: bytes) -> bytes:
         return chunk
@@ -39,7 +37,7 @@ class Events:
         return b""
 
     def error(self, exc: Capibara6Error) -> bytes:
-        return b"data: " + orjson.dumps(exc.envelope()) + b"\n\n"
+        return error_event(exc)
 
     def whole(self, said: dict[str, Any], body: bytes) -> bytes:
         return body

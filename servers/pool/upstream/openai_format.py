@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from servers.pool.upstream.reply import Piece
+from servers.web.sse import DONE, format_event
 
-DONE = b"data: [DONE]\n\n"
 _numbers = itertools.count()
 _run = os.urandom(6).hex()
 
@@ -18,11 +18,6 @@ _run = os.urandom(6).hex()
 def dumps(content: Any) -> bytes:
     """JSON as it goes on the wire."""
     return orjson.dumps(content)
-
-
-def line(event: Any) -> bytes:
-    """One server-sent event."""
-    return b"data: " + orjson.dumps(event) + b"\n\n"
 
 
 async def stream(
@@ -33,17 +28,19 @@ async def stream(
         model, "chat.completion.chunk" if chat else "text_completion", "chatcmpl" if chat else "cmpl"
     )
     if chat:
-        yield line({**opening, "choices": [choice({"delta": {"role": "assistant", "content": ""}}, None)]})
+        yield format_event(
+            {**opening, "choices": [choice({"delta": {"role": "assistant", "content": ""}}, None)]}
+        )
     last = Piece(finish="stop")
     async for piece in pieces:
         if piece.text or piece.tool_calls:
             part = {"delta": _delta(piece)} if chat else {"text": piece.text}
-            yield line({**opening, "choices": [choice(part, None)]})
+            yield format_event({**opening, "choices": [choice(part, None)]})
         if piece.finish:
             last = piece
-    yield line({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
+    yield format_event({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
     if usage:
-        yield line({**opening, "choices": [], "usage": _usage(last)})
+        yield format_event({**opening, "choices": [], "usage": _usage(last)})
     yield DONE
 
 
