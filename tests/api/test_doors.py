@@ -5,7 +5,7 @@ from langgraph_sdk import get_client
 from pydantic import SecretStr
 
 from servers.api.runs.tables import RunRow
-from servers.api.services import open_desk
+from servers.api.services import open_services
 from tests.api.test_protocol import PORT, started
 
 
@@ -78,18 +78,20 @@ async def test_langgraph_client_works_unchanged(api, knobs) -> None:
 
 async def test_rows_and_runs_live_on_a_postgresql_server(stores, peers, knobs) -> None:
     named = stores.stores.model_copy(update={"postgres_dsn": SecretStr(stores.postgres_dsn)})
-    async with open_desk(peers[0].model_copy(update={"stores": named})) as desk:
-        row = await desk.threads.create("en-pg", {"user": "ana"})
+    async with open_services(peers[0].model_copy(update={"stores": named})) as services:
+        row = await services.threads.create("en-pg", {"user": "ana"})
         asked = {"messages": [{"role": "user", "content": PORT}]}
-        live = await desk.runs.start(RunRow(thread_id=row.thread_id, agent_id="capibara6", order=asked))
-        ended = await desk.runs.wait(live.row.run_id)
+        live = await services.runner.start(
+            RunRow(thread_id=row.thread_id, agent_id="capibara6", request=asked)
+        )
+        ended = await services.runner.wait(live.row.run_id)
         assert ended.status == "success"
         assert ended.ending is not None
         assert "5000" in ended.ending["answer"]["answer"]
-        assert (await desk.threads.get("en-pg")).status == "idle"
-        assert len((await desk.threads.values("en-pg"))["messages"]) == 2
-        await desk.threads.delete("en-pg")
-        assert await desk.threads.values("en-pg") == {}
+        assert (await services.threads.get("en-pg")).status == "idle"
+        assert len((await services.threads.values("en-pg"))["messages"]) == 2
+        await services.threads.delete("en-pg")
+        assert await services.threads.values("en-pg") == {}
 
 
 @pytest.mark.parametrize("value", ['"\\ud800"', "NaN", "Infinity", '"\\u0000"', '{"a": [NaN]}', str(2**63)])

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from servers.api.runs.leader_lock import sole
-from servers.api.runs.repository import Ledger
-from servers.api.runs.tables import RunRow, now, open_rows
+from servers.api.runs.leader_lock import leader_lock
+from servers.api.runs.repository import RunRepository
+from servers.api.runs.tables import RunRow, now, open_engine
 from tools.errors import Conflict, NotFound
 
 
@@ -27,10 +27,10 @@ async def test_a_second_process_waits_until_the_first_has_left(alone) -> None:
     entered = asyncio.Event()
 
     async def second() -> None:
-        async with sole(alone):
+        async with leader_lock(alone):
             entered.set()
 
-    async with sole(alone):
+    async with leader_lock(alone):
         follower = asyncio.create_task(second())
         await asyncio.sleep(0.5)
         assert not entered.is_set()
@@ -40,20 +40,20 @@ async def test_a_second_process_waits_until_the_first_has_left(alone) -> None:
 
 async def test_a_second_process_gives_up_when_the_first_stays(alone, monkeypatch) -> None:
     monkeypatch.setattr("servers.api.runs.leader_lock.HANDOVER_S", 0.3)
-    async with sole(alone):
+    async with leader_lock(alone):
         with pytest.raises(Conflict, match="another API process"):
-            async with sole(alone):
+            async with leader_lock(alone):
                 pass
 
 
 async def test_ended_runs_go_after_their_time_and_unfinished_ones_stay(settings) -> None:
     old = now() - timedelta(days=31)
-    async with open_rows(settings) as engine:
-        ledger = Ledger(engine)
+    async with open_engine(settings) as engine:
+        repository = RunRepository(engine)
         for run_id, status, at in (("a", "success", old), ("b", "pending", old), ("c", "success", now())):
             row = RunRow(run_id=run_id, thread_id="t", agent_id="x", status=status, updated_at=at)
-            await ledger.accept(row)
-        assert await ledger.prune(now() - timedelta(days=30)) == 1
+            await repository.insert(row)
+        assert await repository.prune(now() - timedelta(days=30)) == 1
         with pytest.raises(NotFound):
-            await ledger.run("a")
-        assert {row.run_id for row in await ledger.runs()} == {"b", "c"}
+            await repository.get("a")
+        assert {row.run_id for row in await repository.search()} == {"b", "c"}

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from servers.api.http import saves
+from servers.api.http import submissions
 from servers.web.app import create_app
 from tests.conftest import free_ports
 from tests.serving import serving
@@ -56,9 +56,9 @@ async def door(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield
 
     app = create_app("api", settings, lifespan=lifespan, checks=checks)
-    app.include_router(saves.router)
+    app.include_router(submissions.router)
     async with open_bridge(settings) as bridge:
-        app.state.desk = SimpleNamespace(settings=settings, clients=SimpleNamespace(bridge=bridge))
+        app.state.services = SimpleNamespace(settings=settings, clients=SimpleNamespace(bridge=bridge))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             yield client
