@@ -19,24 +19,14 @@ class WatchedClient:
     of the request as a disconnect too.
     """
 
-    __slots__ = ("_task", "_watcher", "arrived", "ended", "left", "receive")
+    __slots__ = ("arrived", "ended", "left", "receive", "task", "watcher")
 
     def __init__(self, receive: Any) -> None:
         self.receive = receive
         self.arrived = time.monotonic()
         self.left = self.ended = False
-        self._task: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Task[None] | None = None
-
-    def begin(self) -> None:
-        """The present task is the work that ends with the client."""
-        self._task = asyncio.current_task()
-
-    def finish(self) -> None:
-        """The work is over: nothing is cancelled from now on."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-        self._task = None
+        self.task: asyncio.Task[Any] | None = None
+        self.watcher: asyncio.Task[None] | None = None
 
     def look(self, now: float) -> None:
         """Called once a round with the monotonic time."""
@@ -45,16 +35,16 @@ class WatchedClient:
 
     def watch(self) -> None:
         """Listen for the client's leaving from now on."""
-        if self._watcher is None:
-            self._watcher = asyncio.ensure_future(self._listen())
+        if self.watcher is None:
+            self.watcher = asyncio.ensure_future(self._listen())
 
     async def _listen(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass
         self.disconnected()
-        if not self.ended and self._task is not None:
+        if not self.ended and self.task is not None:
             self.left = True
-            self._task.cancel()
+            self.task.cancel()
 
     def disconnected(self) -> None:
         """Called when the server reports a disconnect, or the end of the request."""
@@ -69,15 +59,17 @@ class DisconnectWatch:
 
     def add(self, client: WatchedClient) -> None:
         """Begin: the present task is cancelled when the client leaves before `remove`."""
-        client.begin()
+        client.task = asyncio.current_task()
         self._clients.add(client)
         if self._round is None:
             self._schedule()
 
     def remove(self, client: WatchedClient) -> None:
-        """The work is over."""
+        """The work is over: nothing is cancelled from now on."""
         self._clients.discard(client)
-        client.finish()
+        if client.watcher is not None:
+            client.watcher.cancel()
+        client.task = None
 
     def _schedule(self) -> None:
         self._round = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._look)

@@ -119,10 +119,6 @@ class Exchange(WatchedClient):
         if self.patience is not None:
             self.patience.look()
 
-    def finish(self) -> None:
-        super().finish()
-        self.patience = None
-
 
 class Paths(Protocol):
     """`exact` maps (method, path); `prefixed` maps (method, before, after) around a name."""
@@ -193,6 +189,7 @@ class PoolApp:
             await handler(exchange)
         finally:
             self._watch.remove(exchange)
+            exchange.patience = None
 
     def _by_prefix(self, exchange: Exchange) -> Handler:
         for (method, prefix, suffix), handler in self.routes.prefixed.items():
