@@ -1,15 +1,12 @@
-"""One API process a database; the rows of runs that ended long ago are removed."""
+"""The leader lock: one API process a database."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from servers.api.runs.leader_lock import leader_lock
-from servers.api.runs.repository import RunRepository
-from servers.api.runs.tables import RunRow, now, open_engine
-from tools.errors import Conflict, NotFound
+from tools.errors import Conflict
 
 
 @pytest.fixture(params=["files", "postgres"])
@@ -44,16 +41,3 @@ async def test_a_second_process_gives_up_when_the_first_stays(alone, monkeypatch
         with pytest.raises(Conflict, match="another API process"):
             async with leader_lock(alone):
                 pass
-
-
-async def test_ended_runs_go_after_their_time_and_unfinished_ones_stay(settings) -> None:
-    old = now() - timedelta(days=31)
-    async with open_engine(settings) as engine:
-        repository = RunRepository(engine)
-        for run_id, status, at in (("a", "success", old), ("b", "pending", old), ("c", "success", now())):
-            row = RunRow(run_id=run_id, thread_id="t", agent_id="x", status=status, updated_at=at)
-            await repository.insert(row)
-        assert await repository.prune(now() - timedelta(days=30)) == 1
-        with pytest.raises(NotFound):
-            await repository.get("a")
-        assert {row.run_id for row in await repository.search()} == {"b", "c"}
