@@ -112,10 +112,10 @@ def supervisord_config(settings: Settings, services: Sequence[Service], socket: 
         "childlogdir": str(settings.log_dir),
         "minfds": "4096",
     }
-    for order, service in enumerate(services):
+    for position, service in enumerate(services):
         config[f"program:{service.name}"] = {
             "command": _escaped(shlex.join(service.command)),
-            "priority": str(order),
+            "priority": str(position),
             "autorestart": "true",
             "startsecs": "2",
             "startretries": str(START_RETRIES),
@@ -181,9 +181,8 @@ def _start(settings: Settings, config: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **settings.environment(), INSTANCE_VARIABLE: str(settings.home.absolute())}
     libc = ctypes.CDLL(None)
 
-    def stop_with_parent() -> (
-        None
-    ):  # If `up` itself is killed, supervisord is told to stop, and stops the rest.
+    def stop_with_parent() -> None:
+        # If `up` itself is killed, supervisord is told to stop, and stops the rest.
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     with (settings.log_dir / "supervisord.out").open("ab") as output:

@@ -6,7 +6,8 @@ The one check for every service. Keys of the bridge's tenants are looked up in `
 import hmac
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+
+from starlette.types import Scope
 
 from tools.errors import Unauthorized
 from tools.settings import Settings
@@ -62,10 +63,10 @@ class ApiKeyCheck:
             raise Unauthorized("a valid API key is needed", source=self.name)
 
     @asynccontextmanager
-    async def admit(self, scope: Any, headers: Headers) -> AsyncIterator[None]:
+    async def admit(self, scope: Scope, headers: Headers) -> AsyncIterator[None]:
         """An `AccessControl` (`servers/web/middleware.py`)."""
         self.check(scope["path"], headers)
         yield
 
-    def done(self, scope: Any, status: int, seconds: float) -> None:
+    def done(self, scope: Scope, status: int, seconds: float) -> None:
         """Nothing to write down: the metrics say enough."""

@@ -8,6 +8,8 @@ import asyncio
 import time
 from typing import Any
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 WATCH_AFTER_S = 0.2
 """Most requests end before this; only then a task begins to listen for the client's leaving."""
 
@@ -21,7 +23,7 @@ class WatchedClient:
 
     __slots__ = ("arrived", "ended", "left", "receive", "task", "watcher")
 
-    def __init__(self, receive: Any) -> None:
+    def __init__(self, receive: Receive) -> None:
         self.receive = receive
         self.arrived = time.monotonic()
         self.left = self.ended = False
@@ -88,12 +90,12 @@ class BufferedRequest(WatchedClient):
 
     __slots__ = ("body", "disconnect")
 
-    def __init__(self, body: bytes, receive: Any) -> None:
+    def __init__(self, body: bytes, receive: Receive) -> None:
         super().__init__(receive)
         self.body: bytes | None = body
         self.disconnect = asyncio.Event()
 
-    async def replay(self) -> Any:
+    async def replay(self) -> Message:
         """The body, then the client's leaving."""
         if self.body is not None:
             body, self.body = self.body, None
@@ -103,11 +105,12 @@ class BufferedRequest(WatchedClient):
         return {"type": "http.disconnect"}
 
     def disconnected(self) -> None:
+        """End `replay`."""
         self.disconnect.set()
 
 
 async def run_until_disconnect(
-    app: Any, scope: Any, request: BufferedRequest, send: Any, *, watch: DisconnectWatch
+    app: ASGIApp, scope: Scope, request: BufferedRequest, send: Send, *, watch: DisconnectWatch
 ) -> None:
     """Run an ASGI `app` on a request; cancel it soon after the client disconnects."""
     watch.add(request)

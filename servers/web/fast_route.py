@@ -20,6 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servers.web.middleware import BODY
 from tools.errors import Capibara6Error
@@ -34,17 +35,17 @@ class FastRoutes:
     """
 
     def __init__(
-        self, app: Any, *, routes: Iterable[BaseRoute], on_error: Callable[[Capibara6Error], Response]
+        self, app: ASGIApp, *, routes: Iterable[BaseRoute], on_error: Callable[[Capibara6Error], Response]
     ) -> None:
         self.app, self.on_error = app, on_error
         eligible = [
             FastRoute(route) for route in routes if isinstance(route, APIRoute) and is_eligible(route)
         ]
-        self.routes = {
+        self.routes: dict[tuple[object, object], FastRoute] = {
             (method, fast.route.path): fast for fast in eligible for method in fast.route.methods or ()
         }
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fast = self.routes.get((scope.get("method"), scope.get("path")))
         arguments = fast.parse(scope) if fast is not None else None
         if fast is None or arguments is None:
@@ -79,7 +80,7 @@ class FastRoute:
                 case model:
                     self.body = name, model
 
-    def parse(self, scope: Any) -> dict[str, Any] | None:
+    def parse(self, scope: Scope) -> dict[str, Any] | None:
         """The function's arguments as the caller sent them; None when they are not plainly valid."""
         arguments: dict[str, Any] = {}
         try:
@@ -96,7 +97,7 @@ class FastRoute:
             return None
         return arguments
 
-    async def call(self, scope: Any, arguments: dict[str, Any]) -> bytes:
+    async def call(self, scope: Scope, arguments: dict[str, Any]) -> bytes:
         """Resolve the dependencies and call the function; its result as JSON. Raises what they raise."""
         request = Request(scope)
         for name, dependency in self.dependencies:

@@ -11,10 +11,11 @@ import time
 import uuid
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servers.web.api_key import Headers
 from servers.web.disconnect import BufferedRequest, DisconnectWatch, run_until_disconnect
@@ -35,12 +36,12 @@ BODY = "capibara6.body"
 class AccessControl(Protocol):
     """Decides who may enter, and hears how each request ended."""
 
-    def admit(self, scope: Any, headers: Headers) -> AbstractAsyncContextManager[None]:
+    def admit(self, scope: Scope, headers: Headers) -> AbstractAsyncContextManager[None]:
         """Open for as long as the request runs; raises one of `tools.errors` to refuse it. It may leave
         `scope["capibara6.headers"]` for the answer and `scope["capibara6.body_bytes"]` as a bound."""
         ...
 
-    def done(self, scope: Any, status: int, seconds: float) -> None:
+    def done(self, scope: Scope, status: int, seconds: float) -> None:
         """Once a request, before the last byte of its answer leaves."""
         ...
 
@@ -60,7 +61,7 @@ class HttpMetrics:
         )
         self._seconds = lru_cache(1_024)(seconds.labels)
 
-    def count(self, scope: Any, status: int, seconds: float) -> None:
+    def count(self, scope: Scope, status: int, seconds: float) -> None:
         """One request that was answered with `status` after `seconds`."""
         route = getattr(scope.get("route"), "path", "unmatched")
         self._requests(scope["method"], route, status).inc()
@@ -83,14 +84,14 @@ class Exchange:
     )
 
     def __init__(
-        self, scope: Any, send: Any, request_id: bytes, access: AccessControl, metrics: HttpMetrics
+        self, scope: Scope, send: Send, request_id: bytes, access: AccessControl, metrics: HttpMetrics
     ) -> None:
         self.scope, self._send, self.request_id = scope, send, request_id
         self.access, self.metrics = access, metrics
         self.started, self.status, self.counted = time.monotonic(), NOT_ANSWERED, False
         self.request: BufferedRequest | None = None
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: Message) -> None:
         """Send on, with the request id among the headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
@@ -119,7 +120,7 @@ class ServiceMiddleware:
 
     def __init__(
         self,
-        app: Any,
+        app: ASGIApp,
         *,
         name: str,
         limits: Limits,
@@ -133,7 +134,7 @@ class ServiceMiddleware:
         self.metrics = HttpMetrics(registry)
         self.watch = DisconnectWatch()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -154,7 +155,7 @@ class ServiceMiddleware:
             exchange.count()
             structlog.contextvars.unbind_contextvars("request_id")
 
-    async def _serve(self, exchange: Exchange, headers: Headers, receive: Any) -> None:
+    async def _serve(self, exchange: Exchange, headers: Headers, receive: Receive) -> None:
         scope = exchange.scope
         async with AsyncExitStack() as stack:
             try:
@@ -175,7 +176,7 @@ class ServiceMiddleware:
                 await run_until_disconnect(self.app, scope, exchange.request, exchange.send, watch=self.watch)
 
 
-async def read_body(receive: Any, headers: Headers, most: int, *, source: str) -> bytes | None:
+async def read_body(receive: Receive, headers: Headers, most: int, *, source: str) -> bytes | None:
     """The whole body, or None when the client left before sending it. Raises TooLarge beyond `most` bytes."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most:
@@ -202,7 +203,7 @@ def _too_large(most: int, source: str) -> TooLarge:
     return TooLarge(f"the body may have {most} bytes", source=source)
 
 
-async def linger(receive: Any) -> None:
+async def linger(receive: Receive) -> None:
     """Read on for `LINGER_S` and throw away: closing on a client that still sends resets the connection,
     and the client would never see the answer."""
 
@@ -214,7 +215,7 @@ async def linger(receive: Any) -> None:
         await asyncio.wait_for(drain(), LINGER_S)
 
 
-async def refuse(send: Any, exc: Capibara6Error, *, receive: Any = None) -> None:
+async def refuse(send: Send, exc: Capibara6Error, *, receive: Receive | None = None) -> None:
     """Answer with the envelope and close the connection; `receive` when a body may still be coming."""
     body = json.dumps(exc.envelope()).encode()
     headers = [

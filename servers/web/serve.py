@@ -13,6 +13,7 @@ import time
 from typing import Any, ClassVar
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -36,6 +37,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """Seconds for what is missing of the present message; 0 when nothing is."""
     phases = 0
     """Counts the phases of messages (headers, body, none), to see whether one began."""
+
+    # What uvicorn overrides of asyncio.Protocol and of the parser's callbacks; each adds a bound.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's too
         super().connection_made(transport)
@@ -153,11 +156,11 @@ def bounded_protocol(limits: Limits) -> type[BoundedProtocol]:
 class DrainMiddleware:
     """ASGI in front of the app: once `draining`, new requests get 503, all but `/health/live`."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.draining = False
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.draining and scope["type"] == "http" and scope["path"] != "/health/live":
             await refuse(send, Draining("the service is shutting down", retry_after=1))
             return
@@ -190,7 +193,7 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(app: Any, *, settings: Settings, port: int, host: str | None = None) -> None:
+def listen(app: ASGIApp, *, settings: Settings, port: int, host: str | None = None) -> None:
     """Serve `app` until SIGTERM or SIGINT, then finish what is in flight for at most `drain_s`."""
     drain = DrainMiddleware(app)
     config = uvicorn.Config(
