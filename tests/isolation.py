@@ -32,6 +32,7 @@ def environment() -> dict[str, str]:
     return {
         "CAPIBARA6_PORTS": json.dumps(dict.fromkeys(Ports.model_fields, NOWHERE)),
         "CAPIBARA6_HOME": str(default_home()),
+        "CAPIBARA6_CONFIG": os.devnull,
         "OLLAMA_URL": f"http://127.0.0.1:{NOWHERE}",
     }
 
