@@ -1,4 +1,4 @@
-"""The `capibara6` command: start everything, ask, ingest, look after it.
+"""The command line `capibara6`: up, ask, ingest, doctor, serve, flows, models, keys, route, reembed.
 
 Heavy libraries are imported by the command that needs them, so that `capibara6 ask` stays quick.
 """
@@ -88,7 +88,7 @@ def ask_command(
     ] = None,
 ) -> None:
     """Pregunta al agente: respuesta con citas, modelo, motivo y tiempos. · Ask the agent."""
-    from servers.commands.ask import ask, ask_quietly, speak  # noqa: PLC0415
+    from servers.commands.ask import ask, fetch_answer, speak  # noqa: PLC0415
 
     settings = _settings()
     given = {"collection": collection, "thread_id": thread}
@@ -97,7 +97,7 @@ def ask_command(
 
     async def run() -> None:
         if as_json:
-            answer = await ask_quietly(settings, text, agent=agent, metadata=metadata)
+            answer = await fetch_answer(settings, text, agent=agent, metadata=metadata)
         else:
             answer = await ask(settings, text, console=console, agent=agent, metadata=metadata)
         note = await speak(settings, answer, speak_to) if speak_to else None
@@ -109,7 +109,7 @@ def ask_command(
     try:
         asyncio.run(run())
     except Capibara6Error as exc:
-        _fail(exc, settings, as_json=as_json)
+        _exit_with(exc, settings, as_json=as_json)
 
 
 @app.command()
@@ -125,15 +125,15 @@ def ingest(
         "sources": [str(path.absolute()) for path in paths],
         "collection": collection or settings.chat.collection,
     }
-    _become_flows(settings, ["run", "ingest/ingest", "--wait", "--parameters", json.dumps(parameters)])
+    _exec_flows(settings, ["run", "ingest/ingest", "--wait", "--parameters", json.dumps(parameters)])
 
 
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Como JSON.")] = False) -> None:
     """Qué funciona, qué falta y cómo conseguirlo. · What runs, what is missing, how to get it."""
-    from servers.commands.doctor import report  # noqa: PLC0415
+    from servers.commands.doctor import print_report  # noqa: PLC0415
 
-    if not report(_settings(), console, as_json=as_json):
+    if not print_report(_settings(), console, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -166,7 +166,7 @@ def serve(
 )
 def flows(context: typer.Context) -> None:
     """Flujos de Prefect: list, run, logs, schedule… · Prefect flows; see `capibara6 flows --help`."""
-    _become_flows(_settings(), context.args)
+    _exec_flows(_settings(), context.args)
 
 
 def main() -> None:
@@ -174,7 +174,7 @@ def main() -> None:
     try:
         app()
     except Capibara6Error as exc:
-        _fail(exc, _settings(), as_json=False)
+        _exit_with(exc, _settings(), as_json=False)
 
 
 def _settings() -> Settings:
@@ -187,21 +187,21 @@ def _settings() -> Settings:
         sys.exit(2)
 
 
-def _fail(exc: Capibara6Error, settings: Settings, *, as_json: bool) -> NoReturn:
-    from servers.commands.messages import WORDS, say  # noqa: PLC0415
+def _exit_with(exc: Capibara6Error, settings: Settings, *, as_json: bool) -> NoReturn:
+    from servers.commands.messages import MESSAGES, message  # noqa: PLC0415
     from tools.error_messages import sentence  # noqa: PLC0415
 
     if as_json:
         typer.echo(json.dumps(exc.envelope(), ensure_ascii=False))
-    elif exc.code in WORDS:
-        errors.print(f"[red]✗[/] {escape(say(exc.code, settings.language, detail=exc.message))}")
+    elif exc.code in MESSAGES:
+        errors.print(f"[red]✗[/] {escape(message(exc.code, settings.language, detail=exc.message))}")
     else:
         errors.print(f"[red]✗[/] {escape(sentence(exc.code, settings.language, exc.message))}")
     sys.exit(1)
 
 
-def _become_flows(settings: Settings, words: list[str]) -> NoReturn:
-    """Flows are a door of their own: a process, never an import."""
+def _exec_flows(settings: Settings, words: list[str]) -> NoReturn:
+    """Become `python -m flows`: flows are a program of their own, never imported here."""
     os.execve(
         sys.executable,
         [sys.executable, "-m", "flows", *words],

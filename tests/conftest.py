@@ -9,6 +9,7 @@ import pytest
 
 from servers.local.embedded_stores import open_stores
 from tests import debian
+from tests.isolation import default_home, isolate, watched
 from tests.ports import free_ports
 from tests.purity import PURITY
 from tools.settings import Ports, Settings
@@ -29,7 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The usual run tries the same cases everywhere; the soak tries new ones each time."""
+    """The usual run tries the same cases everywhere; the soak tries new ones each time. Both are isolated."""
+    isolate()
     hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
     hypothesis.settings.register_profile("wide", deadline=None, print_blob=True)
     hypothesis.settings.load_profile("wide" if config.getoption("markexpr") == "soak" else "steady")
@@ -48,6 +50,14 @@ def settings_in(home: Path, **changes: object) -> Settings:
     ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
     values = {"home": home, "ports": ports, "ollama_url": "http://127.0.0.1:9", **changes}
     return Settings.model_validate(values)
+
+
+@pytest.fixture(autouse=True)
+def isolated() -> Iterator[None]:
+    """Fails the test that went for a default port or for the default home."""
+    with watched():
+        yield
+    assert not default_home().exists(), "a process of a test used the default home"
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
-"""Ports for servers that tests start: free now, below those that the kernel gives to clients, and in a range
-of this worker's own: no connection and no other worker takes one before its server binds it."""
+"""Ports for servers that tests start: free now, below those that the kernel gives to clients, none of our
+defaults, and in a range of this worker's own: nobody else takes one before its server binds it."""
 
 import itertools
 import os
 import random
 import socket
+
+from tests.isolation import DEFAULT_PORTS
 
 FIRST, LAST, WORKERS = 10_000, 32_000, 16
 SHARE = (LAST - FIRST) // WORKERS
@@ -16,7 +18,7 @@ def _mine() -> range:
     return range(start, start + SHARE)
 
 
-_NEXT = itertools.cycle(random.Random(os.getpid()).sample(_mine(), SHARE))
+_NEXT = itertools.cycle(random.Random(os.getpid()).sample(sorted({*_mine()} - DEFAULT_PORTS), SHARE - 2))
 
 
 def free_port() -> int:

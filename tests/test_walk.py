@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from servers.local.supervisor import MARK, holder
+from servers.local.supervisor import INSTANCE_VARIABLE, port_owner
 from tests.conftest import settings_in
 from tools.clients.mcp import open_mcp
 from tools.settings import Settings
@@ -87,7 +87,7 @@ def command(*words: str) -> list[str]:
 
 def marked(process: psutil.Process) -> str | None:
     try:
-        return process.environ().get(MARK)
+        return process.environ().get(INSTANCE_VARIABLE)
     except psutil.Error:
         return None
 
@@ -268,7 +268,7 @@ def test_a_second_up_is_told_who_runs(platform: Platform) -> None:
 def test_stop_leaves_nothing_and_the_next_start_still_knows(platform: Platform) -> None:
     assert platform.stop() == 0, platform.printed()
     assert platform.left_behind() == []
-    assert [port for port in platform.settings.ports.model_dump().values() if holder(port)] == []
+    assert [port for port in platform.settings.ports.model_dump().values() if port_owner(port)] == []
     again = Platform(platform.settings, platform.log.with_name("again.log"))
     try:
         again.wait_open()

@@ -1,1 +1,1 @@
-"""The agent API (:5000): OpenAI's wire in front of the agents."""
+"""The agent API (:5000): OpenAI's chat completions and the Agent Protocol in front of the agents."""

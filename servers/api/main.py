@@ -1,48 +1,43 @@
-"""Wires the agent API: settings → clients and agents → app. It answers nothing itself."""
+"""Wires the agent API: settings → services → app. It answers nothing itself."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 
-from servers.api.http import saves, webhooks
-from servers.api.http.chat import router
+from servers.api.http import chat, submissions, webhooks
 from servers.api.http.protocol import agents, runs, store_items, threads
-from servers.api.services import open_desk
+from servers.api.services import open_services
 from servers.web.app import create_app
 from servers.web.serve import listen
 from tools.log import configure
+from tools.schema import JsonObject
 from tools.settings import Settings
+
+ROUTES = (chat, webhooks, submissions, agents, threads, runs, store_items)
 
 
 def build_app(settings: Settings) -> FastAPI:
+    """The ASGI app; its lifespan opens the services."""
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_desk(settings) as desk:
-            app.state.desk = desk
+        async with open_services(settings) as services:
+            app.state.services = services
             yield
 
-    async def checks() -> dict[str, Any]:
-        return await app.state.desk.health()
+    async def checks() -> JsonObject:
+        return await app.state.services.health()
 
     app = create_app(
         "api",
         settings,
         lifespan=lifespan,
         checks=checks,
-        description="Agents through OpenAI's wire and the Agent Protocol.",
+        description="Agents through OpenAI's API and the Agent Protocol.",
     )
-    for part in (
-        router,
-        webhooks.router,
-        saves.router,
-        agents.router,
-        threads.router,
-        runs.router,
-        store_items.router,
-    ):
-        app.include_router(part)
+    for routes in ROUTES:
+        app.include_router(routes.router)
     return app
 
 

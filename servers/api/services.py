@@ -1,4 +1,4 @@
-"""What the API's routes work with: settings, clients and agents, opened once and closed with the server."""
+"""What the API's routes work with: clients, agents, threads and the runner, opened and closed together."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -6,20 +6,20 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from agents.context import Clients, Context, Wishes, open_clients
 from agents.conversation.checkpointer import Memory, open_memory
 from agents.events import Event
 from agents.runtime import Order, Ready, compile_agents, stream
-from servers.api.runs.leader_lock import sole
-from servers.api.runs.repository import Ledger
-from servers.api.runs.runner import Runs
-from servers.api.runs.tables import now, open_rows
+from servers.api.runs.leader_lock import leader_lock
+from servers.api.runs.repository import RunRepository
+from servers.api.runs.runner import Runner
+from servers.api.runs.tables import now, open_engine
 from servers.api.runs.threads import Threads
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
 from tools.log import get_logger
+from tools.schema import JsonObject
 from tools.settings import Settings
 
 PRUNE_S = 6 * 3_600.0
@@ -28,68 +28,73 @@ log = get_logger("api")
 
 
 @dataclass(frozen=True)
-class Desk:
+class Services:
+    """What a route may use; `agents` are the compiled ones by name."""
+
     settings: Settings
     clients: Clients
     memory: Memory
-    ready: dict[str, Ready]
+    agents: dict[str, Ready]
     threads: Threads
-    runs: Runs
+    runner: Runner
 
-    async def turn(self, order: Order, wishes: Wishes) -> AsyncGenerator[Event, None]:
-        """A passing turn: nobody can rejoin it. On a thread it keeps the thread while it lasts."""
+    async def stream_turn(self, order: Order, wishes: Wishes) -> AsyncGenerator[Event, None]:
+        """Events of a turn that is no run: not stored, nobody can rejoin it. Its thread, if it has one, is
+        reserved while it lasts. Raises `Conflict` when that thread is busy."""
         async with AsyncExitStack() as stack:
             if order.thread_id is not None:
-                await stack.enter_async_context(self.runs.hold(order.thread_id))
-                await self.threads.create(order.thread_id, {}, exists="do_nothing")
-            events = stream(self.ready, order, context=self.context(wishes))
+                await stack.enter_async_context(self.runner.reserve(order.thread_id))
+                await self.threads.create(order.thread_id, {}, if_exists="do_nothing")
+            events = stream(self.agents, order, context=self.context(wishes))
             async for event in await stack.enter_async_context(aclosing(events)):
                 yield event
 
     def context(self, wishes: Wishes) -> Context:
+        """A turn's context, from its caller's choices."""
         return Context(self.clients, self.settings.chat, wishes, self.settings.agents)
 
-    async def health(self) -> dict[str, Any]:
-        """`ok`, or `degraded` naming the peers that do not answer; the API itself lives without them."""
+    async def health(self) -> JsonObject:
+        """`{status, peers}`: `ok`, or `degraded` when a peer does not answer, which ends nothing here."""
         peers = (self.clients.pool.http, self.clients.bridge.http, self.clients.speech.http)
-        states = dict(
-            zip(("pool", "bridge", "speech"), await asyncio.gather(*map(_lives, peers)), strict=True)
-        )
-        return {"status": "ok" if set(states.values()) == {"ok"} else "degraded", "peers": states}
+        states = await asyncio.gather(*map(_peer_state, peers))
+        named = dict(zip(("pool", "bridge", "speech"), states, strict=True))
+        return {"status": "ok" if set(states) == {"ok"} else "degraded", "peers": named}
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
-    """Everything open, and the runs of a killed process taken up again."""
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything open, and the runs of a killed process started again. Raises `Conflict` when another
+    process serves this database."""
     async with (
-        sole(settings),
+        leader_lock(settings),
         open_clients(settings) as clients,
         open_memory(settings) as memory,
-        open_rows(settings) as engine,
+        open_engine(settings) as engine,
     ):
-        ready = compile_agents(memory)
-        around = partial(Context, clients, settings.chat, bounds=settings.agents)
-        ledger = Ledger(engine)
-        runs = Runs(ledger, memory, ready, around, settings.agents)
-        await runs.resume()
-        pruning = asyncio.create_task(_prune(ledger, settings.agents.keep_runs_days))
+        agents = compile_agents(memory)
+        build_context = partial(Context, clients, settings.chat, bounds=settings.agents)
+        repository = RunRepository(engine)
+        runner = Runner(repository, memory, agents, build_context, settings.agents)
+        await runner.resume()
+        pruning = asyncio.create_task(_prune(repository, settings.agents.keep_runs_days))
         try:
-            yield Desk(settings, clients, memory, ready, Threads(engine, memory), runs)
+            yield Services(settings, clients, memory, agents, Threads(engine, memory), runner)
         finally:
             pruning.cancel()
             await asyncio.gather(pruning, return_exceptions=True)
-            await runs.close()
+            await runner.close()
 
 
-async def _prune(ledger: Ledger, days: int) -> None:
-    """Ended runs are kept for a while, for those who come back to read them."""
+async def _prune(repository: RunRepository, days: int) -> None:
+    """Ended runs are kept for `days`, for those who come back to read them."""
     while True:
-        removed = await ledger.prune(now() - timedelta(days=days))
+        removed = await repository.prune(now() - timedelta(days=days))
         log.info("pruned", runs=removed)
         await asyncio.sleep(PRUNE_S)
 
 
-async def _lives(peer: Http) -> str:
+async def _peer_state(peer: Http) -> str:
+    """`ok`, or the code of the error that the peer's health check gave."""
     try:
         await peer.send("GET", "/health/live", timeout=1.0)
     except Capibara6Error as exc:

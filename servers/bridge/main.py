@@ -51,8 +51,8 @@ def build_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         checks=checks,
         description=DESCRIPTION,
-        gate=gate,
-        lane=[*stores.router.routes, *documents.router.routes],
+        access=gate,
+        fast_routes=[*stores.router.routes, *documents.router.routes],
     )
     app.state.registry.register(StoreMetrics(clients))
 

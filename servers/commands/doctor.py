@@ -1,4 +1,4 @@
-"""`capibara6 doctor`: what runs, what is missing, the shortest way to it. It looks and changes nothing."""
+"""`capibara6 doctor`: diagnoses what runs, what is missing and how to get it. It changes nothing."""
 
 import importlib.util
 import json
@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from servers.commands.messages import say
-from servers.local.services import Service, plan
+from servers.commands.messages import message
+from servers.local.services import Service, planned_services
 from tools.settings import Language, Settings
 
 GIB = 2**30
@@ -22,7 +22,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: `ok` True (there), None (optional and missing) or False (broken)."""
+    """One row: `ok` is True (there), None (optional and missing) or False (broken); `how` to get it."""
 
     part: str
     ok: bool | None
@@ -30,10 +30,10 @@ class Finding:
     how: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def diagnose(settings: Settings) -> list[Finding]:
     """Every finding, services first."""
     es = settings.language == "es"
-    services = plan(settings)
+    services = planned_services(settings)
     states = [(service, service.healthy()) for service in services]
     return [
         *_services(states, es),
@@ -47,9 +47,9 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def report(settings: Settings, console: Console, *, as_json: bool) -> bool:
+def print_report(settings: Settings, console: Console, *, as_json: bool) -> bool:
     """Print the findings; True when nothing is broken."""
-    findings = examine(settings)
+    findings = diagnose(settings)
     if as_json:
         console.print_json(json.dumps([finding.__dict__ for finding in findings]))
     else:
@@ -61,7 +61,7 @@ def _table(findings: list[Finding], language: Language) -> Table:
     view = Table(box=None, pad_edge=False)
     view.add_column("")
     for key in ("part", "found", "how"):
-        view.add_column(say(key, language), overflow="fold")
+        view.add_column(message(key, language), overflow="fold")
     signs = {True: "[green]✓[/]", None: "[yellow]·[/]", False: "[red]✗[/]"}
     for finding in findings:
         view.add_row(signs[finding.ok], finding.part, escape(finding.found), escape(finding.how))
@@ -108,12 +108,12 @@ def _vllm(settings: Settings, es: bool) -> Finding:
 
 
 def _models(settings: Settings, es: bool) -> Iterator[Finding]:
-    """What the running pool says of each model, so that there is one judge of availability."""
+    """What the running pool says of each model, so that availability is decided in one place."""
     try:
         rows = httpx.get(f"{settings.pool_url}/v1/models", timeout=3, trust_env=False, headers=_key(settings))
         models = rows.raise_for_status().json()["data"]
     except (httpx.HTTPError, ValueError, KeyError):
-        yield Finding("models", None, say("not_running", settings.language))
+        yield Finding("models", None, message("not_running", settings.language))
         return
     for model in models:
         if model.get("available"):

@@ -1,8 +1,8 @@
-"""What the command says to a person, in Spanish and English. Errors: `tools/error_messages.py`."""
+"""Messages of the command line in Spanish and English. Those of errors are in `tools/error_messages.py`."""
 
 from tools.settings import Language
 
-WORDS: dict[str, tuple[str, str]] = {
+MESSAGES: dict[str, tuple[str, str]] = {
     "service": ("Servicio", "Service"),
     "state": ("Estado", "State"),
     "address": ("Dirección", "Address"),
@@ -60,6 +60,6 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 
-def say(key: str, language: Language, **values: object) -> str:
-    """The text for `key` with `values` filled in."""
-    return WORDS[key][0 if language == "es" else 1].format(**values)
+def message(key: str, language: Language, **values: object) -> str:
+    """The message `key` in a language, with `values` filled in."""
+    return MESSAGES[key][0 if language == "es" else 1].format(**values)

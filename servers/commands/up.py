@@ -1,4 +1,4 @@
-"""`capibara6 up`: start, wait until healthy, fill with the sample knowledge, show, and stop on Ctrl-C."""
+"""`capibara6 up`: start every service, wait until healthy, ingest the sample documents, stop on Ctrl-C."""
 
 import asyncio
 import hashlib
@@ -21,19 +21,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from servers.commands.ask import ask
-from servers.commands.messages import say
-from servers.local.services import Service, plan
-from servers.local.supervisor import MARK, STARTS, Status, Supervisor, open_supervisor
+from servers.commands.messages import message
+from servers.local.services import Service, planned_services
+from servers.local.supervisor import (
+    INSTANCE_VARIABLE,
+    START_RETRIES,
+    ProcessStatus,
+    Supervisor,
+    open_supervisor,
+)
 from tools.clients.pool import open_pool
 from tools.error_messages import sentence
 from tools.errors import Capibara6Error, Unavailable
 from tools.settings import Language, Settings
 
+States = dict[str, tuple[str, ProcessStatus | None]]
+"""By service name: its state (`state_of`) and what supervisord says of its process."""
 READY_S = 240.0
 FIRST_QUESTION = {
     "es": "¿Cuántos modelos puede tener cargados a la vez el servidor?",
     "en": "How many models can the server have loaded at once?",
 }
+BUILT_IN_MODELS = frozenset({"extractive", "auto", "consensus"})
+"""What answers without weights of its own."""
 COLOURS = {
     "healthy": "green",
     "starting": "yellow",
@@ -43,44 +53,47 @@ COLOURS = {
 }
 
 
-class Watch:
-    """Knows how every service is doing; `look` asks supervisord and each service's own check."""
+class HealthMonitor:
+    """The state of every service; `poll` asks supervisord and each service's own health check."""
 
     def __init__(self, supervisor: Supervisor, services: Sequence[Service]) -> None:
         self.supervisor = supervisor
         self.services = services
-        self.rows: dict[str, tuple[str, Status | None]] = {}
+        self.rows: States = {}
         self.shown: dict[str, str] = {}
         self.pids: defaultdict[str, set[int]] = defaultdict(set)
 
-    def look(self) -> dict[str, tuple[str, Status | None]]:
+    def poll(self) -> States:
+        """The states now."""
         known = {status.name: status for status in self.supervisor.statuses()}
         with ThreadPoolExecutor(len(self.services)) as threads:
             healthy = list(threads.map(lambda service: service.healthy(), self.services))
         for service, well in zip(self.services, healthy, strict=True):
             status = known.get(service.name)
-            self.rows[service.name] = (self._judge(service.name, status, well), status)
+            self.rows[service.name] = (self._state_of(service.name, status, well), status)
         return self.rows
 
-    def _judge(self, name: str, status: Status | None, healthy: bool) -> str:
-        """`judge`; a process that keeps dying slowly, which supervisord never calls fatal, has failed too."""
-        word = judge(status, healthy)
-        if word == "healthy":
+    def _state_of(self, name: str, status: ProcessStatus | None, healthy: bool) -> str:
+        """`state_of`; a process that keeps dying slowly, never fatal to supervisord, has failed too."""
+        state = state_of(status, healthy)
+        if state == "healthy":
             self.pids[name] = set()
         elif status is not None and status.pid:
             self.pids[name].add(status.pid)
-        return "failed" if len(self.pids[name]) > STARTS else word
+        return "failed" if len(self.pids[name]) > START_RETRIES else state
 
-    def named(self, state: str) -> list[str]:
+    def in_state(self, state: str) -> list[str]:
+        """The names of the services in a state."""
         return [name for name, (found, _) in self.rows.items() if found == state]
 
     @property
     def ready(self) -> bool:
-        return len(self.named("healthy")) == len(self.services)
+        """Whether every service is healthy."""
+        return len(self.in_state("healthy")) == len(self.services)
 
 
-def judge(status: Status | None, healthy: bool) -> str:
-    """One word for a service: starting, healthy, waiting, restarting or failed."""
+def state_of(status: ProcessStatus | None, healthy: bool) -> str:
+    """A service's state: starting, healthy, waiting, restarting or failed."""
     if status is None or status.state == "STARTING":
         return "starting"
     if status.state == "RUNNING":
@@ -91,36 +104,38 @@ def judge(status: Status | None, healthy: bool) -> str:
 def up(settings: Settings, console: Console) -> None:
     """Run the platform until SIGINT or SIGTERM. Raises `Capibara6Error` when it can not be started."""
     language = settings.language
-    services = plan(settings)
+    services = planned_services(settings)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    console.print(say("starting_all", language, home=settings.home.absolute()))
+    console.print(message("starting_all", language, home=settings.home.absolute()))
     with open_supervisor(settings, services) as supervisor:
-        watch = Watch(supervisor, services)
-        _show_until(watch, console, language, stop, _started(watch, settings, console))
+        monitor = HealthMonitor(supervisor, services)
+        _show_until(monitor, console, language, stop, _started(monitor, settings, console))
         if not stop.is_set():
-            _fill(settings, console, stop)
+            _ingest_sample(settings, console, stop)
             _welcome(settings, console)
-            _show_until(watch, console, language, stop, lambda: False)
-        console.print(say("stopping", language))
-    console.print(say("stopped", language))
+            _show_until(monitor, console, language, stop, lambda: False)
+        console.print(message("stopping", language))
+    console.print(message("stopped", language))
 
 
-def _started(watch: Watch, settings: Settings, console: Console) -> Callable[[], bool]:
+def _started(monitor: HealthMonitor, settings: Settings, console: Console) -> Callable[[], bool]:
     """True once everything is healthy; raises when something will not be."""
     begun, language = time.monotonic(), settings.language
 
     def check() -> bool:
-        if watch.ready:
-            console.print(say("ready", language, seconds=time.monotonic() - begun))
+        if monitor.ready:
+            console.print(message("ready", language, seconds=time.monotonic() - begun))
             return True
         late = time.monotonic() - begun > READY_S
-        names = watch.named("failed") or (watch.named("waiting") + watch.named("restarting") if late else [])
+        names = monitor.in_state("failed") or (
+            monitor.in_state("waiting") + monitor.in_state("restarting") if late else []
+        )
         if names or late:
-            tails = "\n".join(watch.supervisor.log_tail(name) for name in names[:3])
-            key = "service_failed" if watch.named("failed") else "not_ready"
-            text = say(
+            tails = "\n".join(monitor.supervisor.log_tail(name) for name in names[:3])
+            key = "service_failed" if monitor.in_state("failed") else "not_ready"
+            text = message(
                 key, language, name=names[0] if names else "?", names=", ".join(names), seconds=int(READY_S)
             )
             raise Unavailable(f"{text}\n{tails}", code="start_failed", source=names[0] if names else None)
@@ -130,48 +145,48 @@ def _started(watch: Watch, settings: Settings, console: Console) -> Callable[[],
 
 
 def _show_until(
-    watch: Watch, console: Console, language: Language, stop: threading.Event, done: Callable[[], bool]
+    monitor: HealthMonitor,
+    console: Console,
+    language: Language,
+    stop: threading.Event,
+    done: Callable[[], bool],
 ) -> None:
     """Keep the table live on a terminal; elsewhere print a line when a service changes."""
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stop.is_set():
-            rows = watch.look()
+            rows = monitor.poll()
             if console.is_terminal:
-                live.update(table(watch.services, rows, language), refresh=True)
+                live.update(services_table(monitor.services, rows, language), refresh=True)
             else:
-                _print_changes(console, rows, watch.shown, language)
+                _print_changes(console, rows, monitor.shown, language)
             if done():
                 break
-            stop.wait(0.3 if not watch.ready else 2.0)
+            stop.wait(0.3 if not monitor.ready else 2.0)
     if console.is_terminal:
-        console.print(table(watch.services, watch.rows, language))
+        console.print(services_table(monitor.services, monitor.rows, language))
 
 
-def _print_changes(
-    console: Console, rows: dict[str, tuple[str, Status | None]], shown: dict[str, str], language: Language
-) -> None:
+def _print_changes(console: Console, rows: States, shown: dict[str, str], language: Language) -> None:
     for name, (state, _) in rows.items():
         if shown.get(name) != state and state in ("healthy", "failed", "restarting"):
-            console.print(f"{name}: {say(state, language)}", highlight=False)
+            console.print(f"{name}: {message(state, language)}", highlight=False)
         shown[name] = state
 
 
-def table(
-    services: Sequence[Service], rows: dict[str, tuple[str, Status | None]], language: Language
-) -> Table:
+def services_table(services: Sequence[Service], rows: States, language: Language) -> Table:
     """Services, health, address, pid and memory (resident MiB of the process and its children)."""
     view = Table(box=None, pad_edge=False)
     for key in ("service", "state", "address"):
-        view.add_column(say(key, language))
+        view.add_column(message(key, language))
     view.add_column("PID", justify="right")
-    view.add_column(say("memory", language), justify="right")
+    view.add_column(message("memory", language), justify="right")
     for service in services:
         state, status = rows.get(service.name, ("starting", None))
         pid = status.pid if status else 0
         memory = f"{resident_mib(pid)} MiB" if pid else ""
         colour = COLOURS[state]
         view.add_row(
-            service.name, f"[{colour}]{say(state, language)}[/]", service.url, str(pid or ""), memory
+            service.name, f"[{colour}]{message(state, language)}[/]", service.url, str(pid or ""), memory
         )
     return view
 
@@ -192,27 +207,27 @@ def resident_mib(pid: int) -> int:
     return total // 2**20
 
 
-def _fill(settings: Settings, console: Console, stop: threading.Event) -> None:
+def _ingest_sample(settings: Settings, console: Console, stop: threading.Event) -> None:
     """Register the flows and ingest the sample knowledge, unless this home already holds just that."""
     marker = settings.home / "knowledge.sha256"
-    wanted = fingerprint(settings.knowledge)
-    flows(settings, "deploy")
+    wanted = folder_digest(settings.knowledge)
+    run_flows(settings, "deploy")
     if wanted is None or (marker.exists() and marker.read_text() == wanted):
         return
-    console.print(say("ingesting", settings.language))
+    console.print(message("ingesting", settings.language))
     parameters = json.dumps({"sources": [str(settings.knowledge.absolute())]})
-    code = flows(settings, "run", "ingest/ingest", "--wait", "--parameters", parameters, stop=stop)
+    code = run_flows(settings, "run", "ingest/ingest", "--wait", "--parameters", parameters, stop=stop)
     if code != 0:
         if not stop.is_set():
             console.print(
-                say("flow_failed", settings.language, url=settings.prefect_url.removesuffix("/api"))
+                message("flow_failed", settings.language, url=settings.prefect_url.removesuffix("/api"))
             )
         return
     marker.write_text(wanted)
-    console.print(say("ingested", settings.language))
+    console.print(message("ingested", settings.language))
 
 
-def fingerprint(folder: Path) -> str | None:
+def folder_digest(folder: Path) -> str | None:
     """SHA-256 over the names and bytes of a folder's files; None when there is no such folder."""
     if not folder.is_dir():
         return None
@@ -222,9 +237,9 @@ def fingerprint(folder: Path) -> str | None:
     return digest.hexdigest()
 
 
-def flows(settings: Settings, *words: str, stop: threading.Event | None = None) -> int:
+def run_flows(settings: Settings, *words: str, stop: threading.Event | None = None) -> int:
     """Run `python -m flows …` to its end, or until `stop`; returns its exit status."""
-    environment = {**os.environ, **settings.environment(), MARK: str(settings.home.absolute())}
+    environment = {**os.environ, **settings.environment(), INSTANCE_VARIABLE: str(settings.home.absolute())}
     child = subprocess.Popen([sys.executable, "-m", "flows", *words], env=environment)
     while child.poll() is None:
         if stop is not None and stop.wait(0.1):
@@ -243,17 +258,14 @@ def _welcome(settings: Settings, console: Console) -> None:
         console.print(f"[red]✗[/] {escape(sentence(exc.code, language, exc.message))}")
         real = []
     console.print(
-        say("model_real", language, models=", ".join(real)) if real else say("model_none", language)
+        message("model_real", language, models=", ".join(real)) if real else message("model_none", language)
     )
     prefect = settings.prefect_url.removesuffix("/api")
-    console.print(say("open", language, ui=settings.ui_url, prefect=prefect), style="bold")
-    console.print(say("stop_hint", language))
+    console.print(message("open", language, ui=settings.ui_url, prefect=prefect), style="bold")
+    console.print(message("stop_hint", language))
 
 
 async def _real_models(settings: Settings) -> list[str]:
     async with open_pool(settings) as pool:
         models = await pool.models()
-    return [model["id"] for model in models if model.get("available") and model["id"] not in NOT_REAL]
-
-
-NOT_REAL = frozenset({"extractive", "auto", "consensus"})
+    return [model["id"] for model in models if model.get("available") and model["id"] not in BUILT_IN_MODELS]

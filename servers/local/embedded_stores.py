@@ -1,7 +1,7 @@
-"""The embedded stores: how PostgreSQL, Valkey and Milvus Lite are started from their wheels.
+"""Embedded PostgreSQL, Valkey and Milvus Lite: prepared and started from their wheels, checked for readiness.
 
 Each `serve_*` prepares its data directory and then becomes the server (exec), so that whoever started it
-owns the real process. Clients never come here: they only know addresses from the settings.
+owns the real process. Clients never come here: they take addresses from the settings.
 """
 
 import importlib.util
@@ -93,6 +93,7 @@ def postgres_ready(settings: Settings) -> bool:
 
 
 def redis_ready(settings: Settings) -> bool:
+    """True when it answers a ping."""
     with redis.Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1) as client:
         try:
             return bool(client.ping())
@@ -101,6 +102,7 @@ def redis_ready(settings: Settings) -> bool:
 
 
 def milvus_ready(settings: Settings) -> bool:
+    """True when its port accepts connections."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((settings.host, settings.ports.milvus)) == 0
@@ -115,7 +117,10 @@ READY: dict[str, Callable[[Settings], bool]] = {
 
 @contextmanager
 def open_stores(settings: Settings, *names: str, deadline_s: float = 60.0) -> Iterator[None]:
-    """Start the named stores (all three by default), wait until they answer, stop them at the end."""
+    """Start the named stores (all three by default), wait until they answer, stop them at the end.
+
+    Raises `StoreUnavailable` for one that does not answer within `deadline_s`.
+    """
     with ExitStack() as stack:
         for name in names or tuple(READY):
             stack.enter_context(_running(settings, name))

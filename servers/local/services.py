@@ -1,4 +1,7 @@
-"""What `up` starts: one `Service` a process, with its command, address and a check that it truly works."""
+"""Which processes run on this machine: one `Service` each, with command, address and health check.
+
+It starts none (`supervisor.py`); how an embedded store is started says `embedded_stores.py`.
+"""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +17,8 @@ from tools.settings import Settings, is_loopback
 
 @dataclass(frozen=True)
 class Service:
-    """`url` is what a person may open or call; `ports` are the TCP ports it binds."""
+    """A process to run: `url` is what a person may open or call, `healthy` asks the service itself, `ports`
+    are the TCP ports it binds."""
 
     name: str
     command: tuple[str, ...]
@@ -25,7 +29,7 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def plan(settings: Settings) -> list[Service]:
+def planned_services(settings: Settings) -> list[Service]:
     """The services placed on this machine, stores first; a store with an address of its own is not ours."""
     return [*_stores(settings), *_servers(settings), *_prefect(settings)]
 
@@ -37,13 +41,13 @@ def _stores(settings: Settings) -> list[Service]:
     found = []
     if external.postgres_dsn is None:
         url = f"unix:{settings.postgres_socket_dir}"
-        check = _bound(embedded_stores.postgres_ready, settings)
+        check = _with_settings(embedded_stores.postgres_ready, settings)
         found.append(Service("postgres", _serve("postgres"), url, check, stop_signal="INT"))
     if external.redis_url is None:
-        check = _bound(embedded_stores.redis_ready, settings)
+        check = _with_settings(embedded_stores.redis_ready, settings)
         found.append(Service("redis", _serve("redis"), settings.redis_url, check, (ports.redis,)))
     if external.milvus_uri is None:
-        check = _bound(embedded_stores.milvus_ready, settings)
+        check = _with_settings(embedded_stores.milvus_ready, settings)
         found.append(Service("milvus", _serve("milvus"), settings.milvus_uri, check, (ports.milvus,)))
     if external.nebula_address is None:
         host, port = settings.nebula_address
@@ -66,7 +70,7 @@ def _servers(settings: Settings) -> list[Service]:
         ("ui", hosts.services, ports.ui, settings.ui_url, True),
     ]
     return [
-        Service(name, _serve(name), url, _answers(f"{_root(url)}/health/ready"), (port,))
+        Service(name, _serve(name), url, _http_check(f"{_root(url)}/health/ready"), (port,))
         for name, host, port, url, ours in placed
         if ours and is_loopback(host)
     ]
@@ -78,8 +82,8 @@ def _prefect(settings: Settings) -> list[Service]:
     url, port = settings.prefect_url, settings.ports.prefect
     command = (sys.executable, "-m", "flows")
     return [
-        Service("prefect", (*command, "server"), _root(url), _answers(f"{url}/health"), (port,)),
-        Service("worker", (*command, "worker"), "", _answers(f"{url}/health")),
+        Service("prefect", (*command, "server"), _root(url), _http_check(f"{url}/health"), (port,)),
+        Service("worker", (*command, "worker"), "", _http_check(f"{url}/health")),
     ]
 
 
@@ -87,11 +91,11 @@ def _serve(name: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "servers", "serve", name)
 
 
-def _bound(check: Callable[[Settings], bool], settings: Settings) -> Callable[[], bool]:
+def _with_settings(check: Callable[[Settings], bool], settings: Settings) -> Callable[[], bool]:
     return lambda: check(settings)
 
 
-def _answers(url: str) -> Callable[[], bool]:
+def _http_check(url: str) -> Callable[[], bool]:
     def check() -> bool:
         try:
             return httpx.get(url, timeout=2.0, trust_env=False).is_success

@@ -1,6 +1,6 @@
-"""Keeps the platform's processes alive through supervisord: restarts with backoff, logs to files, one owner.
+"""supervisord under the platform's processes: restarts with backoff, logs to files, one instance a home.
 
-Owns supervisord's configuration and its life. Who runs here is decided in `servers/local/services.py`.
+Owns supervisord's configuration, its start and its end. Which processes run is decided in `services.py`.
 """
 
 import configparser
@@ -25,19 +25,21 @@ from servers.local.services import Service
 from tools.errors import Conflict
 from tools.settings import Settings
 
-MARK = "CAPIBARA6_INSTANCE"
-STARTS = 3
+INSTANCE_VARIABLE = "CAPIBARA6_INSTANCE"
+"""Every process under supervisord carries it: the home that it belongs to."""
+START_RETRIES = 3
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
-class Status:
-    """One process as supervisord sees it; `state`: STARTING RUNNING BACKOFF FATAL EXITED STOPPED."""
+class ProcessStatus:
+    """One process as supervisord sees it; `state`: STARTING RUNNING BACKOFF FATAL EXITED STOPPED; `pid` is 0
+    for one that does not run."""
 
     name: str
     state: str
     pid: int
-    since_s: float
+    uptime_s: float
 
 
 class Supervisor:
@@ -48,9 +50,9 @@ class Supervisor:
         self.log_dir = log_dir
         self.socket = socket
 
-    def statuses(self) -> list[Status]:
-        """Every process; empty while supervisord itself is coming up."""
-        # A transport a call: one that failed while supervisord was coming up can not be used again.
+    def statuses(self) -> list[ProcessStatus]:
+        """Every process; empty while supervisord itself is starting."""
+        # A transport a call: one that failed while supervisord was starting can not be used again.
         with closing(SupervisorTransport("", "", serverurl=f"unix://{self.socket}")) as transport:
             try:
                 rows = ServerProxy("http://127.0.0.1", transport=transport).supervisor.getAllProcessInfo()
@@ -58,12 +60,12 @@ class Supervisor:
                 return []
         assert isinstance(rows, list)
         return [
-            Status(row["name"], row["statename"], row["pid"], float(row["now"] - row["start"]))
+            ProcessStatus(row["name"], row["statename"], row["pid"], float(row["now"] - row["start"]))
             for row in rows
         ]
 
     def log_tail(self, name: str, lines: int = 15) -> str:
-        """The last lines that a service wrote."""
+        """The last `lines` of a service's log; empty before it has one."""
         file = self.log_dir / f"{name}.log"
         if not file.exists():
             return ""
@@ -79,22 +81,22 @@ def open_supervisor(settings: Settings, services: Sequence[Service]) -> Iterator
     for folder in (settings.run_dir, settings.log_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(settings.run_dir / "up.lock"):
-        sweep(settings.home)
+        stop_orphans(settings.home)
         _refuse_taken_ports(services)
         socket = settings.run_dir / "supervisor.sock"
         socket.unlink(missing_ok=True)
         config = settings.run_dir / "supervisord.conf"
-        config.write_text(render(settings, services, socket), "utf-8")
+        config.write_text(supervisord_config(settings, services, socket), "utf-8")
         process = _start(settings, config)
         try:
             yield Supervisor(process, socket, settings.log_dir)
         finally:
-            _stop(process, patience(settings) + 10 * len(services))
-            sweep(settings.home)
+            _stop(process, stop_timeout_s(settings) + 10 * len(services))
+            stop_orphans(settings.home)
             socket.unlink(missing_ok=True)
 
 
-def render(settings: Settings, services: Sequence[Service], socket: Path) -> str:
+def supervisord_config(settings: Settings, services: Sequence[Service], socket: Path) -> str:
     """supervisord's configuration; it holds no secret, those travel in the environment."""
     config = configparser.RawConfigParser()
     config["unix_http_server"] = {"file": str(socket), "chmod": "0700"}
@@ -110,15 +112,15 @@ def render(settings: Settings, services: Sequence[Service], socket: Path) -> str
         "childlogdir": str(settings.log_dir),
         "minfds": "4096",
     }
-    for order, service in enumerate(services):
+    for position, service in enumerate(services):
         config[f"program:{service.name}"] = {
             "command": _escaped(shlex.join(service.command)),
-            "priority": str(order),
+            "priority": str(position),
             "autorestart": "true",
             "startsecs": "2",
-            "startretries": str(STARTS),
+            "startretries": str(START_RETRIES),
             "stopsignal": service.stop_signal,
-            "stopwaitsecs": str(patience(settings)),
+            "stopwaitsecs": str(stop_timeout_s(settings)),
             "stopasgroup": "true",
             "killasgroup": "true",
             "redirect_stderr": "true",
@@ -132,16 +134,18 @@ def render(settings: Settings, services: Sequence[Service], socket: Path) -> str
     return "\n".join(lines)
 
 
-def patience(settings: Settings) -> int:
+def stop_timeout_s(settings: Settings) -> int:
     """Seconds a service has to stop: answers in progress may end, and the pool may end its engines."""
     return int(settings.limits.drain_s + settings.pool.unload_grace_s) + 2
 
 
-def sweep(home: Path) -> list[int]:
+def stop_orphans(home: Path) -> list[int]:
     """End processes that an earlier run of this home left behind; returns their pids."""
     mine = str(home.absolute())
     left = [
-        process for process in psutil.process_iter() if _mark(process) == mine and process.pid != os.getpid()
+        process
+        for process in psutil.process_iter()
+        if _instance_of(process) == mine and process.pid != os.getpid()
     ]
     for process in left:
         _signal(process, signal.SIGTERM)
@@ -152,8 +156,8 @@ def sweep(home: Path) -> list[int]:
     return [process.pid for process in left]
 
 
-def holder(port: int) -> str | None:
-    """Who listens on a TCP port of this machine, as `name (pid N)`; None when it is free."""
+def port_owner(port: int) -> str | None:
+    """The process that listens on a TCP port of this machine, as `name (pid N)`; None when it is free."""
     for connection in psutil.net_connections(kind="tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr[1] == port:
             if connection.pid is None:
@@ -167,17 +171,18 @@ def _refuse_taken_ports(services: Sequence[Service]) -> None:
         f"{service.name}: {port} ← {who}"
         for service in services
         for port in service.ports
-        if (who := holder(port)) is not None
+        if (who := port_owner(port)) is not None
     ]
     if taken:
         raise Conflict("\n".join(taken), code="port_taken")
 
 
 def _start(settings: Settings, config: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, **settings.environment(), MARK: str(settings.home.absolute())}
+    environment = {**os.environ, **settings.environment(), INSTANCE_VARIABLE: str(settings.home.absolute())}
     libc = ctypes.CDLL(None)
 
-    def orphaned() -> None:  # If `up` itself is killed, supervisord is told to stop, and stops the rest.
+    def stop_with_parent() -> None:
+        # If `up` itself is killed, supervisord is told to stop, and stops the rest.
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     with (settings.log_dir / "supervisord.out").open("ab") as output:
@@ -188,7 +193,7 @@ def _start(settings: Settings, config: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is ours to handle: children are stopped in order.
-            preexec_fn=orphaned,  # noqa: PLW1509  (one thread at this point)
+            preexec_fn=stop_with_parent,  # noqa: PLW1509  (one thread at this point)
         )
 
 
@@ -216,9 +221,9 @@ def _locked(path: Path) -> Iterator[None]:
         file.truncate(0)
 
 
-def _mark(process: psutil.Process) -> str | None:
+def _instance_of(process: psutil.Process) -> str | None:
     try:
-        return process.environ().get(MARK)
+        return process.environ().get(INSTANCE_VARIABLE)
     except psutil.Error:
         return None
 

@@ -1,4 +1,4 @@
-"""The services behind the tools, opened together, and how their errors are told to a model."""
+"""HTTP clients of the services behind the MCP tools, and their errors as text that a model can act on."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +18,8 @@ log = get_logger("mcp")
 
 @dataclass(frozen=True)
 class Clients:
+    """What a tool may call."""
+
     settings: Settings
     api: Api
     bridge: Bridge
@@ -26,13 +28,14 @@ class Clients:
 
 @asynccontextmanager
 async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
+    """The clients, open while the block lasts."""
     async with open_api(settings) as api, open_bridge(settings) as bridge, open_speech(settings) as speech:
         yield Clients(settings, api, bridge, speech)
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Errors of our services become text that a model can act on; anything else stays unexpected."""
+def tool_errors() -> Iterator[None]:
+    """Raises `ToolError`, whose text the model reads, for an error of our services; others pass."""
     try:
         yield
     except Capibara6Error as exc:

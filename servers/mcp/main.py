@@ -1,10 +1,9 @@
-"""Wires the MCP server: the tools behind the shared door on HTTP, or bare on stdio."""
+"""Wires the MCP server: its tools and resources over streamable HTTP or stdio."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
 from mcp.server.mcpserver import MCPServer
@@ -18,6 +17,7 @@ from servers.web.serve import listen
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
 from tools.log import configure
+from tools.schema import JsonObject
 from tools.settings import Settings
 
 INSTRUCTIONS = (
@@ -50,13 +50,13 @@ def build_server(settings: Settings) -> MCPServer[Clients]:
 
 
 def build_app(settings: Settings) -> FastAPI:
-    """The ASGI app: `/mcp` (stateless) and the health paths, with the key and bounds of every door."""
+    """The ASGI app: `/mcp` (stateless) and the health paths, with the key and limits of every service."""
     server = build_server(settings)
     inner = server.streamable_http_app(
         stateless_http=True,
         json_response=True,
         max_request_body_size=settings.limits.body_bytes,
-        transport_security=security(settings),
+        transport_security=transport_security(settings),
     )
 
     @asynccontextmanager
@@ -64,7 +64,7 @@ def build_app(settings: Settings) -> FastAPI:
         async with server.session_manager.run(), open_clients(settings) as app.state.clients:
             yield
 
-    async def checks() -> dict[str, Any]:
+    async def checks() -> JsonObject:
         clients: Clients = app.state.clients
         states = await asyncio.gather(_state(clients.api.http), _state(clients.bridge.http))
         services = dict(zip(("api", "bridge"), states, strict=True))
@@ -75,8 +75,9 @@ def build_app(settings: Settings) -> FastAPI:
     return app
 
 
-def security(settings: Settings) -> TransportSecuritySettings:
-    """Names this server answers to: the loopback ones and its own; a page of another site is refused."""
+def transport_security(settings: Settings) -> TransportSecuritySettings:
+    """The hosts and origins that are accepted: loopback and its own. A page of another site is refused (DNS
+    rebinding)."""
     names = dict.fromkeys(["127.0.0.1", "localhost", "[::1]", settings.host, settings.hosts.services])
     hosts = [pattern for name in names for pattern in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
@@ -98,6 +99,7 @@ def run_stdio(settings: Settings) -> None:
 
 
 async def _state(http: Http) -> str:
+    """`ok`, or what is wrong with a service."""
     try:
         await http.json("GET", "/health/live", timeout=HEALTH_S)
     except Capibara6Error as exc:

@@ -34,10 +34,12 @@ def add_resources(server: MCPServer[Clients]) -> None:
 
 
 async def documents(collection: str, ctx: Caller) -> str:
+    """The documents of a collection as JSON. Raises `ResourceNotFoundError` and `ResourceError`."""
     return await _get(ctx, "/api/v1/documents", collection)
 
 
 async def document(collection: str, document_id: str, ctx: Caller) -> str:
+    """One document as JSON. Raises `ResourceNotFoundError` and `ResourceError`."""
     return await _get(ctx, f"/api/v1/documents/{quote(document_id, safe='')}", collection)
 
 

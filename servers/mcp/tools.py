@@ -1,4 +1,4 @@
-"""The tools: typed, read-only, described for a model; each asks a service over HTTP and shapes its answer."""
+"""The MCP tools: typed, read-only, described for a model; each asks a service over HTTP."""
 
 import base64
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from mcp.server.mcpserver import Audio, Context, MCPServer
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
-from servers.mcp.clients import Clients, told
+from servers.mcp.clients import Clients, tool_errors
 from tools.schema import Answer, CollectionName, Language, SearchRequest, SpeechRequest
 
 Caller = Context[Clients, Any]
@@ -34,8 +34,8 @@ class Passage(BaseModel):
     score: float = Field(ge=0, le=1, description="1 is the best match")
 
 
-class Found(BaseModel):
-    """Best passage first; `degraded` names the search legs that did not answer."""
+class SearchResult(BaseModel):
+    """Best passage first; `degraded` names the retrievers that did not answer."""
 
     passages: list[Passage]
     degraded: list[str] = []
@@ -52,6 +52,8 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
+    """Every agent and model."""
+
     models: list[Model]
 
 
@@ -73,7 +75,7 @@ async def search_knowledge(
     collection: Annotated[
         CollectionName | None, Field(description="Which collection; leave out for the default one")
     ] = None,
-) -> Found:
+) -> SearchResult:
     """Search the documents that this platform was given and get the passages that match best.
 
     Use it when you want to read the sources yourself. Busca en los documentos (español o inglés).
@@ -82,13 +84,13 @@ async def search_knowledge(
     request = SearchRequest(
         query=query, top_k=top_k, collection=collection or clients.settings.chat.collection
     )
-    with told():
+    with tool_errors():
         response = await clients.bridge.search(request)
     passages = [
         Passage(n=n, **hit.model_dump(include=set(Passage.model_fields)))
         for n, hit in enumerate(response.results, 1)
     ]
-    return Found(passages=passages, degraded=response.degraded)
+    return SearchResult(passages=passages, degraded=response.degraded)
 
 
 async def ask_agent(
@@ -102,13 +104,13 @@ async def ask_agent(
 
     Use it when you want an answer rather than passages. Responde en español o inglés, con citas.
     """
-    with told():
+    with tool_errors():
         return await _clients(ctx).api.ask(question, metadata={"language": language} if language else None)
 
 
 async def list_models(ctx: Caller) -> Models:
     """List the agents and models of this platform and whether each can serve now. Lista los modelos."""
-    with told():
+    with tool_errors():
         found = await _clients(ctx).api.models()
     return Models(models=[Model.model_validate(model) for model in found])
 
@@ -122,7 +124,7 @@ async def speak(
     ] = None,
 ) -> Audio:
     """Read a short text aloud and get a WAV recording. Lee un texto en voz alta (WAV)."""
-    with told():
+    with tool_errors():
         request = SpeechRequest(text=text, language=language, voice_id=voice_id)
         speech = await _clients(ctx).speech.speak(request)
     return Audio(data=base64.b64decode(speech.audio), format="wav")

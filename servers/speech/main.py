@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -12,6 +11,7 @@ from servers.speech.voices import ENGINE, VOICES
 from servers.web.app import create_app
 from servers.web.serve import listen
 from tools.log import configure
+from tools.schema import JsonObject
 from tools.settings import Settings
 
 
@@ -23,7 +23,7 @@ def build_app(settings: Settings) -> FastAPI:
         async with open_speaker() as app.state.speaker:
             yield
 
-    async def checks() -> dict[str, Any]:
+    async def checks() -> JsonObject:
         speaker = app.state.speaker
         status = "ok" if speaker.waiting < speaker.queue else "down"
         return {"status": status, "engine": ENGINE, "voices": len(VOICES), "waiting": speaker.waiting}

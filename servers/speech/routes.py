@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from servers.speech.sound import Sound
 from servers.speech.speaker import WORDS_PER_MINUTE, Speaker
 from servers.speech.text import MAX_CHARS
-from servers.speech.voices import DEFAULTS, ENGINE, VOICES, choose
+from servers.speech.voices import DEFAULTS, ENGINE, VOICES, VoiceView, choose
 from tools.errors import BadRequest
-from tools.schema import Speech, SpeechRequest, Wire
+from tools.schema import JsonObject, Language, Speech, SpeechRequest, Wire
 
 WAV = "audio/wav"
 WAV_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {WAV: {}}, "description": "16-bit mono WAV"}}
@@ -21,7 +21,7 @@ router = APIRouter()
 
 
 class OpenAISpeech(Wire):
-    """OpenAI's request; the voice decides the language. The default format here is WAV."""
+    """OpenAI's request for speech; the voice decides the language. The default format here is WAV."""
 
     model: Literal["espeak", "tts-1"] = "tts-1"
     input: str = Field(min_length=1, max_length=MAX_CHARS)
@@ -31,21 +31,33 @@ class OpenAISpeech(Wire):
     instructions: str | None = None
 
 
+class VoiceList(BaseModel):
+    """`default` is a voice's id by language."""
+
+    voices: list[VoiceView]
+    default: dict[Language, str]
+
+
 def speaker_of(request: Request) -> Speaker:
+    """The speaker that the app's lifespan opened."""
     return request.app.state.speaker
 
 
-Voiced = Annotated[Speaker, Depends(speaker_of)]
+SpeakerDep = Annotated[Speaker, Depends(speaker_of)]
 
 
 @router.get("/voices")
-async def voices() -> dict[str, Any]:
-    return {"voices": [voice.show() for voice in VOICES], "default": {v.language: v.id for v in DEFAULTS}}
+async def voices() -> VoiceList:
+    """Every voice, and which one speaks each language unless another is named."""
+    return VoiceList(
+        voices=[voice.view() for voice in VOICES],
+        default={voice.language: voice.id for voice in DEFAULTS},
+    )
 
 
 @router.get("/details")
-async def details(speaker: Voiced) -> dict[str, Any]:
-    """Which engine speaks, and which does not."""
+async def details(speaker: SpeakerDep) -> JsonObject:
+    """The engine, its limits and its queue."""
     return {
         "engine": ENGINE,
         "engine_version": speaker.espeak.version,
@@ -67,7 +79,8 @@ async def details(speaker: Voiced) -> dict[str, Any]:
 
 
 @router.post("/tts")
-async def tts(request: SpeechRequest, speaker: Voiced) -> Speech:
+async def tts(request: SpeechRequest, speaker: SpeakerDep) -> Speech:
+    """Speak a text; the WAV comes in base64."""
     voice = choose(request.voice_id, request.language)
     sound = await speaker.speak(request.text, voice=voice, speed=request.speed)
     return Speech(
@@ -79,13 +92,13 @@ async def tts(request: SpeechRequest, speaker: Voiced) -> Speech:
 
 
 @router.get("/api/tts", responses=WAV_FILE, response_class=Response)
-async def coqui(request: Request, speaker: Voiced) -> Response:
+async def coqui(request: Request, speaker: SpeakerDep) -> Response:
     """Coqui's server: `text`, `speaker_id` and `language_id` in the query."""
     return await _coqui(speaker, request.query_params)
 
 
 @router.post("/api/tts", responses=WAV_FILE, response_class=Response)
-async def coqui_form(request: Request, speaker: Voiced) -> Response:
+async def coqui_form(request: Request, speaker: SpeakerDep) -> Response:
     """The same fields as a form, or in the query."""
     form = await request.form(max_files=0, max_fields=16)
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
@@ -93,7 +106,8 @@ async def coqui_form(request: Request, speaker: Voiced) -> Response:
 
 
 @router.post("/v1/audio/speech", responses=WAV_FILE, response_class=Response)
-async def openai(request: OpenAISpeech, speaker: Voiced) -> Response:
+async def openai(request: OpenAISpeech, speaker: SpeakerDep) -> Response:
+    """Speak a text through OpenAI's API; the answer is the audio itself."""
     voice = choose(request.voice, None)
     sound = await speaker.speak(request.input, voice=voice, speed=request.speed)
     if request.response_format == "pcm":

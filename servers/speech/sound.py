@@ -1,4 +1,4 @@
-"""Samples into a pleasant WAV: silence trimmed, loudness evened, peaks rounded instead of clipped."""
+"""Audio post-processing: silence trimmed, loudness normalised, peaks limited softly; WAV encoding."""
 
 import io
 import wave
@@ -23,9 +23,11 @@ class Sound(NamedTuple):
 
     @property
     def duration_s(self) -> float:
+        """Seconds."""
         return len(self.pcm) / 2 / self.sample_rate
 
     def wav(self) -> bytes:
+        """A WAV file."""
         file = io.BytesIO()
         with wave.open(file, "wb") as out:
             out.setnchannels(1)
@@ -36,10 +38,11 @@ class Sound(NamedTuple):
 
 
 def finish(raw: bytes, sample_rate: int) -> Sound:
-    """Trim to `EDGE_S` of silence at each end, speech at `LOUDNESS_DBFS`, peaks under `PEAK`."""
+    """16-bit mono PCM `raw` trimmed to `EDGE_S` of silence at each end, normalised to `LOUDNESS_DBFS`, its
+    peaks under `PEAK`."""
     samples = np.frombuffer(raw, dtype="<i2").astype(np.float32) / FULL_SCALE
     samples = _trimmed(samples, int(EDGE_S * sample_rate))
-    samples = _rounded(samples * _gain(samples))
+    samples = _soft_limited(samples * _gain(samples))
     fade = min(int(FADE_S * sample_rate), len(samples) // 2)
     if fade:
         ramp = np.linspace(0, 1, fade, dtype=np.float32)
@@ -49,17 +52,17 @@ def finish(raw: bytes, sample_rate: int) -> Sound:
 
 
 def loudness(samples: np.ndarray) -> float:
-    """RMS in dBFS of the parts where somebody speaks; -inf for silence."""
+    """RMS in dBFS of the samples above `SILENCE`, float32 (n,) in [-1, 1]; -inf when there are none."""
     speech = samples[np.abs(samples) > SILENCE]
     return float(20 * np.log10(np.sqrt(np.mean(speech**2)))) if len(speech) else float("-inf")
 
 
 def _trimmed(samples: np.ndarray, edge: int) -> np.ndarray:
-    heard = np.flatnonzero(np.abs(samples) > SILENCE)
-    if not len(heard):
+    loud = np.flatnonzero(np.abs(samples) > SILENCE)
+    if not len(loud):
         return samples[:0].copy()
     quiet = np.zeros(edge, dtype=np.float32)
-    return np.concatenate([quiet, samples[heard[0] : heard[-1] + 1], quiet])
+    return np.concatenate([quiet, samples[loud[0] : loud[-1] + 1], quiet])
 
 
 def _gain(samples: np.ndarray) -> float:
@@ -67,8 +70,8 @@ def _gain(samples: np.ndarray) -> float:
     return 10 ** ((LOUDNESS_DBFS - level) / 20) if np.isfinite(level) else 1.0
 
 
-def _rounded(samples: np.ndarray) -> np.ndarray:
-    """Below the knee untouched; above it bent smoothly, never reaching `PEAK`."""
+def _soft_limited(samples: np.ndarray) -> np.ndarray:
+    """Soft-knee limiter: below `KNEE` untouched, above it a tanh that never reaches `PEAK`."""
     size = np.abs(samples)
     room = PEAK - KNEE
     bent = KNEE + room * np.tanh((size - KNEE) / room)

@@ -1,4 +1,4 @@
-"""Turns written text into text that can be read aloud: no markup, no emoji, no control characters."""
+"""Text normalisation for speech: markup, emoji and control characters removed, links and code named."""
 
 import re
 import unicodedata
@@ -39,7 +39,7 @@ def speakable(text: str, language: Language) -> str:
     text = _URL.sub(link, _TAG.sub(" ", text))
     text = _ROW.sub(_cells, _LEAD.sub(_sentence, _RULE.sub("", text)))
     text = _EMPHASIS.sub(" ", text)
-    text = "".join(_heard(character) for character in text)
+    text = "".join(_spoken(character) for character in text)
     text = re.sub(r"\s*\n\s*\n\s*", "\n\n", text)
     text = re.sub(r"[ \t\n]+(?=[.,;:!?])|(?<=\S)[ \t]+", _space, text).strip()
     if not any(character.isalnum() for character in text):
@@ -62,7 +62,7 @@ def _space(found: re.Match[str]) -> str:
     return "" if following in tuple(".,;:!?") else " "
 
 
-def _heard(character: str) -> str:
+def _spoken(character: str) -> str:
     category = unicodedata.category(character)
     if character == "\n" or character in _SPOKEN_SYMBOLS:
         return character

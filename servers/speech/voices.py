@@ -1,7 +1,8 @@
-"""The voices of this server and which one speaks when nobody names one."""
+"""The voices of this server, and the choice of one by id or language."""
 
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import BaseModel
 
 from tools.errors import BadRequest, VoiceNotFound
 from tools.schema import Language
@@ -9,9 +10,21 @@ from tools.schema import Language
 ENGINE = "espeak-ng"
 
 
+class VoiceView(BaseModel):
+    """A voice in an answer; `default` when it speaks for its language unless another is named."""
+
+    id: str
+    name: str
+    language: Language
+    region: str
+    gender: str
+    engine: str
+    default: bool
+
+
 @dataclass(frozen=True)
 class Voice:
-    """`espeak` is the library's own name; `pitch_range` 0-100 is how much the melody moves."""
+    """A voice of espeak-ng: `espeak` is its name there, `pitch_range` (0-100) how much the pitch moves."""
 
     id: str
     name: str
@@ -21,16 +34,17 @@ class Voice:
     espeak: str
     pitch_range: int = 55
 
-    def show(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "name": self.name,
-            "language": self.language,
-            "region": self.region,
-            "gender": self.gender,
-            "engine": ENGINE,
-            "default": self in DEFAULTS,
-        }
+    def view(self) -> VoiceView:
+        """The voice as clients see it."""
+        return VoiceView(
+            id=self.id,
+            name=self.name,
+            language=self.language,
+            region=self.region,
+            gender=self.gender,
+            engine=ENGINE,
+            default=self in DEFAULTS,
+        )
 
 
 # Chosen by measure among the library's variants: steady level, no clipping, pitch in a natural range.

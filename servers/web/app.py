@@ -1,25 +1,27 @@
-"""The front door that our FastAPI services share: error envelope, key, health, metrics.
+"""The FastAPI app that our services share: error envelope, access, health checks, metrics.
 
-It owns no route but `/health…` and `/metrics`. The pool's proxy path has a door of its own (raw ASGI).
+It owns no route but `/health…` and `/metrics`. The pool has an app of its own (`servers/pool/http/app.py`).
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
-from servers.web.lane import Lane
-from servers.web.middleware import Door, Gate, OneKey, allowed
+from servers.web.api_key import ApiKeyCheck
+from servers.web.fast_route import FastRoutes
+from servers.web.middleware import AccessControl, ServiceMiddleware
 from tools.errors import BadRequest, Capibara6Error, NotFound
+from tools.schema import JsonObject
 from tools.settings import Settings
 
-Checks = Callable[[], Awaitable[dict[str, Any]]]
+HealthChecks = Callable[[], Awaitable[JsonObject]]
 
 
 def create_app(
@@ -27,13 +29,15 @@ def create_app(
     settings: Settings,
     *,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
-    checks: Checks,
+    checks: HealthChecks,
     description: str = "",
-    gate: Gate | None = None,
-    lane: Iterable[Any] = (),
+    access: AccessControl | None = None,
+    fast_routes: Iterable[BaseRoute] = (),
 ) -> FastAPI:
-    """A FastAPI app behind the door; `gate` when more than the platform's key may open it, `lane` the routes
-    of its routers that are worth the short way.
+    """A FastAPI app behind the middleware of every service.
+
+    `access` decides when more keys than the platform's are accepted; `fast_routes` are those called so often
+    that `fast_route.py` is worth it.
 
     `checks` returns at least `{"status": "ok" | "degraded" | "down"}`; down makes `/health` and
     `/health/ready` a 503.
@@ -43,25 +47,30 @@ def create_app(
     )
     registry = CollectorRegistry()
     _add_health(app, name, checks, registry)
-    _add_envelope(app, name)
+    _add_error_handlers(app, name)
     app.state.registry = registry
-    opened_by = gate or OneKey(allowed(settings), name=name)
-    app.add_middleware(Lane, routes=lane, failed=answer)
-    app.add_middleware(Door, name=name, limits=settings.limits, gate=opened_by, registry=registry)
+    app.add_middleware(FastRoutes, routes=fast_routes, on_error=error_response)
+    app.add_middleware(
+        ServiceMiddleware,
+        name=name,
+        limits=settings.limits,
+        access=access or ApiKeyCheck(settings, name=name),
+        registry=registry,
+    )
     return app
 
 
-def _add_health(app: FastAPI, name: str, checks: Checks, registry: CollectorRegistry) -> None:
+def _add_health(app: FastAPI, name: str, checks: HealthChecks, registry: CollectorRegistry) -> None:
     @app.get("/health/live", tags=["health"])
     async def live() -> dict[str, str]:
         return {"status": "ok", "service": name}
 
     @app.get("/health/ready", tags=["health"])
-    async def ready(response: Response) -> dict[str, Any]:
+    async def ready(response: Response) -> JsonObject:
         return await health(response)
 
     @app.get("/health", tags=["health"])
-    async def health(response: Response) -> dict[str, Any]:
+    async def health(response: Response) -> JsonObject:
         state = await checks()
         response.status_code = 503 if state["status"] == "down" else 200
         return {"service": name, "version": app.version, **state}
@@ -71,10 +80,10 @@ def _add_health(app: FastAPI, name: str, checks: Checks, registry: CollectorRegi
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_envelope(app: FastAPI, name: str) -> None:
+def _add_error_handlers(app: FastAPI, name: str) -> None:
     @app.exception_handler(Capibara6Error)
     async def ours(_: Request, exc: Capibara6Error) -> JSONResponse:
-        return answer(exc)
+        return error_response(exc)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, exc: RequestValidationError) -> JSONResponse:
@@ -82,16 +91,20 @@ def _add_envelope(app: FastAPI, name: str) -> None:
         param = ".".join(
             str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
         )
-        return answer(BadRequest(first["msg"], param=param or None, source=name, code="invalid_value"))
+        return error_response(
+            BadRequest(first["msg"], param=param or None, source=name, code="invalid_value")
+        )
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, exc: HTTPException) -> JSONResponse:
         kind = NotFound if exc.status_code == 404 else BadRequest
-        return answer(kind(str(exc.detail), source=name), status=exc.status_code, headers=exc.headers)
+        return error_response(kind(str(exc.detail), source=name), status=exc.status_code, headers=exc.headers)
 
 
-def answer(exc: Capibara6Error, *, status: int | None = None, headers: Any = None) -> JSONResponse:
-    """An error as this platform says it: envelope, status, `Retry-After` when there is one."""
+def error_response(
+    exc: Capibara6Error, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """An error as an answer: the envelope, its status or `status`, `Retry-After` in seconds if it has one."""
     extra = dict(headers or {})
     if exc.retry_after is not None:
         extra["retry-after"] = str(exc.retry_after)

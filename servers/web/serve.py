@@ -1,8 +1,8 @@
-"""Runs one ASGI app on uvicorn with the deadlines and bounds that uvicorn does not have by itself.
+"""Serves one ASGI app on uvicorn, with the timeouts and limits that uvicorn lacks and a graceful shutdown.
 
-A connection must send whole headers within `header_s` and a whole body within `body_s`, or it is closed;
-headers are bounded in bytes. Sizes of bodies are the door's business (`servers/web/app.py`).
-On SIGTERM it says no first (readiness and new requests get 503), finishes what is in flight and exits 0.
+A connection must send whole headers within `header_s` and a whole body within `body_s`, or it is closed
+(slowloris); headers are bounded in bytes. The size of bodies is bounded in `middleware.py`.
+On SIGTERM it drains: readiness and new requests get 503, what is in flight is finished, the exit status is 0.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import time
 from typing import Any, ClassVar
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,69 +23,72 @@ from tools.settings import Limits, Settings
 
 ABORT = "capibara6.abort"
 """ASGI extension: breaks the connection at once, for clients that take nothing."""
+KEY_HEADERS = frozenset({b"authorization", b"x-api-key"})
+MAX_KEY_BYTES = 4_096
 
-KEYS, KEY_BYTES = frozenset({b"authorization", b"x-api-key"}), 4_096
 
-
-class Guarded(HttpToolsProtocol):
-    """Closes slow and oversized senders: slowloris in all its forms."""
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol, one a connection, that closes slow and oversized senders."""
 
     limits: ClassVar[Limits]
-    deadline: asyncio.TimerHandle | None = None
-    seen = 0
-    patience = 0.0
-    """Seconds for what of the present message is missing; 0 when nothing is."""
-    steps = 0
-    told = quiet = 0
-    """What the parser told of this connection, and bytes since: those of a line that does not end."""
+    timer: asyncio.TimerHandle | None = None
+    header_bytes = 0
+    timeout_s = 0.0
+    """Seconds for what is missing of the present message; 0 when nothing is."""
+    phases = 0
+    """Counts the phases of messages (headers, body, none), to see whether one began."""
+    callbacks = unparsed_bytes = 0
+    """The parser's callbacks so far, and bytes since the last one: those of a line that does not end."""
+
+    # What uvicorn overrides of asyncio.Protocol and of the parser's callbacks; each adds a bound.
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self._arm(self.limits.header_s)
+        self._start_timer(self.limits.header_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        before, told = self.steps, self.told
+        before, callbacks = self.phases, self.callbacks
         super().data_received(data)
-        self.quiet = 0 if self.told != told else self.quiet + len(data)
-        if self.quiet > self.limits.header_bytes:
+        self.unparsed_bytes = 0 if self.callbacks != callbacks else self.unparsed_bytes + len(data)
+        if self.unparsed_bytes > self.limits.header_bytes:
             self.send_400_response("a line of the headers is too long")
         # Most messages come in one piece: only those that do not are worth a timer.
-        if self.steps != before:
-            self._disarm()
-            if self.patience:
-                self._arm(self.patience)
+        if self.phases != before:
+            self._stop_timer()
+            if self.timeout_s:
+                self._start_timer(self.timeout_s)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[typeddict-item]
-        self.seen = 0
-        self._expect(self.limits.header_s)
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[typeddict-item]  # one of ours
+        self.header_bytes = 0
+        self._begin_phase(self.limits.header_s)
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(value) > KEY_BYTES and name.lower() in KEYS:
+        if len(value) > MAX_KEY_BYTES and name.lower() in KEY_HEADERS:
             value = b""  # no key is that long: whoever sends it hears what any wrong key hears
         self._count(len(name) + len(value))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._expect(self.limits.body_s)
+        self._begin_phase(self.limits.body_s)
         super().on_headers_complete()
-        self.cycle.transport = Corked(self.transport, self.loop)  # type: ignore[assignment]
+        self.cycle.transport = CorkedTransport(self.transport, self.loop)  # type: ignore[assignment]  # what a cycle uses of it
 
     def on_body(self, body: bytes) -> None:
-        self.told += 1
+        self.callbacks += 1
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._expect(0.0)
+        self._begin_phase(0.0)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -97,31 +101,30 @@ class Guarded(HttpToolsProtocol):
         self.transport.close()
 
     def _count(self, size: int) -> None:
-        self.told += 1
-        self.seen += size
-        if self.seen > self.limits.header_bytes:
+        self.callbacks += 1
+        self.header_bytes += size
+        if self.header_bytes > self.limits.header_bytes:
             # Raised inside the parser's callback: it stops parsing and answers 400.
             raise ValueError("headers too large")
 
-    def _expect(self, seconds: float) -> None:
-        self.patience = seconds
-        self.told += 1
-        self.steps += 1
+    def _begin_phase(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.callbacks += 1
+        self.phases += 1
 
-    def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self.deadline = self.loop.call_later(seconds, self.transport.abort)
+    def _start_timer(self, seconds: float) -> None:
+        self._stop_timer()
+        self.timer = self.loop.call_later(seconds, self.transport.abort)
 
-    def _disarm(self) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-            self.deadline = None
+    def _stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
-class Corked:
-    """A connection as one answer sees it: its head leaves with the first bytes of its body, in one packet.
-
-    When those do not follow in the same turn of the loop, the head goes alone.
+class CorkedTransport:
+    """A connection as one answer sees it: its head leaves with the first bytes of its body, in one packet
+    (as TCP_CORK would do it). When those do not follow in the same turn of the loop, the head goes alone.
     """
 
     __slots__ = ("_head", "_loop", "_started", "_transport")
@@ -132,6 +135,7 @@ class Corked:
         self._started = False
 
     def write(self, data: bytes) -> None:
+        """The first call holds the head back, the second sends both, the others pass on."""
         if self._started:
             if self._head:
                 data, self._head = self._head + data, b""
@@ -141,10 +145,12 @@ class Corked:
         self._loop.call_soon(self._flush)
 
     def close(self) -> None:
+        """Send what is held back, then close."""
         self._flush()
         self._transport.close()
 
     def is_closing(self) -> bool:
+        """Whether the connection is closing."""
         return self._transport.is_closing()
 
     def _flush(self) -> None:
@@ -153,57 +159,59 @@ class Corked:
             self._transport.write(head)
 
 
-def guarded(limits: Limits) -> type[Guarded]:
-    """The protocol class that uvicorn builds one of per connection."""
-    return type("Guarded", (Guarded,), {"limits": limits})
+def bounded_protocol(limits: Limits) -> type[BoundedProtocol]:
+    """The protocol class, with its limits, that uvicorn makes one instance of per connection."""
+    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits})
 
 
-class Leaving:
-    """ASGI in front of the app; once `now` is true, new requests are refused and told to go elsewhere."""
+class DrainMiddleware:
+    """ASGI in front of the app: once `draining`, new requests get 503, all but `/health/live`."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.now = False
+        self.draining = False
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if self.now and scope["type"] == "http" and scope["path"] != "/health/live":
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.draining and scope["type"] == "http" and scope["path"] != "/health/live":
             await refuse(send, Draining("the service is shutting down", retry_after=1))
             return
         await self.app(scope, receive, send)
 
 
-class Server(uvicorn.Server):
-    """Keeps its door open while it drains, so that health checks and late clients hear why."""
+class DrainingServer(uvicorn.Server):
+    """Goes on accepting connections while it drains, so that health checks and late clients hear why."""
 
-    def __init__(self, config: uvicorn.Config, leaving: Leaving, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, drain: DrainMiddleware, drain_s: float) -> None:
         super().__init__(config)
-        self.leaving = leaving
+        self.drain = drain
         self.drain_s = drain_s
         self.deadline = 0.0
 
     def handle_exit(self, sig: int, frame: Any) -> None:
+        """The first signal begins to drain, a second one stops; a second SIGINT waits for nothing."""
         # The signals are not kept: uvicorn would raise them again at the end, and the exit would not be 0.
-        if self.leaving.now:
+        if self.drain.draining:
             self.should_exit = True
             self.force_exit = sig == signal.SIGINT
             return
-        self.leaving.now = True
+        self.drain.draining = True
         self.deadline = time.monotonic() + self.drain_s
 
     async def on_tick(self, counter: int) -> bool:
-        if self.leaving.now and (not self.server_state.tasks or time.monotonic() >= self.deadline):
+        """Stop when nothing is in flight, or `drain_s` after the signal."""
+        if self.drain.draining and (not self.server_state.tasks or time.monotonic() >= self.deadline):
             self.should_exit = True
         return await super().on_tick(counter)
 
 
-def listen(app: Any, *, settings: Settings, port: int, host: str | None = None) -> None:
+def listen(app: ASGIApp, *, settings: Settings, port: int, host: str | None = None) -> None:
     """Serve `app` until SIGTERM or SIGINT, then finish what is in flight for at most `drain_s`."""
-    leaving = Leaving(app)
+    drain = DrainMiddleware(app)
     config = uvicorn.Config(
-        leaving,
+        drain,
         host=host or settings.host,
         port=port,
-        http=guarded(settings.limits),
+        http=bounded_protocol(settings.limits),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -213,7 +221,7 @@ def listen(app: Any, *, settings: Settings, port: int, host: str | None = None) 
         limit_concurrency=settings.limits.connections,
         timeout_graceful_shutdown=1,
     )
-    server = Server(config, leaving, settings.limits.drain_s)
+    server = DrainingServer(config, drain, settings.limits.drain_s)
     server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)

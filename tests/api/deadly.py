@@ -10,9 +10,9 @@ from typing import Any
 from agents.context import Context, Wishes, open_clients
 from agents.conversation.checkpointer import open_memory
 from agents.runtime import compile_agents
-from servers.api.runs.repository import Ledger
-from servers.api.runs.runner import Runs
-from servers.api.runs.tables import RunRow, open_rows
+from servers.api.runs.repository import RunRepository
+from servers.api.runs.runner import Runner
+from servers.api.runs.tables import RunRow, open_engine
 from servers.api.runs.threads import Threads
 from tools.registry import TOOLS, Tool
 from tools.settings import Settings
@@ -65,39 +65,39 @@ async def live_on(settings: Settings, home: Path, boundary: Boundary) -> None:
     async with (
         open_clients(settings) as clients,
         open_memory(settings) as memory,
-        open_rows(settings) as engine,
+        open_engine(settings) as engine,
     ):
         bounds = settings.agents.model_copy(update={"tools": ("write_note",)})
         tools = {**TOOLS, "write_note": Tool(write_note, effect="write")}
         for owner, names in ((memory.threads, ("aput", "aput_writes")), (memory.facts, ("aput",))):
             for name in names:
                 boundary.around(owner, name)
-        ledger, threads = Ledger(engine), Threads(engine, memory)
-        for name in ("accept", "begin", "finish"):
-            boundary.around(ledger, name)
+        repository, threads = RunRepository(engine), Threads(engine, memory)
+        for name in ("insert", "mark_running", "finish"):
+            boundary.around(repository, name)
 
         def around(wishes: Wishes) -> Context:
             return Context(clients, settings.chat, wishes, bounds, tools)
 
-        runs = Runs(ledger, memory, compile_agents(memory), around, bounds)
-        await runs.resume()
-        await threads.create(THREAD, {}, exists="do_nothing")
-        await _story(runs, home)
+        runner = Runner(repository, memory, compile_agents(memory), around, bounds)
+        await runner.resume()
+        await threads.create(THREAD, {}, if_exists="do_nothing")
+        await _story(runner, home)
         (home / "crossed").write_text(str(boundary.count))
 
 
-async def _story(runs: Runs, home: Path) -> None:
+async def _story(runner: Runner, home: Path) -> None:
     """Ask, confirm the write, get the answer: each run is accepted once, whoever was killed in between."""
     asked = {"messages": [{"role": "user", "content": "Apunta «hola» y dime el puerto de la pool"}]}
     wishes = {"wishes": {"tools": ["write_note"]}}
-    for name, order in (("ask", asked), ("confirm", {"command": {"confirm": True}})):
-        known = {row.info["name"]: row for row in await runs.ledger.runs(thread_id=THREAD)}
+    for name, request in (("ask", asked), ("confirm", {"command": {"confirm": True}})):
+        known = {row.meta["name"]: row for row in await runner.repository.search(thread_id=THREAD)}
         if name not in known:
             row = RunRow(
-                thread_id=THREAD, agent_id="capibara6", order={**order, **wishes}, info={"name": name}
+                thread_id=THREAD, agent_id="capibara6", request={**request, **wishes}, meta={"name": name}
             )
-            await runs.start(row)
+            await runner.start(row)
             with (home / "accepted").open("a") as accepted:
                 accepted.write(f"{row.run_id}\n")
             known[name] = row
-        await runs.wait(known[name].run_id)
+        await runner.wait(known[name].run_id)

@@ -1,15 +1,12 @@
-"""One API process a database; the rows of runs that ended long ago are removed."""
+"""The leader lock: one API process a database."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
-from servers.api.runs.leader_lock import sole
-from servers.api.runs.repository import Ledger
-from servers.api.runs.tables import RunRow, now, open_rows
-from tools.errors import Conflict, NotFound
+from servers.api.runs.leader_lock import leader_lock
+from tools.errors import Conflict
 
 
 @pytest.fixture(params=["files", "postgres"])
@@ -27,10 +24,10 @@ async def test_a_second_process_waits_until_the_first_has_left(alone) -> None:
     entered = asyncio.Event()
 
     async def second() -> None:
-        async with sole(alone):
+        async with leader_lock(alone):
             entered.set()
 
-    async with sole(alone):
+    async with leader_lock(alone):
         follower = asyncio.create_task(second())
         await asyncio.sleep(0.5)
         assert not entered.is_set()
@@ -40,20 +37,7 @@ async def test_a_second_process_waits_until_the_first_has_left(alone) -> None:
 
 async def test_a_second_process_gives_up_when_the_first_stays(alone, monkeypatch) -> None:
     monkeypatch.setattr("servers.api.runs.leader_lock.HANDOVER_S", 0.3)
-    async with sole(alone):
+    async with leader_lock(alone):
         with pytest.raises(Conflict, match="another API process"):
-            async with sole(alone):
+            async with leader_lock(alone):
                 pass
-
-
-async def test_ended_runs_go_after_their_time_and_unfinished_ones_stay(settings) -> None:
-    old = now() - timedelta(days=31)
-    async with open_rows(settings) as engine:
-        ledger = Ledger(engine)
-        for run_id, status, at in (("a", "success", old), ("b", "pending", old), ("c", "success", now())):
-            row = RunRow(run_id=run_id, thread_id="t", agent_id="x", status=status, updated_at=at)
-            await ledger.accept(row)
-        assert await ledger.prune(now() - timedelta(days=30)) == 1
-        with pytest.raises(NotFound):
-            await ledger.run("a")
-        assert {row.run_id for row in await ledger.runs()} == {"b", "c"}

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from servers.commands.up import fingerprint, judge
+from servers.commands.up import folder_digest, state_of
 from servers.local.services import Service
-from servers.local.supervisor import MARK, Supervisor, holder, open_supervisor, sweep
+from servers.local.supervisor import INSTANCE_VARIABLE, Supervisor, open_supervisor, port_owner, stop_orphans
 from tools.errors import Conflict
 from tools.settings import Settings
 
@@ -55,7 +55,7 @@ def test_what_a_process_prints_goes_to_its_log(settings: Settings) -> None:
 def test_a_process_that_can_not_start_is_called_failed(settings: Settings) -> None:
     broken = sleeper("broken", code="raise SystemExit('no weights')")
     with open_supervisor(settings, [broken]) as supervisor:
-        assert until(lambda: any(judge(row, True) == "failed" for row in supervisor.statuses()))
+        assert until(lambda: any(state_of(row, True) == "failed" for row in supervisor.statuses()))
         assert "no weights" in supervisor.log_tail("broken")
 
 
@@ -87,23 +87,23 @@ def test_a_taken_port_is_reported_with_the_process_that_holds_it(settings: Setti
             open_supervisor(settings, [wanting]),
         ):
             pass
-    assert holder(port) is None
+    assert port_owner(port) is None
 
 
 def test_orphans_of_an_earlier_run_are_ended(settings: Settings) -> None:
-    environment = {**os.environ, MARK: str(settings.home.absolute())}
+    environment = {**os.environ, INSTANCE_VARIABLE: str(settings.home.absolute())}
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment)
-    assert until(lambda: psutil.Process(orphan.pid).environ().get(MARK) is not None)
-    assert sweep(settings.home) == [orphan.pid]
+    assert until(lambda: psutil.Process(orphan.pid).environ().get(INSTANCE_VARIABLE) is not None)
+    assert stop_orphans(settings.home) == [orphan.pid]
     assert not psutil.pid_exists(orphan.pid)
     assert orphan.wait(60) is not None
 
 
 def test_the_fingerprint_changes_with_a_name_and_with_a_byte(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("uno")
-    first = fingerprint(tmp_path)
+    first = folder_digest(tmp_path)
     (tmp_path / "a.md").write_text("dos")
-    second = fingerprint(tmp_path)
+    second = folder_digest(tmp_path)
     (tmp_path / "a.md").rename(tmp_path / "b.md")
-    assert len({first, second, fingerprint(tmp_path)}) == 3
-    assert fingerprint(tmp_path / "nothing") is None
+    assert len({first, second, folder_digest(tmp_path)}) == 3
+    assert folder_digest(tmp_path / "nothing") is None

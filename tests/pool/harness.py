@@ -16,7 +16,7 @@ import uvicorn
 
 from servers.pool.engines import process
 from servers.pool.main import build_app
-from servers.web.serve import guarded
+from servers.web.serve import bounded_protocol
 from tests.ports import free_port
 from tools.settings import Limits, Ports, Settings
 from tools.settings import Pool as PoolSettings
@@ -135,8 +135,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[str, Any]]:
     """The pool's app on a real socket, in this loop."""
     app = build_app(settings)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=settings.ports.pool, http=guarded(settings.limits), lifespan="on",
-        log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1,
+        app, host="127.0.0.1", port=settings.ports.pool, http=bounded_protocol(settings.limits),
+        lifespan="on", log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
     task = asyncio.ensure_future(server._serve())

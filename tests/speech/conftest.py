@@ -1,4 +1,4 @@
-"""A real speech server in this process, behind its real door; espeak loads once for the whole folder."""
+"""A real speech server in this process, with its real middleware; espeak loads once for the whole folder."""
 
 import io
 import wave
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from servers.speech.main import build_app
-from tools.settings import Settings
+from tests.conftest import settings_in
 
 
 @pytest.fixture
 async def http(tmp_path):
-    app = build_app(Settings(home=tmp_path))
+    app = build_app(settings_in(tmp_path))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://speech") as client:

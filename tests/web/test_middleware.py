@@ -1,4 +1,4 @@
-"""The door every service shares: envelope, key, bounds, request ids, and work that ends with its client."""
+"""What every service shares: envelope, key, bounds, request ids, and work that ends with its client."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from servers.web.app import create_app
-from servers.web.serve import guarded
+from servers.web.serve import bounded_protocol
 from servers.web.sse import respond
 from tests.conftest import settings_in
 from tools.clients.http import open_http
@@ -86,7 +86,9 @@ def build(settings: Settings, seen: Seen) -> FastAPI:  # noqa: C901  (many small
 
 @contextmanager
 def serving(app: Any, limits: Limits = LIMITS) -> Iterator[int]:
-    config = uvicorn.Config(app, port=0, http=guarded(limits), log_config=None, lifespan="on", ws="none")
+    config = uvicorn.Config(
+        app, port=0, http=bounded_protocol(limits), log_config=None, lifespan="on", ws="none"
+    )
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -106,7 +108,7 @@ def seen() -> Seen:
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory, seen: Seen) -> Iterator[int]:
-    settings = settings_in(tmp_path_factory.mktemp("door"), limits=LIMITS)
+    settings = settings_in(tmp_path_factory.mktemp("web"), limits=LIMITS)
     with serving(build(settings, seen)) as port:
         yield port
 

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from servers.web.serve import Corked, guarded
+from servers.web.serve import CorkedTransport, bounded_protocol
 from tests.workarounds.wire import Wire, answer
 from tools.settings import Limits
 
@@ -22,7 +22,7 @@ async def sent(*, apart: bool = False, close: bool = False) -> list[bytes]:
     here, there = socket.socketpair(type=socket.SOCK_SEQPACKET)
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_unix_connection(asyncio.Protocol, sock=stream_like(here))
-    answer = Corked(transport, loop)
+    answer = CorkedTransport(transport, loop)
     answer.write(b"head ")
     if apart:
         await asyncio.sleep(0)
@@ -61,7 +61,7 @@ async def test_a_header_without_an_end_is_not_taken_in():
     limits = Limits(header_bytes=4_096)
     config = uvicorn.Config(answer, ws="none", log_config=None, lifespan="off")
     config.load()
-    protocol, wire = guarded(limits)(config, ServerState(), {}), Wire()
+    protocol, wire = bounded_protocol(limits)(config, ServerState(), {}), Wire()
     protocol.connection_made(wire)
     protocol.data_received(b"GET / HTTP/1.1\r\nhost: here\r\nx-big: ")
     protocol.data_received(b"a" * limits.header_bytes)

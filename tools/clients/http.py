@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
+from httpx_sse import EventSource
 
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent, from_envelope
 
@@ -51,18 +52,15 @@ class Http:
 
     async def events(self, method: str, path: str, **request: Any) -> AsyncIterator[tuple[str | None, Any]]:
         """Server-sent events as `(event, data)`, data parsed, until `[DONE]`. An error event is raised."""
-        async with self.stream(method, path, **request) as response:
-            event: str | None = None
-            async for line in response.aiter_lines():
-                if line.startswith("event:"):
-                    event = line[6:].strip()
-                elif line.startswith("data:"):
-                    text = line[5:].strip()
-                    if text == "[DONE]":
-                        return
-                    yield event, self._event(text)
-                elif not line:
-                    event = None
+        async with (
+            self.stream(method, path, **request) as response,
+            aclosing(EventSource(response).aiter_sse()) as events,
+        ):
+            async for sse in events:
+                if sse.data == "[DONE]":
+                    return
+                if sse.data:
+                    yield sse.event or None, self._event(sse.data)
 
     def _event(self, text: str) -> Any:
         try:

@@ -1,1 +1,1 @@
-"""The agent API's HTTP surface: OpenAI's wire, webhooks, what web forms leave."""
+"""The agent API's HTTP routes: OpenAI's API, the Agent Protocol, webhooks, submissions of web pages."""

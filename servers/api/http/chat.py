@@ -1,6 +1,4 @@
-"""HTTP in, HTTP out. No decision about answers is made here."""
-
-from typing import Any
+"""OpenAI's chat completions and models over HTTP. An agent answers, or a model of the pool untouched."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -8,33 +6,37 @@ from fastapi.responses import JSONResponse, Response
 from agents.registry import AGENTS
 from agents.runtime import Order, last
 from servers.api.http import completion, models
-from servers.api.http.dependencies import AtDesk
+from servers.api.http.dependencies import ServicesDep
 from servers.api.http.openai_requests import ChatRequest
 from servers.web import sse
+from tools.schema import JsonObject
 
 router = APIRouter()
 
 
 @router.post("/v1/chat/completions", tags=["openai"])
-async def chat(request: Request, order: ChatRequest, desk: AtDesk) -> Response:
-    """Ask an agent, or one of the pool's models, through OpenAI's wire."""
-    if order.model not in AGENTS:
-        body = await request.body()
-        return await models.pass_through(desk.clients.pool, "/v1/chat/completions", body, model=order.model)
-    messages = order.asked(desk.settings.limits)
-    turn = Order(order.model, messages, instructions=order.instructions, thread_id=order.thread)
-    events = desk.turn(turn, order.wishes)
-    if not order.stream:
-        return JSONResponse(completion.whole(await last(events), model=order.model))
-    usage = order.stream_options is not None and order.stream_options.include_usage
-    return await sse.respond(completion.chunks(events, model=order.model, usage=usage))
+async def chat(request: Request, body: ChatRequest, services: ServicesDep) -> Response:
+    """Ask an agent, or one of the pool's models, through OpenAI's API."""
+    if body.model not in AGENTS:
+        raw = await request.body()
+        pool = services.clients.pool
+        return await models.pass_through(pool, "/v1/chat/completions", raw, model=body.model)
+    messages = body.new_messages(services.settings.limits)
+    turn = Order(body.model, messages, instructions=body.instructions, thread_id=body.thread)
+    events = services.stream_turn(turn, body.wishes)
+    if not body.stream:
+        return JSONResponse(completion.whole(await last(events), model=body.model))
+    usage = body.stream_options is not None and body.stream_options.include_usage
+    return await sse.respond(completion.chunks(events, model=body.model, usage=usage))
 
 
 @router.get("/v1/models", tags=["openai"])
-async def list_models(desk: AtDesk) -> dict[str, Any]:
-    return await models.list_models(desk.clients.pool)
+async def list_models(services: ServicesDep) -> JsonObject:
+    """The agents and the pool's models, as OpenAI lists models."""
+    return await models.list_models(services.clients.pool)
 
 
 @router.get("/v1/models/{name}", tags=["openai"])
-async def find_model(name: str, desk: AtDesk) -> dict[str, Any]:
-    return await models.find_model(desk.clients.pool, name)
+async def find_model(name: str, services: ServicesDep) -> JsonObject:
+    """One agent or model. 404 names those there are."""
+    return await models.find_model(services.clients.pool, name)

@@ -1,8 +1,8 @@
-"""The models that this API offers: its agents, and the pool's models passed through untouched."""
+"""OpenAI's list of models: the agents, and the pool's models, whose answers are proxied untouched."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import httpx
 from fastapi.responses import StreamingResponse
@@ -11,13 +11,14 @@ from agents.registry import AGENTS
 from servers.web import sse
 from tools.clients.pool import Pool
 from tools.errors import Capibara6Error, ModelNotFound
+from tools.schema import JsonObject
 
 CREATED = 1_767_225_600
-"""OpenAI's clients want a date; agents have none, so it is the year they were written."""
-KEPT = ("content-type", "retry-after", "cache-control")
+"""Unix time: OpenAI's clients want a date; agents have none, so it is the year they were written."""
+FORWARDED_HEADERS = ("content-type", "retry-after", "cache-control")
 
 
-async def list_models(pool: Pool) -> dict[str, Any]:
+async def list_models(pool: Pool) -> JsonObject:
     """Agents first. When the pool does not answer its models are left out and `degraded` says so."""
     agents = [describe(name) for name in AGENTS]
     try:
@@ -26,8 +27,8 @@ async def list_models(pool: Pool) -> dict[str, Any]:
         return {"object": "list", "data": agents, "degraded": [exc.source or "pool"]}
 
 
-async def find_model(pool: Pool, name: str) -> dict[str, Any]:
-    """Raises `ModelNotFound` with the list of those there are."""
+async def find_model(pool: Pool, name: str) -> JsonObject:
+    """The agent or model called `name`. Raises `ModelNotFound`, which names those there are."""
     models = (await list_models(pool))["data"]
     found = next((model for model in models if model["id"] == name), None)
     if found is None:
@@ -36,7 +37,10 @@ async def find_model(pool: Pool, name: str) -> dict[str, Any]:
 
 
 async def pass_through(pool: Pool, path: str, body: bytes, *, model: str) -> StreamingResponse:
-    """The pool's own answer, byte by byte; its errors keep their status and shape."""
+    """Proxy a request's `body` to the pool's `path`; errors keep their status and shape.
+
+    Raises what `tools/clients/http.py` raises until the first byte; after it an error is an event.
+    """
     async with AsyncExitStack() as stack:
         try:
             request = pool.http.stream(
@@ -45,7 +49,9 @@ async def pass_through(pool: Pool, path: str, body: bytes, *, model: str) -> Str
             upstream = await stack.enter_async_context(request)
         except ModelNotFound:
             _raise_unknown(model, (await list_models(pool))["data"])
-        names = [name for name in upstream.headers if name in KEPT or name.startswith("x-capibara6-")]
+        names = [
+            name for name in upstream.headers if name in FORWARDED_HEADERS or name.startswith("x-capibara6-")
+        ]
         headers = {name: upstream.headers[name] for name in names}
         return StreamingResponse(_bytes(upstream, stack.pop_all()), upstream.status_code, headers)
 
@@ -58,10 +64,11 @@ async def _bytes(upstream: httpx.Response, stack: AsyncExitStack) -> AsyncIterat
         except httpx.HTTPError as exc:
             failed = Capibara6Error("the pool broke the connection", source="pool", code="upstream_failed")
             failed.__cause__ = exc
-            yield sse.line(failed.envelope())
+            yield sse.error_event(failed)
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str) -> JsonObject:
+    """An agent as OpenAI's clients see a model."""
     return {
         "id": name,
         "object": "model",
@@ -74,6 +81,6 @@ def describe(name: str) -> dict[str, Any]:
     }
 
 
-def _raise_unknown(name: str, models: list[dict[str, Any]]) -> NoReturn:
+def _raise_unknown(name: str, models: list[JsonObject]) -> NoReturn:
     known = ", ".join(model["id"] for model in models)
     raise ModelNotFound(f"there is no model {name!r}; there are: {known}", param="model", source="api")

@@ -1,65 +1,47 @@
-"""OpenAI's chat wire as this API takes it; a request that says nonsense is refused here, by field."""
+"""OpenAI's chat completion request as this API takes it; an invalid one is refused here, by field."""
 
-import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from agents.context import Wishes
+from servers.api.http.dependencies import RequestModel, ThreadId
 from tools.errors import BadRequest, EmptyQuestion, TooLarge
-from tools.schema import CollectionName, Language
+from tools.schema import CollectionName, JsonObject, Language
 from tools.settings import Limits
 
-MOST_MESSAGES = 1_000
+MAX_MESSAGES = 1_000
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
 Text = Annotated[str, Field(max_length=2_000_000)]
 
 
-def plain_json(value: Any) -> Any:
-    """`value` when every store and every reader can take it: finite numbers, integers of 64 bits, whole
-    characters, no NUL."""
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    text.encode()
-    if "\\u0000" in text:
-        raise ValueError("text may not hold NUL")
-    json.loads(text, parse_int=_integer)
-    return value
+class ContentPart(RequestModel):
+    """A part of a message's content; only `text` parts are read."""
 
-
-def _integer(digits: str) -> int:
-    if not -(2**63) <= (number := int(digits)) < 2**63:
-        raise ValueError("an integer may have 64 bits")
-    return number
-
-
-class Lenient(BaseModel):
-    """OpenAI's clients send more fields than we know: those are left out, ours are checked."""
-
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-
-class Part(Lenient):
     type: Text
     text: Text = ""
 
 
-class ChatMessage(Lenient):
+class ChatMessage(RequestModel):
+    """One message; other fields of OpenAI's are left out."""
+
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Text | list[Part] | None = None
+    content: Text | list[ContentPart] | None = None
 
     @property
     def text(self) -> str:
+        """The content as one text, parts joined by newlines."""
         if isinstance(self.content, list):
             return "\n".join(part.text for part in self.content if part.type == "text")
         return self.content or ""
 
     def plain(self) -> dict[str, str]:
+        """`{role, content}` for the agents."""
         return {"role": self.role, "content": self.text}
 
 
-class Metadata(Lenient):
+class Metadata(RequestModel):
     """What this platform reads of OpenAI's `metadata`; values may come as strings."""
 
     collection: CollectionName | None = None
@@ -71,11 +53,12 @@ class Metadata(Lenient):
 
     @field_validator("tools", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
+    def _split_names(cls, value: Any) -> Any:
         """OpenAI's metadata holds texts alone: `"search_knowledge, query_sql"` is a list too."""
         return [name for name in re.split(r"[\s,]+", value) if name] if isinstance(value, str) else value
 
-    def wishes(self, options: dict[str, Any] | None = None) -> Wishes:
+    def wishes(self, options: JsonObject | None = None) -> Wishes:
+        """The caller's choices for one run; `options` go to the model as they are."""
         return Wishes(
             collection=self.collection,
             language=self.language,
@@ -86,15 +69,17 @@ class Metadata(Lenient):
         )
 
 
-class StreamOptions(Lenient):
+class StreamOptions(RequestModel):
+    """`include_usage` asks for a last chunk with the tokens used."""
+
     include_usage: bool = False
 
 
-class ChatRequest(Lenient):
+class ChatRequest(RequestModel):
     """`POST /v1/chat/completions` for an agent; what is `None` is left to the model."""
 
     model: Annotated[str, Field(min_length=1, max_length=256)] = "capibara6"
-    messages: list[ChatMessage] = Field(min_length=1, max_length=MOST_MESSAGES)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
     stream: bool = False
     stream_options: StreamOptions | None = None
     metadata: Metadata | None = None
@@ -111,34 +96,39 @@ class ChatRequest(Lenient):
     )
 
     @property
-    def options(self) -> dict[str, Any]:
-        """What goes to the model as it is."""
+    def options(self) -> JsonObject:
+        """The sampling parameters that go to the model as they are."""
         names = {"temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"}
         return self.model_dump(include=names, exclude_none=True)
 
     @property
     def thread(self) -> str | None:
+        """The thread's id, in whichever of the three fields the client put it."""
         return self.thread_id or self.conversation or (self.metadata and self.metadata.thread_id) or None
 
     @property
     def wishes(self) -> Wishes:
+        """The caller's choices, from `metadata` and the sampling parameters."""
         return (self.metadata or Metadata()).wishes(self.options)
 
     @property
     def instructions(self) -> str:
-        """What the caller's program tells the model, beside the agent's own words."""
+        """The system and developer messages, which go to the model beside the agent's own prompt."""
         return "\n".join(message.text for message in self.messages if message.role in ("system", "developer"))
 
-    def asked(self, limits: Limits) -> list[dict[str, str]]:
-        """The conversation, its last message being the question. With a thread, only what is new in it."""
-        talk = [message for message in self.messages if message.role in ("user", "assistant")]
-        if not talk or talk[-1].role != "user":
+    def new_messages(self, limits: Limits) -> list[dict[str, str]]:
+        """The conversation up to the question, its last message; with a thread only what is new in it.
+
+        Raises `BadRequest`, `EmptyQuestion` or `TooLarge`.
+        """
+        conversation = [message for message in self.messages if message.role in ("user", "assistant")]
+        if not conversation or conversation[-1].role != "user":
             raise BadRequest("the last message must be the user's", param="messages", source="api")
-        check_question(talk[-1].text, limits)
+        check_question(conversation[-1].text, limits)
         if self.thread is not None:
-            answered = [at for at, message in enumerate(talk) if message.role == "assistant"]
-            talk = talk[answered[-1] + 1 :] if answered else talk
-        return [message.plain() for message in talk]
+            answered = [at for at, message in enumerate(conversation) if message.role == "assistant"]
+            conversation = conversation[answered[-1] + 1 :] if answered else conversation
+        return [message.plain() for message in conversation]
 
 
 def check_question(question: str, limits: Limits) -> None:

@@ -1,57 +1,58 @@
-"""A run's events as server-sent events with ids, so that a reader who was cut off can go on from the last."""
+"""A run's events as server-sent events with ids, so that a client can reconnect after the last one."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from servers.api.runs.broadcast import Numbered
-from servers.web.sse import HEADERS, HEARTBEAT_S
+from servers.api.runs.active_run import RunEvent
+from servers.web.sse import HEADERS, HEARTBEAT_S, KEEP_ALIVE, format_event
 
 
-class Feed(StreamingResponse):
-    """`metadata`, then each event under its name, then `end`. `left` is for a reader who goes before it.
+class RunEventsResponse(StreamingResponse):
+    """`metadata`, then each event under its name, then `end`. `on_disconnect` is awaited when the client
+    leaves before that.
 
-    The reader may be gone before the first line is asked for, so the response itself watches, not its lines.
+    A client may leave before the first event is asked for, so the response itself notices, not its generator.
     """
 
     def __init__(
         self,
-        events: AsyncGenerator[Numbered, None],
+        events: AsyncGenerator[RunEvent, None],
         *,
         run_id: str,
-        left: Callable[[], Awaitable[object]] | None = None,
+        on_disconnect: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         headers = {**HEADERS, "content-location": f"/runs/{run_id}", "x-run-id": run_id}
-        super().__init__(self._lines(events, run_id), media_type="text/event-stream", headers=headers)
-        self.left = left
+        super().__init__(self._body(events, run_id), media_type="text/event-stream", headers=headers)
+        self.on_disconnect = on_disconnect
         self.ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            if self.left is not None and not self.ended:
-                await asyncio.shield(asyncio.ensure_future(self.left()))
+            if self.on_disconnect is not None and not self.ended:
+                await asyncio.shield(asyncio.ensure_future(self.on_disconnect()))
 
-    async def _lines(
-        self, events: AsyncGenerator[Numbered, None], run_id: str
-    ) -> AsyncGenerator[bytes, None]:
-        yield _line("metadata", {"run_id": run_id})
-        async with aclosing(_beating(events)) as beats:
-            async for numbered in beats:
-                yield (
-                    _line(numbered[1]["event"], numbered[1], numbered[0]) if numbered else b": keep-alive\n\n"
-                )
+    async def _body(self, events: AsyncGenerator[RunEvent, None], run_id: str) -> AsyncGenerator[bytes, None]:
+        yield format_event({"run_id": run_id}, event="metadata")
+        async with aclosing(_with_heartbeats(events)) as beating:
+            async for event in beating:
+                if event is None:
+                    yield KEEP_ALIVE
+                else:
+                    yield format_event(event.data, event=event.data["event"], id=event.id)
         self.ended = True
-        yield _line("end", None)
+        yield format_event(None, event="end")
 
 
-async def _beating(events: AsyncGenerator[Numbered, None]) -> AsyncGenerator[Numbered | None, None]:
-    """The events, and None whenever there was none for a while."""
+async def _with_heartbeats(
+    events: AsyncGenerator[RunEvent, None],
+) -> AsyncGenerator[RunEvent | None, None]:
+    """The events, and None whenever none came for `HEARTBEAT_S`."""
     async with aclosing(events):
         while True:
             coming = asyncio.ensure_future(anext(events, None))
@@ -62,13 +63,7 @@ async def _beating(events: AsyncGenerator[Numbered, None]) -> AsyncGenerator[Num
                 coming.cancel()
                 await asyncio.wait({coming})
                 raise
-            numbered = coming.result()
-            if numbered is None:
+            event = coming.result()
+            if event is None:
                 return
-            yield numbered
-
-
-def _line(event: str, data: object, number: str | None = None) -> bytes:
-    head = f"id: {number}\n" if number else ""
-    body = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"{head}event: {event}\ndata: {body}\n\n".encode()
+            yield event

@@ -1,87 +1,91 @@
-"""Writes and reads the rows of runs. It decides nothing and runs nothing."""
+"""The repository of runs: reads and writes their rows. It decides nothing and executes nothing."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, delete, select
 
-from servers.api.runs.broadcast import Numbered
-from servers.api.runs.tables import RunRow, ThreadRow, now, session
+from servers.api.runs.active_run import RunEvent
+from servers.api.runs.tables import RunRow, ThreadRow, now, open_session
 from tools.errors import NotFound
 
-OPEN = ("pending", "running")
+UNFINISHED = ("pending", "running")
 THREAD_STATUS = {"success": "idle", "cancelled": "idle", "interrupted": "interrupted"}
+"""A thread's status after a run that ended so; `error` after any other ending."""
 
 
-class Ledger:
+class RunRepository:
+    """Rows of the table `runs`; a run's ending and its thread's status change in one transaction."""
+
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
 
-    async def accept(self, row: RunRow) -> None:
-        """The run's row, pending; once this returns it survives a killed process."""
-        async with session(self.engine) as rows:
-            rows.add(row)
-            await rows.commit()
+    async def insert(self, row: RunRow) -> None:
+        """Insert a pending run; once this returns it survives a killed process."""
+        async with open_session(self.engine) as session:
+            session.add(row)
+            await session.commit()
 
-    async def begin(self, row: RunRow) -> bool:
-        """Mark the run as running; whether it had been started before."""
-        again = row.attempt > 0
+    async def mark_running(self, row: RunRow) -> bool:
+        """Count one more attempt; True when an earlier attempt was interrupted."""
+        restarted = row.attempt > 0
         row.attempt += 1
-        await self._write(row, "running", thread="busy")
-        return again
+        await self._write(row, "running", thread_status="busy")
+        return restarted
 
-    async def finish(self, row: RunRow, status: str, events: list[Numbered]) -> None:
-        """The run's ending and its events, in one transaction with the thread's status."""
-        row.events = [list(one) for one in events]
-        row.ending = events[-1][1] if events else None
-        await self._write(row, status, thread=THREAD_STATUS.get(status, "error"))
+    async def finish(self, row: RunRow, status: str, events: Sequence[RunEvent]) -> None:
+        """Write the run's final `status` and its events."""
+        row.events = [list(event) for event in events]
+        row.ending = events[-1].data if events else None
+        await self._write(row, status, thread_status=THREAD_STATUS.get(status, "error"))
 
-    async def run(self, run_id: str, *, thread_id: str | None = None) -> RunRow:
-        """Raises `NotFound`, also for a run of another thread."""
-        async with session(self.engine) as rows:
-            row = await rows.get(RunRow, run_id)
+    async def get(self, run_id: str, *, thread_id: str | None = None) -> RunRow:
+        """Raises `NotFound`, also for a run of another thread than `thread_id`."""
+        async with open_session(self.engine) as session:
+            row = await session.get(RunRow, run_id)
         if row is None or (thread_id is not None and row.thread_id != thread_id):
             raise NotFound(f"there is no run {run_id!r}", param="run_id", source="api")
         return row
 
-    async def runs(
+    async def search(
         self, *, thread_id: str | None = None, status: str | None = None, limit: int = 10, offset: int = 0
     ) -> list[RunRow]:
-        """Newest first."""
-        wanted = select(RunRow).order_by(col(RunRow.created_at).desc()).offset(offset).limit(limit)
+        """Runs of a thread or with a status, newest first."""
+        query = select(RunRow).order_by(col(RunRow.created_at).desc()).offset(offset).limit(limit)
         if thread_id is not None:
-            wanted = wanted.where(RunRow.thread_id == thread_id)
+            query = query.where(RunRow.thread_id == thread_id)
         if status is not None:
-            wanted = wanted.where(RunRow.status == status)
-        async with session(self.engine) as rows:
-            return list((await rows.exec(wanted)).all())
+            query = query.where(RunRow.status == status)
+        async with open_session(self.engine) as session:
+            return list((await session.exec(query)).all())
 
     async def unfinished(self) -> list[RunRow]:
-        """Accepted and not ended, oldest first."""
-        wanted = select(RunRow).where(col(RunRow.status).in_(OPEN)).order_by(col(RunRow.created_at))
-        async with session(self.engine) as rows:
-            return list((await rows.exec(wanted)).all())
+        """Pending and running runs, oldest first."""
+        query = select(RunRow).where(col(RunRow.status).in_(UNFINISHED)).order_by(col(RunRow.created_at))
+        async with open_session(self.engine) as session:
+            return list((await session.exec(query)).all())
 
     async def delete(self, run_id: str) -> None:
-        async with session(self.engine) as rows:
-            await rows.exec(delete(RunRow).where(col(RunRow.run_id) == run_id))
-            await rows.commit()
+        """Delete the run's row, if there is one."""
+        async with open_session(self.engine) as session:
+            await session.exec(delete(RunRow).where(col(RunRow.run_id) == run_id))
+            await session.commit()
 
     async def prune(self, before: datetime) -> int:
-        """Delete the rows of runs that ended before; how many."""
-        old = col(RunRow.status).not_in(OPEN) & (col(RunRow.updated_at) < before)
-        async with session(self.engine) as rows:
-            result = await rows.exec(delete(RunRow).where(old))
-            await rows.commit()
+        """Delete the runs that ended before a moment; returns how many."""
+        old = col(RunRow.status).not_in(UNFINISHED) & (col(RunRow.updated_at) < before)
+        async with open_session(self.engine) as session:
+            result = await session.exec(delete(RunRow).where(old))
+            await session.commit()
         return result.rowcount
 
-    async def _write(self, row: RunRow, status: str, *, thread: str) -> None:
+    async def _write(self, row: RunRow, status: str, *, thread_status: str) -> None:
         row.status, row.updated_at = status, now()
-        async with session(self.engine) as rows:
-            await rows.merge(row)
-            held: Any = await rows.get(ThreadRow, row.thread_id)
-            if held is not None:
-                held.status, held.updated_at = thread, row.updated_at
-                rows.add(held)
-            await rows.commit()
+        async with open_session(self.engine) as session:
+            await session.merge(row)
+            thread = await session.get(ThreadRow, row.thread_id)
+            if thread is not None:
+                thread.status, thread.updated_at = thread_status, row.updated_at
+                session.add(thread)
+            await session.commit()

@@ -1,11 +1,12 @@
-"""Runs: accepted as rows, one at a time per thread, executed here, followed and cancelled from anywhere.
+"""The runner executes accepted runs in this process: one at a time per thread, followed and cancelled by id.
 
-One event loop owns all state; nothing is decided across an `await`. It knows no HTTP.
+One event loop owns all state; nothing is decided across an `await`. It knows no HTTP. Rows are written by
+`repository.py`; the agents themselves are `agents/runtime.py`.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
@@ -14,191 +15,201 @@ from agents.conversation import history
 from agents.conversation.checkpointer import Memory
 from agents.events import Failed, Interrupted
 from agents.runtime import Order, Ready, stream
-from servers.api.runs.broadcast import Live, Numbered, since
-from servers.api.runs.repository import Ledger
+from servers.api.runs.active_run import ActiveRun, RunEvent, events_after
+from servers.api.runs.repository import RunRepository
 from servers.api.runs.tables import RunRow
 from tools.errors import Cancelled, Capibara6Error, Conflict, QueueFull
 from tools.log import get_logger
 from tools.settings import Agents
 
 Strategy = Literal["reject", "enqueue", "interrupt"]
-MOST_ATTEMPTS = 3
+"""What becomes of a run whose thread is busy (the Agent Protocol's `multitask_strategy`)."""
+MAX_ATTEMPTS = 3
 
 log = get_logger("runs")
 
 
-class Runs:
-    """Owns every run of this process. `context` builds a run's surroundings from its wishes."""
+class Runner:
+    """Owns every run of this process. `build_context` makes a run's context from its caller's choices."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        repository: RunRepository,
         memory: Memory,
-        ready: dict[str, Ready],
-        context: Callable[[Wishes], Context],
-        bounds: Agents,
+        agents: Mapping[str, Ready],
+        build_context: Callable[[Wishes], Context],
+        limits: Agents,
     ) -> None:
+        self.repository = repository
         self.memory = memory
-        self.ledger = ledger
-        self.ready = ready
-        self.context = context
-        self.bounds = bounds
-        self.live: dict[str, Live] = {}
-        self.lines: dict[str, deque[Live]] = {}
-        self.held: dict[str, asyncio.Event] = {}
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.agents = agents
+        self.build_context = build_context
+        self.limits = limits
+        self.active: dict[str, ActiveRun] = {}
+        """By run id: waiting or executing."""
+        self.queues: dict[str, deque[ActiveRun]] = {}
+        """By thread id: the first executes, the others wait."""
+        self.reserved: dict[str, asyncio.Event] = {}
+        """By thread id, set when the thread is free again."""
+        self.finishing: set[asyncio.Task[None]] = set()
         self.closing = False
-        self.places = asyncio.Semaphore(bounds.active_runs)
+        self.slots = asyncio.Semaphore(limits.active_runs)
 
-    async def start(self, row: RunRow, strategy: Strategy = "reject") -> Live:
-        """Accept a run: when this returns its row is durable. Raises `Conflict` on a busy thread."""
-        if len(self.live) >= self.bounds.active_runs + self.bounds.waiting_runs:
+    async def start(self, row: RunRow, strategy: Strategy = "reject") -> ActiveRun:
+        """Accept a run: when this returns its row is durable.
+
+        Raises `Conflict` when its thread is busy and `strategy` is `reject`, `QueueFull` when too many wait.
+        """
+        if len(self.active) >= self.limits.active_runs + self.limits.waiting_runs:
             raise QueueFull("too many runs are waiting", source="api", retry_after=1)
         if strategy == "reject" and self.is_busy(row.thread_id):
             raise _busy(row.thread_id)
-        live = Live(row)
-        ahead = list(self.lines.get(row.thread_id, ()))
-        self._line_up(live)
+        run = ActiveRun(row)
+        ahead = list(self.queues.get(row.thread_id, ()))
+        self._enqueue(run)
         try:
-            await self.ledger.accept(row)
+            await self.repository.insert(row)
         except BaseException:
-            self._leave(live)
+            self._dequeue(run)
             raise
         if strategy == "interrupt":
-            await asyncio.gather(*(self.cancel(one.row.run_id) for one in ahead))
-        self._set_off(live)
-        return live
+            await asyncio.gather(*(self.cancel(other.row.run_id) for other in ahead))
+        self._create_tasks(run)
+        return run
 
     @asynccontextmanager
-    async def hold(self, thread_id: str) -> AsyncIterator[None]:
-        """Keep the thread for one passing turn. Raises `Conflict` when a run has it."""
+    async def reserve(self, thread_id: str) -> AsyncIterator[None]:
+        """Keep runs off the thread while the block lasts. Raises `Conflict` when it is busy."""
         if self.is_busy(thread_id):
             raise _busy(thread_id)
-        self.held[thread_id] = free = asyncio.Event()
+        self.reserved[thread_id] = free = asyncio.Event()
         try:
             yield
         finally:
-            del self.held[thread_id]
+            del self.reserved[thread_id]
             free.set()
 
     def is_busy(self, thread_id: str) -> bool:
-        return thread_id in self.held or bool(self.lines.get(thread_id))
+        """True when the thread is reserved or has a run that has not ended."""
+        return thread_id in self.reserved or bool(self.queues.get(thread_id))
 
-    async def follow(self, run_id: str, after: str | None = None) -> AsyncGenerator[Numbered, None]:
-        """The run's events after the one called `after`, live or from its row."""
-        live = self.live.get(run_id)
-        if live is None:
-            row = await self.ledger.run(run_id)
-            for number, event in since([(one[0], one[1]) for one in row.events], after):
-                yield number, event
+    async def follow(self, run_id: str, after: str | None = None) -> AsyncGenerator[RunEvent, None]:
+        """The run's events after the id `after`, as they come or from its row. Raises `NotFound`."""
+        run = self.active.get(run_id)
+        if run is None:
+            row = await self.repository.get(run_id)
+            for event in events_after([RunEvent(*stored) for stored in row.events], after):
+                yield event
             return
-        async for numbered in live.follow(after):
-            yield numbered
+        async for event in run.subscribe(after):
+            yield event
 
     async def wait(self, run_id: str) -> RunRow:
-        """The run's row once it has ended."""
-        live = self.live.get(run_id)
-        if live is not None:
-            await live.over.wait()
-        return await self.ledger.run(run_id)
+        """The run's row once it has ended. Raises `NotFound`."""
+        run = self.active.get(run_id)
+        if run is not None:
+            await run.ended.wait()
+        return await self.repository.get(run_id)
 
     async def cancel(self, run_id: str) -> RunRow:
-        """End the run and the model call behind it; the row says `cancelled`. Ended runs stay as they are."""
-        self.stop(run_id)
+        """End the run and the model call behind it; its status becomes `cancelled` unless it has ended."""
+        self.request_cancel(run_id)
         return await self.wait(run_id)
 
-    def stop(self, run_id: str) -> None:
-        """Tell the run to end, without waiting until it has."""
-        live = self.live.get(run_id)
-        if live is not None and live.work is not None:
-            live.work.cancel()
+    def request_cancel(self, run_id: str) -> None:
+        """Cancel the run without waiting until it has ended."""
+        run = self.active.get(run_id)
+        if run is not None and run.task is not None:
+            run.task.cancel()
 
     async def resume(self) -> None:
-        """Take up, in order, what a killed process had accepted and not finished."""
-        for row in await self.ledger.unfinished():
-            live = Live(row)
-            self._line_up(live)
-            self._set_off(live)
+        """Start again, oldest first, what a killed process had accepted and not finished."""
+        for row in await self.repository.unfinished():
+            run = ActiveRun(row)
+            self._enqueue(run)
+            self._create_tasks(run)
 
     async def close(self) -> None:
         """Stop everything; what has not ended stays accepted and goes on at the next start."""
         self.closing = True
-        for live in self.live.values():
-            if live.work is not None:
-                live.work.cancel()
-        await asyncio.gather(*self.tasks)
+        for run in self.active.values():
+            if run.task is not None:
+                run.task.cancel()
+        await asyncio.gather(*self.finishing)
 
-    def _set_off(self, live: Live) -> None:
-        live.work = asyncio.create_task(self._turn(live))
-        task = asyncio.create_task(self._see_out(live, live.work))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+    def _create_tasks(self, run: ActiveRun) -> None:
+        run.task = asyncio.create_task(self._execute(run))
+        finishing = asyncio.create_task(self._finish(run, run.task))
+        self.finishing.add(finishing)
+        finishing.add_done_callback(self.finishing.discard)
 
-    async def _see_out(self, live: Live, work: "asyncio.Task[None]") -> None:
-        """Write how the run ended, whatever happened to it, and let the next one on its thread begin."""
-        await asyncio.wait({work})
+    async def _finish(self, run: ActiveRun, task: "asyncio.Task[None]") -> None:
+        """Write how the run ended, whatever happened to it, and let the next one of its thread begin."""
+        await asyncio.wait({task})
         if not self.closing:
-            status, failed = _verdict(work, live)
+            status, failed = _outcome(run, task)
             if failed is not None:
-                live.tell(failed.model_dump(mode="json"))
-            await self.ledger.finish(live.row, status, live.events)
-            if live.row.stateless:
-                await history.forget(self.memory, live.row.thread_id)
-        self._leave(live)
-        live.end()
+                run.publish(failed.model_dump(mode="json"))
+            await self.repository.finish(run.row, status, run.events)
+            if run.row.stateless:
+                await history.forget(self.memory, run.row.thread_id)
+        self._dequeue(run)
+        run.close()
 
-    async def _turn(self, live: Live) -> None:
-        line = self.lines[live.row.thread_id]
-        while line[0] is not live:
-            await line[0].over.wait()
-        while live.row.thread_id in self.held:
-            await self.held[live.row.thread_id].wait()
-        async with self.places:
-            again = await self.ledger.begin(live.row)
-            if live.row.attempt > MOST_ATTEMPTS:
+    async def _execute(self, run: ActiveRun) -> None:
+        """Wait for the thread and for a slot, then publish the agent's events."""
+        queue = self.queues[run.row.thread_id]
+        while queue[0] is not run:
+            await queue[0].ended.wait()
+        while run.row.thread_id in self.reserved:
+            await self.reserved[run.row.thread_id].wait()
+        async with self.slots:
+            restarted = await self.repository.mark_running(run.row)
+            if run.row.attempt > MAX_ATTEMPTS:
                 raise Capibara6Error("the run was killed too often", code="run_crashed", source="api")
-            order = _order(live.row, again=again)
-            wishes = Wishes(**live.row.order.get("wishes", {}))
-            async for event in stream(self.ready, order, context=self.context(wishes)):
-                live.tell(event.model_dump(mode="json"))
+            order = _agent_order(run.row, restarted=restarted)
+            context = self.build_context(Wishes(**run.row.request.get("wishes", {})))
+            async for event in stream(self.agents, order, context=context):
+                run.publish(event.model_dump(mode="json"))
 
-    def _line_up(self, live: Live) -> None:
-        self.live[live.row.run_id] = live
-        self.lines.setdefault(live.row.thread_id, deque()).append(live)
+    def _enqueue(self, run: ActiveRun) -> None:
+        self.active[run.row.run_id] = run
+        self.queues.setdefault(run.row.thread_id, deque()).append(run)
 
-    def _leave(self, live: Live) -> None:
-        self.live.pop(live.row.run_id, None)
-        line = self.lines.get(live.row.thread_id, deque())
-        if live in line:
-            line.remove(live)
-        if not line:
-            self.lines.pop(live.row.thread_id, None)
+    def _dequeue(self, run: ActiveRun) -> None:
+        self.active.pop(run.row.run_id, None)
+        queue = self.queues.get(run.row.thread_id, deque())
+        if run in queue:
+            queue.remove(run)
+        if not queue:
+            self.queues.pop(run.row.thread_id, None)
 
 
-def _order(row: RunRow, *, again: bool) -> Order:
+def _agent_order(row: RunRow, *, restarted: bool) -> Order:
     return Order(
         row.agent_id,
-        row.order.get("messages", []),
-        instructions=row.order.get("instructions", ""),
+        row.request.get("messages", []),
+        instructions=row.request.get("instructions", ""),
         thread_id=row.thread_id,
         run_id=row.run_id,
         durable=True,
-        again=again,
-        command=row.order.get("command"),
+        again=restarted,
+        command=row.request.get("command"),
     )
 
 
-def _verdict(work: "asyncio.Task[None]", live: Live) -> tuple[str, Failed | None]:
-    """How the run ended: its status, and the event that says so when there was no answer."""
-    exc: BaseException | None = Cancelled("the run was cancelled") if work.cancelled() else work.exception()
+def _outcome(run: ActiveRun, task: "asyncio.Task[None]") -> tuple[str, Failed | None]:
+    """A run's final status, and the event to publish when it gave no answer."""
+    exc: BaseException | None = Cancelled("the run was cancelled") if task.cancelled() else task.exception()
     if exc is None:
-        waits = bool(live.events) and live.events[-1][1]["event"] == Interrupted.model_fields["event"].default
+        interrupted = Interrupted.model_fields["event"].default
+        waits = bool(run.events) and run.events[-1].data["event"] == interrupted
         return ("interrupted" if waits else "success"), None
     if not isinstance(exc, Capibara6Error):
-        log.error("run_broke", run_id=live.row.run_id, exc_info=exc)
+        log.error("run_broke", run_id=run.row.run_id, exc_info=exc)
         exc = Capibara6Error("internal error; see the service's log", source="api")
     status = {"cancelled": "cancelled", "run_deadline": "timeout"}.get(exc.code, "error")
-    return status, Failed(run_id=live.row.run_id, error=exc.envelope()["error"])
+    return status, Failed(run_id=run.row.run_id, error=exc.envelope()["error"])
 
 
 def _busy(thread_id: str) -> Conflict:

@@ -1,6 +1,7 @@
-"""The rows behind threads and runs: what was accepted is here before anyone is told so.
+"""The tables `threads` and `runs`, on SQLite or PostgreSQL: a run is a row before its caller is answered.
 
-What a thread remembers is not here but in the agents' checkpoints. One engine, SQLite or PostgreSQL.
+The messages that a thread remembers are not here but in the agents' checkpoints
+(`agents/conversation/checkpointer.py`).
 """
 
 from collections.abc import AsyncIterator
@@ -13,26 +14,40 @@ from sqlalchemy import JSON, Column, DateTime, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+from typing_extensions import TypedDict
 
+from tools.schema import JsonObject
 from tools.settings import Settings
 
 
 def new_id() -> str:
+    """A random id: 32 hexadecimal digits."""
     return uuid4().hex
 
 
 def now() -> datetime:
+    """The present moment in UTC."""
     return datetime.now(UTC)
+
+
+class RunRequest(TypedDict, total=False):
+    """What a run was asked, all that is needed to start it again: new messages, or the answer to an
+    interrupt (`command`), and the caller's choices (fields of `agents.context.Wishes`)."""
+
+    messages: list[dict[str, Any]]
+    instructions: str
+    wishes: JsonObject
+    command: Any
 
 
 class ThreadRow(SQLModel, table=True):
     """One conversation; `status` is idle, busy, interrupted or error."""
 
-    __tablename__ = "threads"  # type: ignore[assignment]
+    __tablename__ = "threads"  # type: ignore[assignment]  # SQLModel types it as a declared attribute
 
     thread_id: str = Field(primary_key=True)
     status: str = "idle"
-    info: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSON))
+    meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSON))
     created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
     updated_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
 
@@ -40,19 +55,19 @@ class ThreadRow(SQLModel, table=True):
 class RunRow(SQLModel, table=True):
     """One accepted run; `status` is pending, running, success, error, timeout, interrupted or cancelled.
 
-    `order` is all that is needed to start it again: agent input, wishes, command. `attempt` counts starts.
+    `attempt` counts its starts; `ending` is its last event; `events` are `[id, data]` pairs.
     """
 
-    __tablename__ = "runs"  # type: ignore[assignment]
+    __tablename__ = "runs"  # type: ignore[assignment]  # SQLModel types it as a declared attribute
 
     run_id: str = Field(default_factory=new_id, primary_key=True)
     thread_id: str = Field(index=True)
     stateless: bool = False
     agent_id: str
     status: str = Field(default="pending", index=True)
-    order: dict[str, Any] = Field(default_factory=dict, sa_column=Column("order", JSON))
-    info: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSON))
-    ending: dict[str, Any] | None = Field(default=None, sa_column=Column("ending", JSON))
+    request: RunRequest = Field(default_factory=RunRequest, sa_column=Column("order", JSON))
+    meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSON))
+    ending: JsonObject | None = Field(default=None, sa_column=Column("ending", JSON))
     events: list[Any] = Field(default_factory=list, sa_column=Column("events", JSON))
     attempt: int = 0
     created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
@@ -60,11 +75,11 @@ class RunRow(SQLModel, table=True):
 
 
 @asynccontextmanager
-async def open_rows(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine whose tables exist; a file in the data directory unless `stores.postgres_dsn` is set."""
-    engine = create_async_engine(_url(settings))
+async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine whose tables exist: on `runs.sqlite` in the data directory, or on `stores.postgres_dsn`."""
+    engine = create_async_engine(_database_url(settings))
     if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _careful)
+        event.listen(engine.sync_engine, "connect", _set_pragmas)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(SQLModel.metadata.create_all, tables=_TABLES)
@@ -73,21 +88,22 @@ async def open_rows(settings: Settings) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-def session(engine: AsyncEngine) -> AsyncSession:
+def open_session(engine: AsyncEngine) -> AsyncSession:
+    """A session whose rows stay readable after its commit."""
     return AsyncSession(engine, expire_on_commit=False)
 
 
 _TABLES = [SQLModel.metadata.tables[name] for name in ("threads", "runs")]
 
 
-def _url(settings: Settings) -> str:
+def _database_url(settings: Settings) -> str:
     if settings.stores.postgres_dsn is None:
         settings.home.mkdir(parents=True, exist_ok=True)
         return f"sqlite+aiosqlite:///{settings.home.absolute() / 'runs.sqlite'}"
     return "postgresql+psycopg://" + settings.postgres_dsn.partition("://")[2]
 
 
-def _careful(connection: Any, _record: Any) -> None:
+def _set_pragmas(connection: Any, _record: Any) -> None:
     """Writers wait for each other, and a row that was accepted survives a killed process."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,6 +1,6 @@
-"""Threads: their rows, and what they remember. It starts no run."""
+"""Threads: their rows and the conversation that their checkpoints hold. It starts no run."""
 
-from typing import Any
+from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -8,84 +8,87 @@ from sqlmodel import col, delete, select
 
 from agents.conversation import history
 from agents.conversation.checkpointer import Memory
-from servers.api.runs.tables import RunRow, ThreadRow, new_id, now, session
+from servers.api.runs.tables import RunRow, ThreadRow, new_id, now, open_session
 from tools.errors import Conflict, NotFound
+from tools.schema import JsonObject
 
 
 class Threads:
-    """Verbs over threads. Raises `tools.errors`."""
+    """Creates, reads, changes, copies and deletes threads: the row and the checkpoints together."""
 
     def __init__(self, engine: AsyncEngine, memory: Memory) -> None:
         self.engine = engine
         self.memory = memory
 
     async def create(
-        self, thread_id: str | None, info: dict[str, Any], *, exists: str = "raise"
+        self,
+        thread_id: str | None,
+        metadata: JsonObject,
+        *,
+        if_exists: Literal["raise", "do_nothing"] = "raise",
     ) -> ThreadRow:
-        """A new thread; `exists` says what to do when there is one: `raise` (409) or `do_nothing`."""
-        row = ThreadRow(thread_id=thread_id or new_id(), info=info)
+        """A new thread, or with `do_nothing` the one that has this id. Raises `Conflict` with `raise`."""
+        row = ThreadRow(thread_id=thread_id or new_id(), meta=metadata)
         try:
-            async with session(self.engine) as rows:
-                rows.add(row)
-                await rows.commit()
+            async with open_session(self.engine) as session:
+                session.add(row)
+                await session.commit()
         except IntegrityError as exc:
-            if exists == "do_nothing":
+            if if_exists == "do_nothing":
                 return await self.get(row.thread_id)
             raise Conflict(f"thread {row.thread_id} exists", param="thread_id", source="api") from exc
         return row
 
     async def get(self, thread_id: str) -> ThreadRow:
-        async with session(self.engine) as rows:
-            row = await rows.get(ThreadRow, thread_id)
+        """Raises `NotFound`."""
+        async with open_session(self.engine) as session:
+            row = await session.get(ThreadRow, thread_id)
         if row is None:
             raise NotFound(f"there is no thread {thread_id!r}", param="thread_id", source="api")
         return row
 
-    async def patch(
-        self, thread_id: str, *, info: dict[str, Any] | None = None, status: str = ""
-    ) -> ThreadRow:
-        """Merge `info` into the thread's metadata, or set its status."""
+    async def patch(self, thread_id: str, *, metadata: JsonObject) -> ThreadRow:
+        """Merge `metadata` into the thread's own. Raises `NotFound`."""
         await self.get(thread_id)
-        async with session(self.engine) as rows:
-            row = await rows.get_one(ThreadRow, thread_id)
-            row.info = {**row.info, **(info or {})}
-            row.status = status or row.status
+        async with open_session(self.engine) as session:
+            row = await session.get_one(ThreadRow, thread_id)
+            row.meta = {**row.meta, **metadata}
             row.updated_at = now()
-            rows.add(row)
-            await rows.commit()
+            session.add(row)
+            await session.commit()
         return row
 
     async def delete(self, thread_id: str) -> None:
-        """The thread, its runs and what it remembers."""
-        async with session(self.engine) as rows:
-            await rows.exec(delete(RunRow).where(col(RunRow.thread_id) == thread_id))
-            await rows.exec(delete(ThreadRow).where(col(ThreadRow.thread_id) == thread_id))
-            await rows.commit()
+        """Delete the thread, its runs and its checkpoints."""
+        async with open_session(self.engine) as session:
+            await session.exec(delete(RunRow).where(col(RunRow.thread_id) == thread_id))
+            await session.exec(delete(ThreadRow).where(col(ThreadRow.thread_id) == thread_id))
+            await session.commit()
         await history.forget(self.memory, thread_id)
 
     async def search(
-        self, *, info: dict[str, Any], status: str | None, limit: int, offset: int
+        self, *, metadata: JsonObject, status: str | None, limit: int, offset: int
     ) -> list[ThreadRow]:
-        """Newest first; `info` must be part of the thread's metadata."""
-        wanted = select(ThreadRow).order_by(col(ThreadRow.updated_at).desc())
+        """Threads whose metadata contains `metadata`, newest first."""
+        query = select(ThreadRow).order_by(col(ThreadRow.updated_at).desc())
         if status is not None:
-            wanted = wanted.where(ThreadRow.status == status)
-        async with session(self.engine) as rows:
-            found = (await rows.exec(wanted)).all()
-        matching = [row for row in found if info.items() <= row.info.items()]
+            query = query.where(ThreadRow.status == status)
+        async with open_session(self.engine) as session:
+            rows = (await session.exec(query)).all()
+        matching = [row for row in rows if metadata.items() <= row.meta.items()]
         return matching[offset : offset + limit]
 
-    async def values(self, thread_id: str) -> dict[str, Any]:
-        """What the thread remembers now: the conversation and its last turn."""
+    async def values(self, thread_id: str) -> JsonObject:
+        """The conversation and its last turn, from the newest checkpoint; empty before the first run."""
         return await history.values(self.memory, thread_id)
 
-    async def history(self, thread_id: str, *, limit: int, before: str | None) -> list[dict[str, Any]]:
-        """Checkpoints, newest first."""
+    async def history(self, thread_id: str, *, limit: int, before: str | None) -> list[JsonObject]:
+        """Checkpoints, newest first; `before` is the id of one. Raises `NotFound`."""
         await self.get(thread_id)
         return await history.history(self.memory, thread_id, limit=limit, before=before)
 
     async def copy(self, thread_id: str) -> ThreadRow:
-        """A new thread that remembers the same; what happens to one is nothing to the other."""
-        row = await self.create(None, {**(await self.get(thread_id)).info, "copied_from": thread_id})
+        """A new thread with the same checkpoints, independent from then on. Raises `NotFound`."""
+        row = await self.create(None, {**(await self.get(thread_id)).meta, "copied_from": thread_id})
         await history.copy(self.memory, thread_id, row.thread_id)
         return row

@@ -4,7 +4,6 @@ The platform's own key (`settings.api_key`) is every scope, and may act for any 
 `x-capibara6-tenant`; so is everybody on loopback while there is none. What a route needs, the route says.
 """
 
-import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from servers.bridge.access.audit import Audit, Entry
 from servers.bridge.access.keys import PREFIX, Caller, Keys
 from servers.bridge.access.rate_limit import RateLimiter
 from servers.bridge.clients.tenants import DEFAULT, is_tenant
-from servers.web.middleware import OPEN_PATHS, Headers
+from servers.web.api_key import OPEN_PATHS, Headers, is_key, keys_in
 from tools.errors import BadRequest, Draining, Forbidden, Unauthorized
 
 SCOPES = frozenset({"read", "write", "admin"})
@@ -60,11 +59,11 @@ class Gate:
             self.audit.write(scope, status, seconds)
 
     async def _caller(self, headers: list[tuple[bytes, bytes]]) -> Caller:
-        given = _credentials(headers)
+        given = keys_in(headers)
         if len(given) > 1:
             raise Unauthorized("the request carries two different keys", source="bridge")
         token = next(iter(given), b"")
-        if self.secret is not None and hmac.compare_digest(token, self.secret):
+        if is_key(token, self.secret):
             return PLATFORM
         if token.startswith(PREFIX.encode()):
             keys = self.keys()
@@ -77,19 +76,6 @@ class Gate:
             # On loopback without a key of the platform: what is no key of ours is not asked for.
             return PLATFORM
         raise Unauthorized("a valid API key is needed", source="bridge")
-
-
-def _credentials(headers: list[tuple[bytes, bytes]]) -> set[bytes]:
-    """Every key that the request carries, in whichever header and as often as it carries it."""
-    found = set()
-    for name, value in headers:
-        if name == b"x-api-key":
-            found.add(value.strip())
-        elif name == b"authorization":
-            scheme, _, token = value.partition(b" ")
-            if scheme.lower() == b"bearer":
-                found.add(token.strip())
-    return found - {b""} if len(found) > 1 else found
 
 
 def _acting(caller: Caller, headers: Headers) -> Caller:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pydantic import Field, field_validator, model_validator
 
 from servers.pool.catalog.options import Strict, validate_options
+from servers.web.api_key import bearer_token
 
 MATCHED_CHARS = 4_000
 """A rule's pattern sees so much of the question, which bounds what a slow pattern costs."""
@@ -99,5 +100,4 @@ def read_routing_options(field: object, *, api_key: bytes | None = None) -> Rout
 
 def api_key_of(headers: Mapping[bytes, bytes]) -> bytes | None:
     """The caller's API key, from `authorization: Bearer …` or `x-api-key`; None when there is none."""
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    return (token.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key")) or None
+    return bearer_token(headers.get(b"authorization", b"")) or headers.get(b"x-api-key") or None

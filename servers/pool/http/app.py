@@ -14,14 +14,14 @@ from typing import Any
 
 from servers.pool.counters import Counters
 from servers.pool.http.exchange import HttpExchange
-from servers.web.middleware import allowed, read_body
-from tools.errors import Capibara6Error, NotFound, Unauthorized
+from servers.web.api_key import ApiKeyCheck
+from servers.web.disconnect import DisconnectWatch
+from servers.web.middleware import read_body
+from tools.errors import Capibara6Error, NotFound
 from tools.log import get_logger
 from tools.settings import Settings
 
 Handler = Callable[[HttpExchange], Awaitable[None]]
-WATCH_AFTER_S = 0.2
-"""A client that leaves is noticed within this time; most requests end before a watcher is worth its cost."""
 
 log = get_logger("pool.door")
 
@@ -50,11 +50,10 @@ class PoolApp:
         lifespan: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None:
         self.limits = settings.limits
-        self.allowed = allowed(settings)
+        self.access = ApiKeyCheck(settings, name="pool")
         self.counters = counters
         self.lifespan = lifespan
-        self._active: set[HttpExchange] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._watch = DisconnectWatch()
         self._numbers = itertools.count()
         self._run = os.urandom(8).hex().encode()
 
@@ -69,7 +68,7 @@ class PoolApp:
             await exchange.send_error(exc)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not exchange.client_left or task is None:
+            if not exchange.left or task is None:
                 raise
             task.uncancel()
             exchange.status = exchange.status or 499
@@ -83,8 +82,7 @@ class PoolApp:
             self.counters.finished(exchange.route, exchange.status, time.monotonic() - exchange.arrived_at)
 
     async def _serve(self, exchange: HttpExchange) -> None:
-        if not self.allowed(exchange.path, exchange.headers):
-            raise Unauthorized("a valid API key is needed", source="pool")
+        self.access.check(exchange.path, exchange.headers)
         handler = self.routes.exact.get((exchange.method, exchange.path))
         if handler is not None:
             exchange.route = exchange.path
@@ -97,27 +95,12 @@ class PoolApp:
                 exchange.status = 499
                 return
             exchange.body = body
-        exchange.enter()
-        self._active.add(exchange)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
+        self._watch.add(exchange)
         try:
             await handler(exchange)
         finally:
-            self._active.discard(exchange)
-            exchange.leave()
-
-    def _watch(self) -> None:
-        """One timer for all: timers of their own would cost most requests more than they are worth."""
-        self._timer = None
-        due = time.monotonic() - WATCH_AFTER_S
-        for exchange in self._active:
-            if exchange.arrived_at <= due:
-                exchange.watch()
-            if exchange.deadline is not None:
-                exchange.deadline.check()
-        if self._active:
-            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
+            self._watch.remove(exchange)
+            exchange.deadline = None
 
     def _by_prefix(self, exchange: HttpExchange) -> Handler:
         for (method, prefix, suffix), handler in self.routes.prefixed.items():

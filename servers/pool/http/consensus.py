@@ -22,6 +22,7 @@ from servers.pool.http.request import header_value
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
 from servers.pool.upstream import openai_format
+from servers.web import sse
 from tools.errors import BadRequest, Capibara6Error
 from tools.schema import JsonObject
 
@@ -170,10 +171,8 @@ class _Writer:
             end = {"consensus": shown, "capibara6": {"event": NAME, NAME: shown}}
             await self.exchange.write(self._chunk({}, finish=done.finish_reason, **end))
             if self.usage:
-                await self.exchange.write(
-                    openai_format.sse_event({**self.opening, "choices": [], "usage": usage})
-                )
-            await self.exchange.end(openai_format.DONE)
+                await self.exchange.write(sse.format_event({**self.opening, "choices": [], "usage": usage}))
+            await self.exchange.end(sse.DONE)
             return
         message = {"role": "assistant", "content": "".join(self.texts)}
         body = {
@@ -189,7 +188,7 @@ class _Writer:
         return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", header_value(summary))]
 
     def _chunk(self, delta: JsonObject, *, finish: str | None = None, **more: Any) -> bytes:
-        return openai_format.sse_event(
+        return sse.format_event(
             {**self.opening, "choices": [openai_format.choice({"delta": delta}, finish)], **more}
         )
 

@@ -5,40 +5,31 @@ stream. Which handler runs is the business of `app.py`.
 """
 
 import asyncio
-import time
 from typing import Any
 
 import orjson
 
 from servers.pool.http.writer import Writer
 from servers.pool.upstream.deadline import Deadline
-from servers.web.middleware import REQUEST_ID, Headers, linger
+from servers.web.api_key import Headers
+from servers.web.disconnect import WatchedClient
+from servers.web.middleware import REQUEST_ID, linger
 from servers.web.serve import ABORT
 from tools.errors import Capibara6Error, TooLarge
 
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 
 
-class HttpExchange:
+class HttpExchange(WatchedClient):
     """One request and its answer. `answered` once a byte of a model's answer was sent."""
 
     __slots__ = (
-        *("_ended", "_scope", "_send", "_task", "_watcher", "_writer", "aborted", "answered"),
-        *(
-            "arrived_at",
-            "body",
-            "client_left",
-            "deadline",
-            "headers",
-            "method",
-            "path",
-            "path_model",
-            "receive",
-        ),
-        *("request_id", "route", "status"),
+        *("_scope", "_send", "_writer", "aborted", "answered", "body", "deadline", "headers"),
+        *("method", "path", "path_model", "request_id", "route", "status"),
     )
 
     def __init__(self, scope: Any, receive: Any, send: Any, request_id: bytes) -> None:
+        super().__init__(receive)
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: Headers = dict(scope["headers"])
@@ -50,14 +41,11 @@ class HttpExchange:
         self.status = 0
         self.deadline: Deadline | None = None
         """A polled deadline that the app's round checks."""
-        self.client_left = self.answered = self.aborted = self._ended = False
-        self.arrived_at = time.monotonic()
+        self.answered = self.aborted = False
         given = self.headers.get(b"x-request-id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
-        self._scope, self.receive, self._send = scope, receive, send
+        self._scope, self._send = scope, send
         self._writer: Writer | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Task[None] | None = None
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""
@@ -77,7 +65,7 @@ class HttpExchange:
 
     async def end(self, chunk: bytes = b"") -> None:
         """Send the last part."""
-        self._ended = True
+        self.ended = True
         await self._send({"type": "http.response.body", "body": chunk})
 
     async def send(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
@@ -112,7 +100,7 @@ class HttpExchange:
 
     async def abort(self) -> None:
         """Break the connection of a client that takes nothing: nothing more can be said to it."""
-        self._ended = self.aborted = True
+        self.ended = self.aborted = True
         abort = self._scope.get("extensions", {}).get(ABORT)
         if abort is not None:
             abort()
@@ -124,29 +112,8 @@ class HttpExchange:
         """Whether a streamed answer has begun."""
         return self._writer is not None
 
-    # The client's leaving.
-
-    def enter(self) -> None:
-        """The current task is the work that ends when the client leaves."""
-        self._task = asyncio.current_task()
-
-    def leave(self) -> None:
-        """The work is over."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-        self._task = self.deadline = None
-
-    def watch(self) -> None:
-        """Listen for the client's leaving from now on; it cancels the work of this exchange."""
-        if self._watcher is None:
-            self._watcher = asyncio.ensure_future(self._wait_for_disconnect())
-
-    async def _wait_for_disconnect(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
-        if self._ended:
-            # After a whole answer the server reports the end of the request in the same way.
-            return
-        self.client_left = True
-        if self._task is not None:
-            self._task.cancel()
+    def look(self, now: float) -> None:
+        """One round of the watch also looks at the engine's deadline."""
+        super().look(now)
+        if self.deadline is not None:
+            self.deadline.check()

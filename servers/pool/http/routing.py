@@ -11,6 +11,7 @@ from servers.pool.http.request import PoolRequest
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import choose
 from servers.pool.upstream import openai_format
+from servers.web.sse import format_event
 from tools.schema import JsonObject, Route
 
 
@@ -40,6 +41,6 @@ class AutoRouter:
 def event(content: JsonObject, *, model: str) -> bytes:
     """A chunk of OpenAI's stream that carries nothing but an event of ours."""
     head = openai_format.head(model, "chat.completion.chunk", "chatcmpl")
-    return openai_format.sse_event(
+    return format_event(
         {**head, "choices": [openai_format.choice({"delta": {}}, None)], "capibara6": content}
     )

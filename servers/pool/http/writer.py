@@ -2,8 +2,7 @@
 
 from typing import Protocol
 
-import orjson
-
+from servers.web.sse import HEADERS, KEEP_ALIVE, error_event
 from tools.errors import Capibara6Error
 from tools.schema import JsonObject
 
@@ -45,10 +44,9 @@ class SseWriter:
 
     headers: Headers = (
         (b"content-type", b"text/event-stream"),
-        (b"cache-control", b"no-cache"),
-        (b"x-accel-buffering", b"no"),
+        *((name.encode(), value.encode()) for name, value in HEADERS.items()),
     )
-    keepalive: bytes = b": keep-alive\n\n"
+    keepalive: bytes = KEEP_ALIVE
 
     def turn(self, chunk: bytes) -> bytes:
         """As it is."""
@@ -60,7 +58,7 @@ class SseWriter:
 
     def error(self, exc: Capibara6Error) -> bytes:
         """The error envelope as an event."""
-        return b"data: " + orjson.dumps(exc.envelope()) + b"\n\n"
+        return error_event(exc)
 
     def whole(self, answer: JsonObject, body: bytes) -> bytes:
         """As it is."""

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from servers.web.sse import DONE, format_event
 from tools.schema import JsonObject
 
-DONE = b"data: [DONE]\n\n"
 _numbers = itertools.count()
 _run = os.urandom(6).hex()
 
@@ -30,11 +30,6 @@ def dumps(content: Any) -> bytes:
     return orjson.dumps(content)
 
 
-def sse_event(content: Any) -> bytes:
-    """One server-sent event."""
-    return b"data: " + orjson.dumps(content) + b"\n\n"
-
-
 async def stream(
     pieces: AsyncIterator[Piece], *, model: str, chat: bool, usage: bool
 ) -> AsyncIterator[bytes]:
@@ -43,19 +38,19 @@ async def stream(
         model, "chat.completion.chunk" if chat else "text_completion", "chatcmpl" if chat else "cmpl"
     )
     if chat:
-        yield sse_event(
+        yield format_event(
             {**opening, "choices": [choice({"delta": {"role": "assistant", "content": ""}}, None)]}
         )
     last = Piece(finish="stop")
     async for piece in pieces:
         if piece.text or piece.tool_calls:
             part = {"delta": _delta(piece)} if chat else {"text": piece.text}
-            yield sse_event({**opening, "choices": [choice(part, None)]})
+            yield format_event({**opening, "choices": [choice(part, None)]})
         if piece.finish:
             last = piece
-    yield sse_event({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
+    yield format_event({**opening, "choices": [choice({"delta": {}} if chat else {"text": ""}, last.finish)]})
     if usage:
-        yield sse_event({**opening, "choices": [], "usage": _usage(last)})
+        yield format_event({**opening, "choices": [], "usage": _usage(last)})
     yield DONE
 
 

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from servers.api.http import webhooks
-from servers.web.app import answer
+from servers.web.app import error_response
 from tools.errors import Capibara6Error
 from tools.sections import Webhooks
 from tools.settings import Settings
@@ -19,12 +19,12 @@ from tools.settings import Settings
 
 def build(settings: Settings) -> httpx.AsyncClient:
     app = FastAPI()
-    app.state.desk = SimpleNamespace(settings=settings)
+    app.state.services = SimpleNamespace(settings=settings)
     app.include_router(webhooks.router)
 
     @app.exception_handler(Capibara6Error)
     async def ours(_: object, exc: Capibara6Error):
-        return answer(exc)
+        return error_response(exc)
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api")
 

@@ -1,14 +1,21 @@
-"""Store items over HTTP: small JSON values under a namespace and a key, kept between threads."""
+"""The Agent Protocol's store items over HTTP: JSON objects under a namespace and a key, shared by threads."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
-from servers.api.http.dependencies import AtDesk
-from servers.api.http.openai_requests import Lenient, plain_json
-from servers.api.http.protocol.schemas import Offset, Page
+from servers.api.http.dependencies import (
+    Limit,
+    Offset,
+    RequestModel,
+    ServicesDep,
+    StorableObject,
+    storable_json,
+)
 from tools.errors import BadRequest, Forbidden, NotFound
+from tools.schema import JsonObject
 
 router = APIRouter(prefix="/store", tags=["store"])
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^.\x00-\x1f]+$")]
@@ -19,98 +26,142 @@ LABELS: TypeAdapter[list[str]] = TypeAdapter(Namespace)
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
 
 
-class Item(Lenient):
+class Item(RequestModel):
+    """A value to keep."""
+
     namespace: Namespace
     key: Key
-    value: Annotated[dict[str, JsonValue], AfterValidator(plain_json)]
+    value: StorableObject
 
 
-class Place(Lenient):
+class ItemKey(RequestModel):
+    """Which item."""
+
     namespace: Namespace
     key: Key
 
 
-class ItemSearch(Lenient):
+class ItemSearch(RequestModel):
+    """Items below a namespace whose values hold what `filter` says."""
+
     namespace_prefix: Annotated[list[Label], Field(max_length=8)] = Field(default=[])
-    filter: Annotated[dict[Property, str | int | float | bool | None] | None, AfterValidator(plain_json)] = (
-        None
-    )
-    limit: Page = 10
+    filter: Annotated[
+        dict[Property, str | int | float | bool | None] | None, AfterValidator(storable_json)
+    ] = None
+    limit: Limit = 10
     offset: Offset = 0
 
 
-class NamespaceSearch(Lenient):
+class NamespaceSearch(RequestModel):
+    """Namespaces that begin with `prefix`, cut after `max_depth` labels."""
+
     prefix: Annotated[list[Label], Field(max_length=8)] = Field(default=[])
     max_depth: int | None = Field(default=None, ge=1, le=8)
-    limit: Page = 100
+    limit: Limit = 100
     offset: Offset = 0
+
+
+class StoredItem(Protocol):
+    """An item as the agents' store gives it (LangGraph's `Item`)."""
+
+    namespace: tuple[str, ...]
+    key: str
+    value: JsonObject
+    created_at: datetime
+    updated_at: datetime
+
+
+class ItemView(BaseModel):
+    """A kept item; times are ISO 8601."""
+
+    namespace: list[str]
+    key: str
+    value: JsonObject
+    created_at: str
+    updated_at: str
+
+
+class ItemPage(BaseModel):
+    """What a search found."""
+
+    items: list[ItemView]
+
+
+class NamespacePage(BaseModel):
+    """Namespaces, each a list of labels."""
+
+    namespaces: list[list[str]]
 
 
 @router.put("/items", status_code=204)
-async def put(item: Item, desk: AtDesk) -> Response:
-    await desk.memory.facts.aput(_open(item.namespace), item.key, item.value, index=False)
+async def put(item: Item, services: ServicesDep) -> Response:
+    """Keep a value, in place of the one before."""
+    await services.memory.facts.aput(_public(item.namespace), item.key, item.value, index=False)
     return Response(status_code=204)
 
 
 @router.get("/items")
 async def get(
-    desk: AtDesk, key: Annotated[Key, Query()], namespace: Annotated[list[str], Query()]
-) -> dict[str, Any]:
-    """`namespace` is repeated, or one text with dots."""
+    services: ServicesDep, key: Annotated[Key, Query()], namespace: Annotated[list[str], Query()]
+) -> ItemView:
+    """One item; `namespace` is repeated, or one text with dots."""
     try:
         labels = LABELS.validate_python(namespace[0].split(".") if len(namespace) == 1 else namespace)
     except ValidationError as exc:
-        said = exc.errors()[0]["msg"]
-        raise BadRequest(said, param="namespace", source="api", code="invalid_value") from exc
-    found = await desk.memory.facts.aget(_open(labels), key)
+        why = exc.errors()[0]["msg"]
+        raise BadRequest(why, param="namespace", source="api", code="invalid_value") from exc
+    found = await services.memory.facts.aget(_public(labels), key)
     if found is None:
         raise NotFound(f"there is no item {key!r}", param="key", source="api")
-    return _show(found)
+    return _view(found)
 
 
 @router.delete("/items", status_code=204)
-async def delete(place: Place, desk: AtDesk) -> Response:
-    await desk.memory.facts.adelete(_open(place.namespace), place.key)
+async def delete(body: ItemKey, services: ServicesDep) -> Response:
+    """Delete an item, if there is one."""
+    await services.memory.facts.adelete(_public(body.namespace), body.key)
     return Response(status_code=204)
 
 
 @router.post("/items/search")
-async def search(desk: AtDesk, asked: ItemSearch | None = None) -> dict[str, Any]:
-    asked = asked or ItemSearch()
-    found = await desk.memory.facts.asearch(
-        _open(asked.namespace_prefix), filter=asked.filter, limit=asked.limit, offset=asked.offset
+async def search(services: ServicesDep, body: ItemSearch | None = None) -> ItemPage:
+    """Items below a namespace."""
+    body = body or ItemSearch()
+    found = await services.memory.facts.asearch(
+        _public(body.namespace_prefix), filter=body.filter, limit=body.limit, offset=body.offset
     )
-    return {"items": [_show(item) for item in found if not _is_ours(item.namespace)]}
+    return ItemPage(items=[_view(item) for item in found if not _is_reserved(item.namespace)])
 
 
 @router.post("/namespaces")
-async def namespaces(desk: AtDesk, asked: NamespaceSearch | None = None) -> dict[str, Any]:
-    asked = asked or NamespaceSearch()
-    found = await desk.memory.facts.alist_namespaces(
-        prefix=_open(asked.prefix) or None,
-        max_depth=asked.max_depth,
-        limit=asked.limit,
-        offset=asked.offset,
+async def namespaces(services: ServicesDep, body: NamespaceSearch | None = None) -> NamespacePage:
+    """The namespaces that hold items."""
+    body = body or NamespaceSearch()
+    found = await services.memory.facts.alist_namespaces(
+        prefix=_public(body.prefix) or None,
+        max_depth=body.max_depth,
+        limit=body.limit,
+        offset=body.offset,
     )
-    return {"namespaces": [list(one) for one in found if not _is_ours(one)]}
+    return NamespacePage(namespaces=[list(labels) for labels in found if not _is_reserved(labels)])
 
 
-def _open(labels: list[str]) -> tuple[str, ...]:
-    """Namespaces that begin with an underscore are the agents' own books."""
-    if _is_ours(tuple(labels)):
+def _public(labels: list[str]) -> tuple[str, ...]:
+    """The namespace. Raises `Forbidden` when it is reserved for the agents (begins with an underscore)."""
+    if _is_reserved(tuple(labels)):
         raise Forbidden("this namespace is kept by the agents", param="namespace", source="api")
     return tuple(labels)
 
 
-def _is_ours(namespace: tuple[str, ...]) -> bool:
+def _is_reserved(namespace: tuple[str, ...]) -> bool:
     return bool(namespace) and namespace[0].startswith("_")
 
 
-def _show(item: Any) -> dict[str, Any]:
-    return {
-        "namespace": list(item.namespace),
-        "key": item.key,
-        "value": item.value,
-        "created_at": item.created_at.isoformat(),
-        "updated_at": item.updated_at.isoformat(),
-    }
+def _view(item: StoredItem) -> ItemView:
+    return ItemView(
+        namespace=list(item.namespace),
+        key=item.key,
+        value=item.value,
+        created_at=item.created_at.isoformat(),
+        updated_at=item.updated_at.isoformat(),
+    )

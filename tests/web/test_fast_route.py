@@ -1,4 +1,4 @@
-"""The short way to a route: it answers as the usual way does, and leaves to it what is not plainly right."""
+"""The fast path to a route: it answers as FastAPI does, and leaves to it what is not plainly valid."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from servers.web.app import create_app
-from servers.web.lane import is_plain
+from servers.web.fast_route import is_eligible
 from tests.conftest import settings_in
 from tools.errors import ModelNotFound
 
@@ -56,7 +56,7 @@ async def page(name: str) -> dict[str, str]:
     return {"name": name}
 
 
-def build(home: Path, *, lane: bool) -> FastAPI:
+def build(home: Path, *, fast: bool) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
@@ -64,8 +64,8 @@ def build(home: Path, *, lane: bool) -> FastAPI:
     async def checks() -> dict[str, Any]:
         return {"status": "ok"}
 
-    routes = router.routes if lane else ()
-    app = create_app("test", settings_in(home), lifespan=lifespan, checks=checks, lane=routes)
+    routes = router.routes if fast else ()
+    app = create_app("test", settings_in(home), lifespan=lifespan, checks=checks, fast_routes=routes)
     app.include_router(router)
     return app
 
@@ -101,12 +101,12 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "sent"), ASKED, ids=[f"{n}" for n in range(len(ASKED))])
-async def test_both_ways_give_one_answer(
+async def test_both_paths_give_one_answer(
     tmp_path: Path, method: str, path: str, sent: dict[str, Any]
 ) -> None:
     heard = []
-    for lane in (True, False):
-        transport = httpx.ASGITransport(app=build(tmp_path, lane=lane), raise_app_exceptions=False)
+    for fast in (True, False):
+        transport = httpx.ASGITransport(app=build(tmp_path, fast=fast), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.request(method, path, **sent)
             counted = (await client.get("/metrics")).text
@@ -115,9 +115,9 @@ async def test_both_ways_give_one_answer(
     assert heard[0] == heard[1]
 
 
-def test_only_a_plain_route_is_served_the_short_way() -> None:
-    plain = {route.path: is_plain(route) for route in router.routes}  # type: ignore[attr-defined, arg-type]
-    assert plain == {
+def test_only_a_plain_route_is_served_on_the_fast_path() -> None:
+    eligible = {route.path: is_eligible(route) for route in router.routes}  # type: ignore[attr-defined, arg-type]
+    assert eligible == {
         "/v1/sum": True,
         "/v1/word": True,
         "/v1/first": False,

@@ -79,12 +79,7 @@ async def test_the_key_is_asked_for_but_health_is_open(platform):
 
 
 async def test_stdio_serves_the_same_tools_and_keeps_stdout_clean(platform):
-    environment = {
-        **os.environ,
-        "CAPIBARA6_PORTS__API": str(platform.ports.api),
-        "CAPIBARA6_PORTS__BRIDGE": str(platform.ports.bridge),
-        "CAPIBARA6_HOME": str(platform.home),
-    }
+    environment = {**os.environ, **platform.environment()}
     server = StdioServerParameters(command=sys.executable, args=["-m", "servers.mcp"], env=environment)
     async with Client(server) as client:
         assert len((await client.list_tools()).tools) == 4

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from servers.api.http import saves
+from servers.api.http import submissions
 from servers.web.app import create_app
 from tests.conftest import free_ports
 from tests.serving import serving
@@ -45,8 +45,8 @@ def kept(prefect: Settings) -> Iterator[dict[str, dict[str, Any]]]:
 
 
 @asynccontextmanager
-async def door(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """The routes behind the platform's own door."""
+async def client_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the routes behind the middleware of every service."""
 
     async def checks() -> dict[str, Any]:
         return {"status": "ok"}
@@ -56,9 +56,9 @@ async def door(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield
 
     app = create_app("api", settings, lifespan=lifespan, checks=checks)
-    app.include_router(saves.router)
+    app.include_router(submissions.router)
     async with open_bridge(settings) as bridge:
-        app.state.desk = SimpleNamespace(settings=settings, clients=SimpleNamespace(bridge=bridge))
+        app.state.services = SimpleNamespace(settings=settings, clients=SimpleNamespace(bridge=bridge))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             yield client
@@ -70,7 +70,7 @@ async def door(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 async def test_it_is_kept_before_the_answer_and_worked_on_once(
     resting: Settings, kept: dict[str, dict[str, Any]], path: str, body: dict[str, Any], kind: str
 ) -> None:
-    async with door(resting) as client:
+    async with client_of(resting) as client:
         first = await client.post(f"/api/{path}", json=body)
         again = await client.post(f"/api/{path}", json=body)
     assert first.status_code == again.status_code == 202
@@ -94,7 +94,7 @@ async def test_it_is_kept_before_the_answer_and_worked_on_once(
 async def test_what_is_not_right_is_refused_and_not_kept(
     resting: Settings, kept: dict[str, dict[str, Any]], path: str, body: dict[str, Any]
 ) -> None:
-    async with door(resting) as client:
+    async with client_of(resting) as client:
         response = await client.post(f"/api/{path}", json=body)
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "invalid_value"
@@ -107,7 +107,7 @@ async def test_without_prefect_it_is_kept_and_the_answer_is_a_503_in_shape(
     monkeypatch.setattr(client, "BUSY_WAITS", (0.0,))
     [nobody] = free_ports(1)
     ports = Ports(**{**prefect.ports.model_dump(), "prefect": nobody})
-    async with door(prefect.model_copy(update={"ports": ports})) as web:
+    async with client_of(prefect.model_copy(update={"ports": ports})) as web:
         response = await web.post("/api/save-lead", json=LEAD)
     assert response.status_code == 503
     assert (response.json()["error"]["source"], response.headers["retry-after"]) == ("prefect", "1")
@@ -117,6 +117,6 @@ async def test_without_prefect_it_is_kept_and_the_answer_is_a_503_in_shape(
 async def test_without_the_store_nothing_is_started(
     resting: Settings, kept: dict[str, dict[str, Any]]
 ) -> None:
-    async with door(resting) as client:
+    async with client_of(resting) as client:
         response = await client.post("/api/save-lead", json={**LEAD, "name": "away"})
     assert (response.status_code, response.json()["error"]["code"]) == (503, "store_unavailable")

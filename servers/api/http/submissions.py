@@ -1,0 +1,85 @@
+"""Submissions of web pages, leads and conversations: a row in PostgreSQL, then a Prefect run over it.
+
+The row is there before the answer; the run rates it, alerts and makes it searchable. The same content again
+is the same row and the same run (an idempotency key).
+"""
+
+import hashlib
+import json
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import AfterValidator, Field
+
+from servers.api.http.dependencies import ServicesDep
+from servers.api.services import Services
+from tools.clients.prefect import open_prefect
+from tools.schema import JsonObject, Wire
+
+router = APIRouter(prefix="/api", tags=["saves"])
+THREAD_NAMESPACE = uuid.UUID("0d7b9a52-4f5d-5d39-8f0b-6c1d1e8e2a41")
+"""Of the name-based ids (RFC 9562, version 5) of conversations that come without a thread's id."""
+
+
+def _valid_text(text: str) -> str:
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("holds a NUL or broken characters")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_valid_text)]
+
+
+class Lead(Wire):
+    """A person who asked to be contacted."""
+
+    email: Text = Field(min_length=3, max_length=320, pattern=r"^[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+$")
+    name: Text = Field("", max_length=200)
+    message: Text = Field("", max_length=10_000)
+
+
+class Message(Wire):
+    """One message of a conversation."""
+
+    role: Text = Field(min_length=1, max_length=32)
+    content: Text = Field(max_length=100_000)
+
+
+class Conversation(Wire):
+    """A chat that took place; without a `thread_id` its content identifies it."""
+
+    messages: list[Message] = Field(min_length=1, max_length=1_000)
+    thread_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] | None = None
+    title: Text = Field("", max_length=300)
+
+
+@router.post("/save-lead", status_code=202)
+async def save_lead(body: Lead, services: ServicesDep) -> JsonObject:
+    """Keep a lead and start the flow `lead_processing`."""
+    lead = body.model_dump()
+    row_id = await _insert(services, "leads", lead)
+    return await _start_flow(services, "lead_processing", lead, row_id)
+
+
+@router.post("/save-conversation", status_code=202)
+async def save_conversation(body: Conversation, services: ServicesDep) -> JsonObject:
+    """Keep a conversation and start the flow `conversation_logger`."""
+    content = body.model_dump()
+    thread_id = content.pop("thread_id") or str(
+        uuid.uuid5(THREAD_NAMESPACE, json.dumps(content, sort_keys=True))
+    )
+    row_id = await _insert(services, "conversations", {"id": thread_id, **content})
+    return await _start_flow(services, "conversation_logger", {"thread_id": thread_id, **content}, row_id)
+
+
+async def _insert(services: Services, table: str, values: JsonObject) -> str:
+    """Insert a row through the bridge; returns its id."""
+    return (await services.clients.bridge.http.json("POST", f"/api/v1/{table}", json=values))["id"]
+
+
+async def _start_flow(services: Services, deployment: str, parameters: JsonObject, row_id: str) -> JsonObject:
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+    async with open_prefect(services.settings) as prefect:
+        run = await prefect.start(deployment, parameters, idempotency_key=f"save:{digest}", tags=["api"])
+    return {"run_id": run.id, "id": row_id, "state": run.state, "status_url": f"/api/runs/{run.id}"}
