@@ -6,6 +6,7 @@ The stems go to Milvus as a whitespace-joined `tokens` field, so every version o
 import re
 import unicodedata
 from functools import lru_cache
+from threading import Lock
 
 import snowballstemmer
 
@@ -16,6 +17,8 @@ WORD = re.compile(r"[^\W_]+(?:[.,'’][^\W_]+)*", re.UNICODE)
 NUMBER = re.compile(r"\d[\d.,]*")
 TITLE_WEIGHT = 3
 STEMMERS = {"es": snowballstemmer.stemmer("spanish"), "en": snowballstemmer.stemmer("english")}
+STEMMING = Lock()
+"""A stemmer holds the word that it works on: of two threads in it at once, one would get the other's stem."""
 SPANISH_SIGNS = re.compile(r"[¿¡ñ]|ci[óo]n(?:es)?\b|\b(?:qu[ée]|cu[áa]l|c[óo]mo|d[óo]nde)\b")
 ENGLISH_SIGNS = re.compile(r"\w(?:ing|tion|ness|ght)\b|\b\w+(?:'s|n't)\b|\b(?:the|what|how|who)\b")
 
@@ -76,4 +79,6 @@ def stem(word: str, language: Language) -> str:
         return folded.replace(",", ".").strip(".")
     plain = lowered.replace("’", "'").removesuffix("'s")
     # Spanish stems are taken before folding: the stemmer reads accents, the index must not.
-    return fold(STEMMERS[language].stemWord(plain)).replace("'", "").replace(".", "")
+    with STEMMING:
+        found = STEMMERS[language].stemWord(plain)
+    return fold(found).replace("'", "").replace(".", "")

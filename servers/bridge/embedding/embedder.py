@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from servers.bridge.embedding.minilm import ensure_graph, weights_folder, word_table
 from servers.bridge.embedding.vectors import checked
+from servers.bridge.process_memory import return_free_pages
 from tools.clients.http import Http
 from tools.errors import BadVectors
 
@@ -72,6 +73,8 @@ class MiniLM:
             size = max(1, BATCH_TOKENS // max(1, len(encoded[order[-1]].ids)))
             order, chosen = order[:-size], order[-size:]
             out[chosen] = self._batch([encoded[index].ids for index in chosen])
+        if len(texts) > 1:  # a question leaves little behind, and somebody waits for it
+            return_free_pages()
         return out
 
     def _batch(self, rows: list[list[int]]) -> np.ndarray:

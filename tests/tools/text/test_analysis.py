@@ -1,9 +1,12 @@
 """Text analysis: the same stems on both sides of a search, the right language, names that meet."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from servers.bridge.text.title_names import name_of, names_asked, names_in
-from tools.text.analysis import detect, fold, stems, tokens
+from tools.text.analysis import detect, fold, stem, stems, tokens
 
 pytestmark = pytest.mark.pure
 
@@ -57,3 +60,20 @@ def test_a_title_meets_its_mention_in_any_form() -> None:
 def test_question_names_are_runs_of_its_stems() -> None:
     assert "lester smith" in names_asked("Which game did Lester Smith create?", ["en"])
     assert len(names_asked("palabra " * 500, ["es"])) <= 120
+
+
+def test_threads_that_stem_at_once_get_their_own_words_stems() -> None:
+    """Documents of two requests are analysed in two threads."""
+    endings = ("ationally", "fulnesses", "ization", "iveness", "ousness", "ability", "edly", "ing")
+    made = [f"{first}{second}r{end}" for first in "bcdfgklmp" for second in "aeiou" for end in endings]
+    stem.cache_clear()
+    alone = [stem(word, "en") for word in made]
+    stem.cache_clear()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda turn: [stem(word, "en") for word in made[turn::4]], range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == [alone[turn::4] for turn in range(4)]
