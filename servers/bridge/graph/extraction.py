@@ -15,7 +15,7 @@ from servers.bridge.graph.knowledge_graph import Graph, space_name
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DONE, PENDING, STALE, ChunkRow, DocumentRow, ExtractionRow
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.text import entities
 from servers.bridge.text.title_names import name_of, names_in, vertex
 from tools.schema import Extraction, Language
@@ -29,7 +29,7 @@ class Extractions:
     def __init__(self, library: Repository, titles: TitleIndex, graph: Graph) -> None:
         self.library, self.titles, self.graph = library, titles, graph
 
-    async def put(self, place: Place, document_id: str, found: Extraction) -> dict[str, Any]:
+    async def put(self, place: Location, document_id: str, found: Extraction) -> dict[str, Any]:
         """Replace what this extractor had found; the same again changes nothing.
 
         Raises DocumentNotFound, ChunkNotFound, DocumentChanged."""
@@ -57,7 +57,7 @@ class Extractions:
             "collection_version": collection.version if collection else 0,
         }
 
-    async def ran(self, place: Place, documents: Sequence[DocumentRow]) -> dict[str, list[str]]:
+    async def ran(self, place: Location, documents: Sequence[DocumentRow]) -> dict[str, list[str]]:
         """The extractors that have read each document as it is now."""
         held = await self._rows(place, [row.id for row in documents])
         return {
@@ -70,7 +70,7 @@ class Extractions:
             for row in documents
         }
 
-    async def drop(self, place: Place, keep: Mapping[str, tuple[str, set[str]]]) -> None:
+    async def drop(self, place: Location, keep: Mapping[str, tuple[str, set[str]]]) -> None:
         """Forget what was found in these documents, unless it holds for this content hash and passages."""
         rows = await self._rows(place, list(keep)) if keep else {}
         stale = [row for held in rows.values() for row in held if not holds(row, keep[row.document_id])]
@@ -94,7 +94,7 @@ class Extractions:
                 await self._again(place, row.document_id, row.extractor)
         return len(rows)
 
-    async def _again(self, place: Place, document_id: str, extractor: str) -> None:
+    async def _again(self, place: Location, document_id: str, extractor: str) -> None:
         held = (await self._rows(place, [document_id], extractor=extractor)).get(document_id, [])
         documents, chunks = await self.library.held(place, [document_id])
         document = documents.get(document_id)
@@ -109,7 +109,7 @@ class Extractions:
                 await self._note([row], state=DONE)
 
     async def _link(
-        self, place: Place, row: ExtractionRow, document: DocumentRow, chunks: Sequence[ChunkRow]
+        self, place: Location, row: ExtractionRow, document: DocumentRow, chunks: Sequence[ChunkRow]
     ) -> None:
         space, rank = space_name(place.tenant, place.collection), rank_of(row.extractor)
         language: Language = "es" if document.language == "es" else "en"
@@ -131,7 +131,7 @@ class Extractions:
 
     async def _mentions(
         self,
-        place: Place,
+        place: Location,
         row: ExtractionRow,
         document: DocumentRow,
         chunks: Sequence[ChunkRow],
@@ -147,7 +147,7 @@ class Extractions:
             if name in known and name != document.name and name not in said[chunk]
         )
 
-    async def _unlink(self, place: Place, row: ExtractionRow) -> None:
+    async def _unlink(self, place: Location, row: ExtractionRow) -> None:
         space, rank = space_name(place.tenant, place.collection), rank_of(row.extractor)
         made = links(row)
         languages: tuple[Language, ...] = ("es", "en")
@@ -165,7 +165,7 @@ class Extractions:
         await self.graph.count(space, sorted(await self.titles.known(place, asked)), fewer=True)
 
     async def _rows(
-        self, place: Place, ids: Sequence[str], *, extractor: str | None = None
+        self, place: Location, ids: Sequence[str], *, extractor: str | None = None
     ) -> dict[str, list[ExtractionRow]]:
         table: Any = ExtractionRow
         query = select(ExtractionRow).where(

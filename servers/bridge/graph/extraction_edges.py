@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from servers.bridge.clients.nebula.client import quoted
 from servers.bridge.graph.knowledge_graph import thing_vertex
 from servers.bridge.manifest.tables import DONE, ChunkRow, DocumentRow, ExtractionRow
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.text.entities import normal
 from tools.errors import ChunkNotFound, DocumentChanged
 from tools.schema import Extraction
@@ -49,7 +49,7 @@ def links(row: ExtractionRow) -> Links:
     return Links(things, names, related)
 
 
-def row_of(place: Place, document_id: str, found: Extraction) -> ExtractionRow:
+def row_of(place: Location, document_id: str, found: Extraction) -> ExtractionRow:
     """Without repetitions and names that say nothing, in one order: equal findings are equal rows."""
     entities = {
         (item.chunk_id, normal(item.name)): item.model_dump() for item in found.entities if normal(item.name)

@@ -18,7 +18,7 @@ from servers.bridge.graph.knowledge_graph import (
     space_name,
 )
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.text.title_names import vertex
 
 HELD = "src(edge) AS c, dst(edge) AS e, properties($^).document AS d, properties($$).name AS m"
@@ -32,7 +32,7 @@ class Removal:
 
     async def remove(
         self,
-        place: Place,
+        place: Location,
         passages: Sequence[str],
         documents: Sequence[str],
         *,
@@ -72,7 +72,7 @@ class Removal:
         for part in parts(vertices, BATCH):
             await self.graph.execute(space, f"DELETE VERTEX {listed(part)} WITH EDGE")
 
-    async def _retired(self, place: Place, space: str, titles: set[str]) -> dict[str, object]:
+    async def _retired(self, place: Location, space: str, titles: set[str]) -> dict[str, object]:
         """Take away who mentions those of `titles` that are nobody's now; names by vertex id."""
         retired = titles - await self.titles.known(place, titles)
         starts = sorted(map(vertex, retired))

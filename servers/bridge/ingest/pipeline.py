@@ -21,7 +21,7 @@ from servers.bridge.ingest.records import milvus_rows, passages_of
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DELETING, DONE, DocumentRow
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.manifest.upsert_plan import Place, Plan, plan, resume, unchanged
+from servers.bridge.manifest.upsert_plan import Location, Plan, plan, resume, unchanged
 from tools.errors import (
     BadRequest,
     BadVectors,
@@ -116,7 +116,7 @@ class Ingest:
                     log.warning("repair_waits", document=row.id, reason=exc.message)
         return done + await self.extractions.repair() + await self.reconcile.sweep()
 
-    async def _delete_again(self, where: Place, document_id: str) -> None:
+    async def _delete_again(self, where: Location, document_id: str) -> None:
         async with self.library.locked(where, [document_id]) as place:
             documents, chunks = await self.library.held(place, [document_id])
             if document_id not in documents or documents[document_id].state != DELETING:
@@ -127,7 +127,7 @@ class Ingest:
             await self._forgotten(place, document_id, ids, documents[document_id].name)
             await self.library.forget(place, document_id)
 
-    async def _again(self, where: Place, row: DocumentRow) -> bool:
+    async def _again(self, where: Location, row: DocumentRow) -> bool:
         """Finish one document from what the manifest says was to be written, unless its writer just has."""
         async with self.library.locked(where, [row.id]) as place:
             documents, chunks = await self.library.held(place, [row.id])
@@ -139,7 +139,7 @@ class Ingest:
             await self._write(place, plans, await self._vectors(place, plans))
             return True
 
-    async def _ensure(self, place: Place) -> None:
+    async def _ensure(self, place: Location) -> None:
         if place.physical in self.made:
             return
         await self.library.ensure(place)
@@ -148,7 +148,7 @@ class Ingest:
         self.made.add(place.physical)
 
     async def _batch(
-        self, where: Place, documents: Sequence[Document], report: IngestReport, lane: Lane
+        self, where: Location, documents: Sequence[Document], report: IngestReport, lane: Lane
     ) -> None:
         """Embed while the batch before this one is written, then write."""
         async with AsyncExitStack() as locks:
@@ -163,7 +163,7 @@ class Ingest:
         await self.library.grown(sum(len(item.write) for item in plans))
 
     async def _prepared(
-        self, place: Place, documents: Sequence[Document], report: IngestReport
+        self, place: Location, documents: Sequence[Document], report: IngestReport
     ) -> tuple[list[Plan], dict[str, np.ndarray]]:
         """What to write of those that changed, and its vectors."""
         ids = [document.id for document in documents]
@@ -176,7 +176,7 @@ class Ingest:
         return await self._embedded(place, _with_text(plans, report), report)
 
     async def _embedded(
-        self, place: Place, plans: list[Plan], report: IngestReport
+        self, place: Location, plans: list[Plan], report: IngestReport
     ) -> tuple[list[Plan], dict[str, np.ndarray]]:
         """Vectors of all, or of each alone when one spoils them: what has none is reported, not written."""
         try:
@@ -192,7 +192,7 @@ class Ingest:
                 report.failed.append(FailedDocument(id=item.document.id, reason=exc.message))
         return kept, vectors
 
-    async def _write(self, place: Place, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
+    async def _write(self, place: Location, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
         await self.library.declare(place, plans)
         await self.milvus.write(place.physical, milvus_rows(place, plans, vectors))
         purge = [key for item in plans for key in item.purge]
@@ -200,7 +200,7 @@ class Ingest:
         await self.milvus.delete(place.physical, purge)
         await self.library.finish(place, plans, in_graph=in_graph)
 
-    async def _vectors(self, place: Place, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
+    async def _vectors(self, place: Location, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
         """Vector by chunk id: copied from a chunk of equal content where there is one, else embedded."""
         write = {
             row.id: spoken for item in plans for row, spoken in zip(item.write, item.embedded, strict=True)
@@ -219,7 +219,7 @@ class Ingest:
             known |= dict(zip(missing, made, strict=True))
         return known
 
-    async def _linked(self, place: Place, plans: Sequence[Plan], purge: list[str]) -> bool:
+    async def _linked(self, place: Location, plans: Sequence[Plan], purge: list[str]) -> bool:
         """Write the graph; False when it is down, and `repair` will write it when it is back."""
         try:
             mentioned = await self._link(place, plans)
@@ -231,7 +231,7 @@ class Ingest:
             return False
         return True
 
-    async def _link(self, place: Place, plans: Sequence[Plan]) -> set[str]:
+    async def _link(self, place: Location, plans: Sequence[Plan]) -> set[str]:
         """Both ways: the titles that these passages mention, and are answered, and the passages that mention
         these titles."""
         mentions = await self.titles.mentioned_by(
@@ -246,7 +246,7 @@ class Ingest:
         await self.graph.write(space_name(place.tenant, place.collection), passages, mentions_back)
         return {name for item in passages for name in item.mentions}
 
-    async def _forgotten(self, place: Place, document_id: str, chunks: Sequence[str], name: str) -> None:
+    async def _forgotten(self, place: Location, document_id: str, chunks: Sequence[str], name: str) -> None:
         """Take a whole document out of the graph, with what was extracted from it."""
         await self.extractions.drop(place, {document_id: ("", set())})
         await self.departures.remove(place, chunks, [document_id], names=[name], whole=True)

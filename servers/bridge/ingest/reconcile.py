@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from servers.bridge.clients.milvus.client import Milvus
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DONE, PENDING, STALE, ChunkRow, DocumentRow
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from tools.log import get_logger
 from tools.schema import Hit
 
@@ -31,7 +31,7 @@ class Reconciler:
         self.dropped = 0
         self.strays: dict[tuple[str, str], dict[str, str]] = {}
 
-    async def known(self, place: Place, hits: Sequence[Hit]) -> list[Hit]:
+    async def known(self, place: Location, hits: Sequence[Hit]) -> list[Hit]:
         """The hits without those that no document has; these are remembered for `sweep`."""
         asked = {hit.id: hit.document_id for hit in hits if OURS.fullmatch(hit.id)}
         strays = asked.keys() - await self._held(place, list(asked))
@@ -80,7 +80,7 @@ class Reconciler:
             await self._mark(place, missing)
             lost += len(missing)
 
-    async def _mark(self, place: Place, missing: Sequence[tuple[str, str]]) -> None:
+    async def _mark(self, place: Location, missing: Sequence[tuple[str, str]]) -> None:
         if not missing:
             return
         chunks, documents = _columns()
@@ -98,7 +98,7 @@ class Reconciler:
                 .values(state=PENDING)
             )
 
-    async def _held(self, place: Place, ids: list[str]) -> set[str]:
+    async def _held(self, place: Location, ids: list[str]) -> set[str]:
         values = {"ids": ids, "tenant": place.tenant, "collection": place.collection, "stale": STALE}
         async with self.library.postgres.reading() as connection:
             return set((await connection.scalars(text(_HELD), values)).all())

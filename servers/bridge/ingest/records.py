@@ -8,11 +8,11 @@ import numpy as np
 from servers.bridge.clients.milvus.schema import TEXT_BYTES
 from servers.bridge.graph.knowledge_graph import Passage
 from servers.bridge.manifest.tables import ChunkRow
-from servers.bridge.manifest.upsert_plan import Place, Plan
+from servers.bridge.manifest.upsert_plan import Location, Plan
 
 
 def milvus_row(
-    place: Place, document_id: str, chunk: ChunkRow, vector: np.ndarray, attributes: Mapping[str, Any]
+    place: Location, document_id: str, chunk: ChunkRow, vector: np.ndarray, attributes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """`attributes` are its document's: language, title, source, metadata."""
     return {
@@ -27,7 +27,7 @@ def milvus_row(
     }
 
 
-def milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) -> list[dict[str, Any]]:
+def milvus_rows(place: Location, plans: Sequence[Plan], vectors: dict[str, Any]) -> list[dict[str, Any]]:
     """What `plans` have to write; `vectors` by chunk id."""
     return [
         milvus_row(

@@ -21,7 +21,7 @@ from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.ingest.records import milvus_row
 from servers.bridge.manifest.repository import Repository, lock_key
 from servers.bridge.manifest.tables import DELETING, DONE, ChunkRow, CollectionRow, DocumentRow
-from servers.bridge.manifest.upsert_plan import Place, spoken, versions
+from servers.bridge.manifest.upsert_plan import Location, spoken, versions
 from tools.errors import CollectionNotFound, Conflict
 
 PAGE, BATCH = 200, 64
@@ -36,7 +36,7 @@ Report = Callable[[int, int], Awaitable[None]]
 class Copy:
     """What the new collection holds: document id to its fingerprint and passages."""
 
-    place: Place
+    place: Location
     embedder: Embedder
     held: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ class Reembedding:
             old = await self._known(tenant, name)
             physical = f"{name}__r{uuid.uuid4().hex[:8]}"
             made = versions(chosen.name, chosen.dimensions)
-            copy = Copy(Place(tenant, name, physical, made, chosen.name), chosen)
+            copy = Copy(Location(tenant, name, physical, made, chosen.name), chosen)
             try:
                 await self.milvus.ensure(physical, dimensions=chosen.dimensions)
                 for _ in range(PASSES):
@@ -131,7 +131,7 @@ class Reembedding:
             await self.milvus.delete(copy.place.physical, sorted(set(before) - set(now[row.id])))
             copy.held[row.id] = (_fingerprint(row), now[row.id])
 
-    async def _swap(self, old: Place, copy: Copy, report: Report) -> int:
+    async def _swap(self, old: Location, copy: Copy, report: Report) -> int:
         """Under the collection's lock: copy the last changes, then point the row at the copy."""
         documents: Any = DocumentRow
         async with self.library.postgres.session() as session:
@@ -156,7 +156,7 @@ class Reembedding:
             row.version += 1
             return row.version
 
-    async def _page(self, place: Place, last: str) -> list[DocumentRow]:
+    async def _page(self, place: Location, last: str) -> list[DocumentRow]:
         table: Any = DocumentRow
         query = (
             select(DocumentRow)
@@ -167,12 +167,12 @@ class Reembedding:
         async with self.library.postgres.session() as session:
             return list(await session.scalars(query))
 
-    async def _known(self, tenant: str, name: str) -> Place:
+    async def _known(self, tenant: str, name: str) -> Location:
         if await self.library.collection(tenant, name) is None:
             raise CollectionNotFound(f"there is no collection {name}", param="collection", source="bridge")
         return await self.library.where(tenant, name)
 
-    async def _explained(self, place: Place) -> None:
+    async def _explained(self, place: Location) -> None:
         """Rows that were inserted at Milvus' own door are in no document: they would be lost."""
         table: Any = ChunkRow
         mine = (table.tenant == place.tenant, table.collection == place.collection)
@@ -193,7 +193,7 @@ class Reembedding:
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[None]:
         """One copy of this name at a time, in any replica; what an earlier one left behind is dropped."""
-        key = {"key": lock_key(Place("", f"reembed\x1f{name}", "", ""))}
+        key = {"key": lock_key(Location("", f"reembed\x1f{name}", "", ""))}
         async with self.library.postgres.reading() as connection:
             if not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
                 raise Conflict("the collection is being embedded again", param="collection", source="bridge")

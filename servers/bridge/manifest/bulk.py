@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servers.bridge.manifest.tables import ChunkRow
-from servers.bridge.manifest.upsert_plan import Place, Plan
+from servers.bridge.manifest.upsert_plan import Location, Plan
 
 DOCUMENT = {
     "tenant": "text",
@@ -44,7 +44,7 @@ CHUNK = {
 MANY = 500
 
 
-async def put_documents(session: AsyncSession, place: Place, plans: Sequence[Plan], *, state: str) -> None:
+async def put_documents(session: AsyncSession, place: Location, plans: Sequence[Plan], *, state: str) -> None:
     """Insert or replace the rows of `plans`; the graph does not hold them yet."""
     if plans:
         rows = [_document(place, plan, state) for plan in plans]
@@ -61,7 +61,7 @@ async def put_chunks(session: AsyncSession, chunks: Sequence[ChunkRow], *, state
         await session.execute(_CHUNKS, {"rows": json.dumps(rows)})
 
 
-def _document(place: Place, plan: Plan, state: str) -> dict[str, Any]:
+def _document(place: Location, plan: Plan, state: str) -> dict[str, Any]:
     document = plan.document
     return {
         "tenant": place.tenant,

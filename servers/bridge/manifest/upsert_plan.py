@@ -17,8 +17,8 @@ NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Whose collection, and which Milvus collection holds its vectors."""
+class Location:
+    """Where a collection lies: its tenant, the Milvus collection of its vectors, its embedder (a name)."""
 
     tenant: str
     collection: str
@@ -67,7 +67,7 @@ def attributes_hash(document: Document) -> str:
     return _hash(document.source, document.language or "", json.dumps(document.metadata, sort_keys=True))
 
 
-def unchanged(document: Document, held: DocumentRow | None, place: Place) -> bool:
+def unchanged(document: Document, held: DocumentRow | None, place: Location) -> bool:
     """True when the stores already hold exactly this."""
     return (
         held is not None
@@ -78,7 +78,9 @@ def unchanged(document: Document, held: DocumentRow | None, place: Place) -> boo
     )
 
 
-def plan(document: Document, held: DocumentRow | None, held_chunks: Iterable[ChunkRow], place: Place) -> Plan:
+def plan(
+    document: Document, held: DocumentRow | None, held_chunks: Iterable[ChunkRow], place: Location
+) -> Plan:
     """What to write and purge so that the stores hold `document` and nothing of its past."""
     language: Language = document.language or detect(f"{document.title}\n{document.text}")
     present: Mapping[str, ChunkRow] = {row.id: row for row in held_chunks}
@@ -123,7 +125,7 @@ def spoken(title: str, heading: str, text: str) -> str:
     return f"{above}\n{text}" if above else text
 
 
-def _rows(document: Document, language: Language, place: Place) -> list[ChunkRow]:
+def _rows(document: Document, language: Language, place: Location) -> list[ChunkRow]:
     found: dict[str, ChunkRow] = {}
     for chunk in chunking.split(document.text):
         digest = _hash(document.title, chunk.heading, chunk.text)

@@ -13,7 +13,7 @@ from servers.bridge.clients.milvus.filters import compiled
 from servers.bridge.ingest.reconcile import Reconciler
 from servers.bridge.manifest.repository import Repository, place_of
 from servers.bridge.manifest.tables import CollectionRow
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.search.answer_cache import Cache
 from servers.bridge.search.ranking import hits
 from servers.bridge.search.rerank import Reranker
@@ -78,7 +78,7 @@ class Search:
                 await self.near.remember(kind, request.query, vector)
         return response
 
-    async def _collection(self, place: Place) -> CollectionRow | StoreUnavailable | None:
+    async def _collection(self, place: Location) -> CollectionRow | StoreUnavailable | None:
         """The collection's row, None when there is none, the error when PostgreSQL is down."""
         try:
             row = await self.library.collection(place.tenant, place.collection)
@@ -97,7 +97,7 @@ class Search:
         return SearchResponse(results=[], took_ms=_ms(started))
 
     async def _fresh(
-        self, place: Place, request: SearchRequest, expression: str, last: CollectionRow | None
+        self, place: Location, request: SearchRequest, expression: str, last: CollectionRow | None
     ) -> SearchResponse:
         """Without PostgreSQL nobody knows the version: nothing is kept, nothing kept is given."""
         response, _ = await self._found(place, request, expression, last, None)
@@ -106,7 +106,7 @@ class Search:
 
     async def _found(
         self,
-        place: Place,
+        place: Location,
         request: SearchRequest,
         expression: str,
         row: CollectionRow | None,
@@ -138,7 +138,7 @@ class Search:
         )
         return response, found.vector
 
-    async def _known(self, place: Place, best: list[Hit], found: Found) -> list[Hit]:
+    async def _known(self, place: Location, best: list[Hit], found: Found) -> list[Hit]:
         """Without what no document has: a delete that Milvus lost must not come back in an answer."""
         try:
             return await self.reconcile.known(place, best)
@@ -157,7 +157,7 @@ class Search:
             return best
 
     async def _similar(
-        self, place: Place, kind: str, request: SearchRequest
+        self, place: Location, kind: str, request: SearchRequest
     ) -> tuple[np.ndarray | None, SearchResponse | None]:
         """The question's vector where one was needed, and the kept answer of the same question."""
         asked = await self.near.asked(kind)

@@ -14,7 +14,7 @@ from servers.bridge.graph.expansion import SEEDS, Expansion, Neighbourhood, expa
 from servers.bridge.graph.knowledge_graph import Graph, space_name
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.search.fusion import Weights, fuse, share
 from servers.bridge.text.cross_lingual import crossed
 from servers.bridge.text.title_names import names_asked, vertex
@@ -118,20 +118,20 @@ class Retrievers:
         """What Milvus may take of a leg: the rest is for doing without it."""
         return self.deadline_s * 0.6
 
-    def known(self, place: Place) -> tuple[str, ...]:
+    def known(self, place: Location) -> tuple[str, ...]:
         """The languages that the collection's embedder knows; none when it is not here."""
         try:
             return self.embedders.get(place.embedder).languages
         except EmbedderMissing:
             return ()
 
-    async def vector(self, place: Place, text: str) -> np.ndarray:
+    async def vector(self, place: Location, text: str) -> np.ndarray:
         """The question as the collection's embedder sees it. Raises what embedders raise."""
         embedder = self.embedders.get(place.embedder)
         await embedder.load()
         return (await embedder.embed([text]))[0]
 
-    async def run(self, place: Place, asked: Question, vector: np.ndarray | None = None) -> Found:
+    async def run(self, place: Location, asked: Question, vector: np.ndarray | None = None) -> Found:
         """What each leg found; a vector that is given need not be made again."""
         found = Found(vector=vector)
         if "dense" in asked.legs and vector is None:
@@ -160,14 +160,14 @@ class Retrievers:
             raise failures[0]
         return found
 
-    async def _ready(self, place: Place) -> None:
+    async def _ready(self, place: Location) -> None:
         """Loading may take a second once: no leg's deadline pays for it, nor for its failure here."""
         try:
             await self.embedders.get(place.embedder).load()
         except AWAY as exc:
             log.warning("embedder_away", reason=exc.message)
 
-    async def _dense(self, place: Place, asked: Question, found: Found) -> list[dict[str, Any]]:
+    async def _dense(self, place: Location, asked: Question, found: Found) -> list[dict[str, Any]]:
         if found.vector is None:
             found.vector = await self.vector(place, asked.text)
         vector = found.vector.tolist()
@@ -175,7 +175,7 @@ class Retrievers:
             place.physical, vector, limit=asked.limit, filter=asked.filter, deadline_s=self.store_s
         )
 
-    async def _text(self, place: Place, asked: Question, found: Found) -> list[dict[str, Any]]:
+    async def _text(self, place: Location, asked: Question, found: Found) -> list[dict[str, Any]]:
         """BM25 in Milvus; without Milvus, the same stems in PostgreSQL (which knows no filter)."""
         words = asked.stems
         try:
@@ -193,7 +193,7 @@ class Retrievers:
         rows = await self.library.search_words(place, words, limit=asked.limit)
         return [{"id": row["id"], "distance": row["distance"], "entity": row} for row in rows]
 
-    async def _named(self, place: Place, asked: Question) -> tuple[Neighbourhood, dict[str, float]]:
+    async def _named(self, place: Location, asked: Question) -> tuple[Neighbourhood, dict[str, float]]:
         """The passages whose title the question names, and how much of the question each name is."""
         known = await self.titles.telling(place, names_asked(asked.text, list(asked.languages)))
         words = max(1, len(stems(asked.text, asked.language)))
@@ -202,7 +202,7 @@ class Retrievers:
         return await self.graph.titled(space, sorted(named), deadline_s=self.deadline_s), named
 
     async def _expand(
-        self, place: Place, asked: Question, found: Found, named: tuple[Neighbourhood, dict[str, float]]
+        self, place: Location, asked: Question, found: Found, named: tuple[Neighbourhood, dict[str, float]]
     ) -> None:
         """The graph leg: what is linked to the seeds, and the rows of passages that only it found."""
         seeds = base_scores(found, asked, self.known(place), self.weights)
