@@ -10,17 +10,20 @@ from servers.bridge.clients.postgres.client import Postgres, open_postgres
 from servers.bridge.clients.redis import Redis, open_redis
 from servers.bridge.embedding.embedder import Embedder
 from servers.bridge.embedding.registry import EmbedderRegistry, open_embedders
-from servers.bridge.graph.knowledge_graph import Graph
+from servers.bridge.graph.knowledge_graph import KnowledgeGraph
+from servers.bridge.graph.subgraph import SubgraphReader
 from servers.bridge.ingest.collections import Collections
 from servers.bridge.ingest.jobs import Jobs
-from servers.bridge.ingest.pipeline import Ingest
+from servers.bridge.ingest.pipeline import Pipeline
 from servers.bridge.ingest.reembed import Reembedding
 from servers.bridge.manifest.collection_cache import CollectionCache
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.search.answer_cache import Cache
-from servers.bridge.search.fusion import Weights
-from servers.bridge.search.hybrid import Search
+from servers.bridge.search.answer_cache import AnswerCache
+from servers.bridge.search.fusion import FusionWeights
+from servers.bridge.search.graph_retriever import GraphRetriever
+from servers.bridge.search.hybrid import HybridSearch
+from servers.bridge.search.orphans import OrphanFilter
 from servers.bridge.search.rerank import open_reranker
 from servers.bridge.search.retrievers import Retrievers
 from servers.bridge.search.semantic_cache import SemanticCache
@@ -39,8 +42,8 @@ class Stores:
     embedders: EmbedderRegistry
     library: Repository
     lately: CollectionCache
-    ingest: Ingest
-    search: Search
+    ingest: Pipeline
+    search: HybridSearch
     jobs: Jobs
     shelves: Collections
 
@@ -56,18 +59,18 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         reranker = await stack.enter_async_context(open_reranker(settings))
         embedder = embedders.default
         library = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
-        graph = Graph(nebula)
+        graph = KnowledgeGraph(nebula)
         titles = TitleIndex(postgres)
-        ingest = Ingest(library, titles, milvus, graph, embedders)
-        legs = Retrievers(library, titles, milvus, graph, embedders, Weights())
-        search = Search(
+        ingest = Pipeline(library, titles, milvus, graph, embedders)
+        graph_retriever = GraphRetriever(titles, SubgraphReader(nebula))
+        search = HybridSearch(
             library,
-            legs,
-            Cache(redis),
+            Retrievers(library, milvus, graph_retriever, embedders, FusionWeights()),
+            AnswerCache(redis),
             SemanticCache(redis, similar=settings.search.similar),
             reranker,
-            ingest.reconcile,
-            empty=settings.chat.collection,
+            OrphanFilter(postgres, ingest.reconciler.report),
+            default_collection=settings.chat.collection,
         )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)

@@ -19,7 +19,7 @@ POINTS = (
     "milvus.write",
     "graph.write",
     "extractions.drop",
-    "departures.remove",
+    "removal.remove",
     "milvus.delete",
     "library.finish",
     "library.mark_deleting",
@@ -82,7 +82,7 @@ def arm(stores: Stores, point: Point) -> None:
         "milvus": stores.milvus,
         "client": stores.milvus.client,
         "graph": stores.ingest.graph,
-        "departures": stores.ingest.departures,
+        "removal": stores.ingest.removal,
         "nebula": stores.nebula,
         "extractions": stores.ingest.extractions,
     }

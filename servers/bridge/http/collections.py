@@ -34,7 +34,7 @@ async def reembed(
 @router.post("/collections/{name}/reconcile", tags=["collections"])
 async def reconcile(name: CollectionName, stores: Open, tenant: Writes) -> dict[str, int]:
     """Passages that Milvus lost; they are written again within seconds."""
-    return {"lost": await stores.ingest.reconcile.look(tenant, name)}
+    return {"lost": await stores.ingest.reconciler.mark_lost(tenant, name)}
 
 
 @router.get("/embedders", tags=["collections"])

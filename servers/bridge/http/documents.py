@@ -80,7 +80,7 @@ async def put_graph(
     document_id: str, body: Extraction, stores: Open, tenant: Writes, collection: InCollection = "capibara6"
 ) -> dict[str, Any]:
     place = stores.library.place(tenant, collection)
-    return await stores.ingest.extractions.put(place, document_id, body)
+    return {**await stores.ingest.extractions.put(place, document_id, body)}
 
 
 @router.delete("/documents/{document_id:path}", tags=["documents"])
