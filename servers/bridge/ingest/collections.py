@@ -48,7 +48,7 @@ class Collections:
     ) -> tuple[CollectionSummary, bool]:
         """The collection, and whether it is new. Raises Conflict when it has another embedder already,
         BadRequest for an embedder that is not here."""
-        chosen = self.embedders.asked(embedder)
+        chosen = self.embedders.requested(embedder)
         place = self.repository.place(tenant, name, chosen.name, chosen.dimensions)
         made = await self.repository.ensure(place, languages=languages, dimensions=chosen.dimensions)
         row = await self.repository.collection(tenant, name)
@@ -60,7 +60,7 @@ class Collections:
 
     async def reembed(self, tenant: str, name: str, embedder: str | None) -> str:
         """The id of the job that embeds every passage again."""
-        self.embedders.asked(embedder)
+        self.embedders.requested(embedder)
         total = await self.reembedding.begin(tenant, name)
 
         async def work(progress: Progress) -> IngestReport:

@@ -5,7 +5,7 @@ cross-encoder behind `/v1/rerank`. Optional, bounded by a deadline; what it can 
 import asyncio
 import math
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -134,7 +134,7 @@ def scores_in(content: str, *, count: int, most: float) -> list[float]:
 
 
 @asynccontextmanager
-async def open_reranker(settings: Settings) -> AsyncIterator[Reranker | None]:
+async def open_reranker(settings: Settings) -> AsyncGenerator[Reranker | None, None]:
     """The reranker that settings name, None when they name none; the model is not asked before the first
     use."""
     chosen = settings.search

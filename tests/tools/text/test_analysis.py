@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers.bridge.text.title_names import name_of, query_names, names_in
+from servers.bridge.text.title_names import name_of, names_in, query_names
 from tools.text.analysis import detect, fold, stems, tokens
 
 
