@@ -31,6 +31,7 @@ class FusionWeights:
 
 
 DEFAULT = FusionWeights()
+MIN_CONFIDENCE, MAX_COVERED_CONFIDENCE = 0.01, 0.95
 
 
 def dense_weight(
@@ -51,11 +52,11 @@ def fuse(
     """Dense and text scores as one in [0, 1] by passage id; a retriever that did not answer leaves all to the
     other."""
     dense, text = candidates.scores.get("dense"), candidates.scores.get("text")
-    shares: dict[str, float] = {}
+    dense_weights: dict[str, float] = {}
     for key in {**(dense or {}), **(text or {})}:
         both = dense_weight(query.language, candidates.rows[key]["language"], embedder_languages, weights)
-        shares[key] = 0.0 if dense is None else 1.0 if text is None else both
-    return convex_combination(dense or {}, text or {}, shares, weights)
+        dense_weights[key] = 0.0 if dense is None else 1.0 if text is None else both
+    return convex_combination(dense or {}, text or {}, dense_weights, weights)
 
 
 def normalised(scores: Mapping[str, float]) -> dict[str, float]:
@@ -74,12 +75,12 @@ def convex_combination(
 
     What only the text retriever found gets `missing_dense` times the lowest dense score; what only the dense
     one found has no word of the query: 0."""
-    near, worded = normalised(dense), normalised(text)
-    keys = dict.fromkeys([*near, *worded])
-    absent = weights.missing_dense * min(near.values(), default=0.0)
+    dense_scores, text_scores = normalised(dense), normalised(text)
+    lowest = weights.missing_dense * min(dense_scores.values(), default=0.0)
     return {
-        key: dense_weights[key] * near.get(key, absent) + (1 - dense_weights[key]) * worded.get(key, 0.0)
-        for key in keys
+        key: dense_weights[key] * dense_scores.get(key, lowest)
+        + (1 - dense_weights[key]) * text_scores.get(key, 0.0)
+        for key in dict.fromkeys([*dense_scores, *text_scores])
     }
 
 
@@ -118,8 +119,8 @@ def confidence(cosine: float | None, covered: float, weights: FusionWeights = DE
     hold.
 
     `cosine` is the nearest's, None without the dense retriever; `covered` is a share of the query's stems,
-    which alone makes no more than .95: words may be there and the answer not.
+    which alone makes no more than `MAX_COVERED_CONFIDENCE`: words may be there and the answer not.
     """
     span = weights.cosine_high - weights.cosine_low
-    near = 0.0 if cosine is None else min(1.0, max(0.0, (cosine - weights.cosine_low) / span))
-    return max(0.01, near, covered * 0.95)
+    nearness = 0.0 if cosine is None else min(1.0, max(0.0, (cosine - weights.cosine_low) / span))
+    return max(MIN_CONFIDENCE, nearness, covered * MAX_COVERED_CONFIDENCE)

@@ -144,7 +144,7 @@ class HybridSearch:
         return response, candidates.vector
 
     async def _without_orphans(self, place: Location, best: list[Hit], candidates: Candidates) -> list[Hit]:
-        """All hits, and told so, when PostgreSQL does not answer."""
+        """All hits, and `degraded`, when PostgreSQL does not answer."""
         try:
             return await self.orphans.without_orphans(place, best)
         except StoreUnavailable as exc:
@@ -152,7 +152,7 @@ class HybridSearch:
             return best
 
     async def _reranked(self, query: str, best: list[Hit], candidates: Candidates) -> list[Hit]:
-        """In the model's order; as they were, and told so, when it fails or is late."""
+        """In the model's order; as they were, and `degraded`, when it fails or is late."""
         assert self.reranker is not None
         try:
             return await self.reranker.rerank(query, best)

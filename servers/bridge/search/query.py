@@ -47,5 +47,5 @@ def analyse_query(
     `languages` are the collection's; without `retrievers`, all are asked."""
     indexed: tuple[Language, ...] = tuple("es" if item == "es" else "en" for item in languages)
     language = detect(text, default=indexed[0] if len(indexed) == 1 else "en")
-    spoken = tuple(dict.fromkeys((language, *indexed)))
-    return Query(text, language, spoken, filter, limit, tuple(retrievers or RETRIEVERS))
+    looked_in = tuple(dict.fromkeys((language, *indexed)))
+    return Query(text, language, looked_in, filter, limit, tuple(retrievers or RETRIEVERS))

@@ -58,13 +58,13 @@ def prefer_own_language(
     """
     found = dict(scores)
     best = _best_first(scores)[:TRANSLATION_DEPTH]
-    spoken: dict[str, Language] = {key: _language(rows[key], language) for key in best}
-    if set(spoken.values()) <= {language}:
+    languages: dict[str, Language] = {key: _language(rows[key], language) for key in best}
+    if set(languages.values()) <= {language}:
         return found
-    marks = {key: _translation_marks(rows[key]["text"], spoken[key]) for key in best}
-    own = [key for key in best if spoken[key] == language]
+    marks = {key: _translation_marks(rows[key]["text"], languages[key]) for key in best}
+    own = [key for key in best if languages[key] == language]
     for position, foreign in enumerate(best):
-        if spoken[foreign] == language:
+        if languages[foreign] == language:
             continue
         below = (key for key in best[position:] if key in own)
         translation = next(
@@ -124,16 +124,16 @@ def _ranks(scores: Mapping[str, float]) -> dict[str, int]:
     return {key: number for number, key in enumerate(_best_first(scores), 1)}
 
 
-def _language(row: PassageRow, asked: Language) -> Language:
-    """Another language than `asked` only where its little words say so too: passages of one language share
+def _language(row: PassageRow, default: Language) -> Language:
+    """A passage's language; another than `default` only where its little words say so too: passages of one language share
     enough to be taken for translations, and a label may be wrong."""
     labelled: Language = "es" if row["language"] == "es" else "en"
-    if labelled == asked:
-        return asked
-    own, other = STOP_WORDS[labelled], STOP_WORDS[asked]
+    if labelled == default:
+        return default
+    own, other = STOP_WORDS[labelled], STOP_WORDS[default]
     folded = [fold(word) for word in words(row["text"])]
     foreign = sum(word in own and word not in other for word in folded)
-    return labelled if foreign > sum(word in other and word not in own for word in folded) else asked
+    return labelled if foreign > sum(word in other and word not in own for word in folded) else default
 
 
 def _overlap(one: set[str], other: set[str]) -> float:

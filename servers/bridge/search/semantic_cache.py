@@ -96,10 +96,10 @@ class SemanticCache:
     ) -> str | None:
         """The nearest cached question that is this one in other words; None when there is none. Pure."""
         language = detect(question)
-        near = [
+        candidates = [
             (float(item.vector @ vector), item.text) for item in cached if item.vector.shape == vector.shape
         ]
-        for cosine, text in sorted(near, reverse=True):
+        for cosine, text in sorted(candidates, reverse=True):
             if cosine < self.similar:
                 return None
             if detect(text) == language and same_question(
