@@ -53,7 +53,7 @@ async def held(stores: Stores, name: str) -> tuple[set[str], set[str]]:
 
 
 async def start(stores: Stores, name: str) -> str:
-    stores.shelves.copying.grace_s = 0.0
+    stores.shelves.reembedding.grace_s = 0.0
     return await stores.shelves.reembed("default", name, NAME)
 
 
@@ -129,7 +129,7 @@ async def test_two_copies_of_one_collection_do_not_run_at_once(graph: Settings) 
         first = await start(stores, "twice")
         await begun(words)
         with pytest.raises(Conflict):
-            await stores.shelves.copying.run("default", "twice", NAME, _nobody)
+            await stores.shelves.reembedding.run("default", "twice", NAME, _nobody)
         words.gate.set()
         assert await ended(stores, first) == "done"
 
