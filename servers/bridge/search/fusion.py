@@ -15,23 +15,46 @@ from servers.bridge.search.query import Query
 
 @dataclass(frozen=True)
 class FusionWeights:
-    """Weights in [0, 1]. Those of the dense retriever (the text's is the rest to 1) follow the languages:"""
+    """Weights in [0, 1]; those of the dense score leave the rest to 1 to the text's.
+
+    Each says what another value costs: the difference of nDCG@10 with MiniLM over HotpotQA-100, Cranfield,
+    XQuAD and XQuAD with the questions of the other language, 100 to 120 questions each, all else as it is.
+    """
 
     dense_known: float = 0.5
+    """Query and passage are in one language that the embedder knows. .3: Cranfield -.017, HotpotQA +.008; .7:
+    Cranfield -.008, HotpotQA -.005."""
     dense_unknown: float = 0.2
+    """In one language that it does not know. .1: XQuAD-es -.003; .4: +.004; alone, dense has .609 of BM25's
+    .967."""
     dense_passage_known: float = 0.45
+    """In two languages, of which it knows the passage's at most. .25: XQuAD es→en -.004; .65: -.050."""
     dense_query_known: float = 0.6
+    """In two languages, of which it knows the query's. .4: XQuAD en→es -.068; .8: -.007."""
     dense_multilingual: float = 0.8
+    """In two languages, both of which it knows: with multilingual-e5-small over XQuAD es→en, dense alone has
+    .932 and .7 of it .915."""
     graph: float = 0.7
+    """What the graph's score counts beside the fused one. .4: HotpotQA -.021; .85: HotpotQA +.004, Cranfield
+    -.002."""
     missing_dense: float = 0.8
+    """Of the lowest dense score, for what only the text retriever found. .5: +.003, XQuAD es→en, en→es and
+    Cranfield; 1: Cranfield -.009, en→es -.008."""
     same_section: float = 0.8
     other_section: float = 0.95
+    """What further passages of a document keep of their score (`diversify`). Over pages of many passages a
+    sterner .5 and .9 found the answers of held-out questions no better; the sets above have few such
+    pages."""
     cosine_low: float = 0.15
     cosine_high: float = 0.75
+    """The nearest passage's cosine that says nothing, and the one that says all. With MiniLM, over XQuAD-en
+    and HotpotQA-100: of questions that the collection cannot answer 1 % lie below .13-.17, half below
+    .19-.31, 95 % below .27-.44; of those that it answers, half lie above .46-.59 and 5 % above .75-.84."""
 
 
 DEFAULT = FusionWeights()
 MIN_CONFIDENCE, MAX_COVERED_CONFIDENCE = 0.01, 0.95
+"""A hit is never 0, and words alone never make it certain. Scale only: they change no order."""
 
 
 def dense_weight(

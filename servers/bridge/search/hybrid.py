@@ -24,9 +24,10 @@ from tools.errors import BadRequest, Capibara6Error, CollectionNotFound, StoreUn
 from tools.log import get_logger
 from tools.schema import Hit, SearchRequest, SearchResponse
 
-CANDIDATES, SPARE = 60, 5
-"""How many passages each retriever brings at least; `SPARE` more than asked for are ranked, to stand in for
-orphans."""
+CANDIDATES = 60
+"""Passages that each retriever brings at least. @@CAND@@"""
+SPARE = 5
+"""So many more than asked for are ranked, to stand in for orphans."""
 log = get_logger("search")
 
 

@@ -15,8 +15,10 @@ from tools.text.analysis import fold, stems, words
 from tools.text.stopwords import STOP_WORDS
 
 CONFIDENT_DEPTH = 3
-"""How many of the best passages may hold the query's words."""
+"""How many of the best passages may hold the query's words: an answer quotes about as many. Chosen, not
+measured."""
 TRANSLATION_DEPTH = 8
+"""More than the five hits of a usual answer: a translation just below them is still exchanged."""
 TRANSLATION_OVERLAP, PREFIX_CHARS = 0.25, 5
 """A translation shares names, numbers and the beginnings of learned words. Of the parallel paragraphs of
 XQuAD (en, es) 93 % share more than a quarter of the shorter one's, and 1 % of the most similar other ones
@@ -125,8 +127,8 @@ def _ranks(scores: Mapping[str, float]) -> dict[str, int]:
 
 
 def _language(row: PassageRow, default: Language) -> Language:
-    """A passage's language; another than `default` only where its little words say so too: passages of one language share
-    enough to be taken for translations, and a label may be wrong."""
+    """A passage's language; another than `default` only where its little words say so too: passages of one
+    language share enough to be taken for translations, and a label may be wrong."""
     labelled: Language = "es" if row["language"] == "es" else "en"
     if labelled == default:
         return default

@@ -21,7 +21,8 @@ PASSAGE_CHARS = 1_200
 (`text.chunking`)."""
 MAX_SCORE = 10
 SEARCH_SCORE_WEIGHT = 0.2
-"""What the search's own score still counts: it decides between passages that the model scores alike."""
+"""What the search's own score still counts: it decides between passages that the model scores alike. Chosen,
+not measured: less than two of the model's ten steps."""
 REPLY_TOKENS, SCORE_TOKENS = 16, 6
 """Of the reply: its JSON around the scores, and each score ("9.75, ")."""
 PROMPT = (

@@ -28,6 +28,7 @@ from tools.errors import (
 from tools.log import get_logger
 
 DEADLINE_S = 1.2
+"""Seconds of one retriever; a whole search takes some 30 ms (`tests/bench/retrieval`)."""
 MILVUS_SHARE = 0.6
 """Of a retriever's deadline: the rest is for finding words without Milvus."""
 ABSENT = (Unavailable, UpstreamFailed, UpstreamSilent, CollectionNotFound)

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 VERSION = 1
 TARGET_TOKENS, MAX_TOKENS, OVERLAP_TOKENS = 180, 250, 40
-"""No passage is longer than what the offline embedder reads: 256 tokens (`embedding.embedder`)."""
+"""The offline embedder reads 256 tokens (`embedding.minilm`): of Cranfield's passages the longest has 258
+with title. The target and the overlap are chosen, not measured: a passage is a paragraph or two, and repeats
+one sentence."""
 HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
 SENTENCE = re.compile(r"(?<=[.!?…])[\"'”»)\]]?\s+(?=[\"'“«(\[¿¡]*[A-ZÁÉÍÓÚÜÑ0-9])")
 FENCE = re.compile(r"^\s*(```|~~~)")
 TOKENS_A_WORD = 1.35
+"""MiniLM's tokenizer makes 1.19 of Cranfield, 1.30 of XQuAD-en; of XQuAD-es, a language it does not know,
+1.94."""
 
 
 @dataclass(frozen=True)
