@@ -1,4 +1,7 @@
-"""Everything that a request may need, opened once: the four stores, the embedder and the verbs over them."""
+"""The services that a request may need, opened once and wired: store clients, embedders, ingestion, search.
+
+It wires and closes; what each does is its own module's.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,8 +31,8 @@ from tools.settings import Settings
 
 
 @dataclass(frozen=True)
-class Stores:
-    """Clients and verbs; none of them has asked anybody anything when this is born."""
+class Services:
+    """What a route may use; nothing has connected anywhere when this is made."""
 
     milvus: Milvus
     nebula: Nebula
@@ -37,16 +40,17 @@ class Stores:
     redis: Redis
     embedder: Embedder
     embedders: EmbedderRegistry
-    library: Repository
-    lately: CollectionCache
+    repository: Repository
+    collection_cache: CollectionCache
     ingest: Ingest
     search: Search
     jobs: Jobs
-    shelves: Collections
+    collections: Collections
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """The services, closed in reverse order at the end of the block; running jobs are cancelled."""
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(open_postgres(settings))
         redis = await stack.enter_async_context(open_redis(settings))
@@ -55,14 +59,14 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         embedders = await stack.enter_async_context(open_embedders(settings))
         reranker = await stack.enter_async_context(open_reranker(settings))
         embedder = embedders.default
-        library = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
+        repository = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
         graph = Graph(nebula)
         titles = TitleIndex(postgres)
-        ingest = Ingest(library, titles, milvus, graph, embedders)
-        legs = Retrievers(library, titles, milvus, graph, embedders, Weights())
+        ingest = Ingest(repository, titles, milvus, graph, embedders)
+        retrievers = Retrievers(repository, titles, milvus, graph, embedders, Weights())
         search = Search(
-            library,
-            legs,
+            repository,
+            retrievers,
             Cache(redis),
             SemanticCache(redis, similar=settings.search.similar),
             reranker,
@@ -71,18 +75,18 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)
-        shelves = Collections(library, embedders, Reembedding(library, milvus, embedders), jobs)
-        yield Stores(
+        collections = Collections(repository, embedders, Reembedding(repository, milvus, embedders), jobs)
+        yield Services(
             milvus,
             nebula,
             postgres,
             redis,
             embedder,
             embedders,
-            library,
-            CollectionCache(library),
+            repository,
+            CollectionCache(repository),
             ingest,
             search,
             jobs,
-            shelves,
+            collections,
         )

@@ -96,7 +96,7 @@ class Extractions:
 
     async def _again(self, place: Place, document_id: str, extractor: str) -> None:
         held = (await self._rows(place, [document_id], extractor=extractor)).get(document_id, [])
-        documents, chunks = await self.library.held(place, [document_id])
+        documents, chunks = await self.library.rows_of(place, [document_id])
         document = documents.get(document_id)
         present = [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
         if document is None or document.state != DONE:

@@ -118,7 +118,7 @@ class Ingest:
 
     async def _delete_again(self, where: Place, document_id: str) -> None:
         async with self.library.locked(where, [document_id]) as place:
-            documents, chunks = await self.library.held(place, [document_id])
+            documents, chunks = await self.library.rows_of(place, [document_id])
             if document_id not in documents or documents[document_id].state != DELETING:
                 return
             ids = [row.id for row in chunks.get(document_id, [])]
@@ -130,7 +130,7 @@ class Ingest:
     async def _again(self, where: Place, row: DocumentRow) -> bool:
         """Finish one document from what the manifest says was to be written, unless its writer just has."""
         async with self.library.locked(where, [row.id]) as place:
-            documents, chunks = await self.library.held(place, [row.id])
+            documents, chunks = await self.library.rows_of(place, [row.id])
             held = documents.get(row.id)
             if held is None or (held.state == DONE and held.in_graph):
                 return False
@@ -160,14 +160,14 @@ class Ingest:
                 if plans:
                     await self._write(place, plans, vectors)
                     report.accepted += len(plans)
-        await self.library.grown(sum(len(item.write) for item in plans))
+        await self.library.analyze_grown(sum(len(item.write) for item in plans))
 
     async def _prepared(
         self, place: Place, documents: Sequence[Document], report: IngestReport
     ) -> tuple[list[Plan], dict[str, np.ndarray]]:
         """What to write of those that changed, and its vectors."""
         ids = [document.id for document in documents]
-        held, chunks = await self.library.held(place, ids)
+        held, chunks = await self.library.rows_of(place, ids)
         changed = [item for item in documents if not unchanged(item, held.get(item.id), place)]
         report.unchanged += len(documents) - len(changed)
         plans = await asyncio.to_thread(
@@ -206,7 +206,7 @@ class Ingest:
             row.id: spoken for item in plans for row, spoken in zip(item.write, item.embedded, strict=True)
         }
         hashes = {row.id: row.chunk_hash for item in plans for row in item.write}
-        twins = await self.library.twins(place, list(hashes.values()))
+        twins = await self.library.written_chunks(place, list(hashes.values()))
         stored = await self.milvus.get(place.physical, sorted(set(twins.values())), fields=["dense"])
         known = {
             key: np.asarray(stored[twins[digest]]["dense"], dtype=np.float32)

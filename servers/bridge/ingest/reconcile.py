@@ -100,7 +100,7 @@ class Reconciler:
 
     async def _held(self, place: Place, ids: list[str]) -> set[str]:
         values = {"ids": ids, "tenant": place.tenant, "collection": place.collection, "stale": STALE}
-        async with self.library.postgres.reading() as connection:
+        async with self.library.postgres.autocommit() as connection:
             return set((await connection.scalars(text(_HELD), values)).all())
 
 

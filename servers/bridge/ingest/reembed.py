@@ -21,7 +21,7 @@ from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.ingest.records import milvus_row
 from servers.bridge.manifest.repository import Repository, lock_key
 from servers.bridge.manifest.tables import DELETING, DONE, ChunkRow, CollectionRow, DocumentRow
-from servers.bridge.manifest.upsert_plan import Place, spoken, versions
+from servers.bridge.manifest.upsert_plan import Place, embedding_text, versions
 from tools.errors import CollectionNotFound, Conflict
 
 PAGE, BATCH = 200, 64
@@ -107,7 +107,7 @@ class Reembedding:
         return changed
 
     async def _copy(self, copy: Copy, documents: Sequence[DocumentRow]) -> None:
-        _, chunks = await self.library.held(copy.place, [row.id for row in documents])
+        _, chunks = await self.library.rows_of(copy.place, [row.id for row in documents])
         work = [
             (row, chunk)
             for row in documents
@@ -116,7 +116,7 @@ class Reembedding:
         ]
         for start in range(0, len(work), BATCH):
             part = work[start : start + BATCH]
-            texts = [spoken(row.title, chunk.heading, chunk.text) for row, chunk in part]
+            texts = [embedding_text(row.title, chunk.heading, chunk.text) for row, chunk in part]
             vectors = await copy.embedder.embed(texts)
             rows = [
                 milvus_row(copy.place, row.id, chunk, vector, _attributes(row))
@@ -194,7 +194,7 @@ class Reembedding:
     async def _alone(self, name: str) -> AsyncIterator[None]:
         """One copy of this name at a time, in any replica; what an earlier one left behind is dropped."""
         key = {"key": lock_key(Place("", f"reembed\x1f{name}", "", ""))}
-        async with self.library.postgres.reading() as connection:
+        async with self.library.postgres.autocommit() as connection:
             if not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
                 raise Conflict("the collection is being embedded again", param="collection", source="bridge")
             try:

@@ -38,7 +38,7 @@ class TitleIndex:
             "names": "\n".join(wanted),
             "gone": DELETING,
         }
-        async with self.postgres.reading() as connection:
+        async with self.postgres.autocommit() as connection:
             return set((await connection.scalars(text(query), values)).all())
 
     async def mentioned_by(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from servers.bridge.clients.milvus.client import SHOWN, Milvus
+from servers.bridge.clients.milvus.client import OUTPUT_FIELDS, Milvus, MilvusHit
 from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.graph.expansion import SEEDS, Expansion, Neighbourhood, expand
 from servers.bridge.graph.knowledge_graph import Graph, space_name
@@ -66,7 +66,7 @@ class Found:
     expansion: Expansion = field(default_factory=Expansion)
     vector: np.ndarray | None = None
 
-    def add(self, leg: str, hits: Sequence[dict[str, Any]]) -> None:
+    def add(self, leg: str, hits: Sequence[MilvusHit]) -> None:
         self.scores[leg] = {hit["id"]: abs(float(hit["distance"])) for hit in hits}
         for hit in hits:
             self.rows.setdefault(hit["id"], dict(hit["entity"]))
@@ -167,7 +167,7 @@ class Retrievers:
         except AWAY as exc:
             log.warning("embedder_away", reason=exc.message)
 
-    async def _dense(self, place: Place, asked: Question, found: Found) -> list[dict[str, Any]]:
+    async def _dense(self, place: Place, asked: Question, found: Found) -> list[MilvusHit]:
         if found.vector is None:
             found.vector = await self.vector(place, asked.text)
         vector = found.vector.tolist()
@@ -175,7 +175,7 @@ class Retrievers:
             place.physical, vector, limit=asked.limit, filter=asked.filter, deadline_s=self.store_s
         )
 
-    async def _text(self, place: Place, asked: Question, found: Found) -> list[dict[str, Any]]:
+    async def _text(self, place: Place, asked: Question, found: Found) -> list[MilvusHit]:
         """BM25 in Milvus; without Milvus, the same stems in PostgreSQL (which knows no filter)."""
         words = asked.stems
         try:
@@ -218,7 +218,7 @@ class Retrievers:
         found.expansion = expand(seeds, around, named[1])
         missing = [key for key in found.expansion.best if key not in found.rows]
         if missing and not asked.filter:
-            rows = await self._within(self.milvus.get(place.physical, missing, fields=SHOWN))
+            rows = await self._within(self.milvus.get(place.physical, missing, fields=OUTPUT_FIELDS))
             if isinstance(rows, Capibara6Error):
                 found.fail(rows.source or "milvus")
                 return
