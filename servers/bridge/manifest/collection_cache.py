@@ -1,7 +1,6 @@
 """A cache of the collections' rows, half a second old at most, so that few vector searches ask PostgreSQL.
 
-What was moved stays readable where it was for longer than a row is cached; that a collection is missing is not
-cached.
+What was moved stays readable where it was for longer than a row is cached; that one is missing is not cached.
 """
 
 import asyncio

@@ -43,7 +43,7 @@ THREAD_CHARS = 2_000
 MAX_ROWS = 1_000
 READ_ONLY_CONNECTIONS = 16
 GRANTS_S = 5.0
-"""Seconds between two grants: a table that somebody made since is readable so much later at most."""
+"""Seconds between two grants of the tables that others have made since."""
 MIGRATION_LOCK = 6_006_001
 """The advisory lock under which one replica at a time migrates and grants."""
 
