@@ -13,17 +13,20 @@ from servers.bridge.clients.postgres.client import Postgres, open_postgres
 from servers.bridge.clients.redis import Redis, open_redis
 from servers.bridge.embedding.embedder import Embedder
 from servers.bridge.embedding.registry import EmbedderRegistry, open_embedders
-from servers.bridge.graph.knowledge_graph import Graph
+from servers.bridge.graph.knowledge_graph import KnowledgeGraph
+from servers.bridge.graph.subgraph import SubgraphReader
 from servers.bridge.ingest.collections import Collections
 from servers.bridge.ingest.jobs import Jobs
-from servers.bridge.ingest.pipeline import Ingest
+from servers.bridge.ingest.pipeline import Pipeline
 from servers.bridge.ingest.reembed import Reembedding
 from servers.bridge.manifest.collection_cache import CollectionCache
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.search.answer_cache import Cache
-from servers.bridge.search.fusion import Weights
-from servers.bridge.search.hybrid import Search
+from servers.bridge.search.answer_cache import AnswerCache
+from servers.bridge.search.fusion import FusionWeights
+from servers.bridge.search.graph_retriever import GraphRetriever
+from servers.bridge.search.hybrid import HybridSearch
+from servers.bridge.search.orphans import OrphanFilter
 from servers.bridge.search.rerank import open_reranker
 from servers.bridge.search.retrievers import Retrievers
 from servers.bridge.search.semantic_cache import SemanticCache
@@ -42,8 +45,8 @@ class Services:
     embedders: EmbedderRegistry
     repository: Repository
     collection_cache: CollectionCache
-    ingest: Ingest
-    search: Search
+    ingest: Pipeline
+    search: HybridSearch
     jobs: Jobs
     collections: Collections
 
@@ -60,18 +63,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         reranker = await stack.enter_async_context(open_reranker(settings))
         embedder = embedders.default
         repository = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
-        graph = Graph(nebula)
+        graph = KnowledgeGraph(nebula)
         titles = TitleIndex(postgres)
-        ingest = Ingest(repository, titles, milvus, graph, embedders)
-        retrievers = Retrievers(repository, titles, milvus, graph, embedders, Weights())
-        search = Search(
+        ingest = Pipeline(repository, titles, milvus, graph, embedders)
+        graph_retriever = GraphRetriever(titles, SubgraphReader(nebula))
+        search = HybridSearch(
             repository,
-            retrievers,
-            Cache(redis),
+            Retrievers(repository, milvus, graph_retriever, embedders, FusionWeights()),
+            AnswerCache(redis),
             SemanticCache(redis, similar=settings.search.similar),
             reranker,
-            ingest.reconcile,
-            empty=settings.chat.collection,
+            OrphanFilter(postgres, ingest.reconciler.report),
+            default_collection=settings.chat.collection,
         )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)

@@ -67,11 +67,11 @@ class Recorder:
         self._watch(milvus.client, "get")
         self._watch(stores.nebula, "execute")
         self._watch(stores.repository, "collection")
-        self._watch(stores.search.legs.titles, "telling")
+        self._watch(stores.search.retrievers.graph.titles, "telling")
         self._watch(stores.redis, "get")
         self._watch(stores.redis, "set")
-        self._watch(stores.search.near, "asked")
-        self._watch(stores.search.near, "remember")
+        self._watch(stores.search.semantic_cache, "latest")
+        self._watch(stores.search.semantic_cache, "remember")
 
     def _watch(self, owner: Any, verb: str) -> None:
         real = getattr(owner, verb)

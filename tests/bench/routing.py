@@ -77,7 +77,7 @@ def keyword(text: str) -> str:
 
 def nearest() -> Callable[[Sequence[Row]], list[str]]:
     """The kind of the catalogue's example whose offline embedding is nearest."""
-    from servers.bridge.embedding.embedder import MiniLM
+    from servers.bridge.embedding.minilm import MiniLM
 
     examples = [
         (text, spec.domain)

@@ -27,5 +27,5 @@ def running() -> Iterator[Settings]:
 async def opened(settings: Settings) -> AsyncIterator[Services]:
     """The bridge's own parts over them, as patient as a measurement of quality or of ratios must be."""
     async with open_bridge(settings) as stores:
-        stores.search.legs.deadline_s = 30.0
+        stores.search.retrievers.deadline_s = 30.0
         yield stores

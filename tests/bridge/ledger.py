@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from servers.bridge.graph.knowledge_graph import space_name
+from servers.bridge.graph.statements import space_name
 from servers.bridge.services import Services
 
 EDGES = "about, mentions, names, related, part_of, next, leaving"

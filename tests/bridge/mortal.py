@@ -15,15 +15,15 @@ from tools.settings import Settings
 
 POINTS = (
     "ingest._vectors",
-    "library.declare",
+    "repository.declare",
     "milvus.write",
     "graph.write",
     "extractions.drop",
-    "departures.remove",
+    "removal.remove",
     "milvus.delete",
-    "library.finish",
-    "library.mark_deleting",
-    "library.forget",
+    "repository.finish",
+    "repository.mark_deleting",
+    "repository.forget",
     "extractions._unlink",
     "extractions._save",
     "extractions._link",
@@ -78,11 +78,11 @@ def run(settings: Settings, collection: str, seed: int, point: Point) -> None:
 def arm(stores: Services, point: Point) -> None:
     owners = {
         "ingest": stores.ingest,
-        "library": stores.repository,
+        "repository": stores.repository,
         "milvus": stores.milvus,
         "client": stores.milvus.client,
         "graph": stores.ingest.graph,
-        "departures": stores.ingest.departures,
+        "removal": stores.ingest.removal,
         "nebula": stores.nebula,
         "extractions": stores.ingest.extractions,
     }

@@ -44,7 +44,7 @@ async def reembed(
 @router.post("/collections/{name}/reconcile", tags=["collections"])
 async def reconcile(name: CollectionName, services: ServicesDep, tenant: WriteTenant) -> ReconcileReport:
     """Passages that Milvus lost; they are written again within seconds."""
-    return ReconcileReport(lost=await services.ingest.reconcile.look(tenant, name))
+    return ReconcileReport(lost=await services.ingest.reconciler.mark_lost(tenant, name))
 
 
 @router.get("/embedders", tags=["collections"])

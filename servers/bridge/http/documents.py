@@ -10,6 +10,7 @@ from servers.bridge.http.responses import (
     DeletedDocument,
     DocumentList,
     DocumentView,
+    ExtractionReport,
     JobList,
     JobView,
     OpenAIEmbedding,
@@ -23,7 +24,6 @@ from tools.schema import (
     Extraction,
     IngestReport,
     IngestRequest,
-    JsonObject,
     SearchRequest,
     SearchResponse,
 )
@@ -103,9 +103,9 @@ async def put_graph(
     services: ServicesDep,
     tenant: WriteTenant,
     collection: InCollection = "capibara6",
-) -> JsonObject:
+) -> ExtractionReport:
     place = services.repository.place(tenant, collection)
-    return await services.ingest.extractions.put(place, document_id, body)
+    return ExtractionReport(**await services.ingest.extractions.put(place, document_id, body))
 
 
 @router.delete("/documents/{document_id:path}", tags=["documents"])

@@ -91,6 +91,17 @@ class DeletedDocument(BaseModel):
     collection_version: int
 
 
+class ExtractionReport(BaseModel):
+    """What is stored of one extractor for one document; `changed` when it was not so before."""
+
+    id: str
+    extractor: str
+    entities: int
+    relations: int
+    changed: bool
+    collection_version: int
+
+
 class JobView(BaseModel):
     """A job and how far it is; `failed` has an id and a reason for each document."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servers.bridge.manifest.tables import ChunkRow
-from servers.bridge.manifest.upsert_plan import Place, Plan
+from servers.bridge.manifest.upsert_plan import Location, Plan
 from tools.schema import JsonObject
 
 DOCUMENT_COLUMNS = {
@@ -45,7 +45,7 @@ BATCH_ROWS = 500
 """Chunks a statement: their texts travel in one parameter."""
 
 
-async def put_documents(session: AsyncSession, place: Place, plans: Sequence[Plan], *, state: str) -> None:
+async def put_documents(session: AsyncSession, place: Location, plans: Sequence[Plan], *, state: str) -> None:
     """Insert or replace the documents of `plans` in this `state`, as not yet in the graph."""
     if plans:
         rows = [_document(place, plan, state) for plan in plans]
@@ -62,7 +62,7 @@ async def put_chunks(session: AsyncSession, chunks: Sequence[ChunkRow], *, state
         await session.execute(_UPSERT_CHUNKS, {"rows": json.dumps(rows)})
 
 
-def _document(place: Place, plan: Plan, state: str) -> JsonObject:
+def _document(place: Location, plan: Plan, state: str) -> JsonObject:
     document = plan.document
     return {
         "tenant": place.tenant,

@@ -25,7 +25,7 @@ from servers.bridge.manifest.tables import (
     CollectionRow,
     DocumentRow,
 )
-from servers.bridge.manifest.upsert_plan import Place, Plan, versions
+from servers.bridge.manifest.upsert_plan import Location, Plan, versions
 from tools.errors import DocumentNotFound
 from tools.log import get_logger
 from tools.schema import JsonObject
@@ -45,14 +45,16 @@ class Repository:
         self.embedder, self.dimensions = embedder, dimensions
         self.analyzed = self.unanalyzed = 0
 
-    def place(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Place:
+    def place(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Location:
         """Where a new collection goes: known without asking anybody."""
         embedder, dimensions = embedder or self.embedder, dimensions or self.dimensions
         key = f"{tenant}\x1f{embedder}\x1f{dimensions}"
         suffix = hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
-        return Place(tenant, collection, f"{collection}__{suffix}", versions(embedder, dimensions), embedder)
+        return Location(
+            tenant, collection, f"{collection}__{suffix}", versions(embedder, dimensions), embedder
+        )
 
-    async def where(self, tenant: str, collection: str) -> Place:
+    async def where(self, tenant: str, collection: str) -> Location:
         """Where a collection is now, with the embedder that it has; where it would go when there is none."""
         row = await self.collection(tenant, collection)
         return place_of(row) if row else self.place(tenant, collection)
@@ -71,7 +73,7 @@ class Repository:
             found = await session.scalars(select(CollectionRow).where(col(CollectionRow.tenant) == tenant))
             return list(found)
 
-    async def ensure(self, place: Place, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
+    async def ensure(self, place: Location, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
         """The collection's row, made when it is missing; True when this call made it."""
         values = {
             "tenant": place.tenant,
@@ -87,7 +89,7 @@ class Repository:
             return await session.scalar(new.returning(col(CollectionRow.name))) is not None
 
     @asynccontextmanager
-    async def locked(self, place: Place, ids: Sequence[str]) -> AsyncIterator[Place]:
+    async def locked(self, place: Location, ids: Sequence[str]) -> AsyncIterator[Location]:
         """Nobody else writes these documents within the block, nor moves the collection from where it is.
 
         Locks are taken in one order by all, so there is no deadlock. Yields the place as it is under the
@@ -100,7 +102,7 @@ class Repository:
             yield await self.where(place.tenant, place.collection)
 
     async def rows_of(
-        self, place: Place, ids: Sequence[str]
+        self, place: Location, ids: Sequence[str]
     ) -> tuple[dict[str, DocumentRow], dict[str, list[ChunkRow]]]:
         """Documents by id, and their chunks in order by document id; in whatever state they are."""
         async with self.postgres.session() as session:
@@ -117,7 +119,7 @@ class Repository:
                 grouped.setdefault(row.document_id, []).append(row)
             return {row.id: row for row in documents}, grouped
 
-    async def written_chunks(self, place: Place, hashes: Sequence[str]) -> dict[str, str]:
+    async def written_chunks(self, place: Location, hashes: Sequence[str]) -> dict[str, str]:
         """Chunk hash to the id of a written chunk with the same content, whose vector can be used again."""
         async with self.postgres.session() as session:
             found = await session.execute(
@@ -129,7 +131,7 @@ class Repository:
             )
             return {digest: key for digest, key in found}
 
-    async def declare(self, place: Place, plans: Sequence[Plan]) -> None:
+    async def declare(self, place: Location, plans: Sequence[Plan]) -> None:
         """Write down what is about to be written, so that a crash leaves nothing unknown."""
         async with self.postgres.session() as session:
             await put_documents(session, place, plans, state=PENDING)
@@ -140,7 +142,7 @@ class Repository:
                 )
             await put_chunks(session, [row for plan in plans for row in plan.write], state=PENDING)
 
-    async def finish(self, place: Place, plans: Sequence[Plan], *, in_graph: bool) -> int:
+    async def finish(self, place: Location, plans: Sequence[Plan], *, in_graph: bool) -> int:
         """Forget what was purged, mark the rest done, bump the version: one transaction. What the graph could
         not be told stays, as stale, until it can."""
         async with self.postgres.session() as session:
@@ -170,7 +172,7 @@ class Repository:
         except TimeoutError:  # somebody holds the tables: autovacuum will do it in its own time
             log.warning("tables_uncounted", chunks=self.analyzed)
 
-    async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], str, int]:
+    async def mark_deleting(self, place: Location, document_id: str) -> tuple[list[str], str, int]:
         """Its chunk ids, name and the new version, once it is written that the document must go.
 
         Raises DocumentNotFound."""
@@ -186,7 +188,7 @@ class Repository:
             )
             return list(found), row.name, await _bump(session, place, set())
 
-    async def forget(self, place: Place, document_id: str) -> int:
+    async def forget(self, place: Location, document_id: str) -> int:
         """Remove the document's rows and bump the version."""
         async with self.postgres.session() as session:
             await session.execute(
@@ -197,7 +199,7 @@ class Repository:
             )
             return await _bump(session, place, set())
 
-    async def document(self, place: Place, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
+    async def document(self, place: Location, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
         """A finished document and its passages in order. Raises DocumentNotFound."""
         documents, chunks = await self.rows_of(place, [document_id])
         row = documents.get(document_id)
@@ -205,13 +207,13 @@ class Repository:
             raise DocumentNotFound("there is no such document", param="id", source="bridge")
         return row, [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
 
-    async def bump(self, place: Place) -> int:
+    async def bump(self, place: Location) -> int:
         """A write happened: no cached answer of this collection may be served again."""
         async with self.postgres.session() as session:
             return await _bump(session, place, set())
 
     async def documents(
-        self, place: Place, *, limit: int = 1_000, offset: int = 0
+        self, place: Location, *, limit: int = 1_000, offset: int = 0
     ) -> tuple[list[DocumentRow], int]:
         """Finished documents in order of id, and how many there are."""
         where = (*_scope(DocumentRow, place), col(DocumentRow.state) == DONE)
@@ -229,7 +231,7 @@ class Repository:
             some = select(DocumentRow).where(waiting).order_by(func.random()).limit(limit)
             return list(await session.scalars(some))
 
-    async def search_words(self, place: Place, words: Sequence[str], *, limit: int) -> list[JsonObject]:
+    async def search_words(self, place: Location, words: Sequence[str], *, limit: int) -> list[JsonObject]:
         """The text retriever's fallback when Milvus is down: `ts_rank_cd` (as `distance`) over the same
         stems, best first; each with `id` and the fields of a passage."""
         if not words:
@@ -264,7 +266,7 @@ _WORD_SEARCH = """
 """
 
 
-async def _bump(session: AsyncSession, place: Place, languages: set[str]) -> int:
+async def _bump(session: AsyncSession, place: Location, languages: set[str]) -> int:
     row = await session.get(
         CollectionRow, (place.tenant, place.collection), with_for_update=True, populate_existing=True
     )
@@ -275,19 +277,19 @@ async def _bump(session: AsyncSession, place: Place, languages: set[str]) -> int
     return row.version
 
 
-def place_of(row: CollectionRow) -> Place:
+def place_of(row: CollectionRow) -> Location:
     """Where a collection's row says that it is."""
-    return Place(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
+    return Location(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
 
 
-def lock_key(place: Place, document_id: str = "") -> int:
+def lock_key(place: Location, document_id: str = "") -> int:
     """The advisory lock of a document; without one, of the collection."""
     name = f"{place.tenant}\x1f{place.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
 def _scope(
-    table: type[DocumentRow] | type[ChunkRow], place: Place
+    table: type[DocumentRow] | type[ChunkRow], place: Location
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return col(table.tenant) == place.tenant, col(table.collection) == place.collection
 

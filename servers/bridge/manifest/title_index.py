@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.tables import DELETING, ChunkRow
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.text.title_names import names_in
 from tools.schema import Language
 
@@ -20,15 +20,15 @@ class TitleIndex:
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
 
-    async def known(self, place: Place, names: Iterable[str]) -> set[str]:
+    async def known(self, place: Location, names: Iterable[str]) -> set[str]:
         """Those of `names` that are the title of some document."""
         return await self._asked(_KNOWN, place, names)
 
-    async def telling(self, place: Place, names: Iterable[str]) -> set[str]:
+    async def telling(self, place: Location, names: Iterable[str]) -> set[str]:
         """Those that are the title of at most `FEW` passages: a whole book's title points at none of them."""
         return await self._asked(_TELLING, place, names)
 
-    async def _asked(self, query: str, place: Place, names: Iterable[str]) -> set[str]:
+    async def _asked(self, query: str, place: Location, names: Iterable[str]) -> set[str]:
         wanted = sorted(set(names))
         if not wanted:
             return set()
@@ -42,14 +42,14 @@ class TitleIndex:
             return set((await connection.scalars(text(query), values)).all())
 
     async def mentioned_by(
-        self, place: Place, passages: Sequence[tuple[ChunkRow, Language, str]]
+        self, place: Location, passages: Sequence[tuple[ChunkRow, Language, str]]
     ) -> dict[str, set[str]]:
         """Passage id to the titles of other documents that its text holds. Each comes with its own name."""
         runs = await asyncio.to_thread(_runs, passages)
         known = await self.known(place, {run for found, _ in runs.values() for run in found})
         return {key: (found & known) - {own} for key, (found, own) in runs.items()}
 
-    async def mentioning(self, place: Place, names: Sequence[str]) -> list[tuple[str, str]]:
+    async def mentioning(self, place: Location, names: Sequence[str]) -> list[tuple[str, str]]:
         """`(passage, name)` of every held passage of another document that mentions one of `names`."""
         if not names:
             return []

@@ -20,7 +20,7 @@ NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A collection as writers and searches see it: whose it is, the Milvus collection (`physical`) that holds
     its vectors, the versions of what shapes its rows, and the name of its embedder."""
 
@@ -76,7 +76,7 @@ def attributes_hash(document: Document) -> str:
     return _hash(document.source, document.language or "", json.dumps(document.metadata, sort_keys=True))
 
 
-def unchanged(document: Document, stored: DocumentRow | None, place: Place) -> bool:
+def unchanged(document: Document, stored: DocumentRow | None, place: Location) -> bool:
     """True when the stores already hold exactly this."""
     return (
         stored is not None
@@ -88,7 +88,7 @@ def unchanged(document: Document, stored: DocumentRow | None, place: Place) -> b
 
 
 def plan(
-    document: Document, stored: DocumentRow | None, stored_chunks: Iterable[ChunkRow], place: Place
+    document: Document, stored: DocumentRow | None, stored_chunks: Iterable[ChunkRow], place: Location
 ) -> Plan:
     """What to write and purge so that the stores hold `document` and nothing of its past."""
     language: Language = document.language or detect(f"{document.title}\n{document.text}")
@@ -137,7 +137,7 @@ def embedding_text(title: str, heading: str, text: str) -> str:
     return f"{above}\n{text}" if above else text
 
 
-def _rows(document: Document, language: Language, place: Place) -> list[ChunkRow]:
+def _rows(document: Document, language: Language, place: Location) -> list[ChunkRow]:
     found: dict[str, ChunkRow] = {}
     for chunk in chunking.split(document.text):
         digest = _hash(document.title, chunk.heading, chunk.text)

@@ -34,7 +34,7 @@ def remote(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 async def opened(remote: str, graph: Settings) -> AsyncIterator[Services]:
     calm = graph.stores.model_copy(update={"deadline_s": 30.0, "milvus_uri": remote})
     async with open_services(graph.model_copy(update={"stores": calm})) as stores:
-        stores.search.legs.deadline_s = 60.0
+        stores.search.retrievers.deadline_s = 60.0
         yield stores
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from servers.bridge.graph.knowledge_graph import Passage, unsettled
+from servers.bridge.graph.knowledge_graph import unsettled
+from servers.bridge.graph.statements import Passage
 from servers.bridge.services import Services, open_services
 from tools.errors import BadRequest
 from tools.settings import Settings

@@ -23,8 +23,8 @@ async def test_a_vector_without_its_row_is_dropped_counted_and_deleted(graph: Se
         await stores.ingest.delete("default", "stray", "pool")
         await stores.milvus.upsert(place.physical, [{key: row[key] for key in row if key != "sparse"}])
         assert await found(stores, "stray", "models of the pool") == ["port"]
-        assert stores.ingest.reconcile.dropped == 1
-        assert await stores.ingest.reconcile.sweep() == 1
+        assert stores.search.orphans.dropped == 1
+        assert await stores.ingest.reconciler.sweep() == 1
         assert await stores.milvus.get(place.physical, [chunk.id], fields=["id"]) == {}
 
 
@@ -34,13 +34,13 @@ async def test_a_row_without_its_vector_is_found_and_written_again(graph: Settin
         place = await stores.repository.where("default", "lost")
         _, (chunk,) = await stores.repository.document(place, "pool")
         await stores.milvus.delete(place.physical, [chunk.id])
-        assert await stores.ingest.reconcile.look("default", "lost") == 1
+        assert await stores.ingest.reconciler.mark_lost("default", "lost") == 1
         await stores.ingest.repair()
-        assert await stores.ingest.reconcile.look("default", "lost") == 0
+        assert await stores.ingest.reconciler.mark_lost("default", "lost") == 0
         assert await found(stores, "lost", "models of the pool") == ["pool", "port"]
 
 
-async def test_rows_that_callers_insert_themselves_are_nobodys_strays(graph: Settings) -> None:
+async def test_rows_that_callers_insert_themselves_are_nobodys_orphans(graph: Settings) -> None:
     async with open_services(graph) as stores:
         await stores.ingest.upsert("default", "foreign", [POOL])
         place = await stores.repository.where("default", "foreign")

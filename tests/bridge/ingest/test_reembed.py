@@ -53,7 +53,7 @@ async def held(stores: Services, name: str) -> tuple[set[str], set[str]]:
 
 
 async def start(stores: Services, name: str) -> str:
-    stores.collections.copying.grace_s = 0.0
+    stores.collections.reembedding.grace_s = 0.0
     return await stores.collections.reembed("default", name, NAME)
 
 
@@ -129,7 +129,7 @@ async def test_two_copies_of_one_collection_do_not_run_at_once(graph: Settings) 
         first = await start(stores, "twice")
         await begun(words)
         with pytest.raises(Conflict):
-            await stores.collections.copying.run("default", "twice", NAME, _nobody)
+            await stores.collections.reembedding.run("default", "twice", NAME, _nobody)
         words.gate.set()
         assert await ended(stores, first) == "done"
 

@@ -56,13 +56,13 @@ async def serving(model: Model) -> AsyncIterator[str]:
 @asynccontextmanager
 async def reranker(model: Model, *, deadline_s: float = 30.0, cross: bool = False) -> AsyncIterator[Reranker]:
     async with serving(model) as url, open_http(url, "rerank") as http:
-        yield Reranker(http, model="judge", deadline_s=deadline_s, passages=20, cross=cross)
+        yield Reranker(http, model="judge", deadline_s=deadline_s, passages=20, cross_encoder=cross)
 
 
 async def test_a_model_of_the_pool_turns_the_order() -> None:
     model = Model('Sure: {"scores": [1, 9.5]}')
     async with reranker(model) as stage:
-        found = await stage.order("which?", HITS)
+        found = await stage.rerank("which?", HITS)
     assert [hit.id for hit in found] == ["b", "a"]
     assert found[0].legs["rerank"] == {"rank": 1, "score": 0.95}
     assert all(0 <= hit.score <= 1 for hit in found)
@@ -73,7 +73,7 @@ async def test_a_cross_encoder_turns_the_order() -> None:
     rows = [{"index": 0, "relevance_score": -4.0}, {"index": 1, "relevance_score": 6.0}]
     model = Model(body={"results": rows})
     async with reranker(model, cross=True) as stage:
-        assert [hit.id for hit in await stage.order("which?", HITS)] == ["b", "a"]
+        assert [hit.id for hit in await stage.rerank("which?", HITS)] == ["b", "a"]
     assert model.asked[0]["documents"] == ["a", "b"]
 
 
@@ -81,7 +81,7 @@ async def test_what_is_not_judged_stays_below_in_its_order() -> None:
     more = [*HITS, *(Hit(id=f"z{n}", document_id="z", text="z", score=0.4 - n / 10) for n in range(3))]
     async with reranker(Model('{"scores": [0, 10]}')) as stage:
         stage.passages = 2
-        found = await stage.order("which?", more)
+        found = await stage.rerank("which?", more)
     assert [hit.id for hit in found] == ["b", "a", "z0", "z1", "z2"]
 
 
@@ -102,13 +102,13 @@ def test_scores_that_are_not_one_for_each_are_refused(content: str) -> None:
 async def test_a_model_that_does_not_score_is_an_error(model: Model) -> None:
     async with reranker(model) as stage:
         with pytest.raises(Capibara6Error):
-            await stage.order("which?", HITS)
+            await stage.rerank("which?", HITS)
 
 
 async def test_a_late_model_is_an_error_at_the_deadline() -> None:
     async with reranker(Model(silent=True), deadline_s=0.05) as stage:
         with pytest.raises(UpstreamSilent):
-            await stage.order("which?", HITS)
+            await stage.rerank("which?", HITS)
 
 
 POOL = Document(id="pool", title="Pool", text="The pool keeps at most three models loaded.")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers.bridge.text.title_names import name_of, names_asked, names_in
+from servers.bridge.text.title_names import name_of, names_in, query_names
 from tools.text.analysis import detect, fold, stems, tokens
 
 
@@ -53,5 +53,5 @@ def test_a_title_meets_its_mention_in_any_form() -> None:
 
 
 def test_question_names_are_runs_of_its_stems() -> None:
-    assert "lester smith" in names_asked("Which game did Lester Smith create?", ["en"])
-    assert len(names_asked("palabra " * 500, ["es"])) <= 120
+    assert "lester smith" in query_names("Which game did Lester Smith create?", ["en"])
+    assert len(query_names("palabra " * 500, ["es"])) <= 120
