@@ -11,6 +11,7 @@ import pytest
 from servers.bridge.search.rerank import Reranker, scores_in
 from servers.bridge.services import open_services
 from tests.bridge.conftest import Shelf
+from tests.bridge.deadlines import open_without_deadlines
 from tools.clients.http import open_http
 from tools.errors import BadRequest, Capibara6Error, UpstreamFailed, UpstreamSilent
 from tools.schema import Document, Hit, SearchRequest
@@ -123,7 +124,7 @@ def configured(graph: Settings, url: str) -> Settings:
 
 async def test_a_search_is_reranked_when_it_asks_for_it(graph: Settings) -> None:
     model = Model('{"scores": [1, 9]}')
-    async with serving(model) as url, open_services(configured(graph, url)) as stores:
+    async with serving(model) as url, open_without_deadlines(configured(graph, url)) as stores:
         await stores.ingest.upsert("default", "rerank", [POOL, PORT])
         plain = await stores.search.run("default", QUESTION.model_copy(update={"rerank": False}))
         turned = await stores.search.run("default", QUESTION)
@@ -133,7 +134,7 @@ async def test_a_search_is_reranked_when_it_asks_for_it(graph: Settings) -> None
 
 
 async def test_a_failing_model_leaves_the_order_and_is_told(graph: Settings) -> None:
-    async with serving(Model(BABBLE)) as url, open_services(configured(graph, url)) as stores:
+    async with serving(Model(BABBLE)) as url, open_without_deadlines(configured(graph, url)) as stores:
         await stores.ingest.upsert("default", "rerank", [POOL, PORT])
         question = QUESTION.model_copy(update={"query": "pool of many models"})
         plain = await stores.search.run("default", question.model_copy(update={"rerank": False}))

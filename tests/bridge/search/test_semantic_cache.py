@@ -10,6 +10,7 @@ from servers.bridge.search.semantic_cache import (
     same_question,
 )
 from servers.bridge.services import Services, open_services
+from tests.bridge.deadlines import open_without_deadlines
 from tools.schema import Document, Language, SearchRequest, SearchResponse
 from tools.settings import Settings
 
@@ -68,7 +69,7 @@ async def asked(stores: Services, query: str, collection: str, **options: object
 
 
 async def test_the_same_question_in_other_words_is_answered_from_the_cache(graph: Settings) -> None:
-    async with open_services(graph) as stores:
+    async with open_without_deadlines(graph) as stores:
         await stores.ingest.upsert("default", "near", [POOL])
         first = await asked(stores, ASKED, "near")
         again = await asked(stores, AGAIN, "near")
@@ -79,7 +80,7 @@ async def test_the_same_question_in_other_words_is_answered_from_the_cache(graph
 
 
 async def test_another_number_parameter_tenant_or_version_is_never_answered_from_it(graph: Settings) -> None:
-    async with open_services(graph) as stores:
+    async with open_without_deadlines(graph) as stores:
         await stores.ingest.upsert("default", "far", [POOL])
         await stores.ingest.upsert("other", "far", [POOL])
         spanish = "¿Cuántos modelos carga la pool con 3 nodos?"
