@@ -41,7 +41,6 @@ class Services:
     nebula: Nebula
     postgres: Postgres
     redis: Redis
-    embedder: Embedder
     embedders: EmbedderRegistry
     repository: Repository
     collection_cache: CollectionCache
@@ -49,6 +48,11 @@ class Services:
     search: HybridSearch
     jobs: Jobs
     collections: Collections
+
+    @property
+    def embedder(self) -> Embedder:
+        """The default embedder."""
+        return self.embedders.default
 
 
 @asynccontextmanager
@@ -84,7 +88,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             nebula,
             postgres,
             redis,
-            embedder,
             embedders,
             repository,
             CollectionCache(repository),

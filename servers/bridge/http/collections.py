@@ -18,6 +18,7 @@ router = APIRouter(prefix="/api/v1")
 
 @router.get("/collections", tags=["collections"])
 async def collections(services: ServicesDep, tenant: ReadTenant) -> CollectionList:
+    """The tenant's collections, by name, with how much they hold."""
     rows = await services.collections.list(tenant)
     return CollectionList(collections=[CollectionView(**row) for row in rows])
 
@@ -26,6 +27,7 @@ async def collections(services: ServicesDep, tenant: ReadTenant) -> CollectionLi
 async def create(
     body: CollectionRequest, services: ServicesDep, tenant: WriteTenant, response: Response
 ) -> CollectionView:
+    """Make a collection: 201 when it is new, 200 when it is there already."""
     row, made = await services.collections.create(tenant, body.name, body.embedder, body.languages)
     response.status_code = 201 if made else 200
     return CollectionView(**row)

@@ -38,6 +38,7 @@ InCollection = Annotated[CollectionName, Query()]
 async def hybrid_search(
     body: SearchRequest, services: ServicesDep, tenant: ReadTenant, entry: AuditDep
 ) -> SearchResponse:
+    """The best passages of a collection for a question; `degraded` names what did not answer."""
     found = await services.search.run(tenant, body)
     entry.rows = len(found.results)
     return found
@@ -62,6 +63,7 @@ async def embeddings(
 async def upsert(
     body: IngestRequest, services: ServicesDep, tenant: WriteTenant, response: Response
 ) -> IngestReport:
+    """Write documents that have changed and wait for it; with `wait: false`, as a job."""
     if body.wait:
         return await services.jobs.run(tenant, body.collection, body.documents)
     return await start_job(body, services, tenant, response)
@@ -75,6 +77,7 @@ async def documents(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> DocumentList:
+    """One page of a collection's finished documents, in order of id."""
     place = services.repository.place(tenant, collection)
     rows, total = await services.repository.documents(place, limit=limit, offset=offset)
     ran = await services.ingest.extractions.ran(place, rows)
@@ -86,6 +89,7 @@ async def documents(
 async def document(
     document_id: str, services: ServicesDep, tenant: ReadTenant, collection: InCollection = "capibara6"
 ) -> DocumentView:
+    """One document with its passages in order."""
     place = services.repository.place(tenant, collection)
     row, chunks = await services.repository.document(place, document_id)
     ran = await services.ingest.extractions.ran(place, [row])
@@ -104,6 +108,7 @@ async def put_graph(
     tenant: WriteTenant,
     collection: InCollection = "capibara6",
 ) -> ExtractionReport:
+    """Replace what one extractor found in a document, as it was when it had `content_hash`."""
     place = services.repository.place(tenant, collection)
     return ExtractionReport(**await services.ingest.extractions.put(place, document_id, body))
 
@@ -112,6 +117,7 @@ async def put_graph(
 async def delete_document(
     document_id: str, services: ServicesDep, tenant: WriteTenant, collection: InCollection = "capibara6"
 ) -> DeletedDocument:
+    """Remove every trace of a document."""
     version = await services.ingest.delete(tenant, collection, document_id)
     return DeletedDocument(deleted=document_id, collection_version=version)
 
@@ -120,6 +126,7 @@ async def delete_document(
 async def start_job(
     body: IngestRequest, services: ServicesDep, tenant: WriteTenant, response: Response
 ) -> IngestReport:
+    """Write documents in the background."""
     response.status_code = 202
     job_id = await services.jobs.start(tenant, body.collection, body.documents)
     return IngestReport(job_id=job_id)
@@ -127,14 +134,17 @@ async def start_job(
 
 @router.get("/ingest/jobs", tags=["jobs"])
 async def jobs(services: ServicesDep, tenant: ReadTenant) -> JobList:
+    """The tenant's last hundred jobs, newest first."""
     return JobList(jobs=[JobView(**row.model_dump()) for row in await services.jobs.list(tenant)])
 
 
 @router.get("/ingest/jobs/{job_id}", tags=["jobs"])
 async def job(job_id: str, services: ServicesDep, tenant: ReadTenant) -> JobView:
+    """How far a job is."""
     return JobView(**(await services.jobs.get(tenant, job_id)).model_dump())
 
 
 @router.delete("/ingest/jobs/{job_id}", tags=["jobs"])
 async def cancel_job(job_id: str, services: ServicesDep, tenant: WriteTenant) -> JobView:
+    """Stop a job; what it has written stays."""
     return JobView(**(await services.jobs.cancel(tenant, job_id)).model_dump())

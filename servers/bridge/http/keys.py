@@ -67,6 +67,7 @@ class RevokedKey(BaseModel):
 
 @router.post("", status_code=201)
 async def create_key(body: KeyRequest, principal: AdminPrincipal, keys: ApiKeysDep) -> NewKey:
+    """Make a key with its scopes and rate limits; its secret is shown this once."""
     tenant = body.tenant or principal.tenant
     limited = any((body.requests_per_minute, body.concurrency, body.body_bytes))
     if not _is_platform(principal) and (tenant != principal.tenant or limited):
@@ -88,12 +89,14 @@ async def create_key(body: KeyRequest, principal: AdminPrincipal, keys: ApiKeysD
 async def list_keys(
     principal: AdminPrincipal, keys: ApiKeysDep, tenant: Annotated[TenantName | None, Query()] = None
 ) -> KeyList:
+    """Keys without their secrets, newest first."""
     rows = await keys.list(tenant if _is_platform(principal) else principal.tenant)
     return KeyList(keys=[_view(row) for row in rows])
 
 
 @router.delete("/{key_id}")
 async def revoke_key(key_id: str, principal: AdminPrincipal, keys: ApiKeysDep) -> RevokedKey:
+    """Delete a key: at once here, within seconds in other replicas."""
     await keys.revoke(key_id, None if _is_platform(principal) else principal.tenant)
     return RevokedKey(id=key_id)
 

@@ -97,6 +97,7 @@ class LeadList(BaseModel):
 
 @router.post("/conversations")
 async def save_conversation(body: Conversation, services: ServicesDep, tenant: WriteTenant) -> Saved:
+    """Keep a conversation; the same id replaces it."""
     return await _save(services.postgres, ConversationRow, tenant, body.model_dump())
 
 
@@ -104,6 +105,7 @@ async def save_conversation(body: Conversation, services: ServicesDep, tenant: W
 async def conversations(
     services: ServicesDep, tenant: ReadTenant, limit: PageSize = 20, offset: Offset = 0
 ) -> ConversationList:
+    """One page of the tenant's conversations, the last saved first."""
     rows, total = await _listed(services.postgres, ConversationRow, tenant, "updated_at", limit, offset)
     views = [ConversationView(**row.model_dump(), metadata=row.meta) for row in rows]
     return ConversationList(conversations=views, total=total)
@@ -111,6 +113,7 @@ async def conversations(
 
 @router.post("/leads")
 async def save_lead(body: Lead, services: ServicesDep, tenant: WriteTenant) -> Saved:
+    """Keep a lead; the same id, or the same address and message, replaces it."""
     values = body.model_dump()
     values["email"] = body.email.strip().lower()
     values["id"] = body.id or str(uuid.uuid5(LEAD_NAMESPACE, f"{values['email']}\n{body.message.strip()}"))
@@ -121,6 +124,7 @@ async def save_lead(body: Lead, services: ServicesDep, tenant: WriteTenant) -> S
 async def leads(
     services: ServicesDep, tenant: ReadTenant, limit: PageSize = 20, offset: Offset = 0
 ) -> LeadList:
+    """One page of the tenant's leads, the newest first."""
     rows, total = await _listed(services.postgres, LeadRow, tenant, "created_at", limit, offset)
     views = [LeadView(**row.model_dump(), metadata=row.meta) for row in rows]
     return LeadList(leads=views, total=total)

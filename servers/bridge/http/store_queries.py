@@ -25,7 +25,7 @@ async def search_vectors(services: Services, tenant: str, body: MilvusSearch) ->
     try:
         return await _search(services, tenant, body)
     except CollectionNotFound:
-        # It may be elsewhere since we looked.
+        # It may have moved since the row was cached.
         services.collection_cache.forget(tenant, body.collection)
         return await _search(services, tenant, body)
 
@@ -84,8 +84,8 @@ async def collections(services: Services, tenant: str) -> list[MilvusCollection]
 async def query_graph(
     services: Services, principal: Principal, body: NebulaQuery
 ) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows. Only a key that was given the write scope writes: what asks with the platform's own
-    key (or with none, on loopback) speaks for models, whose statements read."""
+    """Columns and rows, at most `MAX_GRAPH_ROWS`. Only a key with the write scope writes: a caller with the
+    platform's own key (or with none, on loopback) speaks for models, whose statements read."""
     write = principal.limits is not None and "write" in principal.scopes
     query = statement_check.check(body.query, write=write)
     if principal.tenant != DEFAULT and statement_check.asks_for_spaces(query):

@@ -41,6 +41,7 @@ router = APIRouter(prefix="/api/v1")
 async def milvus_search(
     body: MilvusSearch, services: ServicesDep, tenant: ReadTenant, entry: AuditDep
 ) -> MilvusHits:
+    """Nearest rows of a collection to a vector or a text."""
     results = await store_queries.search_vectors(services, tenant, body)
     entry.rows = len(results)
     return MilvusHits(results=results)
@@ -50,12 +51,14 @@ async def milvus_search(
 async def milvus_insert(
     body: MilvusInsert, services: ServicesDep, tenant: WriteTenant, entry: AuditDep
 ) -> Inserted:
+    """Write rows into a collection, which is made when it is missing."""
     entry.rows = await store_queries.insert_vectors(services, tenant, body)
     return Inserted(inserted=entry.rows)
 
 
 @router.get("/milvus/collections", tags=["milvus"])
 async def milvus_collections(services: ServicesDep, tenant: ReadTenant) -> MilvusCollections:
+    """The tenant's collections that Milvus holds."""
     return MilvusCollections(collections=await store_queries.collections(services, tenant))
 
 
@@ -63,6 +66,7 @@ async def milvus_collections(services: ServicesDep, tenant: ReadTenant) -> Milvu
 async def nebula_query(
     body: NebulaQuery, services: ServicesDep, principal: ReadPrincipal, entry: AuditDep
 ) -> NebulaResult:
+    """Run one nGQL statement in a space."""
     started = time.monotonic()
     await entry.set_statement(audit.ngql, body.query)
     columns, rows = await store_queries.query_graph(services, principal, body)
@@ -73,6 +77,7 @@ async def nebula_query(
 
 @router.get("/nebula/spaces", tags=["nebula"])
 async def nebula_spaces(services: ServicesDep, tenant: ReadTenant) -> NebulaSpaces:
+    """The tenant's spaces."""
     return NebulaSpaces(spaces=await store_queries.spaces(services, tenant))
 
 
@@ -80,6 +85,7 @@ async def nebula_spaces(services: ServicesDep, tenant: ReadTenant) -> NebulaSpac
 async def nebula_insert(
     body: NebulaInsert, services: ServicesDep, tenant: WriteTenant, entry: AuditDep
 ) -> Inserted:
+    """Insert vertices and edges into a space."""
     entry.rows = await store_queries.insert_graph(services, tenant, body)
     return Inserted(inserted=entry.rows)
 
@@ -88,6 +94,7 @@ async def nebula_insert(
 async def postgres_query(
     body: SqlQuery, services: ServicesDep, tenant: ReadTenant, entry: AuditDep
 ) -> QueryResult:
+    """Run one SELECT or EXPLAIN as a read-only role."""
     await entry.set_statement(audit.sql, body.query)
     answer = await services.postgres.query(body.query, body.params, tenant=tenant, max_rows=body.max_rows)
     entry.rows = answer.row_count
@@ -96,6 +103,7 @@ async def postgres_query(
 
 @router.get("/postgres/tables", tags=["postgres"])
 async def postgres_tables(services: ServicesDep, tenant: ReadTenant) -> PostgresTables:
+    """The tables and views that the tenant's SQL may read."""
     return PostgresTables(tables=await services.postgres.tables(tenant=tenant))
 
 
@@ -103,6 +111,7 @@ async def postgres_tables(services: ServicesDep, tenant: ReadTenant) -> Postgres
 async def redis_get(
     services: ServicesDep, tenant: ReadTenant, key: Annotated[str, Query(min_length=1, max_length=512)]
 ) -> RedisValue:
+    """The value of one of the tenant's keys."""
     value = await services.redis.get(tenant_key(tenant, key))
     if value is None:
         raise NotFound("there is no such key", param="key", source="redis")
@@ -111,6 +120,7 @@ async def redis_get(
 
 @router.post("/redis/set", tags=["redis"])
 async def redis_set(body: RedisSet, services: ServicesDep, tenant: WriteTenant) -> RedisStored:
+    """Store the value of one of the tenant's keys."""
     await services.redis.set(tenant_key(tenant, body.key), encoded_value(body.value), ttl_s=body.ttl_s)
     return RedisStored(key=body.key)
 
@@ -119,4 +129,5 @@ async def redis_set(body: RedisSet, services: ServicesDep, tenant: WriteTenant) 
 async def redis_delete(
     services: ServicesDep, tenant: WriteTenant, key: Annotated[str, Query(min_length=1, max_length=512)]
 ) -> RedisDeleted:
+    """Remove one of the tenant's keys."""
     return RedisDeleted(key=key, deleted=await services.redis.delete(tenant_key(tenant, key)))

@@ -10,15 +10,15 @@ import pytest
 
 from servers.bridge.services import Services, open_services
 from tests.bridge.embedder import embedding
-from tests.bridge.ledger import digest, ledger
-from tests.bridge.mortal import POINTS, WITHIN, Point, live, run, story
+from tests.bridge.killed_child import POINTS, WITHIN, Point, live, run, story
+from tests.bridge.snapshot import digest, snapshot
 from tools.settings import Settings
 
 SEEDS = range(20)
 PATIENCE_S = 60.0
 """A store that is slow because the machine is busy is not what these tests are about."""
 children = multiprocessing.get_context("forkserver")
-children.set_forkserver_preload(["tests.bridge.mortal"])
+children.set_forkserver_preload(["tests.bridge.killed_child"])
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def undisturbed(stores: Services, seed: int) -> dict:
     _, made = await stores.collections.create("default", collection, "words", [])
     if made:
         await live(stores, collection, [*before, *after])
-    return await ledger(stores, collection)
+    return await snapshot(stores, collection)
 
 
 async def killed(settings: Settings, collection: str, seed: int, point: Point) -> int | None:
@@ -54,7 +54,7 @@ async def converges(
     status = await killed(settings, collection, seed, point)
     assert status == -9 or (status == 0 and not reached), (seed, point, status)
     await live(stores, collection, story(seed)[1])
-    found = await ledger(stores, collection)
+    found = await snapshot(stores, collection)
     assert found == wanted, (seed, point)
     assert digest(found) == digest(wanted)
 

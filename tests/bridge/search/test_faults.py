@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from servers.bridge.services import Services, open_services
-from tests.bridge.ledger import ledger
 from tests.bridge.proxy import Proxy, eventually
+from tests.bridge.snapshot import snapshot
 from tools.errors import CollectionNotFound, StoreUnavailable
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
@@ -196,17 +196,17 @@ async def test_fault_37_what_changes_without_the_graph_leaves_nothing_of_its_pas
     async with proxied(graph, "nebula") as (proxy, stores):
         told = Document(id="told", title="Harbour", text="# Old\n\nThe `red_buoy` of the pier.")
         await stores.ingest.upsert("default", "unheard", [told])
-        before = await ledger(stores, "unheard")
+        before = await snapshot(stores, "unheard")
         await proxy.stop()
         changed = told.model_copy(update={"title": "Lighthouse", "text": "# New\n\nA `blue_lamp`."})
         await stores.ingest.upsert("default", "unheard", [changed])
         await proxy.start()
         await repaired(stores, "unheard")
-        found = await ledger(stores, "unheard")
+        found = await snapshot(stores, "unheard")
         assert found["unfinished"] == []
         assert not {line for line in before["graph"] if "document" not in line} & set(found["graph"])
         await stores.ingest.upsert("default", "never", [changed])
-        assert found["graph"] == (await ledger(stores, "never"))["graph"]
+        assert found["graph"] == (await snapshot(stores, "never"))["graph"]
 
 
 async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(graph: Settings) -> None:

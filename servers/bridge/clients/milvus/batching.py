@@ -109,7 +109,7 @@ class Batcher(Generic[K, Q, A]):
         request_ids = ",".join(one.request_id for one in batch if one.request_id)
         try:
             answers = await self.ask(kind, [one.question for one in batch], request_ids)
-        except Exception as exc:  # whatever it is, it is for those who asked
+        except Exception as exc:  # whatever it is, it is raised to the callers
             if len(batch) > 1 and isinstance(exc, self.question_errors):
                 raise
             for one in batch:

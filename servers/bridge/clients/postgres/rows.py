@@ -1,6 +1,6 @@
 """Rows of PostgreSQL as JSON: converted, within bounds of rows and bytes; the tables that may be read.
 
-It sends nothing: rows come in batches from whoever holds the connection.
+It sends nothing: rows come in batches from the connection's owner.
 """
 
 import json

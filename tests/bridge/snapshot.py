@@ -12,7 +12,7 @@ TAGS = ("document", "chunk", "entity", "thing")
 MOST = 10_000
 
 
-async def ledger(stores: Services, collection: str, tenant: str = "default") -> dict[str, Any]:
+async def snapshot(stores: Services, collection: str, tenant: str = "default") -> dict[str, Any]:
     """`postgres`, `milvus` and `graph`, each a sorted list; ids are told as document and text."""
     place = await stores.repository.where(tenant, collection)
     documents, _ = await stores.repository.documents(place)
