@@ -27,7 +27,7 @@ POINTS = (
     "extractions._unlink",
     "extractions._save",
     "extractions._link",
-    "extractions._note",
+    "extractions._mark",
 )
 WITHIN = ("nebula.execute", "client.insert", "client.upsert", "client.delete")
 """Calls inside those steps: a death at the nth of them is a death half-way."""

@@ -29,7 +29,8 @@ class TitleIndex:
         return await self._names_of(_KNOWN, place, names)
 
     async def telling(self, place: Location, names: Iterable[str]) -> set[str]:
-        """Those that are the title of at most `FEW_PASSAGES` passages: a whole book's title points at none of them."""
+        """Those that are the title of at most `FEW_PASSAGES` passages: a whole book's title points at none of
+        them."""
         return await self._names_of(_TELLING, place, names)
 
     async def _names_of(self, query: str, place: Location, names: Iterable[str]) -> set[str]:
