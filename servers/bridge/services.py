@@ -1,4 +1,7 @@
-"""Everything that a request may need, opened once: the four stores, the embedder and the verbs over them."""
+"""The services that a request may need, opened once and wired: store clients, embedders, ingestion, search.
+
+It wires and closes; what each does is its own module's.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,25 +34,30 @@ from tools.settings import Settings
 
 
 @dataclass(frozen=True)
-class Stores:
-    """Clients and verbs; none of them has asked anybody anything when this is born."""
+class Services:
+    """What a route may use; nothing has connected anywhere when this is made."""
 
     milvus: Milvus
     nebula: Nebula
     postgres: Postgres
     redis: Redis
-    embedder: Embedder
     embedders: EmbedderRegistry
-    library: Repository
-    lately: CollectionCache
+    repository: Repository
+    collection_cache: CollectionCache
     ingest: Pipeline
     search: HybridSearch
     jobs: Jobs
-    shelves: Collections
+    collections: Collections
+
+    @property
+    def embedder(self) -> Embedder:
+        """The default embedder."""
+        return self.embedders.default
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """The services, closed in reverse order at the end of the block; running jobs are cancelled."""
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(open_postgres(settings))
         redis = await stack.enter_async_context(open_redis(settings))
@@ -58,14 +66,14 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         embedders = await stack.enter_async_context(open_embedders(settings))
         reranker = await stack.enter_async_context(open_reranker(settings))
         embedder = embedders.default
-        library = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
+        repository = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
         graph = KnowledgeGraph(nebula)
         titles = TitleIndex(postgres)
-        ingest = Pipeline(library, titles, milvus, graph, embedders)
+        ingest = Pipeline(repository, titles, milvus, graph, embedders)
         graph_retriever = GraphRetriever(titles, SubgraphReader(nebula))
         search = HybridSearch(
-            library,
-            Retrievers(library, milvus, graph_retriever, embedders, FusionWeights()),
+            repository,
+            Retrievers(repository, milvus, graph_retriever, embedders, FusionWeights()),
             AnswerCache(redis),
             SemanticCache(redis, similar=settings.search.similar),
             reranker,
@@ -74,18 +82,17 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)
-        shelves = Collections(library, embedders, Reembedding(library, milvus, embedders), jobs)
-        yield Stores(
+        collections = Collections(repository, embedders, Reembedding(repository, milvus, embedders), jobs)
+        yield Services(
             milvus,
             nebula,
             postgres,
             redis,
-            embedder,
             embedders,
-            library,
-            CollectionCache(library),
+            repository,
+            CollectionCache(repository),
             ingest,
             search,
             jobs,
-            shelves,
+            collections,
         )

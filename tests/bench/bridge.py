@@ -27,9 +27,9 @@ import uvloop
 from nebula3.Config import Config
 from nebula3.gclient.net import ConnectionPool
 
-from servers.bridge.clients.milvus.client import SHOWN
-from servers.bridge.services import Stores
-from servers.bridge.services import open_stores as open_bridge
+from servers.bridge.clients.milvus.client import OUTPUT_FIELDS
+from servers.bridge.services import Services
+from servers.bridge.services import open_services as open_bridge
 from servers.local.embedded_stores import open_stores
 from tests.bench.client import Line, get, open_lines, post
 from tests.bridge.conftest import ALL, connected, listening, serving, wait_until
@@ -53,9 +53,9 @@ Call = Callable[[], Awaitable[object]]
 
 
 @asynccontextmanager
-async def bare_calls(stores: Stores, settings: Settings) -> AsyncIterator[dict[str, Call]]:
-    place = stores.library.place("default", "bench")
-    fields = [name for name in SHOWN if name != "heading"]
+async def bare_calls(stores: Services, settings: Settings) -> AsyncIterator[dict[str, Call]]:
+    place = stores.repository.place("default", "bench")
+    fields = [name for name in OUTPUT_FIELDS if name != "heading"]
     async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
 
         async def sql() -> object:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from servers.bridge.services import Stores
+from servers.bridge.services import Services
 from tests.bench.retrieval import Relevance, lines, ndcg, ranked, relevance
 from tests.bench.running import opened, running
 from tools.schema import Document
@@ -38,7 +38,7 @@ def named(folder: Path, keys: Relevance, held: set[str]) -> Relevance:
     return {name: grade for key, grade in keys.items() if (name := f"{folder.name}/{key}") in held}
 
 
-async def measure(stores: Stores, folders: Sequence[Path], step: int) -> None:
+async def measure(stores: Services, folders: Sequence[Path], step: int) -> None:
     whole = documents(folders)
     parts = divided(whole, len(folders))
     await stores.ingest.upsert("default", "both", whole)

@@ -2,7 +2,7 @@
 
     python -m tests.bench.retrieval --data FOLDER [--only NAME …] [--limit N]
 
-FOLDER holds one folder a set: corpus.jsonl, queries.jsonl, qrels/test.tsv. Stores are started for the run.
+FOLDER holds one folder a set: corpus.jsonl, queries.jsonl, qrels/test.tsv. Services are started for the run.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from servers.bridge.services import Stores
+from servers.bridge.services import Services
 from tests.bench.running import opened, running
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
@@ -53,14 +53,14 @@ def relevance(file: Path) -> dict[str, Relevance]:
     return found
 
 
-async def ranked(stores: Stores, collection: str, query: str, legs: list | None) -> Ranking:
+async def ranked(stores: Services, collection: str, query: str, legs: list | None) -> Ranking:
     # More than is judged: a document of several passages counts once.
     request = SearchRequest(query=query, top_k=30, collection=collection, legs=legs)
     response = await stores.search.run("default", request)
     return list(dict.fromkeys(hit.document_id for hit in response.results))
 
 
-async def measure(stores: Stores, folder: Path, limit: int) -> dict[str, tuple[float, float]]:
+async def measure(stores: Services, folder: Path, limit: int) -> dict[str, tuple[float, float]]:
     """nDCG@10 and R@5 by method."""
     collection = folder.name.replace("-", "_")
     corpus, judged = lines(folder / "corpus.jsonl"), relevance(folder / "qrels" / "test.tsv")

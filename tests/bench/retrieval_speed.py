@@ -24,7 +24,7 @@ import psutil
 import uvloop
 
 from servers.bridge.ingest.pipeline import BATCH
-from servers.bridge.services import Stores
+from servers.bridge.services import Services
 from tests.bench.running import opened, running
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
@@ -59,14 +59,14 @@ class Hashed:
 class Recorder:
     """Keeps the store calls of a search, to make them again without the bridge around them."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Services) -> None:
         self.calls: list[Callable[[], Awaitable[Any]]] = []
         self.on = False
         milvus = stores.milvus
         self._watch(milvus.client, "search")
         self._watch(milvus.client, "get")
         self._watch(stores.nebula, "execute")
-        self._watch(stores.library, "collection")
+        self._watch(stores.repository, "collection")
         self._watch(stores.search.retrievers.graph.titles, "telling")
         self._watch(stores.redis, "get")
         self._watch(stores.redis, "set")
@@ -114,9 +114,9 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
     return (time.perf_counter() - started) * 1_000
 
 
-async def written(stores: Stores, name: str, made: Sequence[Document]) -> None:
+async def written(stores: Services, name: str, made: Sequence[Document]) -> None:
     """Ingest, and say how fast and in how much memory."""
-    await stores.shelves.create("default", name, "hashed", ["en"])
+    await stores.collections.create("default", name, "hashed", ["en"])
     memory, spent, size = [resident()], [], len(made) // PARTS
     for start in range(0, len(made), size):
         part = made[start : start + size]
@@ -130,7 +130,7 @@ async def written(stores: Stores, name: str, made: Sequence[Document]) -> None:
     )
 
 
-async def speed(stores: Stores, count: int, questions: int) -> tuple[float, float]:
+async def speed(stores: Services, count: int, questions: int) -> tuple[float, float]:
     """p50 of ours and of the bare calls, in ms, the two taken in turn."""
     name, made = f"n{count}", documents(count, count)
     await written(stores, name, made)
@@ -150,7 +150,7 @@ async def speed(stores: Stores, count: int, questions: int) -> tuple[float, floa
             ours.append(took)
             bare.append(alone)
             again.append(await timed(lambda request=request: stores.search.run("default", request)))
-            empty.append(await timed(lambda: stores.library.collection("default", name)))
+            empty.append(await timed(lambda: stores.repository.collection("default", name)))
     p50 = statistics.median
     print(
         f"{count} passages: ours p50 {p50(ours):.1f} ms · {len(recorder.calls)} bare calls "
@@ -161,13 +161,13 @@ async def speed(stores: Stores, count: int, questions: int) -> tuple[float, floa
     return p50(ours), p50(bare)
 
 
-async def ingestion(stores: Stores, count: int, rounds: int = 3) -> None:
+async def ingestion(stores: Services, count: int, rounds: int = 3) -> None:
     """Documents a second through the bridge, as a share of the embedder's own; the two are taken in turn,
     after a part that counts for none."""
     made = documents(count * (rounds + 1), 0)
     embedder = stores.embedders.get("minilm")
     await embedder.load()
-    await stores.shelves.create("default", "ingested", "minilm", [])
+    await stores.collections.create("default", "ingested", "minilm", [])
 
     async def alone(part: Sequence[Document]) -> None:
         for start in range(0, len(part), BATCH):

@@ -1,12 +1,12 @@
-"""Stores and a graph server for one benchmark, in a folder that goes with it."""
+"""Services and a graph server for one benchmark, in a folder that goes with it."""
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from servers.bridge.services import Stores
-from servers.bridge.services import open_stores as open_bridge
+from servers.bridge.services import Services
+from servers.bridge.services import open_services as open_bridge
 from servers.local.embedded_stores import open_stores
 from tests.bridge.conftest import listening, serving, wait_until
 from tests.conftest import settings_in
@@ -24,7 +24,7 @@ def running() -> Iterator[Settings]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Stores]:
+async def opened(settings: Settings) -> AsyncIterator[Services]:
     """The bridge's own parts over them, as patient as a measurement of quality or of ratios must be."""
     async with open_bridge(settings) as stores:
         stores.search.retrievers.deadline_s = 30.0

@@ -123,7 +123,7 @@ class Extractions:
 
     async def _repair(self, place: Location, document_id: str, extractor: str) -> None:
         stored = (await self._rows(place, [document_id], extractor=extractor)).get(document_id, [])
-        documents, chunks = await self.repository.held(place, [document_id])
+        documents, chunks = await self.repository.rows_of(place, [document_id])
         document = documents.get(document_id)
         present = [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
         if document is None or document.state != DONE:

@@ -124,7 +124,7 @@ class Pipeline:
 
     async def _finish_delete(self, where: Location, document_id: str) -> None:
         async with self.repository.locked(where, [document_id]) as place:
-            documents, chunks = await self.repository.held(place, [document_id])
+            documents, chunks = await self.repository.rows_of(place, [document_id])
             if document_id not in documents or documents[document_id].state != DELETING:
                 return
             ids = [row.id for row in chunks.get(document_id, [])]
@@ -136,7 +136,7 @@ class Pipeline:
     async def _finish_upsert(self, where: Location, row: DocumentRow) -> bool:
         """Finish one document from what the manifest says was to be written, unless its writer just has."""
         async with self.repository.locked(where, [row.id]) as place:
-            documents, chunks = await self.repository.held(place, [row.id])
+            documents, chunks = await self.repository.rows_of(place, [row.id])
             held = documents.get(row.id)
             if held is None or (held.state == DONE and held.in_graph):
                 return False
@@ -166,14 +166,14 @@ class Pipeline:
                 if plans:
                     await self._write(place, plans, vectors)
                     report.accepted += len(plans)
-        await self.repository.grown(sum(len(item.write) for item in plans))
+        await self.repository.analyze_grown(sum(len(item.write) for item in plans))
 
     async def _prepared(
         self, place: Location, documents: Sequence[Document], report: IngestReport
     ) -> tuple[list[Plan], dict[str, np.ndarray]]:
         """What to write of those that changed, and its vectors."""
         ids = [document.id for document in documents]
-        held, chunks = await self.repository.held(place, ids)
+        held, chunks = await self.repository.rows_of(place, ids)
         changed = [item for item in documents if not unchanged(item, held.get(item.id), place)]
         report.unchanged += len(documents) - len(changed)
         plans = await asyncio.to_thread(
@@ -213,7 +213,7 @@ class Pipeline:
         else embedded."""
         write = {row.id: text for item in plans for row, text in zip(item.write, item.embedded, strict=True)}
         hashes = {row.id: row.chunk_hash for item in plans for row in item.write}
-        twins = await self.repository.twins(place, list(hashes.values()))
+        twins = await self.repository.written_chunks(place, list(hashes.values()))
         stored = await self.milvus.get(place.physical, sorted(set(twins.values())), fields=["dense"])
         vectors = {
             key: np.asarray(stored[twins[digest]]["dense"], dtype=np.float32)

@@ -91,5 +91,5 @@ class Reconciler:
 
     async def _present(self, place: Location, document_id: str) -> set[str]:
         """The passages (ids) that a document has, or is about to have."""
-        _, chunks = await self.repository.held(place, [document_id])
+        _, chunks = await self.repository.rows_of(place, [document_id])
         return {row.id for row in chunks.get(document_id, []) if row.state != STALE}

@@ -21,7 +21,7 @@ from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.ingest.records import milvus_row
 from servers.bridge.manifest.repository import Repository, lock_key
 from servers.bridge.manifest.tables import DELETING, DONE, ChunkRow, CollectionRow, DocumentRow
-from servers.bridge.manifest.upsert_plan import Location, spoken, versions
+from servers.bridge.manifest.upsert_plan import Location, embedding_text, versions
 from tools.errors import CollectionNotFound, Conflict
 from tools.schema import JsonObject
 
@@ -114,7 +114,7 @@ class Reembedding:
         return changed
 
     async def _copy(self, copy: Copy, documents: Sequence[DocumentRow]) -> None:
-        _, chunks = await self.repository.held(copy.place, [row.id for row in documents])
+        _, chunks = await self.repository.rows_of(copy.place, [row.id for row in documents])
         work = [
             (row, chunk)
             for row in documents
@@ -123,7 +123,7 @@ class Reembedding:
         ]
         for start in range(0, len(work), BATCH):
             part = work[start : start + BATCH]
-            texts = [spoken(row.title, chunk.heading, chunk.text) for row, chunk in part]
+            texts = [embedding_text(row.title, chunk.heading, chunk.text) for row, chunk in part]
             vectors = await copy.embedder.embed(texts)
             rows = [
                 milvus_row(copy.place, row.id, chunk, vector, _attributes(row))
@@ -200,7 +200,7 @@ class Reembedding:
     async def _exclusive(self, name: str) -> AsyncIterator[None]:
         """One copy of this name at a time, in any replica; what an earlier one left behind is dropped."""
         key = {"key": lock_key(Location("", f"reembed\x1f{name}", "", ""))}
-        async with self.repository.postgres.reading() as connection:
+        async with self.repository.postgres.autocommit() as connection:
             if not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
                 raise Conflict("the collection is being embedded again", param="collection", source="bridge")
             try:

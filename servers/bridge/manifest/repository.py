@@ -1,17 +1,18 @@
-"""The manifest's queries: collections, documents and chunks as rows of PostgreSQL.
+"""Repository of the manifest: queries and transactions on collections, documents and chunks in PostgreSQL.
 
-It owns transactions on these tables; the order of writes across stores is `ingest`'s business.
+The order of writes across stores is `ingest.pipeline`'s business.
 """
 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-from sqlalchemy import ARRAY, Text, any_, delete, func, literal, select, text, update
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
+from sqlmodel import col
 
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.bulk import put_chunks, put_documents
@@ -27,18 +28,22 @@ from servers.bridge.manifest.tables import (
 from servers.bridge.manifest.upsert_plan import Location, Plan, versions
 from tools.errors import DocumentNotFound
 from tools.log import get_logger
+from tools.schema import JsonObject
 
-FEW, COUNT_S = 500, 30.0
+ANALYZE_CHUNKS, ANALYZE_S = 500, 30.0
+"""Chunks before the first ANALYZE, and seconds that it may take."""
 log = get_logger("library")
 
 
 class Repository:
-    """What is in each collection. Raises StoreUnavailable when PostgreSQL is down."""
+    """What is in each collection; `embedder` and `dimensions` are those of a collection that names none.
+
+    Raises StoreUnavailable when PostgreSQL is down."""
 
     def __init__(self, postgres: Postgres, *, embedder: str, dimensions: int) -> None:
         self.postgres = postgres
         self.embedder, self.dimensions = embedder, dimensions
-        self.counted = self.uncounted = 0
+        self.analyzed = self.unanalyzed = 0
 
     def place(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Location:
         """Where a new collection goes: known without asking anybody."""
@@ -55,15 +60,17 @@ class Repository:
         return place_of(row) if row else self.place(tenant, collection)
 
     async def collection(self, tenant: str, name: str) -> CollectionRow | None:
-        columns: Any = CollectionRow
-        one = select(CollectionRow.__table__).where(columns.tenant == tenant, columns.name == name)  # type: ignore[attr-defined]
-        async with self.postgres.reading() as connection:
+        """A collection's row; None when there is none."""
+        table = CollectionRow.metadata.tables["collections"]  # rows without the ORM: every search asks this
+        one = select(table).where(table.c.tenant == tenant, table.c.name == name)
+        async with self.postgres.autocommit() as connection:
             found = (await connection.execute(one)).mappings().one_or_none()
         return CollectionRow(**found) if found else None
 
     async def collections(self, tenant: str) -> list[CollectionRow]:
+        """All collections of a tenant, in no order."""
         async with self.postgres.session() as session:
-            found = await session.scalars(select(CollectionRow).where(_is(CollectionRow.tenant, tenant)))
+            found = await session.scalars(select(CollectionRow).where(col(CollectionRow.tenant) == tenant))
             return list(found)
 
     async def ensure(self, place: Location, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
@@ -79,13 +86,14 @@ class Repository:
         }
         async with self.postgres.session() as session:
             new = insert(CollectionRow).values(values).on_conflict_do_nothing()
-            return await session.scalar(new.returning(_column(CollectionRow.name))) is not None
+            return await session.scalar(new.returning(col(CollectionRow.name))) is not None
 
     @asynccontextmanager
     async def locked(self, place: Location, ids: Sequence[str]) -> AsyncIterator[Location]:
         """Nobody else writes these documents within the block, nor moves the collection from where it is.
 
-        One order for all, so no ring of waits. Gives the place as it is under the lock."""
+        Locks are taken in one order by all, so there is no deadlock. Yields the place as it is under the
+        lock, which times out after a minute."""
         keys = sorted({lock_key(place, item) for item in ids})
         async with self.postgres.session() as session:
             await session.execute(text("SET LOCAL lock_timeout = '60s'"))
@@ -93,32 +101,32 @@ class Repository:
             await session.execute(text(_LOCK), {"keys": keys})
             yield await self.where(place.tenant, place.collection)
 
-    async def held(
+    async def rows_of(
         self, place: Location, ids: Sequence[str]
     ) -> tuple[dict[str, DocumentRow], dict[str, list[ChunkRow]]]:
-        """Documents and their chunks by document id."""
+        """Documents by id, and their chunks in order by document id; in whatever state they are."""
         async with self.postgres.session() as session:
             documents = await session.scalars(
-                select(DocumentRow).where(*_scope(DocumentRow, place), _any(DocumentRow.id, ids))
+                select(DocumentRow).where(*_scope(DocumentRow, place), _any(col(DocumentRow.id), ids))
             )
             chunks = await session.scalars(
                 select(ChunkRow)
-                .where(*_scope(ChunkRow, place), _any(ChunkRow.document_id, ids))
-                .order_by(_column(ChunkRow.position))
+                .where(*_scope(ChunkRow, place), _any(col(ChunkRow.document_id), ids))
+                .order_by(col(ChunkRow.position))
             )
             grouped: dict[str, list[ChunkRow]] = {}
             for row in chunks:
                 grouped.setdefault(row.document_id, []).append(row)
             return {row.id: row for row in documents}, grouped
 
-    async def twins(self, place: Location, hashes: Sequence[str]) -> dict[str, str]:
-        """Chunk hash to the id of a written chunk with that very content: its vector can be used again."""
+    async def written_chunks(self, place: Location, hashes: Sequence[str]) -> dict[str, str]:
+        """Chunk hash to the id of a written chunk with the same content, whose vector can be used again."""
         async with self.postgres.session() as session:
             found = await session.execute(
-                select(_column(ChunkRow.chunk_hash), _column(ChunkRow.id)).where(
+                select(col(ChunkRow.chunk_hash), col(ChunkRow.id)).where(
                     *_scope(ChunkRow, place),
-                    _any(ChunkRow.chunk_hash, hashes),
-                    _is(ChunkRow.state, DONE),
+                    _any(col(ChunkRow.chunk_hash), hashes),
+                    col(ChunkRow.state) == DONE,
                 )
             )
             return {digest: key for digest, key in found}
@@ -129,7 +137,9 @@ class Repository:
             await put_documents(session, place, plans, state=PENDING)
             gone = [key for plan in plans for key in plan.purge]
             if gone:
-                await session.execute(update(ChunkRow).where(_any(ChunkRow.id, gone)).values(state=STALE))
+                await session.execute(
+                    update(ChunkRow).where(_any(col(ChunkRow.id), gone)).values(state=STALE)
+                )
             await put_chunks(session, [row for plan in plans for row in plan.write], state=PENDING)
 
     async def finish(self, place: Location, plans: Sequence[Plan], *, in_graph: bool) -> int:
@@ -138,29 +148,29 @@ class Repository:
         async with self.postgres.session() as session:
             gone = [key for plan in plans for key in plan.purge]
             if gone and in_graph:
-                await session.execute(delete(ChunkRow).where(_any(ChunkRow.id, gone)))
+                await session.execute(delete(ChunkRow).where(_any(col(ChunkRow.id), gone)))
             written = [row.id for plan in plans for row in plan.write]
-            await session.execute(update(ChunkRow).where(_any(ChunkRow.id, written)).values(state=DONE))
+            await session.execute(update(ChunkRow).where(_any(col(ChunkRow.id), written)).values(state=DONE))
             kept = [row for plan in plans for row in plan.kept]
             await put_chunks(session, kept, state=DONE)
             ids = [plan.document.id for plan in plans]
             ended = {"state": DONE, "in_graph": in_graph, "updated_at": func.now()}
-            rows = update(DocumentRow).where(*_scope(DocumentRow, place), _any(DocumentRow.id, ids))
+            rows = update(DocumentRow).where(*_scope(DocumentRow, place), _any(col(DocumentRow.id), ids))
             await session.execute(rows.values(ended))
             return await _bump(session, place, {plan.language for plan in plans})
 
-    async def grown(self, chunks: int) -> None:
-        """So many `chunks` have come. Each time they are twice as many PostgreSQL has to count its tables:
-        by itself it does so within a minute, and until then it walks all of a collection for each look."""
-        self.uncounted += chunks
-        if self.uncounted < max(FEW, self.counted):
+    async def analyze_grown(self, chunks: int) -> None:
+        """Note that so many `chunks` were written; ANALYZE each time they have doubled. Autovacuum does so
+        within a minute, and until then the planner walks all of a collection for each query."""
+        self.unanalyzed += chunks
+        if self.unanalyzed < max(ANALYZE_CHUNKS, self.analyzed):
             return
-        self.counted, self.uncounted = self.counted + self.uncounted, 0
+        self.analyzed, self.unanalyzed = self.analyzed + self.unanalyzed, 0
         try:
-            async with asyncio.timeout(COUNT_S), self.postgres.reading() as connection:
-                await connection.execute(text(_COUNT))
-        except TimeoutError:  # somebody holds the tables: it will count them in its own time
-            log.warning("tables_uncounted", chunks=self.counted)
+            async with asyncio.timeout(ANALYZE_S), self.postgres.autocommit() as connection:
+                await connection.execute(text(_ANALYZE))
+        except TimeoutError:  # somebody holds the tables: autovacuum will do it in its own time
+            log.warning("tables_uncounted", chunks=self.analyzed)
 
     async def mark_deleting(self, place: Location, document_id: str) -> tuple[list[str], str, int]:
         """Its chunk ids, name and the new version, once it is written that the document must go.
@@ -172,8 +182,8 @@ class Repository:
                 raise DocumentNotFound("there is no such document", param="id", source="bridge")
             row.state = DELETING
             found = await session.scalars(
-                select(_column(ChunkRow.id)).where(
-                    *_scope(ChunkRow, place), _is(ChunkRow.document_id, document_id)
+                select(col(ChunkRow.id)).where(
+                    *_scope(ChunkRow, place), col(ChunkRow.document_id) == document_id
                 )
             )
             return list(found), row.name, await _bump(session, place, set())
@@ -182,16 +192,16 @@ class Repository:
         """Remove the document's rows and bump the version."""
         async with self.postgres.session() as session:
             await session.execute(
-                delete(ChunkRow).where(*_scope(ChunkRow, place), _is(ChunkRow.document_id, document_id))
+                delete(ChunkRow).where(*_scope(ChunkRow, place), col(ChunkRow.document_id) == document_id)
             )
             await session.execute(
-                delete(DocumentRow).where(*_scope(DocumentRow, place), _is(DocumentRow.id, document_id))
+                delete(DocumentRow).where(*_scope(DocumentRow, place), col(DocumentRow.id) == document_id)
             )
             return await _bump(session, place, set())
 
     async def document(self, place: Location, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
         """A finished document and its passages in order. Raises DocumentNotFound."""
-        documents, chunks = await self.held(place, [document_id])
+        documents, chunks = await self.rows_of(place, [document_id])
         row = documents.get(document_id)
         if row is None or row.state != DONE:
             raise DocumentNotFound("there is no such document", param="id", source="bridge")
@@ -206,25 +216,24 @@ class Repository:
         self, place: Location, *, limit: int = 1_000, offset: int = 0
     ) -> tuple[list[DocumentRow], int]:
         """Finished documents in order of id, and how many there are."""
-        where = (*_scope(DocumentRow, place), _is(DocumentRow.state, DONE))
+        where = (*_scope(DocumentRow, place), col(DocumentRow.state) == DONE)
         async with self.postgres.session() as session:
             total = await session.scalar(select(func.count()).select_from(DocumentRow).where(*where))
-            query = select(DocumentRow).where(*where).order_by(_column(DocumentRow.id))
+            query = select(DocumentRow).where(*where).order_by(col(DocumentRow.id))
             found = await session.scalars(query.limit(limit).offset(offset))
             return list(found), total or 0
 
     async def unfinished(self, *, limit: int = 50) -> list[DocumentRow]:
         """Documents that a crash or a dead store left half-written, or that the graph does not hold yet. In
         no order: those that can not be finished must not stand before the others for ever."""
-        waiting = (DocumentRow.state != DONE) | (_column(DocumentRow.in_graph).is_(False))
+        waiting = (col(DocumentRow.state) != DONE) | (col(DocumentRow.in_graph).is_(False))
         async with self.postgres.session() as session:
             some = select(DocumentRow).where(waiting).order_by(func.random()).limit(limit)
             return list(await session.scalars(some))
 
-    async def search_words(
-        self, place: Location, words: Sequence[str], *, limit: int
-    ) -> list[dict[str, Any]]:
-        """The text leg when Milvus is down: PostgreSQL's own ranking over the same stems."""
+    async def search_words(self, place: Location, words: Sequence[str], *, limit: int) -> list[JsonObject]:
+        """The text retriever's fallback when Milvus is down: `ts_rank_cd` (as `distance`) over the same
+        stems, best first; each with `id` and the fields of a passage."""
         if not words:
             return []
         query = " | ".join(
@@ -238,8 +247,8 @@ class Repository:
             return [dict(row) for row in found.mappings()]
 
 
-# What is long is left out: nothing is looked up by it.
-_COUNT = """
+# Long columns are left out: nothing is looked up by them.
+_ANALYZE = """
     ANALYZE documents (tenant, collection, id, name, state),
     chunks (id, tenant, collection, document_id, chunk_hash, state)
 """
@@ -269,6 +278,7 @@ async def _bump(session: AsyncSession, place: Location, languages: set[str]) -> 
 
 
 def place_of(row: CollectionRow) -> Location:
+    """Where a collection's row says that it is."""
     return Location(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
 
 
@@ -278,17 +288,11 @@ def lock_key(place: Location, document_id: str = "") -> int:
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
-def _scope(table: Any, place: Location) -> tuple[Any, Any]:
-    return table.tenant == place.tenant, table.collection == place.collection
+def _scope(
+    table: type[DocumentRow] | type[ChunkRow], place: Location
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return col(table.tenant) == place.tenant, col(table.collection) == place.collection
 
 
-def _column(attribute: Any) -> Any:
-    return attribute
-
-
-def _is(attribute: Any, value: Any) -> Any:
-    return attribute == value
-
-
-def _any(attribute: Any, values: Sequence[str]) -> Any:
-    return attribute == any_(literal(list(values), ARRAY(Text)))
+def _any(column: Mapped[str], values: Sequence[str]) -> ColumnElement[bool]:
+    return column == any_(literal(list(values), ARRAY(Text)))

@@ -1,4 +1,7 @@
-"""Which passages mention which titles, asked of the manifest: the truth behind the graph's links."""
+"""Index of titles over the manifest: which names are titles, and which passages mention them.
+
+The graph's links are made from its answers; it writes nothing.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -11,7 +14,8 @@ from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.text.title_names import names_in
 from tools.schema import Language
 
-MOST, FEW = 200, 50
+MAX_MENTIONS, FEW_PASSAGES = 200, 50
+"""Most passages found for one name; most passages of a title that still says something about each of them."""
 
 
 class TitleIndex:
@@ -22,13 +26,14 @@ class TitleIndex:
 
     async def known(self, place: Location, names: Iterable[str]) -> set[str]:
         """Those of `names` that are the title of some document."""
-        return await self._asked(_KNOWN, place, names)
+        return await self._names_of(_KNOWN, place, names)
 
     async def telling(self, place: Location, names: Iterable[str]) -> set[str]:
-        """Those that are the title of at most `FEW` passages: a whole book's title points at none of them."""
-        return await self._asked(_TELLING, place, names)
+        """Those that are the title of at most `FEW_PASSAGES` passages: a whole book's title points at none of
+        them."""
+        return await self._names_of(_TELLING, place, names)
 
-    async def _asked(self, query: str, place: Location, names: Iterable[str]) -> set[str]:
+    async def _names_of(self, query: str, place: Location, names: Iterable[str]) -> set[str]:
         wanted = sorted(set(names))
         if not wanted:
             return set()
@@ -38,7 +43,7 @@ class TitleIndex:
             "names": "\n".join(wanted),
             "gone": DELETING,
         }
-        async with self.postgres.reading() as connection:
+        async with self.postgres.autocommit() as connection:
             return set((await connection.scalars(text(query), values)).all())
 
     async def mentioned_by(
@@ -50,7 +55,7 @@ class TitleIndex:
         return {key: (found & known) - {own} for key, (found, own) in runs.items()}
 
     async def mentioning(self, place: Location, names: Sequence[str]) -> list[tuple[str, str]]:
-        """`(passage, name)` of every held passage of another document that mentions one of `names`."""
+        """`(passage, name)` of every stored passage of another document that mentions one of `names`."""
         if not names:
             return []
         values = {
@@ -58,12 +63,14 @@ class TitleIndex:
             "collection": place.collection,
             "names": list(names),
             "queries": [_query(name) for name in names],
-            "most": MOST,
+            "most": MAX_MENTIONS,
         }
         async with self.postgres.session() as session:
             rows = (await session.execute(text(_MENTIONING), values)).all()
-        said = await asyncio.to_thread(_said, [(key, body, language) for _, key, body, language in rows])
-        return [(key, name) for name, key, _, _ in rows if name in said[key]]
+        found = await asyncio.to_thread(
+            _names_by_passage, [(key, body, language) for _, key, body, language in rows]
+        )
+        return [(key, name) for name, key, _, _ in rows if name in found[key]]
 
 
 def _query(name: str) -> str:
@@ -74,7 +81,7 @@ def _runs(passages: Iterable[tuple[ChunkRow, Language, str]]) -> dict[str, tuple
     return {row.id: (names_in(row.text, language), own) for row, language, own in passages}
 
 
-def _said(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
+def _names_by_passage(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for key, body, language in rows:
         if key not in found:
@@ -93,7 +100,7 @@ _EACH = """
     ) AS d
 """
 _KNOWN = _EACH.format(found="1", only="LIMIT 1")
-_TELLING = _EACH.format(found="sum(chunks) AS size", only="") + f"WHERE d.size <= {FEW}"
+_TELLING = _EACH.format(found="sum(chunks) AS size", only="") + f"WHERE d.size <= {FEW_PASSAGES}"
 # The index finds who has the words (OFFSET 0: a table without statistics must not be walked instead); that
 # they stand together is read from the stems, which costs less than to parse them again for a phrase.
 _MENTIONING = """

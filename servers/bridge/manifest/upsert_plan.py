@@ -1,4 +1,7 @@
-"""Decides what an upsert must write: pure, from a document, what is held, and the versions in use."""
+"""Plans an upsert: which chunks of a document to write and which to purge. Pure.
+
+It compares the document with the rows that are stored and the versions in use; it reads and writes nothing.
+"""
 
 import hashlib
 import json
@@ -12,13 +15,14 @@ from servers.bridge.text.title_names import name_of
 from tools.schema import Document, Language
 from tools.text.analysis import detect, tokens
 
-ANALYSIS = 3
+ANALYSIS_VERSION = 3
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where a collection lies: its tenant, the Milvus collection of its vectors, its embedder (a name)."""
+    """A collection as writers and searches see it: whose it is, the Milvus collection (`physical`) that holds
+    its vectors, the versions of what shapes its rows, and the name of its embedder."""
 
     tenant: str
     collection: str
@@ -29,7 +33,8 @@ class Location:
 
 @dataclass(frozen=True)
 class Plan:
-    """One document's work: rows to have, chunks to write, chunk ids to purge."""
+    """What one document needs: `rows` are all its chunks, `write` those to write, `purge` ids to remove;
+    `name` is its title in stems, `old_name` what that was before."""
 
     document: Document
     language: Language
@@ -43,51 +48,55 @@ class Plan:
 
     @property
     def kept(self) -> list[ChunkRow]:
-        """Passages whose content stands; where they are in the document may have changed."""
+        """Chunks whose content is stored already; their position in the document may have changed."""
         written = {row.id for row in self.write}
         return [row for row in self.rows if row.id not in written]
 
     @property
     def embedded(self) -> list[str]:
         """What the embedder reads, one text a chunk to write: title and headings give it its subject."""
-        return [spoken(self.document.title, row.heading, row.text) for row in self.write]
+        return [embedding_text(self.document.title, row.heading, row.text) for row in self.write]
 
 
 def versions(embedder: str, dimensions: int) -> str:
-    """Everything but the text that shapes the rows of a document."""
-    ours = f"split{chunking.VERSION}.words{ANALYSIS}.things{entities.VERSION}.names{title_names.VERSION}"
+    """The versions of everything but the text that shapes a document's rows, as one string."""
+    ours = (
+        f"split{chunking.VERSION}.words{ANALYSIS_VERSION}.things{entities.VERSION}.names{title_names.VERSION}"
+    )
     return f"{ours}.{embedder}.{dimensions}"
 
 
 def content_hash(document: Document) -> str:
+    """Of title and text: BLAKE2b of 128 bits, hexadecimal."""
     return _hash(document.title, document.text)
 
 
 def attributes_hash(document: Document) -> str:
+    """Of source, language and metadata: BLAKE2b of 128 bits, hexadecimal."""
     return _hash(document.source, document.language or "", json.dumps(document.metadata, sort_keys=True))
 
 
-def unchanged(document: Document, held: DocumentRow | None, place: Location) -> bool:
+def unchanged(document: Document, stored: DocumentRow | None, place: Location) -> bool:
     """True when the stores already hold exactly this."""
     return (
-        held is not None
-        and held.state == DONE
-        and held.content_hash == content_hash(document)
-        and held.attributes_hash == attributes_hash(document)
-        and held.versions == place.versions
+        stored is not None
+        and stored.state == DONE
+        and stored.content_hash == content_hash(document)
+        and stored.attributes_hash == attributes_hash(document)
+        and stored.versions == place.versions
     )
 
 
 def plan(
-    document: Document, held: DocumentRow | None, held_chunks: Iterable[ChunkRow], place: Location
+    document: Document, stored: DocumentRow | None, stored_chunks: Iterable[ChunkRow], place: Location
 ) -> Plan:
     """What to write and purge so that the stores hold `document` and nothing of its past."""
     language: Language = document.language or detect(f"{document.title}\n{document.text}")
-    present: Mapping[str, ChunkRow] = {row.id: row for row in held_chunks}
+    present: Mapping[str, ChunkRow] = {row.id: row for row in stored_chunks}
     rows = _rows(document, language, place)
     attributes = attributes_hash(document)
-    same = held is not None and held.attributes_hash == attributes and held.versions == place.versions
-    write = [row for row in rows if not (same and _stands(present.get(row.id)))]
+    same = stored is not None and stored.attributes_hash == attributes and stored.versions == place.versions
+    write = [row for row in rows if not (same and _is_written(present.get(row.id)))]
     wanted = {row.id for row in rows}
     return Plan(
         document=document,
@@ -95,24 +104,26 @@ def plan(
         content_hash=content_hash(document),
         attributes_hash=attributes,
         name=name_of(document.title, language),
-        old_name=held.name if held else "",
+        old_name=stored.name if stored else "",
         rows=rows,
         write=write,
         purge=[key for key in present if key not in wanted],
     )
 
 
-def resume(held: DocumentRow, held_chunks: Iterable[ChunkRow]) -> Plan:
-    """The plan that a crash interrupted, read back from what it had declared."""
-    rows = list(held_chunks)
-    document = Document(id=held.id, title=held.title, text="", source=held.source, metadata=held.meta or {})
+def resume(stored: DocumentRow, stored_chunks: Iterable[ChunkRow]) -> Plan:
+    """The plan that a crash interrupted, read back from the rows that it had declared."""
+    rows = list(stored_chunks)
+    document = Document(
+        id=stored.id, title=stored.title, text="", source=stored.source, metadata=stored.meta or {}
+    )
     kept = [row for row in rows if row.state != STALE]
     return Plan(
         document=document,
-        language="es" if held.language == "es" else "en",
-        content_hash=held.content_hash,
-        attributes_hash=held.attributes_hash,
-        name=held.name,
+        language="es" if stored.language == "es" else "en",
+        content_hash=stored.content_hash,
+        attributes_hash=stored.attributes_hash,
+        name=stored.name,
         old_name="",
         rows=kept,
         write=[row for row in kept if row.state == PENDING],
@@ -120,7 +131,8 @@ def resume(held: DocumentRow, held_chunks: Iterable[ChunkRow]) -> Plan:
     )
 
 
-def spoken(title: str, heading: str, text: str) -> str:
+def embedding_text(title: str, heading: str, text: str) -> str:
+    """The text that the embedder reads for a chunk: title and heading before it give it its subject."""
     above = ". ".join(part for part in (title.replace("_", " "), heading) if part)
     return f"{above}\n{text}" if above else text
 
@@ -145,7 +157,7 @@ def _rows(document: Document, language: Language, place: Location) -> list[Chunk
     return list(found.values())
 
 
-def _stands(row: ChunkRow | None) -> bool:
+def _is_written(row: ChunkRow | None) -> bool:
     return row is not None and row.state == DONE
 
 

@@ -42,7 +42,7 @@ class OrphanFilter:
     async def _present(self, place: Location, ids: list[str]) -> set[str]:
         """Those of `ids` that are passages of a document, or are about to be."""
         values = {"ids": ids, "tenant": place.tenant, "collection": place.collection, "stale": STALE}
-        async with self.postgres.reading() as connection:
+        async with self.postgres.autocommit() as connection:
             return set((await connection.scalars(text(_PRESENT), values)).all())
 
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from servers.bridge.clients.milvus.client import SHOWN, Milvus
+from servers.bridge.clients.milvus.client import OUTPUT_FIELDS, Milvus
 from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.upsert_plan import Location
@@ -144,7 +144,7 @@ class Retrievers:
         found.expansion = expansion
         missing = [key for key in expansion.added if key not in found.rows]
         if missing and not query.filter:
-            rows = await self._within_deadline(self.milvus.get(place.physical, missing, fields=SHOWN))
+            rows = await self._within_deadline(self.milvus.get(place.physical, missing, fields=OUTPUT_FIELDS))
             if isinstance(rows, Capibara6Error):
                 found.degrade(rows.source or "milvus")
                 return

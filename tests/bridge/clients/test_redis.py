@@ -16,4 +16,4 @@ async def test_more_requests_than_connections_wait_their_turn(
         await asyncio.gather(*(redis.set(f"crowd:{n}", b"%d" % n, deadline_s=30) for n in range(100)))
         found = await asyncio.gather(*(redis.get(f"crowd:{n}", deadline_s=30) for n in range(100)))
         assert found == [b"%d" % n for n in range(100)]
-        assert not redis.open
+        assert not redis.breaker.open

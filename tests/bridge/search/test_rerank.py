@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from servers.bridge.search.rerank import Reranker, scores_in
-from servers.bridge.services import open_stores
+from servers.bridge.services import open_services
 from tests.bridge.conftest import Shelf
+from tests.bridge.deadlines import open_without_deadlines
 from tools.clients.http import open_http
 from tools.errors import BadRequest, Capibara6Error, UpstreamFailed, UpstreamSilent
 from tools.schema import Document, Hit, SearchRequest
@@ -123,7 +124,7 @@ def configured(graph: Settings, url: str) -> Settings:
 
 async def test_a_search_is_reranked_when_it_asks_for_it(graph: Settings) -> None:
     model = Model('{"scores": [1, 9]}')
-    async with serving(model) as url, open_stores(configured(graph, url)) as stores:
+    async with serving(model) as url, open_without_deadlines(configured(graph, url)) as stores:
         await stores.ingest.upsert("default", "rerank", [POOL, PORT])
         plain = await stores.search.run("default", QUESTION.model_copy(update={"rerank": False}))
         turned = await stores.search.run("default", QUESTION)
@@ -133,7 +134,7 @@ async def test_a_search_is_reranked_when_it_asks_for_it(graph: Settings) -> None
 
 
 async def test_a_failing_model_leaves_the_order_and_is_told(graph: Settings) -> None:
-    async with serving(Model(BABBLE)) as url, open_stores(configured(graph, url)) as stores:
+    async with serving(Model(BABBLE)) as url, open_without_deadlines(configured(graph, url)) as stores:
         await stores.ingest.upsert("default", "rerank", [POOL, PORT])
         question = QUESTION.model_copy(update={"query": "pool of many models"})
         plain = await stores.search.run("default", question.model_copy(update={"rerank": False}))
@@ -143,7 +144,7 @@ async def test_a_failing_model_leaves_the_order_and_is_told(graph: Settings) -> 
 
 
 async def test_without_a_model_the_wish_is_a_mistake_of_the_caller(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         with pytest.raises(BadRequest) as caught:
             await stores.search.run("default", QUESTION)
     assert caught.value.code == "reranker_not_configured"

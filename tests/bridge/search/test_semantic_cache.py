@@ -9,7 +9,8 @@ from servers.bridge.search.semantic_cache import (
     SemanticCache,
     same_question,
 )
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.services import Services, open_services
+from tests.bridge.deadlines import open_without_deadlines
 from tools.schema import Document, Language, SearchRequest, SearchResponse
 from tools.settings import Settings
 
@@ -63,12 +64,12 @@ def request(query: str, collection: str, **options: object) -> SearchRequest:
     return SearchRequest.model_validate({"query": query, "collection": collection, **options})
 
 
-async def asked(stores: Stores, query: str, collection: str, **options: object) -> SearchResponse:
+async def asked(stores: Services, query: str, collection: str, **options: object) -> SearchResponse:
     return await stores.search.run("default", request(query, collection, **options))
 
 
 async def test_the_same_question_in_other_words_is_answered_from_the_cache(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_without_deadlines(graph) as stores:
         await stores.ingest.upsert("default", "near", [POOL])
         first = await asked(stores, ASKED, "near")
         again = await asked(stores, AGAIN, "near")
@@ -79,7 +80,7 @@ async def test_the_same_question_in_other_words_is_answered_from_the_cache(graph
 
 
 async def test_another_number_parameter_tenant_or_version_is_never_answered_from_it(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_without_deadlines(graph) as stores:
         await stores.ingest.upsert("default", "far", [POOL])
         await stores.ingest.upsert("other", "far", [POOL])
         spanish = "¿Cuántos modelos carga la pool con 3 nodos?"
@@ -96,7 +97,7 @@ async def test_another_number_parameter_tenant_or_version_is_never_answered_from
 
 async def test_it_can_be_switched_off_and_what_it_remembers_is_bounded(graph: Settings) -> None:
     vector = np.array([1.0, 0.0])
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         cache = stores.search.semantic_cache
         for number in range(BUCKET_SIZE + 5):
             await cache.remember("capibara6:test:near:bounded", f"question {number}", vector)
@@ -110,7 +111,7 @@ async def test_it_can_be_switched_off_and_what_it_remembers_is_bounded(graph: Se
     "planted", [b"", b"{", b"null", b"[]", b'{"query": 1, "vector": "AAAA"}', b"\x80\x04"]
 )
 async def test_a_foreign_value_among_the_remembered_is_passed_by(graph: Settings, planted: bytes) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         key = "capibara6:test:near:planted"
         await stores.redis.connection.rpush(key, planted)
         assert await stores.search.semantic_cache.latest(key) == []

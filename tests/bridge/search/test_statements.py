@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.services import Services, open_services
 from servers.bridge.text.title_names import name_of
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
@@ -38,7 +38,7 @@ class Statements:
 
 
 @asynccontextmanager
-async def logged(stores: Stores) -> AsyncIterator[Statements]:
+async def logged(stores: Services) -> AsyncIterator[Statements]:
     """The statements that are sent within the block."""
     found, execute = Statements(), stores.nebula.execute
 
@@ -60,7 +60,7 @@ async def logged(stores: Stores) -> AsyncIterator[Statements]:
 
 async def asked(graph: Settings, collection: str, query: str, *documents: Document) -> Statements:
     """What a first search of a collection of `documents` sends; it finds them all."""
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         stores.search.retrievers.deadline_s = 60.0  # a busy machine costs no retriever
         await stores.ingest.upsert("default", collection, documents)
         async with logged(stores) as found:
