@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 RESTART = 0.3
-"""One minus the damping factor. @@RESTART@@"""
+"""One minus the damping factor. .15: HotpotQA-100 +.002, XQuAD-en -.003 nDCG@10; .5: -.006, no difference."""
 SELF_LOOP = 0.5
 """The weight of a node's edge to itself. None: HotpotQA-100 -.004, XQuAD-en -.007 nDCG@10; 1: +.001, no
 difference."""
 ITERATIONS = 10
-"""Each leaves (1 - RESTART) of the distance to the limit: 3 % of it are left. @@ITER@@"""
+"""Each leaves (1 - RESTART) of the distance to the limit: 3 % of it are left. 3 or 30: no difference."""
 
 Adjacency = Mapping[str, Mapping[str, float]]
 """Weights (positive) of the edges from each node, by target."""
