@@ -54,7 +54,7 @@ Call = Callable[[], Awaitable[object]]
 
 @asynccontextmanager
 async def bare_calls(stores: Services, settings: Settings) -> AsyncIterator[dict[str, Call]]:
-    place = stores.repository.place("default", "bench")
+    location = stores.repository.location("default", "bench")
     fields = [name for name in OUTPUT_FIELDS if name != "heading"]
     async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
 
@@ -63,7 +63,7 @@ async def bare_calls(stores: Services, settings: Settings) -> AsyncIterator[dict
 
         async def milvus() -> object:
             found = await stores.milvus.client.search(
-                place.physical, data=[VECTOR], anns_field="dense", limit=10, output_fields=fields
+                location.physical, data=[VECTOR], anns_field="dense", limit=10, output_fields=fields
             )
             return [dict(hit["entity"]) for hit in found[0]]
 

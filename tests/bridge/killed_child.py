@@ -86,8 +86,8 @@ def arm(stores: Services, point: Point) -> None:
         "nebula": stores.nebula,
         "extractions": stores.ingest.extractions,
     }
-    place, _, verb = point.name.partition(".")
-    owner: Any = owners[place]
+    name, _, verb = point.name.partition(".")
+    owner: Any = owners[name]
     real, calls = getattr(owner, verb), 0
 
     async def last(*given: Any, **named: Any) -> Any:
@@ -130,8 +130,8 @@ def _delete(document_id: str) -> Step:
 
 def _extract(document_id: str, relation: str) -> Step:
     async def step(stores: Services, collection: str) -> None:
-        place = await stores.repository.where("default", collection)
-        row, chunks = await stores.repository.document(place, document_id)
+        location = await stores.repository.where("default", collection)
+        row, chunks = await stores.repository.document(location, document_id)
         key = chunks[0].id
         found = Extraction(
             extractor="llm:test:v1",
@@ -139,6 +139,6 @@ def _extract(document_id: str, relation: str) -> Step:
             entities=[ExtractedEntity(name="Page number 1", kind="page", chunk_id=key)],
             relations=[ExtractedRelation(subject="Ada", relation=relation, object="Eva", chunk_id=key)],
         )
-        await stores.ingest.extractions.put(place, document_id, found)
+        await stores.ingest.extractions.put(location, document_id, found)
 
     return step

@@ -14,9 +14,9 @@ MOST = 10_000
 
 async def snapshot(stores: Services, collection: str, tenant: str = "default") -> dict[str, Any]:
     """`postgres`, `milvus` and `graph`, each a sorted list; ids are told as document and text."""
-    place = await stores.repository.where(tenant, collection)
-    documents, _ = await stores.repository.documents(place)
-    _, chunks = await stores.repository.rows_of(place, [row.id for row in documents])
+    location = await stores.repository.where(tenant, collection)
+    documents, _ = await stores.repository.documents(location)
+    _, chunks = await stores.repository.rows_of(location, [row.id for row in documents])
     rows = [row for held in chunks.values() for row in held]
     told = {row.id: f"{row.document_id}: {row.heading} {row.text}" for row in rows}
     postgres = [
@@ -28,7 +28,7 @@ async def snapshot(stores: Services, collection: str, tenant: str = "default") -
         "unfinished": sorted(
             row.id for row in await stores.repository.unfinished() if row.collection == collection
         ),
-        "milvus": await _milvus(stores, place.physical, told),
+        "milvus": await _milvus(stores, location.physical, told),
         "graph": await _graph(stores, space_name(tenant, collection), told),
     }
 

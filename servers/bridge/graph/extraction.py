@@ -53,25 +53,27 @@ class Extractions:
     def __init__(self, repository: Repository, titles: TitleIndex, graph: KnowledgeGraph) -> None:
         self.repository, self.titles, self.graph = repository, titles, graph
 
-    async def put(self, place: Location, document_id: str, found: Extraction) -> StoredExtraction:
+    async def put(self, location: Location, document_id: str, found: Extraction) -> StoredExtraction:
         """Replace what this extractor had found; the same again changes nothing.
 
         Raises DocumentNotFound, ChunkNotFound, DocumentChanged."""
-        async with self.repository.locked(place, [document_id]):
-            document, chunks = await self.repository.document(place, document_id)
+        async with self.repository.locked(location, [document_id]):
+            document, chunks = await self.repository.document(location, document_id)
             check(found, document, chunks)
-            stored = (await self._rows(place, [document_id], extractor=found.extractor)).get(document_id, [])
-            row = row_of(place, document_id, found)
+            stored = (await self._rows(location, [document_id], extractor=found.extractor)).get(
+                document_id, []
+            )
+            row = row_of(location, document_id, found)
             changed = not any(same_findings(row, item) for item in stored)
             if changed:
                 await self._mark(stored, state=PENDING)
                 for item in stored:
-                    await self._unlink(place, item)
+                    await self._unlink(location, item)
                 await self._save(row)
-                await self._link(place, row, document, chunks)
+                await self._link(location, row, document, chunks)
                 await self._mark([row], state=DONE)
-                await self.repository.bump(place)
-        collection = await self.repository.collection(place.tenant, place.collection)
+                await self.repository.bump(location)
+        collection = await self.repository.collection(location.tenant, location.collection)
         return {
             "id": document_id,
             "extractor": found.extractor,
@@ -81,9 +83,9 @@ class Extractions:
             "collection_version": collection.version if collection else 0,
         }
 
-    async def ran(self, place: Location, documents: Sequence[DocumentRow]) -> dict[str, list[str]]:
+    async def ran(self, location: Location, documents: Sequence[DocumentRow]) -> dict[str, list[str]]:
         """The names of the extractors that have read each document as it is now, by document id."""
-        stored = await self._rows(place, [row.id for row in documents])
+        stored = await self._rows(location, [row.id for row in documents])
         return {
             row.id: [BUILT_IN] * row.in_graph
             + sorted(
@@ -94,10 +96,10 @@ class Extractions:
             for row in documents
         }
 
-    async def drop(self, place: Location, keep: Mapping[str, tuple[str, set[str]]]) -> None:
+    async def drop(self, location: Location, keep: Mapping[str, tuple[str, set[str]]]) -> None:
         """Remove what was found in these documents, unless it is of the content hash and the passages (ids)
         that `keep` names by document id."""
-        stored = await self._rows(place, list(keep)) if keep else {}
+        stored = await self._rows(location, list(keep)) if keep else {}
         stale = [
             row for rows in stored.values() for row in rows if not is_current(row, *keep[row.document_id])
         ]
@@ -105,7 +107,7 @@ class Extractions:
             return
         await self._mark(stale, state=PENDING)
         for row in stale:
-            await self._unlink(place, row)
+            await self._unlink(location, row)
         async with self.repository.postgres.session() as session:
             for row in stale:
                 await session.execute(delete(ExtractionRow).where(*_key(row)))
@@ -116,34 +118,34 @@ class Extractions:
         async with self.repository.postgres.session() as session:
             rows = list(await session.scalars(pending))
         for row in rows:
-            place = self.repository.place(row.tenant, row.collection)
-            async with self.repository.locked(place, [row.document_id]):
-                await self._repair(place, row.document_id, row.extractor)
+            location = self.repository.location(row.tenant, row.collection)
+            async with self.repository.locked(location, [row.document_id]):
+                await self._repair(location, row.document_id, row.extractor)
         return len(rows)
 
-    async def _repair(self, place: Location, document_id: str, extractor: str) -> None:
-        stored = (await self._rows(place, [document_id], extractor=extractor)).get(document_id, [])
-        documents, chunks = await self.repository.rows_of(place, [document_id])
+    async def _repair(self, location: Location, document_id: str, extractor: str) -> None:
+        stored = (await self._rows(location, [document_id], extractor=extractor)).get(document_id, [])
+        documents, chunks = await self.repository.rows_of(location, [document_id])
         document = documents.get(document_id)
         present = [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
         if document is None or document.state != DONE:
             return
         ids = {chunk.id for chunk in present}
-        await self.drop(place, {document_id: (document.content_hash, ids)})
+        await self.drop(location, {document_id: (document.content_hash, ids)})
         for row in stored:
             if row.state == PENDING and is_current(row, document.content_hash, ids):
-                await self._unlink(place, row)
-                await self._link(place, row, document, present)
+                await self._unlink(location, row)
+                await self._link(location, row, document, present)
                 await self._mark([row], state=DONE)
 
     async def _link(
-        self, place: Location, row: ExtractionRow, document: DocumentRow, chunks: Sequence[ChunkRow]
+        self, location: Location, row: ExtractionRow, document: DocumentRow, chunks: Sequence[ChunkRow]
     ) -> None:
         """Write the edges of one extraction, and names for what they reach."""
-        space, rank = space_name(place.tenant, place.collection), rank_of(row.extractor)
+        space, rank = space_name(location.tenant, location.collection), rank_of(row.extractor)
         language: Language = "es" if document.language == "es" else "en"
         edges = edges_of(row)
-        mentions = await self._mentions(place, row, document, chunks, language)
+        mentions = await self._mentions(location, row, document, chunks, language)
         await self.graph.ensure(space)
         await self.graph.each(
             space, "INSERT EDGE names(weight) VALUES", [f"{item}:(1.0)" for item in edges.names]
@@ -160,7 +162,7 @@ class Extractions:
 
     async def _mentions(
         self,
-        place: Location,
+        location: Location,
         row: ExtractionRow,
         document: DocumentRow,
         chunks: Sequence[ChunkRow],
@@ -169,17 +171,17 @@ class Extractions:
         """`(passage id, name)` of passages that speak of another document's title without writing it so."""
         written = {chunk.id: names_in(chunk.text, language) for chunk in chunks}
         named = {(item["chunk_id"], name_of(item["name"], language)) for item in row.entities}
-        titles = await self.titles.known(place, {name for _, name in named if name})
+        titles = await self.titles.known(location, {name for _, name in named if name})
         return sorted(
             (chunk, name)
             for chunk, name in named
             if name in titles and name != document.name and name not in written[chunk]
         )
 
-    async def _unlink(self, place: Location, row: ExtractionRow) -> None:
+    async def _unlink(self, location: Location, row: ExtractionRow) -> None:
         """Remove the edges of one extraction, in whichever language its document was, and what they alone
         reached."""
-        space, rank = space_name(place.tenant, place.collection), rank_of(row.extractor)
+        space, rank = space_name(location.tenant, location.collection), rank_of(row.extractor)
         edges = edges_of(row)
         languages: tuple[Language, ...] = ("es", "en")
         named = {
@@ -193,16 +195,16 @@ class Extractions:
         await self.graph.each(space, "DELETE EDGE related", list(edges.related))
         await self.graph.each(space, "DELETE EDGE mentions", sorted(mentions))
         await self.graph.sweep(space, edges.things)
-        titles = await self.titles.known(place, {name for _, name in named})
+        titles = await self.titles.known(location, {name for _, name in named})
         await self.graph.count(space, sorted(titles), fewer=True)
 
     async def _rows(
-        self, place: Location, ids: Sequence[str], *, extractor: str | None = None
+        self, location: Location, ids: Sequence[str], *, extractor: str | None = None
     ) -> dict[str, list[ExtractionRow]]:
         """Rows of documents by document id, of one extractor or all."""
         query = select(ExtractionRow).where(
-            col(ExtractionRow.tenant) == place.tenant,
-            col(ExtractionRow.collection) == place.collection,
+            col(ExtractionRow.tenant) == location.tenant,
+            col(ExtractionRow.collection) == location.collection,
             col(ExtractionRow.document_id).in_(ids),
         )
         if extractor is not None:

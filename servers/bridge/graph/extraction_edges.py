@@ -54,7 +54,7 @@ def edges_of(row: ExtractionRow) -> ExtractionEdges:
     return ExtractionEdges(things, names, related)
 
 
-def row_of(place: Location, document_id: str, found: Extraction) -> ExtractionRow:
+def row_of(location: Location, document_id: str, found: Extraction) -> ExtractionRow:
     """The row of an extraction, without repetitions and empty names, in one order: equal findings are equal
     rows."""
     entities = {
@@ -68,8 +68,8 @@ def row_of(place: Location, document_id: str, found: Extraction) -> ExtractionRo
     for item in entities.values():
         item["kind"] = item["kind"] if normal(item["kind"] or "") else None
     return ExtractionRow(
-        tenant=place.tenant,
-        collection=place.collection,
+        tenant=location.tenant,
+        collection=location.collection,
         document_id=document_id,
         extractor=found.extractor,
         content_hash=found.content_hash,

@@ -33,7 +33,7 @@ class Removal:
 
     async def remove(
         self,
-        place: Location,
+        location: Location,
         passages: Sequence[str],
         documents: Sequence[str],
         *,
@@ -44,9 +44,9 @@ class Removal:
         edge reaches any more: things without a passage, and titles, of theirs or among `names`, that no
         document has now."""
         given = {name for name in names if name}
-        if not (passages or whole or given - await self.titles.known(place, given)):
+        if not (passages or whole or given - await self.titles.known(location, given)):
             return
-        space = space_name(place.tenant, place.collection)
+        space = space_name(location.tenant, location.collection)
         await self.graph.ensure(space)
         owners = [document_vertex(key) for key in documents]
         linked = await self.graph.go(space, passages, "about, mentions, names", COLUMNS)
@@ -56,7 +56,7 @@ class Removal:
         )
         await self.graph.each(space, "INSERT EDGE leaving() VALUES", [edge(*note) for note in notes])
         await self._delete(space, passages)
-        await self._sweep(place, space, {key: name for _, key, _, name in (*linked, *noted)}, given)
+        await self._sweep(location, space, {key: name for _, key, _, name in (*linked, *noted)}, given)
         if whole:
             await self._delete(space, owners)
         else:
@@ -64,11 +64,11 @@ class Removal:
             edges = [ranked_edge(owner, key, 0) for owner, key in done]
             await self.graph.each(space, "DELETE EDGE leaving", edges)
 
-    async def _sweep(self, place: Location, space: str, left: dict[str, object], given: set[str]) -> None:
+    async def _sweep(self, location: Location, space: str, left: dict[str, object], given: set[str]) -> None:
         """Remove of `left` (names by vertex id) and of the titles `given` what nothing reaches; count the
         rest."""
         titles = given | {str(name) for key, name in left.items() if is_title(key, name)}
-        names = left | await self._retired(place, space, titles)
+        names = left | await self._retired(location, space, titles)
         swept = await self.graph.sweep(space, names)
         kept = {str(name) for key, name in names.items() if is_title(key, name) and key not in swept}
         await self.graph.count(space, sorted(kept), fewer=True)
@@ -77,15 +77,15 @@ class Removal:
         for batch in batches(vertices, BATCH):
             await self.graph.execute(space, f"DELETE VERTEX {id_list(batch)} WITH EDGE")
 
-    async def _retired(self, place: Location, space: str, titles: set[str]) -> dict[str, object]:
+    async def _retired(self, location: Location, space: str, titles: set[str]) -> dict[str, object]:
         """Those of `titles` that no document has now, names by vertex id; nobody mentions them any more."""
-        retired = titles - await self.titles.known(place, titles)
+        retired = titles - await self.titles.known(location, titles)
         starts = sorted(map(vertex, retired))
         mentioning = await self.graph.go(space, starts, "mentions REVERSELY", f"{ENDPOINTS}, rank(edge) AS r")
         gone = [ranked_edge(one, two, rank) for one, two, rank in mentioning]
         await self.graph.each(space, "DELETE EDGE mentions", gone)
         # Whom another writer has given one meanwhile is mentioned as before.
-        taken = sorted(await self.titles.known(place, retired))
-        links = [edge(chunk, vertex(name)) for chunk, name in await self.titles.mentioning(place, taken)]
+        taken = sorted(await self.titles.known(location, retired))
+        links = [edge(chunk, vertex(name)) for chunk, name in await self.titles.mentioning(location, taken)]
         await self.graph.each(space, "INSERT EDGE mentions() VALUES", links)
         return {vertex(name): name for name in retired}

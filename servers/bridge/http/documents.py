@@ -78,9 +78,9 @@ async def documents(
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> DocumentList:
     """One page of a collection's finished documents, in order of id."""
-    place = services.repository.place(tenant, collection)
-    rows, total = await services.repository.documents(place, limit=limit, offset=offset)
-    ran = await services.ingest.extractions.ran(place, rows)
+    location = services.repository.location(tenant, collection)
+    rows, total = await services.repository.documents(location, limit=limit, offset=offset)
+    ran = await services.ingest.extractions.ran(location, rows)
     views = [DocumentView(**row.model_dump(), metadata=row.meta, extractors=ran[row.id]) for row in rows]
     return DocumentList(documents=views, total=total)
 
@@ -90,9 +90,9 @@ async def document(
     document_id: str, services: ServicesDep, tenant: ReadTenant, collection: InCollection = "capibara6"
 ) -> DocumentView:
     """One document with its passages in order."""
-    place = services.repository.place(tenant, collection)
-    row, chunks = await services.repository.document(place, document_id)
-    ran = await services.ingest.extractions.ran(place, [row])
+    location = services.repository.location(tenant, collection)
+    row, chunks = await services.repository.document(location, document_id)
+    ran = await services.ingest.extractions.ran(location, [row])
     passages = [
         PassageView(id=chunk.id, position=chunk.position, heading=chunk.heading, text=chunk.text)
         for chunk in chunks
@@ -109,8 +109,8 @@ async def put_graph(
     collection: InCollection = "capibara6",
 ) -> ExtractionReport:
     """Replace what one extractor found in a document, as it was when it had `content_hash`."""
-    place = services.repository.place(tenant, collection)
-    return ExtractionReport(**await services.ingest.extractions.put(place, document_id, body))
+    location = services.repository.location(tenant, collection)
+    return ExtractionReport(**await services.ingest.extractions.put(location, document_id, body))
 
 
 @router.delete("/documents/{document_id:path}", tags=["documents"])

@@ -49,17 +49,17 @@ async def insert_vectors(services: Services, tenant: str, body: MilvusInsert) ->
     """Write rows `{id, text, dense?, title?, source?, document_id?, language?, metadata?}`; how many.
 
     Raises BadRequest `invalid_row`."""
-    place = await services.repository.where(tenant, body.collection)
-    embedder = services.embedders.get(place.embedder or None)
-    await services.repository.ensure(place)
-    await services.milvus.ensure(place.physical, dimensions=embedder.dimensions)
+    location = await services.repository.where(tenant, body.collection)
+    embedder = services.embedders.get(location.embedder or None)
+    await services.repository.ensure(location)
+    await services.milvus.ensure(location.physical, dimensions=embedder.dimensions)
     rows = [_row(tenant, number, row) for number, row in enumerate(body.rows)]
     missing = [row for row in rows if row["dense"] is None]
     vectors = await embedder.embed([row["text"] for row in missing]) if missing else []
     for row, vector in zip(missing, vectors, strict=True):
         row["dense"] = vector
-    await services.milvus.upsert(place.physical, rows)
-    await services.repository.bump(place)
+    await services.milvus.upsert(location.physical, rows)
+    await services.repository.bump(location)
     return len(rows)
 
 

@@ -49,8 +49,8 @@ class Collections:
         """The collection, and whether it is new. Raises Conflict when it has another embedder already,
         BadRequest for an embedder that is not here."""
         chosen = self.embedders.requested(embedder)
-        place = self.repository.place(tenant, name, chosen.name, chosen.dimensions)
-        made = await self.repository.ensure(place, languages=languages, dimensions=chosen.dimensions)
+        location = self.repository.location(tenant, name, chosen.name, chosen.dimensions)
+        made = await self.repository.ensure(location, languages=languages, dimensions=chosen.dimensions)
         row = await self.repository.collection(tenant, name)
         assert row is not None, "it was made or was there"
         if not made and embedder is not None and row.embedder != chosen.name:

@@ -26,9 +26,9 @@ class Reconciler:
         self.repository, self.milvus = repository, milvus
         self.orphans: dict[tuple[str, str], dict[str, str]] = {}
 
-    def report(self, place: Location, orphans: Mapping[str, str]) -> None:
+    def report(self, location: Location, orphans: Mapping[str, str]) -> None:
         """Remember passages that no document has (document id by passage id) for `sweep`."""
-        self.orphans.setdefault((place.tenant, place.collection), {}).update(orphans)
+        self.orphans.setdefault((location.tenant, location.collection), {}).update(orphans)
 
     async def sweep(self) -> int:
         """Delete the orphans that were reported, how many; a document that is being written is asked again
@@ -36,9 +36,9 @@ class Reconciler:
         count = 0
         while self.orphans:
             (tenant, collection), orphans = self.orphans.popitem()
-            place = self.repository.place(tenant, collection)
+            location = self.repository.location(tenant, collection)
             for document_id in sorted(set(orphans.values())):
-                async with self.repository.locked(place, [document_id]) as now:
+                async with self.repository.locked(location, [document_id]) as now:
                     ids = {key for key, owner in orphans.items() if owner == document_id}
                     gone = sorted(ids - await self._present(now, document_id))
                     await self.milvus.delete(now.physical, gone)
@@ -47,21 +47,21 @@ class Reconciler:
 
     async def mark_lost(self, tenant: str, collection: str) -> int:
         """How many passages Milvus lost; their documents are marked for `Pipeline.repair`."""
-        place = await self.repository.where(tenant, collection)
+        location = await self.repository.where(tenant, collection)
         last, lost = "", 0
-        while rows := await self._page(place, last):
+        while rows := await self._page(location, last):
             last = rows[-1][0]
-            found = await self.milvus.get(place.physical, [key for key, _ in rows], fields=["id"])
+            found = await self.milvus.get(location.physical, [key for key, _ in rows], fields=["id"])
             missing = [(key, owner) for key, owner in rows if key not in found]
-            await self._mark(place, missing)
+            await self._mark(location, missing)
             lost += len(missing)
         return lost
 
-    async def _page(self, place: Location, last: str) -> list[tuple[str, str]]:
+    async def _page(self, location: Location, last: str) -> list[tuple[str, str]]:
         """Passage and document ids of the next written passages after `last`, by passage id."""
         query = (
             select(col(ChunkRow.id), col(ChunkRow.document_id))
-            .where(col(ChunkRow.tenant) == place.tenant, col(ChunkRow.collection) == place.collection)
+            .where(col(ChunkRow.tenant) == location.tenant, col(ChunkRow.collection) == location.collection)
             .where(col(ChunkRow.state) == DONE, col(ChunkRow.id) > last)
             .order_by(col(ChunkRow.id))
             .limit(PAGE)
@@ -69,7 +69,7 @@ class Reconciler:
         async with self.repository.postgres.session() as session:
             return [(key, owner) for key, owner in await session.execute(query)]
 
-    async def _mark(self, place: Location, missing: Sequence[tuple[str, str]]) -> None:
+    async def _mark(self, location: Location, missing: Sequence[tuple[str, str]]) -> None:
         """Mark passages and their documents (ids) as not yet written."""
         if not missing:
             return
@@ -83,13 +83,14 @@ class Reconciler:
             await session.execute(
                 update(DocumentRow)
                 .where(
-                    col(DocumentRow.tenant) == place.tenant, col(DocumentRow.collection) == place.collection
+                    col(DocumentRow.tenant) == location.tenant,
+                    col(DocumentRow.collection) == location.collection,
                 )
                 .where(col(DocumentRow.id).in_(owners), col(DocumentRow.state) == DONE)
                 .values(state=PENDING)
             )
 
-    async def _present(self, place: Location, document_id: str) -> set[str]:
+    async def _present(self, location: Location, document_id: str) -> set[str]:
         """The passages (ids) that a document has, or is about to have."""
-        _, chunks = await self.repository.rows_of(place, [document_id])
+        _, chunks = await self.repository.rows_of(location, [document_id])
         return {row.id for row in chunks.get(document_id, []) if row.state != STALE}

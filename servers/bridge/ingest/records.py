@@ -15,14 +15,14 @@ HEADING_CHARS = 2_000
 
 
 def milvus_row(
-    place: Location, document_id: str, chunk: ChunkRow, vector: np.ndarray, attributes: JsonObject
+    location: Location, document_id: str, chunk: ChunkRow, vector: np.ndarray, attributes: JsonObject
 ) -> JsonObject:
     """One row of Milvus: a chunk, its vector (float32, length 1) and its document's attributes: language,
     title, source, metadata."""
     return {
         "id": chunk.id,
         "document_id": document_id,
-        "tenant": place.tenant,
+        "tenant": location.tenant,
         "heading": chunk.heading[:HEADING_CHARS],
         "text": chunk.text,
         "tokens": chunk.tokens.encode()[:TEXT_BYTES].decode(errors="ignore"),
@@ -32,12 +32,12 @@ def milvus_row(
 
 
 def milvus_rows(
-    place: Location, plans: Sequence[Plan], vectors: Mapping[str, np.ndarray]
+    location: Location, plans: Sequence[Plan], vectors: Mapping[str, np.ndarray]
 ) -> list[JsonObject]:
     """The rows of Milvus that `plans` have to write; `vectors` by chunk id."""
     return [
         milvus_row(
-            place,
+            location,
             item.document.id,
             row,
             vectors[row.id],

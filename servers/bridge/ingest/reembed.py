@@ -43,7 +43,7 @@ Report = Callable[[int, int], Awaitable[None]]
 class Copy:
     """The new collection and what has been copied into it: fingerprint and passage ids by document id."""
 
-    place: Location
+    location: Location
     embedder: Embedder
     copied: dict[str, tuple[str, list[str]]] = field(default_factory=dict[str, tuple[str, list[str]]])
 
@@ -58,9 +58,9 @@ class Reembedding:
 
     async def begin(self, tenant: str, name: str) -> int:
         """How many documents there are to copy. Raises CollectionNotFound, Conflict."""
-        place = await self._place(tenant, name)
-        await self._check_explained(place)
-        return (await self.repository.documents(place, limit=1))[1]
+        location = await self._place(tenant, name)
+        await self._check_explained(location)
+        return (await self.repository.documents(location, limit=1))[1]
 
     async def run(self, tenant: str, name: str, embedder: str | None, report: Report) -> int:
         """Copy, swap, drop; the collection's new version. Without `embedder` it is the default one."""
@@ -101,7 +101,7 @@ class Reembedding:
     async def _pass(self, copy: Copy, report: Report) -> int:
         """Copy every document that is not in the copy as it is now; how many there were."""
         changed, last, seen = 0, "", set[str]()
-        while page := await self._page(copy.place, last):
+        while page := await self._page(copy.location, last):
             last = page[-1].id
             seen |= {row.id for row in page}
             stale = [row for row in page if copy.copied.get(row.id, ("",))[0] != _fingerprint(row)]
@@ -109,12 +109,12 @@ class Reembedding:
             changed += len(stale)
             await report(len(seen), max(len(seen), len(copy.copied)))
         for gone in [key for key in copy.copied if key not in seen]:
-            await self.milvus.delete(copy.place.physical, copy.copied.pop(gone)[1])
+            await self.milvus.delete(copy.location.physical, copy.copied.pop(gone)[1])
             changed += 1
         return changed
 
     async def _copy(self, copy: Copy, documents: Sequence[DocumentRow]) -> None:
-        _, chunks = await self.repository.rows_of(copy.place, [row.id for row in documents])
+        _, chunks = await self.repository.rows_of(copy.location, [row.id for row in documents])
         work = [
             (row, chunk)
             for row in documents
@@ -126,16 +126,16 @@ class Reembedding:
             texts = [embedding_text(row.title, chunk.heading, chunk.text) for row, chunk in part]
             vectors = await copy.embedder.embed(texts)
             rows = [
-                milvus_row(copy.place, row.id, chunk, vector, _attributes(row))
+                milvus_row(copy.location, row.id, chunk, vector, _attributes(row))
                 for (row, chunk), vector in zip(part, vectors, strict=True)
             ]
-            await self.milvus.write(copy.place.physical, rows)
+            await self.milvus.write(copy.location.physical, rows)
         now: dict[str, list[str]] = {row.id: [] for row in documents}
         for row, chunk in work:
             now[row.id].append(chunk.id)
         for row in documents:
             before = copy.copied.get(row.id, ("", []))[1]
-            await self.milvus.delete(copy.place.physical, sorted(set(before) - set(now[row.id])))
+            await self.milvus.delete(copy.location.physical, sorted(set(before) - set(now[row.id])))
             copy.copied[row.id] = (_fingerprint(row), now[row.id])
 
     async def _swap(self, old: Location, copy: Copy, report: Report) -> int:
@@ -152,21 +152,23 @@ class Reembedding:
                     col(DocumentRow.collection) == old.collection,
                     col(DocumentRow.versions) == old.versions,
                 )
-                .values(versions=copy.place.versions)
+                .values(versions=copy.location.versions)
             )
             row = await session.get(CollectionRow, (old.tenant, old.collection), with_for_update=True)
             if row is None:
                 raise CollectionNotFound(f"there is no collection {old.collection}", source="bridge")
-            row.physical, row.embedder = copy.place.physical, copy.embedder.name
+            row.physical, row.embedder = copy.location.physical, copy.embedder.name
             row.dimensions = copy.embedder.dimensions
             row.version += 1
             return row.version
 
-    async def _page(self, place: Location, last: str) -> list[DocumentRow]:
+    async def _page(self, location: Location, last: str) -> list[DocumentRow]:
         """The next documents after the id `last`, by id."""
         query = (
             select(DocumentRow)
-            .where(col(DocumentRow.tenant) == place.tenant, col(DocumentRow.collection) == place.collection)
+            .where(
+                col(DocumentRow.tenant) == location.tenant, col(DocumentRow.collection) == location.collection
+            )
             .where(col(DocumentRow.id) > last)
             .order_by(col(DocumentRow.id))
             .limit(PAGE)
@@ -179,12 +181,12 @@ class Reembedding:
             raise CollectionNotFound(f"there is no collection {name}", param="collection", source="bridge")
         return await self.repository.where(tenant, name)
 
-    async def _check_explained(self, place: Location) -> None:
+    async def _check_explained(self, location: Location) -> None:
         """Rows that were inserted at Milvus' own door are in no document: they would be lost."""
-        mine = (col(ChunkRow.tenant) == place.tenant, col(ChunkRow.collection) == place.collection)
+        mine = (col(ChunkRow.tenant) == location.tenant, col(ChunkRow.collection) == location.collection)
         async with self.repository.postgres.session() as session:
             count = await session.scalar(select(func.count()).select_from(ChunkRow).where(*mine))
-        if await self.milvus.count(place.physical) > (count or 0):
+        if await self.milvus.count(location.physical) > (count or 0):
             raise Conflict("the collection holds rows of no document", param="collection", source="bridge")
 
     async def _used(self) -> set[str]:

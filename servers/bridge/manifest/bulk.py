@@ -45,10 +45,12 @@ BATCH_ROWS = 500
 """Chunks a statement: their texts travel in one parameter."""
 
 
-async def put_documents(session: AsyncSession, place: Location, plans: Sequence[Plan], *, state: str) -> None:
+async def put_documents(
+    session: AsyncSession, location: Location, plans: Sequence[Plan], *, state: str
+) -> None:
     """Insert or replace the documents of `plans` in this `state`, as not yet in the graph."""
     if plans:
-        rows = [_document(place, plan, state) for plan in plans]
+        rows = [_document(location, plan, state) for plan in plans]
         await session.execute(_UPSERT_DOCUMENTS, {"rows": json.dumps(rows)})
 
 
@@ -62,11 +64,11 @@ async def put_chunks(session: AsyncSession, chunks: Sequence[ChunkRow], *, state
         await session.execute(_UPSERT_CHUNKS, {"rows": json.dumps(rows)})
 
 
-def _document(place: Location, plan: Plan, state: str) -> JsonObject:
+def _document(location: Location, plan: Plan, state: str) -> JsonObject:
     document = plan.document
     return {
-        "tenant": place.tenant,
-        "collection": place.collection,
+        "tenant": location.tenant,
+        "collection": location.collection,
         "id": document.id,
         "content_hash": plan.content_hash,
         "attributes_hash": plan.attributes_hash,
@@ -75,7 +77,7 @@ def _document(place: Location, plan: Plan, state: str) -> JsonObject:
         "source": document.source,
         "language": plan.language,
         "state": state,
-        "versions": place.versions,
+        "versions": location.versions,
         "chunks": len(plan.rows),
         "in_graph": False,
         "metadata": document.metadata,

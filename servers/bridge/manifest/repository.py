@@ -45,7 +45,7 @@ class Repository:
         self.embedder, self.dimensions = embedder, dimensions
         self.analyzed = self.unanalyzed = 0
 
-    def place(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Location:
+    def location(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Location:
         """Where a new collection goes: known without asking anybody."""
         embedder, dimensions = embedder or self.embedder, dimensions or self.dimensions
         key = f"{tenant}\x1f{embedder}\x1f{dimensions}"
@@ -57,7 +57,7 @@ class Repository:
     async def where(self, tenant: str, collection: str) -> Location:
         """Where a collection is now, with the embedder that it has; where it would go when there is none."""
         row = await self.collection(tenant, collection)
-        return place_of(row) if row else self.place(tenant, collection)
+        return location_of(row) if row else self.location(tenant, collection)
 
     async def collection(self, tenant: str, name: str) -> CollectionRow | None:
         """A collection's row; None when there is none."""
@@ -73,13 +73,13 @@ class Repository:
             found = await session.scalars(select(CollectionRow).where(col(CollectionRow.tenant) == tenant))
             return list(found)
 
-    async def ensure(self, place: Location, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
+    async def ensure(self, location: Location, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
         """The collection's row, made when it is missing; True when this call made it."""
         values = {
-            "tenant": place.tenant,
-            "name": place.collection,
-            "physical": place.physical,
-            "embedder": place.embedder or self.embedder,
+            "tenant": location.tenant,
+            "name": location.collection,
+            "physical": location.physical,
+            "embedder": location.embedder or self.embedder,
             "dimensions": dimensions or self.dimensions,
             "languages": sorted(languages),
             "version": 0,
@@ -89,29 +89,29 @@ class Repository:
             return await session.scalar(new.returning(col(CollectionRow.name))) is not None
 
     @asynccontextmanager
-    async def locked(self, place: Location, ids: Sequence[str]) -> AsyncIterator[Location]:
+    async def locked(self, location: Location, ids: Sequence[str]) -> AsyncIterator[Location]:
         """Nobody else writes these documents within the block, nor moves the collection from where it is.
 
-        Locks are taken in one order by all, so there is no deadlock. Yields the place as it is under the
+        Locks are taken in one order by all, so there is no deadlock. Yields the location as it is under the
         lock, which times out after a minute."""
-        keys = sorted({lock_key(place, item) for item in ids})
+        keys = sorted({lock_key(location, item) for item in ids})
         async with self.postgres.session() as session:
             await session.execute(text("SET LOCAL lock_timeout = '60s'"))
-            await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(place)})
+            await session.execute(text(_LOCK_COLLECTION), {"key": lock_key(location)})
             await session.execute(text(_LOCK), {"keys": keys})
-            yield await self.where(place.tenant, place.collection)
+            yield await self.where(location.tenant, location.collection)
 
     async def rows_of(
-        self, place: Location, ids: Sequence[str]
+        self, location: Location, ids: Sequence[str]
     ) -> tuple[dict[str, DocumentRow], dict[str, list[ChunkRow]]]:
         """Documents by id, and their chunks in order by document id; in whatever state they are."""
         async with self.postgres.session() as session:
             documents = await session.scalars(
-                select(DocumentRow).where(*_scope(DocumentRow, place), _any(col(DocumentRow.id), ids))
+                select(DocumentRow).where(*_scope(DocumentRow, location), _any(col(DocumentRow.id), ids))
             )
             chunks = await session.scalars(
                 select(ChunkRow)
-                .where(*_scope(ChunkRow, place), _any(col(ChunkRow.document_id), ids))
+                .where(*_scope(ChunkRow, location), _any(col(ChunkRow.document_id), ids))
                 .order_by(col(ChunkRow.position))
             )
             grouped: dict[str, list[ChunkRow]] = {}
@@ -119,22 +119,22 @@ class Repository:
                 grouped.setdefault(row.document_id, []).append(row)
             return {row.id: row for row in documents}, grouped
 
-    async def written_chunks(self, place: Location, hashes: Sequence[str]) -> dict[str, str]:
+    async def written_chunks(self, location: Location, hashes: Sequence[str]) -> dict[str, str]:
         """Chunk hash to the id of a written chunk with the same content, whose vector can be used again."""
         async with self.postgres.session() as session:
             found = await session.execute(
                 select(col(ChunkRow.chunk_hash), col(ChunkRow.id)).where(
-                    *_scope(ChunkRow, place),
+                    *_scope(ChunkRow, location),
                     _any(col(ChunkRow.chunk_hash), hashes),
                     col(ChunkRow.state) == DONE,
                 )
             )
             return {digest: key for digest, key in found}
 
-    async def declare(self, place: Location, plans: Sequence[Plan]) -> None:
+    async def declare(self, location: Location, plans: Sequence[Plan]) -> None:
         """Write down what is about to be written, so that a crash leaves nothing unknown."""
         async with self.postgres.session() as session:
-            await put_documents(session, place, plans, state=PENDING)
+            await put_documents(session, location, plans, state=PENDING)
             gone = [key for plan in plans for key in plan.purge]
             if gone:
                 await session.execute(
@@ -142,7 +142,7 @@ class Repository:
                 )
             await put_chunks(session, [row for plan in plans for row in plan.write], state=PENDING)
 
-    async def finish(self, place: Location, plans: Sequence[Plan], *, in_graph: bool) -> int:
+    async def finish(self, location: Location, plans: Sequence[Plan], *, in_graph: bool) -> int:
         """Forget what was purged, mark the rest done, bump the version: one transaction. What the graph could
         not be told stays, as stale, until it can."""
         async with self.postgres.session() as session:
@@ -155,9 +155,9 @@ class Repository:
             await put_chunks(session, kept, state=DONE)
             ids = [plan.document.id for plan in plans]
             ended = {"state": DONE, "in_graph": in_graph, "updated_at": func.now()}
-            rows = update(DocumentRow).where(*_scope(DocumentRow, place), _any(col(DocumentRow.id), ids))
+            rows = update(DocumentRow).where(*_scope(DocumentRow, location), _any(col(DocumentRow.id), ids))
             await session.execute(rows.values(ended))
-            return await _bump(session, place, {plan.language for plan in plans})
+            return await _bump(session, location, {plan.language for plan in plans})
 
     async def analyze_grown(self, chunks: int) -> None:
         """Note that so many `chunks` were written; ANALYZE each time they have doubled. Autovacuum does so
@@ -172,51 +172,51 @@ class Repository:
         except TimeoutError:  # somebody holds the tables: autovacuum will do it in its own time
             log.warning("tables_uncounted", chunks=self.analyzed)
 
-    async def mark_deleting(self, place: Location, document_id: str) -> tuple[list[str], str, int]:
+    async def mark_deleting(self, location: Location, document_id: str) -> tuple[list[str], str, int]:
         """Its chunk ids, name and the new version, once it is written that the document must go.
 
         Raises DocumentNotFound."""
         async with self.postgres.session() as session:
-            row = await session.get(DocumentRow, (place.tenant, place.collection, document_id))
+            row = await session.get(DocumentRow, (location.tenant, location.collection, document_id))
             if row is None or row.state == DELETING:
                 raise DocumentNotFound("there is no such document", param="id", source="bridge")
             row.state = DELETING
             found = await session.scalars(
                 select(col(ChunkRow.id)).where(
-                    *_scope(ChunkRow, place), col(ChunkRow.document_id) == document_id
+                    *_scope(ChunkRow, location), col(ChunkRow.document_id) == document_id
                 )
             )
-            return list(found), row.name, await _bump(session, place, set())
+            return list(found), row.name, await _bump(session, location, set())
 
-    async def forget(self, place: Location, document_id: str) -> int:
+    async def forget(self, location: Location, document_id: str) -> int:
         """Remove the document's rows and bump the version."""
         async with self.postgres.session() as session:
             await session.execute(
-                delete(ChunkRow).where(*_scope(ChunkRow, place), col(ChunkRow.document_id) == document_id)
+                delete(ChunkRow).where(*_scope(ChunkRow, location), col(ChunkRow.document_id) == document_id)
             )
             await session.execute(
-                delete(DocumentRow).where(*_scope(DocumentRow, place), col(DocumentRow.id) == document_id)
+                delete(DocumentRow).where(*_scope(DocumentRow, location), col(DocumentRow.id) == document_id)
             )
-            return await _bump(session, place, set())
+            return await _bump(session, location, set())
 
-    async def document(self, place: Location, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
+    async def document(self, location: Location, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
         """A finished document and its passages in order. Raises DocumentNotFound."""
-        documents, chunks = await self.rows_of(place, [document_id])
+        documents, chunks = await self.rows_of(location, [document_id])
         row = documents.get(document_id)
         if row is None or row.state != DONE:
             raise DocumentNotFound("there is no such document", param="id", source="bridge")
         return row, [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
 
-    async def bump(self, place: Location) -> int:
+    async def bump(self, location: Location) -> int:
         """A write happened: no cached answer of this collection may be served again."""
         async with self.postgres.session() as session:
-            return await _bump(session, place, set())
+            return await _bump(session, location, set())
 
     async def documents(
-        self, place: Location, *, limit: int = 1_000, offset: int = 0
+        self, location: Location, *, limit: int = 1_000, offset: int = 0
     ) -> tuple[list[DocumentRow], int]:
         """Finished documents in order of id, and how many there are."""
-        where = (*_scope(DocumentRow, place), col(DocumentRow.state) == DONE)
+        where = (*_scope(DocumentRow, location), col(DocumentRow.state) == DONE)
         async with self.postgres.session() as session:
             total = await session.scalar(select(func.count()).select_from(DocumentRow).where(*where))
             query = select(DocumentRow).where(*where).order_by(col(DocumentRow.id))
@@ -231,7 +231,7 @@ class Repository:
             some = select(DocumentRow).where(waiting).order_by(func.random()).limit(limit)
             return list(await session.scalars(some))
 
-    async def search_words(self, place: Location, words: Sequence[str], *, limit: int) -> list[JsonObject]:
+    async def search_words(self, location: Location, words: Sequence[str], *, limit: int) -> list[JsonObject]:
         """The text retriever's fallback when Milvus is down: `ts_rank_cd` (as `distance`) over the same
         stems, best first; each with `id` and the fields of a passage."""
         if not words:
@@ -239,11 +239,9 @@ class Repository:
         query = " | ".join(
             "'" + word.replace("'", "").replace("\\", "") + "'" for word in dict.fromkeys(words)
         )
+        scope = {"tenant": location.tenant, "collection": location.collection}
         async with self.postgres.session() as session:
-            found = await session.execute(
-                text(_WORD_SEARCH),
-                {"query": query, "tenant": place.tenant, "collection": place.collection, "limit": limit},
-            )
+            found = await session.execute(text(_WORD_SEARCH), {"query": query, **scope, "limit": limit})
             return [dict(row) for row in found.mappings()]
 
 
@@ -252,6 +250,7 @@ _ANALYZE = """
     ANALYZE documents (tenant, collection, id, name, state),
     chunks (id, tenant, collection, document_id, chunk_hash, state)
 """
+_LOCK_COLLECTION = "SELECT pg_advisory_xact_lock_shared(:key)"
 # In the order of the array, which is everybody's order.
 _LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key"
 _WORD_SEARCH = """
@@ -266,9 +265,9 @@ _WORD_SEARCH = """
 """
 
 
-async def _bump(session: AsyncSession, place: Location, languages: set[str]) -> int:
+async def _bump(session: AsyncSession, location: Location, languages: set[str]) -> int:
     row = await session.get(
-        CollectionRow, (place.tenant, place.collection), with_for_update=True, populate_existing=True
+        CollectionRow, (location.tenant, location.collection), with_for_update=True, populate_existing=True
     )
     if row is None:
         return 0
@@ -277,21 +276,21 @@ async def _bump(session: AsyncSession, place: Location, languages: set[str]) -> 
     return row.version
 
 
-def place_of(row: CollectionRow) -> Location:
+def location_of(row: CollectionRow) -> Location:
     """Where a collection's row says that it is."""
     return Location(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
 
 
-def lock_key(place: Location, document_id: str = "") -> int:
+def lock_key(location: Location, document_id: str = "") -> int:
     """The advisory lock of a document; without one, of the collection."""
-    name = f"{place.tenant}\x1f{place.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
+    name = f"{location.tenant}\x1f{location.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
 def _scope(
-    table: type[DocumentRow] | type[ChunkRow], place: Location
+    table: type[DocumentRow] | type[ChunkRow], location: Location
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return col(table.tenant) == place.tenant, col(table.collection) == place.collection
+    return col(table.tenant) == location.tenant, col(table.collection) == location.collection
 
 
 def _any(column: Mapped[str], values: Sequence[str]) -> ColumnElement[bool]:

@@ -24,22 +24,22 @@ class TitleIndex:
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
 
-    async def known(self, place: Location, names: Iterable[str]) -> set[str]:
+    async def known(self, location: Location, names: Iterable[str]) -> set[str]:
         """Those of `names` that are the title of some document."""
-        return await self._names_of(_KNOWN, place, names)
+        return await self._names_of(_KNOWN, location, names)
 
-    async def telling(self, place: Location, names: Iterable[str]) -> set[str]:
+    async def telling(self, location: Location, names: Iterable[str]) -> set[str]:
         """Those that are the title of at most `FEW_PASSAGES` passages: a whole book's title points at none of
         them."""
-        return await self._names_of(_TELLING, place, names)
+        return await self._names_of(_TELLING, location, names)
 
-    async def _names_of(self, query: str, place: Location, names: Iterable[str]) -> set[str]:
+    async def _names_of(self, query: str, location: Location, names: Iterable[str]) -> set[str]:
         wanted = sorted(set(names))
         if not wanted:
             return set()
         values = {
-            "tenant": place.tenant,
-            "collection": place.collection,
+            "tenant": location.tenant,
+            "collection": location.collection,
             "names": "\n".join(wanted),
             "gone": DELETING,
         }
@@ -47,20 +47,20 @@ class TitleIndex:
             return set((await connection.scalars(text(query), values)).all())
 
     async def mentioned_by(
-        self, place: Location, passages: Sequence[tuple[ChunkRow, Language, str]]
+        self, location: Location, passages: Sequence[tuple[ChunkRow, Language, str]]
     ) -> dict[str, set[str]]:
         """Passage id to the titles of other documents that its text holds. Each comes with its own name."""
         runs = await asyncio.to_thread(_runs, passages)
-        known = await self.known(place, {run for found, _ in runs.values() for run in found})
+        known = await self.known(location, {run for found, _ in runs.values() for run in found})
         return {key: (found & known) - {own} for key, (found, own) in runs.items()}
 
-    async def mentioning(self, place: Location, names: Sequence[str]) -> list[tuple[str, str]]:
+    async def mentioning(self, location: Location, names: Sequence[str]) -> list[tuple[str, str]]:
         """`(passage, name)` of every stored passage of another document that mentions one of `names`."""
         if not names:
             return []
         values = {
-            "tenant": place.tenant,
-            "collection": place.collection,
+            "tenant": location.tenant,
+            "collection": location.collection,
             "names": list(names),
             "queries": [_query(name) for name in names],
             "most": MAX_MENTIONS,

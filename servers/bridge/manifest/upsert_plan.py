@@ -76,26 +76,28 @@ def attributes_hash(document: Document) -> str:
     return _hash(document.source, document.language or "", json.dumps(document.metadata, sort_keys=True))
 
 
-def unchanged(document: Document, stored: DocumentRow | None, place: Location) -> bool:
+def unchanged(document: Document, stored: DocumentRow | None, location: Location) -> bool:
     """True when the stores already hold exactly this."""
     return (
         stored is not None
         and stored.state == DONE
         and stored.content_hash == content_hash(document)
         and stored.attributes_hash == attributes_hash(document)
-        and stored.versions == place.versions
+        and stored.versions == location.versions
     )
 
 
 def plan(
-    document: Document, stored: DocumentRow | None, stored_chunks: Iterable[ChunkRow], place: Location
+    document: Document, stored: DocumentRow | None, stored_chunks: Iterable[ChunkRow], location: Location
 ) -> Plan:
     """What to write and purge so that the stores hold `document` and nothing of its past."""
     language: Language = document.language or detect(f"{document.title}\n{document.text}")
     present: Mapping[str, ChunkRow] = {row.id: row for row in stored_chunks}
-    rows = _rows(document, language, place)
+    rows = _rows(document, language, location)
     attributes = attributes_hash(document)
-    same = stored is not None and stored.attributes_hash == attributes and stored.versions == place.versions
+    same = (
+        stored is not None and stored.attributes_hash == attributes and stored.versions == location.versions
+    )
     write = [row for row in rows if not (same and _is_written(present.get(row.id)))]
     wanted = {row.id for row in rows}
     return Plan(
@@ -137,15 +139,17 @@ def embedding_text(title: str, heading: str, text: str) -> str:
     return f"{above}\n{text}" if above else text
 
 
-def _rows(document: Document, language: Language, place: Location) -> list[ChunkRow]:
+def _rows(document: Document, language: Language, location: Location) -> list[ChunkRow]:
     found: dict[str, ChunkRow] = {}
     for chunk in chunking.split(document.text):
         digest = _hash(document.title, chunk.heading, chunk.text)
-        key = str(uuid.uuid5(NAMESPACE, f"{place.tenant}\x1f{place.collection}\x1f{document.id}\x1f{digest}"))
+        key = str(
+            uuid.uuid5(NAMESPACE, f"{location.tenant}\x1f{location.collection}\x1f{document.id}\x1f{digest}")
+        )
         row = ChunkRow(
             id=key,
-            tenant=place.tenant,
-            collection=place.collection,
+            tenant=location.tenant,
+            collection=location.collection,
             document_id=document.id,
             chunk_hash=digest,
             position=chunk.position,

@@ -35,13 +35,13 @@ class GraphRetriever:
     def __init__(self, titles: TitleIndex, reader: SubgraphReader) -> None:
         self.titles, self.reader = titles, reader
 
-    async def match_titles(self, place: Location, query: Query, *, deadline_s: float) -> TitleMatches:
+    async def match_titles(self, location: Location, query: Query, *, deadline_s: float) -> TitleMatches:
         """Which titles the query names; it needs nothing of the other retrievers and runs beside them."""
         names = query_names(query.text, list(query.languages))
-        titles = await self.titles.telling(place, names)
+        titles = await self.titles.telling(location, names)
         words = max(1, len(stems(query.text, query.language)))
         shares = {vertex(name): min(1.0, len(name.split()) / words) for name in titles}
-        space = space_name(place.tenant, place.collection)
+        space = space_name(location.tenant, location.collection)
         try:
             passages = await self.reader.titled(space, sorted(shares), deadline_s=deadline_s)
         except CollectionNotFound:
@@ -49,25 +49,25 @@ class GraphRetriever:
         return TitleMatches(frozenset(names), frozenset(titles), shares, passages)
 
     async def expand(
-        self, place: Location, seeds: Mapping[str, float], matches: TitleMatches, *, deadline_s: float
+        self, location: Location, seeds: Mapping[str, float], matches: TitleMatches, *, deadline_s: float
     ) -> Expansion:
         """The walk from the best of `seeds` (fused scores by passage id) and from the titles that matched."""
         titled = sorted(passage for passage, _ in matches.passages.about)
         starts = list(dict.fromkeys([*best_seeds(seeds), *titled[:MAX_SEEDS]]))
         try:
-            around = await self._around(place, starts, matches, deadline_s)
+            around = await self._around(location, starts, matches, deadline_s)
         except CollectionNotFound:
             around = Subgraph()
         return expand(seeds, around, matches.shares)
 
     async def _around(
-        self, place: Location, passages: Sequence[str], matches: TitleMatches, deadline_s: float
+        self, location: Location, passages: Sequence[str], matches: TitleMatches, deadline_s: float
     ) -> Subgraph:
         """The links around `passages`, through names that are the title of few passages."""
-        space = space_name(place.tenant, place.collection)
+        space = space_name(location.tenant, location.collection)
         found = await self.reader.linked(space, passages, deadline_s=deadline_s)
         names = set(found.names.values())
-        titles = matches.titles | await self.titles.telling(place, names - matches.looked_up)
+        titles = matches.titles | await self.titles.telling(location, names - matches.looked_up)
         common = frozenset(key for key, name in found.names.items() if name not in titles)
         new = sorted(found.names.keys() - common - matches.shares.keys())
         found.about.difference_update([pair for pair in found.about if pair[1] in common])

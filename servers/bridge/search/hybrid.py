@@ -9,7 +9,7 @@ import time
 from typing import Literal
 
 from servers.bridge.clients.milvus.filters import compiled
-from servers.bridge.manifest.repository import Repository, place_of
+from servers.bridge.manifest.repository import Repository, location_of
 from servers.bridge.manifest.tables import CollectionRow
 from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.search.answer_cache import AnswerCache
@@ -60,24 +60,26 @@ class HybridSearch:
                 "no reranking model is configured", param="rerank", code="reranker_not_configured"
             )
         expression = compiled(request.filter)
-        place = self.repository.place(tenant, request.collection)
+        location = self.repository.location(tenant, request.collection)
         key = self.cache.key(tenant, request, self._models(request))
-        row, cached = await asyncio.gather(self._collection(place), self.cache.get(key))
+        row, cached = await asyncio.gather(self._collection(location), self.cache.get(key))
         if row is None:
             return self._nothing(request, started)
         if isinstance(row, StoreUnavailable):
             last = self.last_seen.get((tenant, request.collection))
-            response = await self._uncached(place_of(last) if last else place, request, expression, last)
+            response = await self._uncached(
+                location_of(last) if last else location, request, expression, last
+            )
             return _timed(response, started)
         if cached is not None and cached.collection_version == row.version:
             return _from_cache(cached, "exact", started)
-        place = place_of(row)
-        models = f"{place.embedder} {self._models(request)}"
+        location = location_of(row)
+        models = f"{location.embedder} {self._models(request)}"
         bucket = self.semantic_cache.bucket(tenant, request, models, row.version)
-        vector, cached = await self._cached_alike(place, bucket, request)
+        vector, cached = await self._cached_alike(location, bucket, request)
         if cached is not None and cached.collection_version == row.version:
             return _from_cache(cached, "semantic", started)
-        response, vector = await self._search(place, request, expression, row, vector)
+        response, vector = await self._search(location, request, expression, row, vector)
         response = _timed(response, started)
         if not response.degraded:
             await self.cache.put(key, response)
@@ -85,14 +87,14 @@ class HybridSearch:
                 await self.semantic_cache.remember(bucket, request.query, vector)
         return response
 
-    async def _collection(self, place: Location) -> CollectionRow | StoreUnavailable | None:
+    async def _collection(self, location: Location) -> CollectionRow | StoreUnavailable | None:
         """The collection's row, None when there is none, the error when PostgreSQL is down."""
         try:
-            row = await self.repository.collection(place.tenant, place.collection)
+            row = await self.repository.collection(location.tenant, location.collection)
         except StoreUnavailable as exc:
             return exc
         if row is not None:
-            self.last_seen[place.tenant, place.collection] = row
+            self.last_seen[location.tenant, location.collection] = row
         return row
 
     def _nothing(self, request: SearchRequest, started: float) -> SearchResponse:
@@ -104,16 +106,16 @@ class HybridSearch:
         return _timed(SearchResponse(results=[]), started)
 
     async def _uncached(
-        self, place: Location, request: SearchRequest, expression: str, last: CollectionRow | None
+        self, location: Location, request: SearchRequest, expression: str, last: CollectionRow | None
     ) -> SearchResponse:
         """Without PostgreSQL nobody knows the version: nothing is cached, nothing cached is given."""
-        response, _ = await self._search(place, request, expression, last, None)
+        response, _ = await self._search(location, request, expression, last, None)
         degraded = list(dict.fromkeys([*response.degraded, "postgres"]))
         return response.model_copy(update={"degraded": degraded})
 
     async def _search(
         self,
-        place: Location,
+        location: Location,
         request: SearchRequest,
         expression: str,
         row: CollectionRow | None,
@@ -127,14 +129,14 @@ class HybridSearch:
             limit=max(CANDIDATES, request.top_k * 2),
             retrievers=request.legs,
         )
-        candidates = await self.retrievers.run(place, query, vector)
+        candidates = await self.retrievers.run(location, query, vector)
         limit = request.top_k + SPARE
         if request.rerank and self.reranker is not None:
             limit = max(limit, self.reranker.passages)
-        languages, weights = self.retrievers.languages(place), self.retrievers.weights
+        languages, weights = self.retrievers.languages(location), self.retrievers.weights
         best = rank(candidates, query, languages, weights, limit=limit, explain=request.explain)
         if row is not None:
-            best = await self._without_orphans(place, best, candidates)
+            best = await self._without_orphans(location, best, candidates)
         if request.rerank:
             best = await self._reranked(request.query, best, candidates)
         response = SearchResponse(
@@ -144,10 +146,12 @@ class HybridSearch:
         )
         return response, candidates.vector
 
-    async def _without_orphans(self, place: Location, best: list[Hit], candidates: Candidates) -> list[Hit]:
+    async def _without_orphans(
+        self, location: Location, best: list[Hit], candidates: Candidates
+    ) -> list[Hit]:
         """All hits, and `degraded`, when PostgreSQL does not answer."""
         try:
-            return await self.orphans.without_orphans(place, best)
+            return await self.orphans.without_orphans(location, best)
         except StoreUnavailable as exc:
             candidates.degrade(exc.source or "postgres")
             return best
@@ -163,7 +167,7 @@ class HybridSearch:
             return best
 
     async def _cached_alike(
-        self, place: Location, bucket: str, request: SearchRequest
+        self, location: Location, bucket: str, request: SearchRequest
     ) -> tuple[Vector | None, SearchResponse | None]:
         """The query's vector where one was needed, and the cached answer of the same question."""
         questions = await self.semantic_cache.latest(bucket)
@@ -171,15 +175,15 @@ class HybridSearch:
             return None, None
         try:
             async with asyncio.timeout(self.retrievers.deadline_s):
-                vector = await self.retrievers.embed(place, request.query)
+                vector = await self.retrievers.embed(location, request.query)
         except (TimeoutError, *ABSENT):
             return None, None
-        languages = self.retrievers.languages(place)
+        languages = self.retrievers.languages(location)
         same = await asyncio.to_thread(self.semantic_cache.match, request.query, vector, questions, languages)
         if same is None:
             return vector, None
         alike = request.model_copy(update={"query": same})
-        return vector, await self.cache.get(self.cache.key(place.tenant, alike, self._models(request)))
+        return vector, await self.cache.get(self.cache.key(location.tenant, alike, self._models(request)))
 
     def _models(self, request: SearchRequest) -> str:
         """The models that an answer depends on, beyond those that the collection's version stands for."""

@@ -28,20 +28,20 @@ class OrphanFilter:
         self.postgres, self.report = postgres, report
         self.dropped = 0
 
-    async def without_orphans(self, place: Location, hits: Sequence[Hit]) -> list[Hit]:
+    async def without_orphans(self, location: Location, hits: Sequence[Hit]) -> list[Hit]:
         """The hits, in order, without orphans. Raises StoreUnavailable."""
         documents = {hit.id: hit.document_id for hit in hits if OUR_ID.fullmatch(hit.id)}
-        orphans = documents.keys() - await self._present(place, list(documents))
+        orphans = documents.keys() - await self._present(location, list(documents))
         if not orphans:
             return list(hits)
         self.dropped += len(orphans)
-        log.warning("strays_dropped", collection=place.collection, passages=len(orphans))
-        self.report(place, {key: documents[key] for key in orphans})
+        log.warning("strays_dropped", collection=location.collection, passages=len(orphans))
+        self.report(location, {key: documents[key] for key in orphans})
         return [hit for hit in hits if hit.id not in orphans]
 
-    async def _present(self, place: Location, ids: list[str]) -> set[str]:
+    async def _present(self, location: Location, ids: list[str]) -> set[str]:
         """Those of `ids` that are passages of a document, or are about to be."""
-        values = {"ids": ids, "tenant": place.tenant, "collection": place.collection, "stale": STALE}
+        values = {"ids": ids, "tenant": location.tenant, "collection": location.collection, "stale": STALE}
         async with self.postgres.autocommit() as connection:
             return set((await connection.scalars(text(_PRESENT), values)).all())
 

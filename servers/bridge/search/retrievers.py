@@ -53,29 +53,29 @@ class Retrievers:
         self.embedders, self.weights = embedders, weights
         self.deadline_s = DEADLINE_S
 
-    def languages(self, place: Location) -> tuple[str, ...]:
+    def languages(self, location: Location) -> tuple[str, ...]:
         """The languages that the collection's embedder knows; none when it is not here."""
         try:
-            return self.embedders.get(place.embedder).languages
+            return self.embedders.get(location.embedder).languages
         except EmbedderMissing:
             return ()
 
-    async def embed(self, place: Location, text: str) -> Vector:
+    async def embed(self, location: Location, text: str) -> Vector:
         """The query's vector (float32, length 1) by the collection's embedder. Raises what embedders
         raise."""
-        embedder = self.embedders.get(place.embedder)
+        embedder = self.embedders.get(location.embedder)
         await embedder.load()
         return (await embedder.embed([text]))[0]
 
-    async def run(self, place: Location, query: Query, vector: Vector | None = None) -> Candidates:
+    async def run(self, location: Location, query: Query, vector: Vector | None = None) -> Candidates:
         """The candidates of the query's retrievers; a vector that is given is not made again."""
         found = Candidates(vector=vector)
         if "dense" in query.retrievers and vector is None:
-            await self._load_embedder(place)
+            await self._load_embedder(location)
         dense, text, titles = await asyncio.gather(
-            self._ask("dense", query, lambda: self._dense(place, query, found)),
-            self._ask("text", query, lambda: self._text(place, query, found)),
-            self._ask("graph", query, lambda: self._match_titles(place, query)),
+            self._ask("dense", query, lambda: self._dense(location, query, found)),
+            self._ask("text", query, lambda: self._text(location, query, found)),
+            self._ask("graph", query, lambda: self._match_titles(location, query)),
         )
         for retriever, answer in (("dense", dense), ("text", text)):
             if isinstance(answer, Capibara6Error):
@@ -85,37 +85,37 @@ class Retrievers:
         if isinstance(titles, Capibara6Error):
             found.degrade("graph", titles.source or "graph")
         elif titles is not None:
-            await self._expand(place, query, found, titles)
+            await self._expand(location, query, found, titles)
         failures = [answer for answer in (dense, text, titles) if isinstance(answer, Capibara6Error)]
         if failures and not found.rows and len(failures) >= len({*query.retrievers} - {"graph"}):
             raise failures[0]
         return found
 
-    async def _load_embedder(self, place: Location) -> None:
+    async def _load_embedder(self, location: Location) -> None:
         """Loading may take a second once: no retriever's deadline pays for it, nor for its failure here."""
         try:
-            await self.embedders.get(place.embedder).load()
+            await self.embedders.get(location.embedder).load()
         except ABSENT as exc:
             log.warning("embedder_away", reason=exc.message)
 
-    async def _dense(self, place: Location, query: Query, found: Candidates) -> StoreHits:
+    async def _dense(self, location: Location, query: Query, found: Candidates) -> StoreHits:
         """The nearest passages in Milvus, by cosine."""
         if found.vector is None:
-            found.vector = await self.embed(place, query.text)
+            found.vector = await self.embed(location, query.text)
         return await self.milvus.dense(
-            place.physical,
+            location.physical,
             found.vector.tolist(),
             limit=query.limit,
             filter=query.filter,
             deadline_s=self.deadline_s * MILVUS_SHARE,
         )
 
-    async def _text(self, place: Location, query: Query, found: Candidates) -> StoreHits:
+    async def _text(self, location: Location, query: Query, found: Candidates) -> StoreHits:
         """BM25 in Milvus; without Milvus, the same stems in PostgreSQL (which knows no filter)."""
         words = query.stems
         try:
             return await self.milvus.text(
-                place.physical,
+                location.physical,
                 " ".join(words),
                 limit=query.limit,
                 filter=query.filter,
@@ -125,18 +125,20 @@ class Retrievers:
             if query.filter:
                 raise
         found.degrade("milvus")
-        rows = await self.repository.search_words(place, words, limit=query.limit)
+        rows = await self.repository.search_words(location, words, limit=query.limit)
         return [{"id": row["id"], "distance": row["distance"], "entity": row} for row in rows]
 
-    async def _match_titles(self, place: Location, query: Query) -> TitleMatches:
-        return await self.graph.match_titles(place, query, deadline_s=self.deadline_s)
+    async def _match_titles(self, location: Location, query: Query) -> TitleMatches:
+        return await self.graph.match_titles(location, query, deadline_s=self.deadline_s)
 
-    async def _expand(self, place: Location, query: Query, found: Candidates, titles: TitleMatches) -> None:
+    async def _expand(
+        self, location: Location, query: Query, found: Candidates, titles: TitleMatches
+    ) -> None:
         """The graph's scores, and the rows of passages that only the graph found; a filter, which the graph
         does not know, leaves these out."""
-        seeds = fuse(found, query, self.languages(place), self.weights)
+        seeds = fuse(found, query, self.languages(location), self.weights)
         expansion = await self._within_deadline(
-            self.graph.expand(place, seeds, titles, deadline_s=self.deadline_s)
+            self.graph.expand(location, seeds, titles, deadline_s=self.deadline_s)
         )
         if isinstance(expansion, Capibara6Error):
             found.degrade("graph", expansion.source or "graph")
@@ -144,7 +146,9 @@ class Retrievers:
         found.expansion = expansion
         missing = [key for key in expansion.added if key not in found.rows]
         if missing and not query.filter:
-            rows = await self._within_deadline(self.milvus.get(place.physical, missing, fields=OUTPUT_FIELDS))
+            rows = await self._within_deadline(
+                self.milvus.get(location.physical, missing, fields=OUTPUT_FIELDS)
+            )
             if isinstance(rows, Capibara6Error):
                 found.degrade(rows.source or "milvus")
                 return

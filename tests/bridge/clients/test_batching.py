@@ -145,12 +145,12 @@ async def test_a_crowd_finds_in_milvus_what_each_would_find_alone(graph: Setting
         words = ["harbour", "tide", "lighthouse", "pier", "anchor", "sail", "storm", "rope"]
         documents = [Document(id=word, text=f"Here the {word} is described.") for word in words]
         await stores.ingest.upsert("default", "crowded", documents)
-        place = await stores.repository.where("default", "crowded")
+        location = await stores.repository.where("default", "crowded")
         vectors = np.asarray(await stores.embedders.get(None).embed(words), dtype=np.float32)
 
         async def both(number: int) -> tuple[list[str], list[float], list[str]]:
-            found = await stores.milvus.dense(place.physical, vectors[number].tolist(), limit=3)
-            said = await stores.milvus.text(place.physical, words[number], limit=1)
+            found = await stores.milvus.dense(location.physical, vectors[number].tolist(), limit=3)
+            said = await stores.milvus.text(location.physical, words[number], limit=1)
             near = [float(hit["distance"]) for hit in found]
             return [hit["id"] for hit in found], near, [hit["id"] for hit in said]
 

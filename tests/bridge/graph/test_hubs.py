@@ -22,10 +22,10 @@ async def test_a_hub_is_counted_no_further_until_some_of_it_goes(graph: Settings
         links, more = stores.ingest, 5
         passages = [f"c{number}" for number in range(MAX_COUNTED + more)]
         await links.upsert("default", "hubs", [Document(id="hub", title="Hub", text="It is a page.")])
-        place = await stores.repository.where("default", "hubs")
+        location = await stores.repository.where("default", "hubs")
         await links.graph.write("hubs", [], [(key, "hub") for key in passages])
         assert await mentioned(stores, "hubs", "hub") == [[MAX_COUNTED]]
-        await links.removal.remove(place, passages[:MAX_COUNTED], [])
+        await links.removal.remove(location, passages[:MAX_COUNTED], [])
         assert await mentioned(stores, "hubs", "hub") == [[more]]
         await links.delete("default", "hubs", "hub")
         assert await mentioned(stores, "hubs", "hub") == []
@@ -42,10 +42,10 @@ async def test_all_that_a_long_document_names_goes_with_it(graph: Settings) -> N
     things = [quoted(thing_vertex(name)) for text in texts for name in entities("", "", text)]
     query = f"FETCH PROP ON thing {', '.join(things)} YIELD id(vertex) AS v"
     async with open_services(graph) as stores:
-        place = await stores.repository.where("default", "long")
+        location = await stores.repository.where("default", "long")
         await stores.ingest.graph.write("long", passages, [])
         assert len((await stores.nebula.execute("long", query))[1]) == len(things)
-        await stores.ingest.removal.remove(place, [item.id for item in passages], ["d"], whole=True)
+        await stores.ingest.removal.remove(location, [item.id for item in passages], ["d"], whole=True)
         assert (await stores.nebula.execute("long", query))[1] == []
 
 
@@ -55,10 +55,10 @@ async def test_the_title_of_a_whole_book_leads_to_none_of_its_passages(graph: Se
         book = Document(id="book", title="Harbour manual", text=text)
         note = Document(id="note", title="Tide table", text="It goes with the harbour manual.")
         await stores.ingest.upsert("default", "books", [book, note])
-        place = await stores.repository.where("default", "books")
+        location = await stores.repository.where("default", "books")
         names = [name_of(book.title, "en"), name_of(note.title, "en"), "nobody"]
-        assert await stores.search.retrievers.graph.titles.known(place, names) == set(names[:2])
-        assert await stores.search.retrievers.graph.titles.telling(place, names) == {names[1]}
+        assert await stores.search.retrievers.graph.titles.known(location, names) == set(names[:2])
+        assert await stores.search.retrievers.graph.titles.telling(location, names) == {names[1]}
         request = SearchRequest(query="number 7 of the harbour manual", top_k=5, collection="books")
         found = await stores.search.run("default", request)
         assert found.results[0].document_id == "book"

@@ -34,16 +34,16 @@ def page(number: int, *parts: str) -> Document:
 
 async def contents(stores: Services, collection: str) -> tuple[dict[str, set[str]], set[str], set[str]]:
     """Texts by document in PostgreSQL, texts in Milvus, chunk ids that differ between the three stores."""
-    place = stores.repository.place("default", collection)
-    documents, _ = await stores.repository.documents(place)
+    location = stores.repository.location("default", collection)
+    documents, _ = await stores.repository.documents(location)
     held = {}
     ids: set[str] = set()
     for row in documents:
-        _, chunks = await stores.repository.document(place, row.id)
+        _, chunks = await stores.repository.document(location, row.id)
         held[row.id] = {chunk.text for chunk in chunks}
         ids |= {chunk.id for chunk in chunks}
     query = stores.milvus.client.query(
-        place.physical, filter='id != ""', output_fields=["id", "text"], limit=1_000
+        location.physical, filter='id != ""', output_fields=["id", "text"], limit=1_000
     )
     rows = list(await query)
     names = ", ".join(f'"{vertex(f"page number {n}")}"' for n in range(12))

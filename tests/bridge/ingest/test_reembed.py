@@ -44,11 +44,13 @@ async def ended(stores: Services, job: str) -> str:
 
 async def held(stores: Services, name: str) -> tuple[set[str], set[str]]:
     """Passages that Milvus holds, passages that the manifest names."""
-    place = await stores.repository.where("default", name)
-    query = stores.milvus.client.query(place.physical, filter='id != ""', output_fields=["id"], limit=1_000)
+    location = await stores.repository.where("default", name)
+    query = stores.milvus.client.query(
+        location.physical, filter='id != ""', output_fields=["id"], limit=1_000
+    )
     rows = list(await query)
-    documents, _ = await stores.repository.documents(place)
-    _, chunks = await stores.repository.rows_of(place, [row.id for row in documents])
+    documents, _ = await stores.repository.documents(location)
+    _, chunks = await stores.repository.rows_of(location, [row.id for row in documents])
     return {row["id"] for row in rows}, {row.id for rows in chunks.values() for row in rows}
 
 

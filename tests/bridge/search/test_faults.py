@@ -40,12 +40,12 @@ def ask(query: str) -> SearchRequest:
 async def repaired(stores: Services, collection: str) -> None:
     """Wait until a graph that is back has been told all of a collection, and these stores reach it: another
     replica may have told it while they still took it for dead."""
-    place = stores.repository.place("default", collection)
+    location = stores.repository.location("default", collection)
     for _ in range(300):
         with contextlib.suppress(StoreUnavailable):
             await stores.ingest.repair()
             await stores.nebula.spaces()
-            held, _ = await stores.repository.documents(place)
+            held, _ = await stores.repository.documents(location)
             if held and all(row.in_graph for row in held):
                 return
         await asyncio.sleep(0.1)
@@ -211,7 +211,7 @@ async def test_fault_37_what_changes_without_the_graph_leaves_nothing_of_its_pas
 
 async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(graph: Settings) -> None:
     async with proxied(graph, "milvus") as (proxy, stores):
-        place = await stores.repository.where("default", "faults")
+        location = await stores.repository.where("default", "faults")
         names = [f"twice{number}" for number in range(8)]
         rows = [
             {
@@ -224,7 +224,7 @@ async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(grap
 
         async def found() -> list[str]:
             asked = stores.milvus.client.query(
-                place.physical, filter='id like "twice%"', output_fields=["id"], limit=100
+                location.physical, filter='id like "twice%"', output_fields=["id"], limit=100
             )
             return sorted(row["id"] for row in await stores.milvus.call(asked))
 
@@ -237,7 +237,7 @@ async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(grap
 
         stores.milvus.client.insert = unheard  # type: ignore[method-assign]
         with pytest.raises(StoreUnavailable):
-            await stores.milvus.write(place.physical, rows)
+            await stores.milvus.write(location.physical, rows)
         await eventually(found, names)
-        await eventually(lambda: stores.milvus.write(place.physical, rows), None)
+        await eventually(lambda: stores.milvus.write(location.physical, rows), None)
         await eventually(found, names)
