@@ -1,25 +1,24 @@
-"""Wires the bridge: settings, stores, health, routes."""
+"""Wires the bridge: settings, services, health, authentication, routes."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
 from servers.bridge.access.audit import Audit
-from servers.bridge.access.auth import Gate
-from servers.bridge.access.keys import Keys
-from servers.bridge.clients.store_client import Store
-from servers.bridge.health import watching
+from servers.bridge.access.auth import Authenticator
+from servers.bridge.access.keys import ApiKeys
+from servers.bridge.clients.store_client import StoreClient, StoreStatus
+from servers.bridge.health import Health, StoreMetrics, open_health
 from servers.bridge.http import collections, documents, keys, saved, stores
-from servers.bridge.http.metrics import StoreMetrics
-from servers.bridge.http.openapi import explained
+from servers.bridge.http.openapi import add_examples
 from servers.bridge.process_memory import collect_seldom, return_large_blocks
-from servers.bridge.services import open_stores
+from servers.bridge.services import Services, open_services
 from servers.web.app import create_app
 from servers.web.serve import listen
 from tools.errors import Draining
 from tools.log import configure
+from tools.schema import JsonObject
 from tools.settings import Settings
 
 DESCRIPTION = "One safe door to Milvus, NebulaGraph, PostgreSQL and Redis; documents and hybrid search."
@@ -28,23 +27,13 @@ DESCRIPTION = "One safe door to Milvus, NebulaGraph, PostgreSQL and Redis; docum
 def build_app(settings: Settings) -> FastAPI:
     """The bridge as an ASGI app. It starts without its stores and uses them as they come up."""
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_stores(settings) as services, watching(services) as health:
-            app.state.stores, app.state.health = services, health
-            app.state.keys = Keys(services.postgres, settings.access)
-            yield
+    async def checks() -> JsonObject:
+        health: Health | None = getattr(app.state, "health", None)
+        return health.summary().model_dump() if health else {"status": "down"}
 
-    async def checks() -> dict[str, Any]:
-        health = getattr(app.state, "health", None)
-        return health.summary() if health else {"status": "down"}
-
-    def clients() -> tuple[Store, ...]:
-        held = getattr(app.state, "stores", None)
-        return (held.milvus, held.nebula, held.postgres, held.redis) if held else ()
-
+    lifespan = _lifespan(settings)
     secret = settings.api_key.get_secret_value() if settings.api_key else None
-    gate = Gate(secret, lambda: getattr(app.state, "keys", None), Audit(settings.log_level))
+    gate = Authenticator(secret, lambda: getattr(app.state, "keys", None), Audit(settings.log_level))
     app = create_app(
         "bridge",
         settings,
@@ -54,18 +43,11 @@ def build_app(settings: Settings) -> FastAPI:
         access=gate,
         fast_routes=[*stores.router.routes, *documents.router.routes],
     )
-    app.state.registry.register(StoreMetrics(clients))
-
-    @app.get("/health/detailed", tags=["health"])
-    async def detailed() -> dict[str, Any]:
-        health = getattr(app.state, "health", None)
-        if health is None:
-            raise Draining("the bridge is starting", source="bridge", retry_after=1)
-        return await health.look()
-
+    app.state.registry.register(StoreMetrics(lambda: _store_clients(app)))
+    _add_detailed_health(app)
     for router in (documents.router, stores.router, collections.router, saved.router, keys.router):
         app.include_router(router)
-    explained(app)
+    add_examples(app)
     return app
 
 
@@ -76,3 +58,28 @@ def run(settings: Settings) -> None:
     app = build_app(settings)
     collect_seldom()
     listen(app, settings=settings, port=settings.ports.bridge)
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services, open_health(services) as health:
+            app.state.services, app.state.health = services, health
+            app.state.keys = ApiKeys(services.postgres, settings.access)
+            yield
+
+    return lifespan
+
+
+def _store_clients(app: FastAPI) -> tuple[StoreClient, ...]:
+    services: Services | None = getattr(app.state, "services", None)
+    return (services.milvus, services.nebula, services.postgres, services.redis) if services else ()
+
+
+def _add_detailed_health(app: FastAPI) -> None:
+    @app.get("/health/detailed", tags=["health"], response_model_exclude_none=True)
+    async def detailed() -> dict[str, StoreStatus]:
+        health: Health | None = getattr(app.state, "health", None)
+        if health is None:
+            raise Draining("the bridge is starting", source="bridge", retry_after=1)
+        return await health.check()

@@ -1,4 +1,7 @@
-"""Everything that a request may need, opened once: the four stores, the embedder and the verbs over them."""
+"""The services that a request may need, opened once and wired: store clients, embedders, ingestion, search.
+
+It wires and closes; what each does is its own module's.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,17 +13,20 @@ from servers.bridge.clients.postgres.client import Postgres, open_postgres
 from servers.bridge.clients.redis import Redis, open_redis
 from servers.bridge.embedding.embedder import Embedder
 from servers.bridge.embedding.registry import EmbedderRegistry, open_embedders
-from servers.bridge.graph.knowledge_graph import Graph
+from servers.bridge.graph.knowledge_graph import KnowledgeGraph
+from servers.bridge.graph.subgraph import SubgraphReader
 from servers.bridge.ingest.collections import Collections
 from servers.bridge.ingest.jobs import Jobs
-from servers.bridge.ingest.pipeline import Ingest
+from servers.bridge.ingest.pipeline import Pipeline
 from servers.bridge.ingest.reembed import Reembedding
 from servers.bridge.manifest.collection_cache import CollectionCache
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.search.answer_cache import Cache
-from servers.bridge.search.fusion import Weights
-from servers.bridge.search.hybrid import Search
+from servers.bridge.search.answer_cache import AnswerCache
+from servers.bridge.search.fusion import FusionWeights
+from servers.bridge.search.graph_retriever import GraphRetriever
+from servers.bridge.search.hybrid import HybridSearch
+from servers.bridge.search.orphans import OrphanFilter
 from servers.bridge.search.rerank import open_reranker
 from servers.bridge.search.retrievers import Retrievers
 from servers.bridge.search.semantic_cache import SemanticCache
@@ -28,25 +34,30 @@ from tools.settings import Settings
 
 
 @dataclass(frozen=True)
-class Stores:
-    """Clients and verbs; none of them has asked anybody anything when this is born."""
+class Services:
+    """What a route may use; nothing has connected anywhere when this is made."""
 
     milvus: Milvus
     nebula: Nebula
     postgres: Postgres
     redis: Redis
-    embedder: Embedder
     embedders: EmbedderRegistry
-    library: Repository
-    lately: CollectionCache
-    ingest: Ingest
-    search: Search
+    repository: Repository
+    collection_cache: CollectionCache
+    ingest: Pipeline
+    search: HybridSearch
     jobs: Jobs
-    shelves: Collections
+    collections: Collections
+
+    @property
+    def embedder(self) -> Embedder:
+        """The default embedder."""
+        return self.embedders.default
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """The services, closed in reverse order at the end of the block; running jobs are cancelled."""
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(open_postgres(settings))
         redis = await stack.enter_async_context(open_redis(settings))
@@ -55,34 +66,33 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         embedders = await stack.enter_async_context(open_embedders(settings))
         reranker = await stack.enter_async_context(open_reranker(settings))
         embedder = embedders.default
-        library = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
-        graph = Graph(nebula)
+        repository = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
+        graph = KnowledgeGraph(nebula)
         titles = TitleIndex(postgres)
-        ingest = Ingest(library, titles, milvus, graph, embedders)
-        legs = Retrievers(library, titles, milvus, graph, embedders, Weights())
-        search = Search(
-            library,
-            legs,
-            Cache(redis),
+        ingest = Pipeline(repository, titles, milvus, graph, embedders)
+        graph_retriever = GraphRetriever(titles, SubgraphReader(nebula))
+        search = HybridSearch(
+            repository,
+            Retrievers(repository, milvus, graph_retriever, embedders, FusionWeights()),
+            AnswerCache(redis),
             SemanticCache(redis, similar=settings.search.similar),
             reranker,
-            ingest.reconcile,
-            empty=settings.chat.collection,
+            OrphanFilter(postgres, ingest.reconciler.report),
+            default_collection=settings.chat.collection,
         )
         jobs = Jobs(ingest, postgres)
         stack.push_async_callback(jobs.close)
-        shelves = Collections(library, embedders, Reembedding(library, milvus, embedders), jobs)
-        yield Stores(
+        collections = Collections(repository, embedders, Reembedding(repository, milvus, embedders), jobs)
+        yield Services(
             milvus,
             nebula,
             postgres,
             redis,
-            embedder,
             embedders,
-            library,
-            CollectionCache(library),
+            repository,
+            CollectionCache(repository),
             ingest,
             search,
             jobs,
-            shelves,
+            collections,
         )

@@ -25,8 +25,8 @@ import uvloop
 from nebula3.Config import Config
 from nebula3.gclient.net import ConnectionPool
 
-from servers.bridge.clients.milvus.client import SHOWN
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.clients.milvus.client import OUTPUT_FIELDS
+from servers.bridge.services import Services, open_services
 from tests.bench.client import Line, get, open_lines, post
 from tests.bench.running import ingested, running
 from tools.clients.bridge import open_bridge
@@ -49,9 +49,9 @@ Call = Callable[[], Awaitable[object]]
 
 
 @asynccontextmanager
-async def bare_calls(stores: Stores, settings: Settings) -> AsyncIterator[dict[str, Call]]:
-    place = stores.library.place("default", "bench")
-    fields = [name for name in SHOWN if name != "heading"]
+async def bare_calls(stores: Services, settings: Settings) -> AsyncIterator[dict[str, Call]]:
+    location = stores.repository.location("default", "bench")
+    fields = [name for name in OUTPUT_FIELDS if name != "heading"]
     async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
 
         async def sql() -> object:
@@ -59,7 +59,7 @@ async def bare_calls(stores: Stores, settings: Settings) -> AsyncIterator[dict[s
 
         async def milvus() -> object:
             found = await stores.milvus.client.search(
-                place.physical, data=[VECTOR], anns_field="dense", limit=10, output_fields=fields
+                location.physical, data=[VECTOR], anns_field="dense", limit=10, output_fields=fields
             )
             return [dict(hit["entity"]) for hit in found[0]]
 
@@ -174,7 +174,7 @@ async def compared(settings: Settings, line: Line, rounds: int, bridge: psutil.P
         return lambda: line.send(request)
 
     print(f"{'':<10}{'bare':>8}{'HTTP':>8}{'empty':>8}{'added':>8}{'limit':>8}{'CPU':>8}   ms, p50")
-    async with open_stores(settings) as stores, bare_calls(stores, settings) as bare:
+    async with open_services(settings) as stores, bare_calls(stores, settings) as bare:
         for name, request in REQUESTS.items():
             turns = [bare[name], through(request), through(EMPTY)]
             alone, whole, empty = await medians(turns, rounds)

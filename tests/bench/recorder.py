@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.services import Services, open_services
 from tests.bench.hashed import NAME
 from tools.schema import SearchRequest
 from tools.settings import Settings
@@ -19,22 +19,22 @@ from tools.settings import Settings
 class Recorder:
     """Runs a search in this process and keeps what it asked of others."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, services: Services) -> None:
         self.calls: list[Callable[[], Awaitable[Any]]] = []
-        self.stores, self.on = stores, False
-        self._watch(stores.milvus.client, "search", "get")
-        self._watch(stores.nebula, "execute")
-        self._watch(stores.library, "collection")
-        self._watch(stores.search.legs.titles, "telling")
-        self._watch(stores.redis, "get", "set")
-        self._watch(stores.search.near, "asked", "remember")
-        self._watch(stores.embedders.get(NAME), "embed")
+        self.services, self.on = services, False
+        self._watch(services.milvus.client, "search", "get")
+        self._watch(services.nebula, "execute")
+        self._watch(services.repository, "collection")
+        self._watch(services.search.retrievers.graph.titles, "telling")
+        self._watch(services.redis, "get", "set")
+        self._watch(services.search.semantic_cache, "latest", "remember")
+        self._watch(services.embedders.get(NAME), "embed")
 
     async def record(self, request: SearchRequest) -> None:
         """What this search asks for."""
         self.calls.clear()
         self.on = True
-        await self.stores.search.run("default", request)
+        await self.services.search.run("default", request)
         self.on = False
 
     async def again(self) -> float:
@@ -60,8 +60,8 @@ async def open_recorder(settings: Settings) -> AsyncIterator[Recorder]:
     the bridge would find its questions answered."""
     apart = SecretStr(settings.redis_url.removesuffix("/0") + "/1")
     changed = settings.stores.model_copy(update={"redis_url": apart})
-    async with open_stores(settings.model_copy(update={"stores": changed})) as stores:
-        yield Recorder(stores)
+    async with open_services(settings.model_copy(update={"stores": changed})) as services:
+        yield Recorder(services)
 
 
 async def timed(work: Callable[[], Awaitable[Any]]) -> float:

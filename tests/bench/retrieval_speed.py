@@ -27,7 +27,7 @@ from itertools import pairwise
 import psutil
 import uvloop
 
-from servers.bridge.embedding.embedder import MiniLM
+from servers.bridge.embedding.minilm import MiniLM
 from tests.bench.client import Line, get, open_lines, post
 from tests.bench.hashed import NAME, embedder
 from tests.bench.recorder import Recorder, open_recorder, timed

@@ -81,7 +81,7 @@ def keyword_list(text: str) -> str:
 
 def nearest_example() -> Predictor:
     """The domain of the catalogue's example whose offline embedding is nearest."""
-    from servers.bridge.embedding.embedder import MiniLM
+    from servers.bridge.embedding.minilm import MiniLM
 
     examples = [
         (text, spec.domain)

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from servers.local.services import Service, plan
+from servers.local.services import Service, planned_services
 from tests.conftest import settings_in
 from tools.clients.bridge import Bridge
 from tools.schema import Document, SearchRequest, SearchResponse

@@ -1,1 +1,1 @@
-"""Who may call the bridge, how much, and what is written down about it."""
+"""Access to the bridge: authentication, API keys, rate limits, the audit log."""

@@ -1,7 +1,7 @@
-"""One line of log a request: who, where, what kind of statement, how many rows, how long, with what end.
+"""The audit log: one line a request: key, tenant, route, statement's fingerprint, rows, time, status.
 
 Neither literals nor secrets are in it: a statement is a fingerprint of its shape, a path is its route. So it
-goes past the cleaning that other logs need, which would cost each request more than the gate itself.
+goes past the cleaning that other logs need, which would cost each request more than authentication does.
 """
 
 import asyncio
@@ -17,28 +17,29 @@ import structlog
 from postgast import PgQueryError, fingerprint
 from structlog.typing import FilteringBoundLogger
 
-from servers.bridge.clients.nebula.statement_check import shape as words
+from servers.bridge.clients.nebula.statement_check import shape as ngql_shape
 
-SHORT = 2_000
+THREAD_CHARS = 2_000
+"""Statements up to so long are fingerprinted sooner than a thread is woken."""
 
 
 @dataclass
-class Entry:
-    """What only the handler knows of a request."""
+class AuditEntry:
+    """What only the handler knows of a request: the statement's fingerprint, the rows of the answer."""
 
     statement: str | None = None
     rows: int | None = None
 
-    async def note(self, shape: Callable[[str], str], query: str) -> None:
-        """Note the statement's `shape`, `sql` or `ngql`."""
-        if len(query) <= SHORT:
-            self.statement = _known(shape, query)
+    async def set_statement(self, fingerprint_of: Callable[[str], str], query: str) -> None:
+        """Keep the statement's fingerprint, made by `sql` or `ngql`."""
+        if len(query) <= THREAD_CHARS:
+            self.statement = _fingerprint_short(fingerprint_of, query)
         else:
-            self.statement = await asyncio.to_thread(shape, query)
+            self.statement = await asyncio.to_thread(fingerprint_of, query)
 
 
 class Audit:
-    """Writes to the error stream, as every log here."""
+    """Writes JSON lines to the error stream, as every log here; `level` as "INFO"."""
 
     def __init__(self, level: str) -> None:
         self.log: FilteringBoundLogger = structlog.wrap_logger(
@@ -52,13 +53,13 @@ class Audit:
         )
 
     def write(self, scope: Any, status: int, seconds: float) -> None:
-        """The line of a request that is over, or about to be."""
+        """Write the line of a request (an ASGI scope) that is over, or about to be."""
         state = scope.get("state", {})
-        caller, entry = state.get("caller"), state.get("entry") or Entry()
+        principal, entry = state.get("principal"), state.get("audit_entry") or AuditEntry()
         self.log.info(
             "request",
-            key=caller.key_id if caller else None,
-            tenant=caller.tenant if caller else None,
+            key=principal.key_id if principal else None,
+            tenant=principal.tenant if principal else None,
             method=scope["method"],
             route=getattr(scope.get("route"), "path", "unmatched"),
             statement=entry.statement,
@@ -81,9 +82,9 @@ def sql(query: str) -> str:
 
 def ngql(query: str) -> str:
     """A fingerprint of an nGQL text."""
-    return hashlib.blake2b(words(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return hashlib.blake2b(ngql_shape(query).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=256)
-def _known(shape: Callable[[str], str], query: str) -> str:
-    return shape(query)
+def _fingerprint_short(fingerprint_of: Callable[[str], str], query: str) -> str:
+    return fingerprint_of(query)

@@ -1,4 +1,4 @@
-"""Keys that callers are given: made, found, revoked. Only a digest of each is kept.
+"""API keys: created, found by their token, listed, revoked; a table with only a digest of each.
 
 SHA-256 once is enough: a key is 256 random bits, so there is no guessing for a slow hash to slow down.
 """
@@ -11,11 +11,11 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple
 
 from sqlalchemy import Column, DateTime, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from servers.bridge.clients.postgres.client import Postgres
 from tools.errors import Conflict, NotFound
@@ -23,18 +23,19 @@ from tools.sections import Access
 
 PREFIX = "c6-"
 TOKEN = re.compile(rf"{PREFIX}([0-9a-f]{{16}})-[A-Za-z0-9_-]{{43}}")
-MOST = 10_000
-AGAIN_S = 1.0
+MAX_KEYS = 10_000
+UNKNOWN_CACHE_S = 1.0
+"""How old the cache may be when a key is not in it: another replica may just have made it."""
 
 
-def _now() -> Any:
+def _now() -> Column[datetime]:
     return Column(DateTime(timezone=True), server_default=func.now(), nullable=False)
 
 
 class KeyRow(SQLModel, table=True):
     """One key; limits that are null are those of the settings."""
 
-    __tablename__: ClassVar[str] = "api_keys"  # type: ignore[misc]
+    __tablename__: ClassVar[str] = "api_keys"  # type: ignore[misc]  # SQLModel says declared_attr
 
     id: str = Field(primary_key=True, max_length=32)
     digest: str = Field(max_length=64)
@@ -49,8 +50,8 @@ class KeyRow(SQLModel, table=True):
 
 
 @dataclass(frozen=True)
-class Limit:
-    """What one key may ask for: requests a minute, requests at once, bytes of a body (None: the door's)."""
+class KeyLimits:
+    """The limits of one key: requests a minute, requests at once, bytes of a body (None: the server's)."""
 
     requests_per_minute: int
     concurrency: int
@@ -58,49 +59,81 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Caller:
-    """Who asks: a tenant, what it may do, and by which key. Without a `limit`, the platform itself."""
+class Principal:
+    """Who a request is from: a tenant, its scopes (`read`, `write`, `admin`), its key. The platform itself
+    has no `limits`."""
 
     tenant: str
     scopes: frozenset[str]
     key_id: str
-    limit: Limit | None = None
+    limits: KeyLimits | None = None
 
 
-class Keys:
-    """All keys, held for `access.cache_s`: a request asks no database, a revoked key is dead after that time.
+class CachedKey(NamedTuple):
+    """What a request is checked against: the hexadecimal digest, whose key it is, and until when."""
 
-    Raises StoreUnavailable when what is held is too old and PostgreSQL is down: an unsure door stays shut.
+    digest: bytes
+    principal: Principal
+    expires_at: datetime | None
+
+
+class ApiKeys:
+    """All keys, cached for `access.cache_s` seconds: a request asks no database, a revoked key is dead after
+    that time. Raises StoreUnavailable when the cache is too old and PostgreSQL is down: it fails closed.
     """
 
     def __init__(self, postgres: Postgres, access: Access) -> None:
         self.postgres, self.access = postgres, access
-        self.held: dict[str, tuple[bytes, Caller, datetime | None]] = {}
+        self.cache: dict[str, CachedKey] = {}
         self.read_at = -float("inf")
-        self.reading = asyncio.Lock()
+        self.refreshing = asyncio.Lock()
 
-    async def find(self, token: str) -> Caller | None:
-        """Whose token it is; None for nobody's and for what has expired. Constant time in the secret part."""
+    async def find(self, token: str) -> Principal | None:
+        """Whose token it is; None for an unknown or expired one. Constant time in the secret part."""
         shape = TOKEN.fullmatch(token)
         if shape is None:
             return None
-        await self._fresh(self.access.cache_s)
-        if shape[1] not in self.held:
-            # Another replica may just have made it.
-            await self._fresh(min(AGAIN_S, self.access.cache_s))
-        digest, caller, ends = self.held.get(shape[1], (b"", None, None))
-        if not hmac.compare_digest(digest, digest_of(token).encode()):
+        await self._refresh(self.access.cache_s)
+        if shape[1] not in self.cache:
+            await self._refresh(min(UNKNOWN_CACHE_S, self.access.cache_s))
+        key = self.cache.get(shape[1])
+        digest = key.digest if key else b""
+        if not hmac.compare_digest(digest, digest_of(token).encode()) or key is None:
             return None
-        return caller if ends is None or datetime.now(UTC) < ends else None
+        return key.principal if key.expires_at is None or datetime.now(UTC) < key.expires_at else None
 
-    async def create(self, row: dict[str, Any]) -> tuple[str, KeyRow]:
-        """The token, shown this once, and its row. Raises Conflict when there are too many."""
+    async def create(
+        self,
+        tenant: str,
+        scopes: list[str],
+        *,
+        name: str = "",
+        requests_per_minute: int | None = None,
+        concurrency: int | None = None,
+        body_bytes: int | None = None,
+        expires_at: datetime | None = None,
+    ) -> tuple[str, KeyRow]:
+        """The token, shown this once, and its row; limits that are None are the settings'.
+
+        Raises Conflict when there are `MAX_KEYS`."""
         key_id = secrets.token_hex(8)
         token = f"{PREFIX}{key_id}-{secrets.token_urlsafe(32)}"
-        made = KeyRow(id=key_id, digest=digest_of(token), **row)
+        made = KeyRow(
+            id=key_id,
+            digest=digest_of(token),
+            tenant=tenant,
+            name=name,
+            scopes=scopes,
+            requests_per_minute=requests_per_minute,
+            concurrency=concurrency,
+            body_bytes=body_bytes,
+            expires_at=expires_at,
+        )
         async with self.postgres.session() as session:
-            if (await session.scalar(select(func.count()).select_from(KeyRow)) or 0) >= MOST:
-                raise Conflict(f"there are {MOST} keys: revoke some", source="bridge", code="too_many_keys")
+            if (await session.scalar(select(func.count()).select_from(KeyRow)) or 0) >= MAX_KEYS:
+                raise Conflict(
+                    f"there are {MAX_KEYS} keys: revoke some", source="bridge", code="too_many_keys"
+                )
             session.add(made)
             await session.flush()
             await session.refresh(made)
@@ -108,43 +141,48 @@ class Keys:
         return token, made
 
     async def list(self, tenant: str | None) -> list[KeyRow]:
-        """Newest first; None for every tenant's."""
-        columns: Any = KeyRow
-        query = select(KeyRow).order_by(columns.created_at.desc(), columns.id)
+        """A tenant's keys, newest first; None for every tenant's."""
+        query = select(KeyRow).order_by(col(KeyRow.created_at).desc(), col(KeyRow.id))
+        if tenant is not None:
+            query = query.where(col(KeyRow.tenant) == tenant)
         async with self.postgres.session() as session:
-            return list(
-                await session.scalars(query if tenant is None else query.where(columns.tenant == tenant))
-            )
+            return list(await session.scalars(query))
 
     async def revoke(self, key_id: str, tenant: str | None) -> None:
-        """At once here, within `cache_s` in other replicas. Raises NotFound, also for another tenant's."""
-        columns: Any = KeyRow
-        gone = delete(KeyRow).where(columns.id == key_id).returning(columns.id)
+        """Delete a key: at once here, within `cache_s` in other replicas.
+
+        Raises NotFound, also for another tenant's."""
+        statement = delete(KeyRow).where(col(KeyRow.id) == key_id)
+        if tenant is not None:
+            statement = statement.where(col(KeyRow.tenant) == tenant)
         async with self.postgres.session() as session:
-            found = await session.scalar(gone if tenant is None else gone.where(columns.tenant == tenant))
+            found = await session.scalar(statement.returning(col(KeyRow.id)))
         if found is None:
             raise NotFound("there is no such key", param="id", source="bridge", code="key_not_found")
-        self.held.pop(key_id, None)
+        self.cache.pop(key_id, None)
 
-    async def _fresh(self, most_s: float) -> None:
-        if time.monotonic() - self.read_at < most_s:
+    async def _refresh(self, max_age_s: float) -> None:
+        if time.monotonic() - self.read_at < max_age_s:
             return
-        async with self.reading:
-            if time.monotonic() - self.read_at < most_s:
+        async with self.refreshing:
+            if time.monotonic() - self.read_at < max_age_s:
                 return
             started = time.monotonic()
             rows = await self.postgres.call(self.list(None))
-            self.held = {row.id: (row.digest.encode(), self._caller(row), row.expires_at) for row in rows}
+            self.cache = {
+                row.id: CachedKey(row.digest.encode(), self._principal(row), row.expires_at) for row in rows
+            }
             self.read_at = started
 
-    def _caller(self, row: KeyRow) -> Caller:
-        limit = Limit(
+    def _principal(self, row: KeyRow) -> Principal:
+        limits = KeyLimits(
             row.requests_per_minute or self.access.requests_per_minute,
             row.concurrency or self.access.concurrency,
             row.body_bytes or self.access.body_bytes,
         )
-        return Caller(row.tenant, frozenset(row.scopes), row.id, limit)
+        return Principal(row.tenant, frozenset(row.scopes), row.id, limits)
 
 
 def digest_of(token: str) -> str:
+    """SHA-256, hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,6 +1,7 @@
-"""How much each key has left: a bucket of requests that refills with time, and a count of those running.
+"""Rate limits of API keys: a token bucket a key for requests a minute, and a count of those that run at once.
 
-It lives in this process: behind a balancer every replica counts for itself.
+It lives in this process: behind a balancer every replica counts for itself. A key's limits are set where the
+key is created (`http/keys.py`); those that are not are the settings' (`access.requests_per_minute`, …).
 """
 
 import math
@@ -8,19 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from servers.bridge.access.keys import Limit
+from servers.bridge.access.keys import KeyLimits
 from tools.errors import RateLimited
 
+WINDOW_S = 60
 
-class Bucket:
-    """One key's requests of a minute: `level` are left, refilled evenly."""
 
-    def __init__(self, limit: Limit, now: float) -> None:
-        self.level, self.at, self.running = float(limit.requests_per_minute), now, 0
+class TokenBucket:
+    """One key's requests of a minute: `tokens` are left, refilled evenly; `running` are under way."""
 
-    def refill(self, most: int, now: float) -> None:
-        self.level = min(float(most), self.level + (now - self.at) * most / 60)
-        self.at = now
+    def __init__(self, limits: KeyLimits, now: float) -> None:
+        self.tokens, self.updated_at, self.running = float(limits.requests_per_minute), now, 0
+
+    def refill(self, capacity: int, now: float) -> None:
+        """Add what has grown since the last time, up to `capacity`; `now` in seconds, monotonic."""
+        self.tokens = min(float(capacity), self.tokens + (now - self.updated_at) * capacity / WINDOW_S)
+        self.updated_at = now
 
 
 class RateLimiter:
@@ -28,50 +32,57 @@ class RateLimiter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.buckets: dict[str, Bucket] = {}
+        self.buckets: dict[str, TokenBucket] = {}
         self.swept_at = clock()
 
-    def headers(self, key_id: str, limit: Limit) -> list[tuple[bytes, bytes]]:
-        """What OpenAI's clients read: the limit, what is left, the time until it is all there again."""
-        bucket = self._bucket(key_id, limit)
-        missing = (limit.requests_per_minute - bucket.level) * 60 / limit.requests_per_minute
+    def headers(self, key_id: str, limits: KeyLimits) -> list[tuple[bytes, bytes]]:
+        """The `x-ratelimit-…` headers that OpenAI's clients read: the limit, what is left, and the time until
+        all of it is there again."""
+        bucket = self._bucket(key_id, limits)
+        missing_s = (limits.requests_per_minute - bucket.tokens) * WINDOW_S / limits.requests_per_minute
         return [
-            (b"x-ratelimit-limit-requests", str(limit.requests_per_minute).encode()),
-            (b"x-ratelimit-remaining-requests", str(max(0, int(bucket.level))).encode()),
-            (b"x-ratelimit-reset-requests", f"{max(0.0, missing):.3f}s".encode()),
+            (b"x-ratelimit-limit-requests", str(limits.requests_per_minute).encode()),
+            (b"x-ratelimit-remaining-requests", str(max(0, int(bucket.tokens))).encode()),
+            (b"x-ratelimit-reset-requests", f"{max(0.0, missing_s):.3f}s".encode()),
         ]
 
     @contextmanager
-    def taken(self, key_id: str, limit: Limit) -> Iterator[None]:
-        """One request's share for as long as it runs. Raises RateLimited, with the seconds to wait."""
-        bucket = self._bucket(key_id, limit)
-        if bucket.running >= limit.concurrency:
-            said = f"this key may have {limit.concurrency} requests at once"
+    def acquire(self, key_id: str, limits: KeyLimits) -> Iterator[None]:
+        """One request, counted as running for as long as the block lasts.
+
+        Raises RateLimited, with the seconds to wait."""
+        bucket = self._bucket(key_id, limits)
+        if bucket.running >= limits.concurrency:
+            said = f"this key may have {limits.concurrency} requests at once"
             raise RateLimited(said, source="bridge", retry_after=1, code="too_many_at_once")
-        if bucket.level < 1:
-            wait = math.ceil((1 - bucket.level) * 60 / limit.requests_per_minute)
-            said = f"this key may make {limit.requests_per_minute} requests a minute"
-            raise RateLimited(said, source="bridge", retry_after=max(1, wait))
-        bucket.level -= 1
+        if bucket.tokens < 1:
+            wait_s = math.ceil((1 - bucket.tokens) * WINDOW_S / limits.requests_per_minute)
+            said = f"this key may make {limits.requests_per_minute} requests a minute"
+            raise RateLimited(said, source="bridge", retry_after=max(1, wait_s))
+        bucket.tokens -= 1
         bucket.running += 1
         try:
             yield
         finally:
             bucket.running -= 1
 
-    def _bucket(self, key_id: str, limit: Limit) -> Bucket:
+    def _bucket(self, key_id: str, limits: KeyLimits) -> TokenBucket:
         now = self.clock()
-        if now - self.swept_at >= 60:
+        if now - self.swept_at >= WINDOW_S:
             self._sweep(now)
         bucket = self.buckets.get(key_id)
         if bucket is None:
-            bucket = self.buckets[key_id] = Bucket(limit, now)
-        bucket.refill(limit.requests_per_minute, now)
+            bucket = self.buckets[key_id] = TokenBucket(limits, now)
+        bucket.refill(limits.requests_per_minute, now)
         return bucket
 
     def _sweep(self, now: float) -> None:
-        """A bucket that nobody touched for a minute is full."""
-        idle = [key for key, bucket in self.buckets.items() if not bucket.running and now - bucket.at >= 60]
+        """Forget full buckets: one that nobody touched for a minute is full."""
+        idle = [
+            key
+            for key, bucket in self.buckets.items()
+            if not bucket.running and now - bucket.updated_at >= WINDOW_S
+        ]
         for key in idle:
             del self.buckets[key]
         self.swept_at = now

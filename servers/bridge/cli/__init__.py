@@ -1,1 +1,1 @@
-"""Commands of `capibara6` that speak to the bridge through its door."""
+"""Commands of `capibara6` that call the bridge over HTTP."""

@@ -1,4 +1,4 @@
-"""`capibara6 keys`: keys of the bridge, made, listed and revoked through its door."""
+"""`capibara6 keys`: API keys of the bridge, created, listed and revoked over its HTTP API."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,10 @@
-"""`capibara6 reembed`: another embedder for a collection, through the bridge's door; of the main command."""
+"""`capibara6 reembed`: starts the job that gives a collection another embedder, and shows its progress.
+
+The work is the bridge's; Ctrl-C cancels the job.
+"""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -9,9 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import UpstreamFailed
+from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
-EVERY_S = 0.5
+POLL_S = 0.5
 
 
 def reembed(
@@ -32,21 +36,22 @@ async def _run(settings: Settings, console: Console, name: str, embedder: str | 
     async with open_bridge(settings) as bridge:
         job = await bridge.reembed(name, embedder=embedder)
         try:
-            ended = await _followed(bridge, console, job, name)
+            ended = await _follow(bridge, console, job, name)
         except asyncio.CancelledError:
             await asyncio.shield(bridge.cancel_job(job))
             raise
         if ended["state"] != "done":
             raise UpstreamFailed(ended["reason"] or f"the job is {ended['state']}", source="bridge")
-        held = await bridge.collections()
-        return next(row["version"] for row in held if row["name"] == name)
+        collections = await bridge.collections()
+        return next(row["version"] for row in collections if row["name"] == name)
 
 
-async def _followed(bridge: Bridge, console: Console, job: str, name: str) -> dict[str, Any]:
+async def _follow(bridge: Bridge, console: Console, job: str, name: str) -> JsonObject:
+    """Show the job's progress until it has ended; the job as it is then."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(name, total=None)
         while (state := await bridge.job(job))["state"] == "running":
             progress.update(bar, completed=state["done"], total=state["total"])
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(POLL_S)
     return state

@@ -1,4 +1,7 @@
-"""The Redis client: a cache that may vanish, and a key-value shelf that no caller can leave."""
+"""The Redis client: bytes by key, within the caller's own prefix; a cache that may vanish.
+
+What is cached, and for how long, is its callers' business; no other command of Redis is reachable here.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -11,7 +14,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
-from servers.bridge.clients.store_client import Store, T
+from servers.bridge.clients.store_client import StoreClient, T
 from tools.errors import StorageFull, TooLarge, UpstreamFailed
 from tools.settings import Settings
 
@@ -21,8 +24,8 @@ VALUE_BYTES = 1_000_000
 NAMESPACE = "capibara6"
 
 
-class Redis(Store):
-    """get, set and delete of bytes under our own prefix; nothing else of Redis is reachable from here."""
+class Redis(StoreClient):
+    """get, set and delete of bytes. Raises StoreUnavailable, StorageFull, UpstreamFailed."""
 
     source = "redis"
 
@@ -32,10 +35,10 @@ class Redis(Store):
         self.slots = asyncio.Semaphore(CONNECTIONS)
 
     async def call(self, work: Awaitable[T], *, deadline_s: float | None = None) -> T:
-        """As every store's. Who finds each connection taken waits for one in turn: a busy store is not a
-        dead one, and the client's own pool lets whoever comes first push in."""
+        """As `StoreClient.call`, once one of `CONNECTIONS` is free, first come first served: a busy store is
+        not a dead one, and the library's own pool lets whoever comes first push in."""
         try:
-            await self.turn(self.slots, deadline_s=deadline_s)
+            await self.acquire(self.slots, deadline_s=deadline_s)
         except BaseException:
             if asyncio.iscoroutine(work):
                 work.close()
@@ -46,28 +49,32 @@ class Redis(Store):
             self.slots.release()
 
     async def get(self, key: str, *, deadline_s: float | None = None) -> bytes | None:
-        held: Any = await self.call(self.connection.get(key), deadline_s=deadline_s)
-        return held
+        """The value; None when there is none."""
+        value: Any = await self.call(self.connection.get(key), deadline_s=deadline_s)
+        return value
 
     async def set(
         self, key: str, value: bytes, *, ttl_s: int | None = None, deadline_s: float | None = None
     ) -> None:
+        """Store a value, for `ttl_s` seconds or for good. Raises StorageFull."""
         await self.call(self.connection.set(key, value, ex=ttl_s), deadline_s=deadline_s)
 
     async def delete(self, key: str) -> bool:
+        """Remove a key; True when it was there."""
         return bool(await self.call(self.connection.delete(key)))
 
     async def version(self) -> str:
+        """Valkey's version, or Redis'."""
         facts: Any = await self.connection.info("server")
         return str(facts.get("valkey_version") or facts.get("redis_version", "unknown"))
 
     @contextmanager
     def translated(self) -> Iterator[None]:
+        """The library's errors as StoreUnavailable, StorageFull and UpstreamFailed."""
         try:
             yield
         except (Disconnected, TimedOut, OSError) as exc:
-            self.trip()
-            raise self.unavailable("is not reachable") from exc
+            raise self.not_reachable() from exc
         except OutOfMemoryError as exc:
             raise StorageFull("redis is full", source="redis") from exc
         except ResponseError as exc:
@@ -76,15 +83,17 @@ class Redis(Store):
             raise UpstreamFailed("redis failed", source="redis") from exc
 
 
-def shelf_key(tenant: str, key: str) -> str:
-    """The real key behind a caller's key: always inside `capibara6:<tenant>:kv:`."""
+def tenant_key(tenant: str, key: str) -> str:
+    """The real key behind a caller's key: always inside `capibara6:<tenant>:kv:`.
+
+    Raises TooLarge over `KEY_BYTES`."""
     if len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES:
         raise TooLarge(f"a key may have {KEY_BYTES} bytes", param="key", source="redis")
     return f"{NAMESPACE}:{tenant}:kv:{key}"
 
 
-def checked_value(value: str) -> bytes:
-    """The bytes to store. Raises TooLarge over `VALUE_BYTES`."""
+def encoded_value(value: str) -> bytes:
+    """The bytes to store, as UTF-8. Raises TooLarge over `VALUE_BYTES`."""
     data = value.encode("utf-8", "surrogatepass")
     if len(data) > VALUE_BYTES:
         raise TooLarge(f"a value may have {VALUE_BYTES} bytes", param="value", source="redis")

@@ -1,17 +1,21 @@
-"""Whose data it is: the names that tenants may have, and where each one's things lie in the shared stores."""
+"""Names of tenants: which are valid, and how they prefix the spaces that tenants share the graph server with.
+
+Rows and Redis keys carry the tenant as it is; Milvus collections are named by the manifest.
+"""
 
 import re
 
 DEFAULT = "default"
 """The deployment's own tenant."""
-TENANT = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+TENANT_PATTERN = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 """No two underscores in a row: they separate a tenant from its space's name, so no two pairs meet."""
-LONGEST = 32
+MAX_TENANT_CHARS = 32
 SEPARATOR = "__"
 
 
 def is_tenant(name: str) -> bool:
-    return len(name) <= LONGEST and re.fullmatch(TENANT, name) is not None
+    """Whether a tenant may have this name."""
+    return len(name) <= MAX_TENANT_CHARS and re.fullmatch(TENANT_PATTERN, name) is not None
 
 
 def space_name(tenant: str, name: str) -> str:

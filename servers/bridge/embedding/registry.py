@@ -1,14 +1,22 @@
-"""The embedders that collections may have: the default one, those that settings name, and the built-in."""
+"""The registry of the embedders that collections may have: the default one, those of settings, the built-in.
+
+A new backend is a file beside this one and a case of `_open`.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from servers.bridge.embedding.embedder import Embedder, MiniLM, OpenAI
+from servers.bridge.embedding.embedder import Embedder
+from servers.bridge.embedding.minilm import MiniLM
+from servers.bridge.embedding.openai import OpenAI
 from servers.bridge.embedding.sentence_transformers import SentenceTransformers
 from tools.clients.http import open_http
 from tools.errors import BadRequest, EmbedderMissing
-from tools.sections import Embedder as Chosen
+from tools.sections import Embedder as EmbedderSettings
 from tools.settings import Settings
+
+TIMEOUT_S = 60.0
+"""Of a request to a service: a model that was unloaded takes so long to come back."""
 
 
 class EmbedderRegistry:
@@ -19,7 +27,8 @@ class EmbedderRegistry:
         self.named = {**{item.name: item for item in (*named.values(), default)}, **named}
 
     def get(self, name: str | None) -> Embedder:
-        """Raises EmbedderMissing for a name that settings no longer hold."""
+        """The one that a collection names, the default one for None. Raises EmbedderMissing for a name that
+        settings no longer hold."""
         if name is None:
             return self.default
         found = self.named.get(name)
@@ -27,8 +36,9 @@ class EmbedderRegistry:
             raise EmbedderMissing(f"no embedder is called {name} here", param="embedder", source="embedder")
         return found
 
-    def asked(self, name: str | None) -> Embedder:
-        """The one that a request names. Raises BadRequest for a name that nobody has."""
+    def requested(self, name: str | None) -> Embedder:
+        """The one that a request names, the default one for None. Raises BadRequest for a name that nobody
+        has."""
         if name is not None and name not in self.named:
             raise BadRequest("there is no such embedder here", param="embedder", source="bridge")
         return self.get(name)
@@ -36,7 +46,7 @@ class EmbedderRegistry:
 
 @asynccontextmanager
 async def open_embedders(settings: Settings) -> AsyncIterator[EmbedderRegistry]:
-    """Nothing is loaded or asked before the first text."""
+    """The embedders of settings; none is loaded or asked before the first text."""
     async with AsyncExitStack() as stack:
         builtin = MiniLM(settings.home.absolute() / "models")
         named: dict[str, Embedder] = {builtin.name: builtin, "minilm": builtin}
@@ -47,7 +57,7 @@ async def open_embedders(settings: Settings) -> AsyncIterator[EmbedderRegistry]:
 
 
 @asynccontextmanager
-async def _open(chosen: Chosen, settings: Settings, builtin: MiniLM) -> AsyncIterator[Embedder]:
+async def _open(chosen: EmbedderSettings, settings: Settings, builtin: MiniLM) -> AsyncIterator[Embedder]:
     given = {
         "model": chosen.model,
         "dimensions": chosen.dimensions,
@@ -61,5 +71,5 @@ async def _open(chosen: Chosen, settings: Settings, builtin: MiniLM) -> AsyncIte
         case "openai":
             key = settings.api_key.get_secret_value() if settings.api_key else None
             base = (chosen.url or settings.pool_url).rstrip("/").removesuffix("/v1")
-            async with open_http(base, "embedder", api_key=key, timeout=60.0) as http:
+            async with open_http(base, "embedder", api_key=key, timeout=TIMEOUT_S) as http:
                 yield OpenAI(http, **given)

@@ -1,4 +1,4 @@
-"""Texts to unit vectors with `sentence-transformers`, which is not installed by default: it brings torch.
+"""The embedder of the package `sentence-transformers`, which is not installed by default: it brings torch.
 
 Any of its models, multilingual ones too; on a GPU when torch sees one.
 """
@@ -6,15 +6,24 @@ Any of its models, multilingual ones too; on a GPU when torch sees one.
 import asyncio
 import importlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from servers.bridge.embedding.vectors import checked
+from servers.bridge.embedding.embedder import unit_vectors
 from servers.bridge.process_memory import return_free_pages
 from tools.errors import EmbedderMissing, UpstreamFailed
 
 PACKAGE = "sentence-transformers"
+
+
+class Model(Protocol):
+    """What is used of the package's `SentenceTransformer`."""
+
+    def encode(
+        self, texts: list[str], *, normalize_embeddings: bool, show_progress_bar: bool
+    ) -> NDArray[np.float32]: ...
 
 
 class SentenceTransformers:
@@ -23,7 +32,7 @@ class SentenceTransformers:
     def __init__(self, *, model: str, dimensions: int, languages: tuple[str, ...]) -> None:
         self.name, self.dimensions, self.languages = model, dimensions, languages
         self.loading = asyncio.Lock()
-        self.model: Any = None
+        self.model: Model | None = None
 
     async def load(self) -> None:
         """Raises EmbedderMissing without the package, UpstreamFailed when it can not load the model."""
@@ -33,19 +42,21 @@ class SentenceTransformers:
             if self.model is None:
                 self.model = await asyncio.to_thread(_open, self.name)
 
-    async def embed(self, texts: Sequence[str]) -> np.ndarray:
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As `Embedder.embed`."""
         await self.load()
         rows = await asyncio.to_thread(self._encode, list(texts))
-        return checked(rows, count=len(texts), dimensions=self.dimensions)
+        return unit_vectors(rows, count=len(texts), dimensions=self.dimensions)
 
-    def _encode(self, texts: list[str]) -> Any:
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        assert self.model is not None
         rows = self.model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
         if len(texts) > 1:
             return_free_pages()
         return rows
 
 
-def _open(name: str) -> Any:
+def _open(name: str) -> Model:
     try:
         package = importlib.import_module("sentence_transformers")
     except ImportError as exc:

@@ -1,47 +1,59 @@
-"""The bridge's HTTP surface for collections: made with an embedder and languages, listed, embedded again."""
-
-from typing import Any
+"""HTTP routes for collections: created with an embedder and languages, listed, embedded again, reconciled."""
 
 from fastapi import APIRouter, Response
 
-from servers.bridge.http.dependencies import Open, Reads, Writes
-from servers.bridge.http.models import CollectionRequest, CollectionView, ReembedRequest
+from servers.bridge.http.dependencies import ReadTenant, ServicesDep, WriteTenant
+from servers.bridge.http.requests import CollectionRequest, ReembedRequest
+from servers.bridge.http.responses import (
+    CollectionList,
+    CollectionView,
+    EmbedderList,
+    EmbedderView,
+    ReconcileReport,
+)
 from tools.schema import CollectionName, IngestReport
 
 router = APIRouter(prefix="/api/v1")
 
 
 @router.get("/collections", tags=["collections"])
-async def collections(stores: Open, tenant: Reads) -> dict[str, list[CollectionView]]:
-    return {"collections": [CollectionView(**row) for row in await stores.shelves.list(tenant)]}
+async def collections(services: ServicesDep, tenant: ReadTenant) -> CollectionList:
+    """The tenant's collections, by name, with how much they hold."""
+    rows = await services.collections.list(tenant)
+    return CollectionList(collections=[CollectionView(**row) for row in rows])
 
 
 @router.post("/collections", tags=["collections"], status_code=201)
-async def create(body: CollectionRequest, stores: Open, tenant: Writes, response: Response) -> CollectionView:
-    row, made = await stores.shelves.create(tenant, body.name, body.embedder, body.languages)
+async def create(
+    body: CollectionRequest, services: ServicesDep, tenant: WriteTenant, response: Response
+) -> CollectionView:
+    """Make a collection: 201 when it is new, 200 when it is there already."""
+    row, made = await services.collections.create(tenant, body.name, body.embedder, body.languages)
     response.status_code = 201 if made else 200
     return CollectionView(**row)
 
 
 @router.post("/collections/{name}/reembed", tags=["collections"], status_code=202)
 async def reembed(
-    name: CollectionName, stores: Open, tenant: Writes, body: ReembedRequest | None = None
+    name: CollectionName, services: ServicesDep, tenant: WriteTenant, body: ReembedRequest | None = None
 ) -> IngestReport:
     """A job: progress and cancel as for ingestion."""
-    return IngestReport(job_id=await stores.shelves.reembed(tenant, name, body.embedder if body else None))
+    return IngestReport(
+        job_id=await services.collections.reembed(tenant, name, body.embedder if body else None)
+    )
 
 
 @router.post("/collections/{name}/reconcile", tags=["collections"])
-async def reconcile(name: CollectionName, stores: Open, tenant: Writes) -> dict[str, int]:
+async def reconcile(name: CollectionName, services: ServicesDep, tenant: WriteTenant) -> ReconcileReport:
     """Passages that Milvus lost; they are written again within seconds."""
-    return {"lost": await stores.ingest.reconcile.look(tenant, name)}
+    return ReconcileReport(lost=await services.ingest.reconciler.mark_lost(tenant, name))
 
 
 @router.get("/embedders", tags=["collections"])
-async def embedders(stores: Open, _: Reads) -> dict[str, Any]:
+async def embedders(services: ServicesDep, _: ReadTenant) -> EmbedderList:
     """Those that collections may have, by every name that they answer to."""
     named = [
-        {"name": name, "model": item.name, "dimensions": item.dimensions, "languages": list(item.languages)}
-        for name, item in sorted(stores.embedders.named.items())
+        EmbedderView(name=name, model=item.name, dimensions=item.dimensions, languages=list(item.languages))
+        for name, item in sorted(services.embedders.named.items())
     ]
-    return {"default": stores.embedders.default.name, "embedders": named}
+    return EmbedderList(default=services.embedders.default.name, embedders=named)

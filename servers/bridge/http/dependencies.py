@@ -1,4 +1,4 @@
-"""What a route may ask of its request: the open stores, the audit's entry, and the caller within a scope.
+"""FastAPI dependencies of the routes: the services, the API keys, the audit entry, the caller within a scope.
 
 A tenant is only had by naming the scope that the route needs, so no route can forget to ask.
 """
@@ -8,39 +8,42 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from servers.bridge.access.audit import Entry
-from servers.bridge.access.keys import Caller, Keys
-from servers.bridge.services import Stores
+from servers.bridge.access.audit import AuditEntry
+from servers.bridge.access.keys import ApiKeys, Principal
+from servers.bridge.services import Services
 from tools.errors import Forbidden
 
 
-async def opened(request: Request) -> Stores:
-    return request.app.state.stores
+async def services_of(request: Request) -> Services:
+    """What the lifespan opened."""
+    return request.app.state.services
 
 
-async def keyring(request: Request) -> Keys:
+async def keys_of(request: Request) -> ApiKeys:
+    """The API keys, as the lifespan made them."""
     return request.app.state.keys
 
 
-async def entry_of(request: Request) -> Entry:
-    return request.state.entry
+async def audit_entry_of(request: Request) -> AuditEntry:
+    """The request's own entry, which the authenticator made."""
+    return request.state.audit_entry
 
 
-def caller_with(scope: str) -> Callable[[Request], Awaitable[Caller]]:
-    """A dependency: the caller, when it has `scope`. Raises Forbidden, which names it."""
+def principal_with(scope: str) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency: the principal, when it has `scope`. Raises Forbidden, which names the scope."""
 
-    async def check(request: Request) -> Caller:
-        caller: Caller = request.state.caller
-        if scope not in caller.scopes:
+    async def check(request: Request) -> Principal:
+        principal: Principal = request.state.principal
+        if scope not in principal.scopes:
             raise Forbidden(f"this needs a key with the scope {scope}", source="bridge")
-        return caller
+        return principal
 
     return check
 
 
 def tenant_with(scope: str) -> Callable[[Request], Awaitable[str]]:
-    """A dependency: the caller's tenant, when it has `scope`."""
-    check = caller_with(scope)
+    """A dependency: the principal's tenant, when it has `scope`."""
+    check = principal_with(scope)
 
     async def tenant(request: Request) -> str:
         return (await check(request)).tenant
@@ -48,10 +51,10 @@ def tenant_with(scope: str) -> Callable[[Request], Awaitable[str]]:
     return tenant
 
 
-Open = Annotated[Stores, Depends(opened)]
-Keyring = Annotated[Keys, Depends(keyring)]
-Noted = Annotated[Entry, Depends(entry_of)]
-Reads = Annotated[str, Depends(tenant_with("read"))]
-Writes = Annotated[str, Depends(tenant_with("write"))]
-Reader = Annotated[Caller, Depends(caller_with("read"))]
-Admin = Annotated[Caller, Depends(caller_with("admin"))]
+ServicesDep = Annotated[Services, Depends(services_of)]
+ApiKeysDep = Annotated[ApiKeys, Depends(keys_of)]
+AuditDep = Annotated[AuditEntry, Depends(audit_entry_of)]
+ReadTenant = Annotated[str, Depends(tenant_with("read"))]
+WriteTenant = Annotated[str, Depends(tenant_with("write"))]
+ReadPrincipal = Annotated[Principal, Depends(principal_with("read"))]
+AdminPrincipal = Annotated[Principal, Depends(principal_with("admin"))]

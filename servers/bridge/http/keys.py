@@ -1,24 +1,23 @@
-"""The bridge's HTTP surface for keys: made, listed, revoked.
+"""HTTP routes for API keys: created with their scopes and rate limits, listed, revoked.
 
-A key with the admin scope sees to the keys of its own tenant; the platform to everybody's.
+A key with the admin scope manages the keys of its own tenant; the platform everybody's.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from servers.bridge.access.keys import Caller, KeyRow
-from servers.bridge.clients.tenants import LONGEST, TENANT
-from servers.bridge.http.dependencies import Admin, Keyring
-from servers.bridge.http.fields import Text
+from servers.bridge.access.keys import KeyRow, Principal
+from servers.bridge.clients.tenants import MAX_TENANT_CHARS, TENANT_PATTERN
+from servers.bridge.http.dependencies import AdminPrincipal, ApiKeysDep
+from servers.bridge.http.requests import Text
 from tools.errors import Forbidden
 from tools.schema import Wire
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
-TenantName = Annotated[str, Field(pattern=TENANT, max_length=LONGEST)]
-LIMITS = ("requests_per_minute", "concurrency", "body_bytes")
+TenantName = Annotated[str, Field(pattern=TENANT_PATTERN, max_length=MAX_TENANT_CHARS)]
 
 
 class KeyRequest(Wire):
@@ -34,6 +33,8 @@ class KeyRequest(Wire):
 
 
 class KeyView(BaseModel):
+    """A key without its secret; limits that are null are those of the settings."""
+
     id: str
     tenant: str
     name: str
@@ -51,36 +52,58 @@ class NewKey(KeyView):
     key: str
 
 
+class KeyList(BaseModel):
+    """Keys, newest first."""
+
+    keys: list[KeyView]
+
+
+class RevokedKey(BaseModel):
+    """The key that is gone."""
+
+    id: str
+    revoked: Literal[True] = True
+
+
 @router.post("", status_code=201)
-async def create_key(body: KeyRequest, caller: Admin, keys: Keyring) -> NewKey:
-    wanted = body.model_dump(exclude={"expires_in_days"})
-    if body.expires_in_days is not None:
-        wanted["expires_at"] = datetime.now(UTC) + timedelta(days=body.expires_in_days)
-    wanted["tenant"] = body.tenant or caller.tenant
-    wanted["scopes"] = sorted(set(body.scopes))
-    if not _platform(caller) and (wanted["tenant"] != caller.tenant or any(wanted[name] for name in LIMITS)):
+async def create_key(body: KeyRequest, principal: AdminPrincipal, keys: ApiKeysDep) -> NewKey:
+    """Make a key with its scopes and rate limits; its secret is shown this once."""
+    tenant = body.tenant or principal.tenant
+    limited = any((body.requests_per_minute, body.concurrency, body.body_bytes))
+    if not _is_platform(principal) and (tenant != principal.tenant or limited):
         raise Forbidden("a tenant's key gives neither limits nor keys of other tenants", source="bridge")
-    token, row = await keys.create(wanted)
-    return NewKey(**_view(row), key=token)
+    lifetime = timedelta(days=body.expires_in_days) if body.expires_in_days is not None else None
+    token, row = await keys.create(
+        tenant,
+        sorted(set(body.scopes)),
+        name=body.name,
+        requests_per_minute=body.requests_per_minute,
+        concurrency=body.concurrency,
+        body_bytes=body.body_bytes,
+        expires_at=datetime.now(UTC) + lifetime if lifetime else None,
+    )
+    return NewKey(**_view(row).model_dump(), key=token)
 
 
 @router.get("")
 async def list_keys(
-    caller: Admin, keys: Keyring, tenant: Annotated[TenantName | None, Query()] = None
-) -> dict[str, list[KeyView]]:
-    rows = await keys.list(tenant if _platform(caller) else caller.tenant)
-    return {"keys": [KeyView(**_view(row)) for row in rows]}
+    principal: AdminPrincipal, keys: ApiKeysDep, tenant: Annotated[TenantName | None, Query()] = None
+) -> KeyList:
+    """Keys without their secrets, newest first."""
+    rows = await keys.list(tenant if _is_platform(principal) else principal.tenant)
+    return KeyList(keys=[_view(row) for row in rows])
 
 
 @router.delete("/{key_id}")
-async def revoke_key(key_id: str, caller: Admin, keys: Keyring) -> dict[str, Any]:
-    await keys.revoke(key_id, None if _platform(caller) else caller.tenant)
-    return {"id": key_id, "revoked": True}
+async def revoke_key(key_id: str, principal: AdminPrincipal, keys: ApiKeysDep) -> RevokedKey:
+    """Delete a key: at once here, within seconds in other replicas."""
+    await keys.revoke(key_id, None if _is_platform(principal) else principal.tenant)
+    return RevokedKey(id=key_id)
 
 
-def _platform(caller: Caller) -> bool:
-    return caller.limit is None
+def _is_platform(principal: Principal) -> bool:
+    return principal.limits is None
 
 
-def _view(row: KeyRow) -> dict[str, Any]:
-    return row.model_dump(exclude={"digest"})
+def _view(row: KeyRow) -> KeyView:
+    return KeyView(**row.model_dump(exclude={"digest"}))

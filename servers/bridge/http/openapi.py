@@ -1,18 +1,18 @@
-"""Puts an example beside every operation of the bridge's OpenAPI, and our envelope beside every failure.
+"""Adds to the bridge's OpenAPI an example for every operation, and our error envelope as every failure.
 
 The examples themselves are `examples.yaml`.
 """
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 from fastapi import FastAPI
 
 from tools.errors import RateLimited
+from tools.schema import JsonObject
 
 ENVELOPE = RateLimited("this key may make 600 requests a minute", source="bridge").envelope()
-ERROR: dict[str, Any] = {
+ERROR: JsonObject = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -31,19 +31,19 @@ ERROR: dict[str, Any] = {
 }
 
 
-def explained(app: FastAPI) -> None:
-    """From now on `app.openapi()` has the examples; they are read when somebody asks for it."""
+def add_examples(app: FastAPI) -> None:
+    """Let `app.openapi()` have the examples; they are read when somebody asks for it."""
     make = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> JsonObject:
         if app.openapi_schema is None:
-            _explain(make())
+            _complete(make())
         return make()
 
     app.openapi = openapi
 
 
-def _explain(schema: dict[str, Any]) -> None:
+def _complete(schema: JsonObject) -> None:
     examples = yaml.safe_load(Path(__file__).with_name("examples.yaml").read_text("utf-8"))
     schema["components"]["schemas"]["Error"] = ERROR
     failed = {"schema": {"$ref": "#/components/schemas/Error"}, "example": ENVELOPE}
@@ -51,7 +51,7 @@ def _explain(schema: dict[str, Any]) -> None:
         for method, operation in item.items():
             example = examples.get(f"{method.upper()} {path}", {})
             operation["responses"].pop("422", None)  # what does not validate is a 400 here
-            _place(operation, example)
+            _add_example(operation, example)
             operation["responses"]["default"] = {
                 "description": "Any failure. 401: no valid key; 403: not with this scope; "
                 "404: not of this tenant; 429 and 503 carry `Retry-After`.",
@@ -59,7 +59,7 @@ def _explain(schema: dict[str, Any]) -> None:
             }
 
 
-def _place(operation: dict[str, Any], example: dict[str, Any]) -> None:
+def _add_example(operation: JsonObject, example: JsonObject) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["name"] in example.get("parameters", {}):
             parameter["example"] = example["parameters"][parameter["name"]]

@@ -1,31 +1,35 @@
-"""What people leave behind: conversations that they asked to keep, and addresses to answer to.
+"""HTTP routes for saved conversations and leads: upserted by id, listed newest first.
 
-The SQL door does not read these tables; each tenant lists its own here.
+Callers' SQL does not read these tables; each tenant lists its own here.
 """
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
 
 from servers.bridge.clients.postgres.client import Postgres
-from servers.bridge.http.dependencies import Open, Reads, Writes
-from servers.bridge.http.fields import Extra, Text
+from servers.bridge.http.dependencies import ReadTenant, ServicesDep, WriteTenant
+from servers.bridge.http.requests import Extra, Text
 from servers.bridge.manifest.tables import ConversationRow, LeadRow
-from tools.schema import Wire
+from tools.schema import JsonObject, Wire
 
 router = APIRouter(prefix="/api/v1", tags=["saved"])
-SAME = uuid.UUID("8b0c6a1e-53c1-5b0f-9d55-0c4f1d3f8a27")
+SavedRow = TypeVar("SavedRow", ConversationRow, LeadRow)
+LEAD_NAMESPACE = uuid.UUID("8b0c6a1e-53c1-5b0f-9d55-0c4f1d3f8a27")
 Key = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
-Limit = Annotated[int, Query(ge=1, le=100)]
+PageSize = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 
 class Message(Wire):
+    """One turn of a conversation."""
+
     role: Text = Field(min_length=1, max_length=32)
     content: Text = Field(max_length=100_000)
 
@@ -49,66 +53,102 @@ class Lead(Wire):
     metadata: Extra = Field(default_factory=dict)
 
 
+class Saved(BaseModel):
+    """The id under which it is stored."""
+
+    id: str
+    stored: Literal[True] = True
+
+
 class ConversationView(BaseModel):
+    """A conversation as it was saved last."""
+
     id: str
     title: str
-    messages: list[dict[str, Any]]
-    metadata: dict[str, Any]
+    messages: list[JsonObject]
+    metadata: JsonObject
     updated_at: datetime | None
 
 
+class ConversationList(BaseModel):
+    """One page, newest first, and how many there are in all."""
+
+    conversations: list[ConversationView]
+    total: int
+
+
 class LeadView(BaseModel):
+    """A lead; `email` in small letters."""
+
     id: str
     email: str
     name: str
     message: str
-    metadata: dict[str, Any]
+    metadata: JsonObject
     created_at: datetime | None
 
 
+class LeadList(BaseModel):
+    """One page, newest first, and how many there are in all."""
+
+    leads: list[LeadView]
+    total: int
+
+
 @router.post("/conversations")
-async def save_conversation(body: Conversation, stores: Open, tenant: Writes) -> dict[str, Any]:
-    return await _save(stores.postgres, ConversationRow, tenant, body.model_dump())
+async def save_conversation(body: Conversation, services: ServicesDep, tenant: WriteTenant) -> Saved:
+    """Keep a conversation; the same id replaces it."""
+    return await _save(services.postgres, ConversationRow, tenant, body.model_dump())
 
 
 @router.get("/conversations")
-async def conversations(stores: Open, tenant: Reads, limit: Limit = 20, offset: Offset = 0) -> dict[str, Any]:
-    rows, total = await _listed(stores.postgres, ConversationRow, tenant, "updated_at", limit, offset)
+async def conversations(
+    services: ServicesDep, tenant: ReadTenant, limit: PageSize = 20, offset: Offset = 0
+) -> ConversationList:
+    """One page of the tenant's conversations, the last saved first."""
+    rows, total = await _listed(services.postgres, ConversationRow, tenant, "updated_at", limit, offset)
     views = [ConversationView(**row.model_dump(), metadata=row.meta) for row in rows]
-    return {"conversations": views, "total": total}
+    return ConversationList(conversations=views, total=total)
 
 
 @router.post("/leads")
-async def save_lead(body: Lead, stores: Open, tenant: Writes) -> dict[str, Any]:
+async def save_lead(body: Lead, services: ServicesDep, tenant: WriteTenant) -> Saved:
+    """Keep a lead; the same id, or the same address and message, replaces it."""
     values = body.model_dump()
     values["email"] = body.email.strip().lower()
-    values["id"] = body.id or str(uuid.uuid5(SAME, f"{values['email']}\n{body.message.strip()}"))
-    return await _save(stores.postgres, LeadRow, tenant, values)
+    values["id"] = body.id or str(uuid.uuid5(LEAD_NAMESPACE, f"{values['email']}\n{body.message.strip()}"))
+    return await _save(services.postgres, LeadRow, tenant, values)
 
 
 @router.get("/leads")
-async def leads(stores: Open, tenant: Reads, limit: Limit = 20, offset: Offset = 0) -> dict[str, Any]:
-    rows, total = await _listed(stores.postgres, LeadRow, tenant, "created_at", limit, offset)
-    return {"leads": [LeadView(**row.model_dump(), metadata=row.meta) for row in rows], "total": total}
+async def leads(
+    services: ServicesDep, tenant: ReadTenant, limit: PageSize = 20, offset: Offset = 0
+) -> LeadList:
+    """One page of the tenant's leads, the newest first."""
+    rows, total = await _listed(services.postgres, LeadRow, tenant, "created_at", limit, offset)
+    views = [LeadView(**row.model_dump(), metadata=row.meta) for row in rows]
+    return LeadList(leads=views, total=total)
 
 
-async def _save(postgres: Postgres, table: Any, tenant: str, values: dict[str, Any]) -> dict[str, Any]:
+async def _save(postgres: Postgres, rows: type[SavedRow], tenant: str, values: JsonObject) -> Saved:
+    """Insert or replace the row of this tenant and id; `values` by column name."""
+    table = rows.metadata.tables[str(rows.__tablename__)]
     key = {"tenant": tenant, "id": values["id"]}
-    stamped = {"updated_at": func.now()} if "updated_at" in table.model_fields else {}
+    stamped = {"updated_at": func.now()} if "updated_at" in table.c else {}
     changed = {name: value for name, value in values.items() if name != "id"} | stamped
-    new = insert(table.__table__).values(**key, **changed)
+    new = insert(table).values(**key, **changed)
     async with postgres.session() as session:
         await session.execute(new.on_conflict_do_update(index_elements=list(key), set_=changed))
-    return {"id": values["id"], "stored": True}
+    return Saved(id=values["id"])
 
 
 async def _listed(
-    postgres: Postgres, table: Any, tenant: str, newest: str, limit: int, offset: int
-) -> tuple[list[Any], int]:
-    """A tenant's rows, newest first, and how many there are."""
-    mine = table.tenant == tenant
-    order = (getattr(table, newest).desc(), table.id)
+    postgres: Postgres, rows: type[SavedRow], tenant: str, newest: str, limit: int, offset: int
+) -> tuple[list[SavedRow], int]:
+    """A tenant's rows, newest first by that column, and how many there are."""
+    mine = col(rows.tenant) == tenant
+    order = (col(getattr(rows, newest)).desc(), col(rows.id))
     async with postgres.session() as session:
-        total = await session.scalar(select(func.count()).select_from(table).where(mine))
-        found = await session.scalars(select(table).where(mine).order_by(*order).limit(limit).offset(offset))
+        total = await session.scalar(select(func.count()).select_from(rows).where(mine))
+        found = await session.scalars(select(rows).where(mine).order_by(*order).limit(limit).offset(offset))
         return list(found), total or 0

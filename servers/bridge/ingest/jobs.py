@@ -1,48 +1,53 @@
-"""Jobs, ingestions mostly: in the background, their progress in PostgreSQL, cancelled on request."""
+"""Background jobs, ingestions mostly: their progress in PostgreSQL, cancelled on request.
+
+They end with this process; what a job has written stays.
+"""
 
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlmodel import col
 
 from servers.bridge.clients.postgres.client import Postgres
-from servers.bridge.ingest.pipeline import Ingest, Progress
+from servers.bridge.ingest.pipeline import Pipeline, Progress
 from servers.bridge.manifest.tables import JobRow
 from tools.errors import Capibara6Error, NotFound, QueueFull
 from tools.log import get_logger
 from tools.schema import Document, IngestReport
 
-WAITING = 16
-ENDED = ("done", "failed", "cancelled", "interrupted")
+MAX_JOBS = 16
+"""Of this process; each holds its documents in memory."""
+CANCEL_S = 30.0
+LISTED = 100
 log = get_logger("jobs")
 Work = Callable[[Progress], Awaitable[IngestReport]]
 
 
 class Jobs:
-    """Owns the running jobs of this process."""
+    """Owns the running jobs of this process. Raises StoreUnavailable."""
 
-    def __init__(self, ingest: Ingest, postgres: Postgres) -> None:
-        self.ingest, self.postgres = ingest, postgres
+    def __init__(self, pipeline: Pipeline, postgres: Postgres) -> None:
+        self.pipeline, self.postgres = pipeline, postgres
         self.running: dict[str, asyncio.Task[IngestReport]] = {}
 
     async def run(self, tenant: str, collection: str, documents: Sequence[Document]) -> IngestReport:
         """Ingest and wait. A caller that leaves does not stop what was accepted half-way: it is cancelled
         between batches, never within one document."""
-        return await self.ingest.upsert(tenant, collection, documents)
+        return await self.pipeline.upsert(tenant, collection, documents)
 
     async def start(self, tenant: str, collection: str, documents: Sequence[Document]) -> str:
-        """Ingest in the background; the job's id. Raises QueueFull."""
+        """Ingest documents in the background; the job's id. Raises QueueFull."""
 
         async def work(progress: Progress) -> IngestReport:
-            return await self.ingest.upsert(tenant, collection, documents, progress=progress)
+            return await self.pipeline.upsert(tenant, collection, documents, progress=progress)
 
         return await self.begin(tenant, collection, len(documents), work)
 
     async def begin(self, tenant: str, collection: str, total: int, work: Work) -> str:
-        """Do `work` in the background; the job's id. Raises QueueFull."""
-        if len(self.running) >= WAITING:
+        """Do `work` on `total` documents in the background; the job's id. Raises QueueFull."""
+        if len(self.running) >= MAX_JOBS:
             raise QueueFull("too many jobs are waiting", source="bridge", retry_after=5)
         job_id = uuid.uuid4().hex
         row = JobRow(id=job_id, tenant=tenant, collection=collection, state="running", total=total)
@@ -62,22 +67,30 @@ class Jobs:
         return row
 
     async def list(self, tenant: str) -> list[JobRow]:
-        newest = select(JobRow).where(_is(JobRow.tenant, tenant)).order_by(_newest()).limit(100)
+        """A tenant's jobs, the newest first, at most `LISTED`."""
+        newest = (
+            select(JobRow)
+            .where(col(JobRow.tenant) == tenant)
+            .order_by(col(JobRow.created_at).desc())
+            .limit(LISTED)
+        )
         async with self.postgres.session() as session:
             return [row for row in await session.scalars(newest)]
 
     async def cancel(self, tenant: str, job_id: str) -> JobRow:
-        """Stop a job; what it has written stays. A job that has ended is returned as it is."""
+        """Stop a job; what it has written stays. A job that has ended is returned as it is. Raises
+        NotFound."""
         await self.get(tenant, job_id)
         task = self.running.get(job_id)
         if task is not None:
             task.cancel()
-            await asyncio.wait({task}, timeout=30.0)
+            await asyncio.wait({task}, timeout=CANCEL_S)
         else:
             await self._note(job_id, state="interrupted")
         return await self.get(tenant, job_id)
 
     async def close(self) -> None:
+        """Cancel every running job and wait until they have ended."""
         for task in list(self.running.values()):
             task.cancel()
         await asyncio.gather(*self.running.values(), return_exceptions=True)
@@ -100,7 +113,7 @@ class Jobs:
 
     async def _note(self, job_id: str, **values: object) -> None:
         """Write progress; a database that is down must not stop the work that the note is about."""
-        open_jobs = update(JobRow).where(_is(JobRow.id, job_id), _running())
+        open_jobs = update(JobRow).where(col(JobRow.id) == job_id, col(JobRow.state) == "running")
         try:
             async with self.postgres.session() as session:
                 await session.execute(open_jobs.values(**values, updated_at=func.now()))
@@ -111,15 +124,3 @@ class Jobs:
 def _counts(report: IngestReport) -> dict[str, object]:
     failed = [item.model_dump() for item in report.failed]
     return {"accepted": report.accepted, "unchanged": report.unchanged, "failed": failed}
-
-
-def _running() -> Any:
-    return JobRow.state == "running"
-
-
-def _is(attribute: Any, value: Any) -> Any:
-    return attribute == value
-
-
-def _newest() -> Any:
-    return JobRow.created_at.desc()  # type: ignore[union-attr]

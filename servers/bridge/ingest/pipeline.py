@@ -1,4 +1,5 @@
-"""Writes documents into all stores in one order, so that a crash at any point is repaired by running again.
+"""The ingest pipeline: writes documents into all stores in one order, so that a crash at any point is
+repaired by running again.
 
 Order: pending rows → Milvus → graph → purge stale → done and version bump. Only changed chunks are written.
 """
@@ -13,15 +14,17 @@ import numpy as np
 from servers.bridge.clients.milvus.client import Milvus
 from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.graph.extraction import Extractions
-from servers.bridge.graph.knowledge_graph import Graph, space_name
+from servers.bridge.graph.knowledge_graph import KnowledgeGraph
 from servers.bridge.graph.removal import Removal
-from servers.bridge.ingest.overlap import Lane, overlapped
+from servers.bridge.graph.statements import space_name
+from servers.bridge.ingest.overlap import Stages, run_overlapped
 from servers.bridge.ingest.reconcile import Reconciler
 from servers.bridge.ingest.records import milvus_rows, passages_of
+from servers.bridge.ingest.validation import readable
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DELETING, DONE, DocumentRow
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.manifest.upsert_plan import Place, Plan, plan, resume, unchanged
+from servers.bridge.manifest.upsert_plan import Location, Plan, plan, resume, unchanged
 from tools.errors import (
     BadRequest,
     BadVectors,
@@ -34,32 +37,33 @@ from tools.log import get_logger
 from tools.schema import Document, FailedDocument, IngestReport
 
 BATCH = 64
-AT_ONCE = 4
-METADATA_BYTES = 60_000
-SPOILT = (BadVectors, BadRequest, TooLarge)
+"""Documents that are embedded and written together."""
+MAX_BATCHES = 4
+"""Under way in this process, of all callers."""
+BAD_TEXT = (BadVectors, BadRequest, TooLarge)
 """What one text may do to a whole batch; an embedder that is away spoils nothing, it is waited for."""
 log = get_logger("ingest")
 Progress = Callable[[IngestReport, int], Awaitable[None]]
 
 
-class Ingest:
+class Pipeline:
     """The only writer of documents. Raises StoreUnavailable when a store that it needs is down."""
 
     def __init__(
         self,
-        library: Repository,
+        repository: Repository,
         titles: TitleIndex,
         milvus: Milvus,
-        graph: Graph,
+        graph: KnowledgeGraph,
         embedders: EmbedderRegistry,
     ) -> None:
-        self.library, self.titles = library, titles
+        self.repository, self.titles = repository, titles
         self.milvus, self.graph, self.embedders = milvus, graph, embedders
-        self.extractions = Extractions(library, titles, graph)
-        self.departures = Removal(graph, titles)
-        self.reconcile = Reconciler(library, milvus)
-        self.slots = asyncio.Semaphore(AT_ONCE)
-        self.made: set[str] = set()
+        self.extractions = Extractions(repository, titles, graph)
+        self.removal = Removal(graph, titles)
+        self.reconciler = Reconciler(repository, milvus)
+        self.slots = asyncio.Semaphore(MAX_BATCHES)
+        self.ensured: set[str] = set()
 
     async def upsert(
         self,
@@ -69,218 +73,196 @@ class Ingest:
         *,
         progress: Progress | None = None,
     ) -> IngestReport:
-        """Write what changed. A document that cannot be read is reported, the others are written."""
-        place = await self.library.where(tenant, collection)
-        readable, report = _readable(documents)
-        await self._ensure(place)
-        lane = Lane()
+        """Write what changed; `progress` hears the report and how many documents are done after each batch.
+
+        A document that cannot be read or embedded is reported, the others are written."""
+        location = await self.repository.where(tenant, collection)
+        accepted, report = readable(documents)
+        await self._ensure(location)
+        stages = Stages()
 
         async def step(start: int) -> None:
             async with self.slots:
-                await self._batch(place, readable[start : start + BATCH], report, lane)
+                await self._batch(location, accepted[start : start + BATCH], report, stages)
             if progress is not None:
-                await progress(report, min(start + BATCH, len(readable)) + len(report.failed))
+                await progress(report, min(start + BATCH, len(accepted)) + len(report.failed))
 
-        await overlapped(partial(step, start) for start in range(0, len(readable), BATCH))
-        row = await self.library.collection(tenant, collection)
+        await run_overlapped(partial(step, start) for start in range(0, len(accepted), BATCH))
+        row = await self.repository.collection(tenant, collection)
         report.collection_version = row.version if row else 0
         return report
 
     async def delete(self, tenant: str, collection: str, document_id: str) -> int:
         """Remove every trace of a document; the new collection version. Raises DocumentNotFound."""
-        where = self.library.place(tenant, collection)
-        async with self.library.locked(where, [document_id]) as place:
-            chunks, name, version = await self.library.mark_deleting(place, document_id)
-            await self._ensure(place)
-            await self.milvus.delete(place.physical, chunks)
+        where = self.repository.location(tenant, collection)
+        async with self.repository.locked(where, [document_id]) as location:
+            chunks, name, version = await self.repository.mark_deleting(location, document_id)
+            await self._ensure(location)
+            await self.milvus.delete(location.physical, chunks)
             try:
-                await self._forgotten(place, document_id, chunks, name)
+                await self._remove_from_graph(location, document_id, chunks, name)
             except StoreUnavailable as exc:
                 # The row stays behind, marked: nobody finds the document, and `repair` ends the work.
                 log.warning("graph_behind", documents=1, reason=exc.message)
                 return version
-            return await self.library.forget(place, document_id)
+            return await self.repository.forget(location, document_id)
 
     async def repair(self) -> int:
         """Finish what a crash or a dead store left undone; how many documents were touched."""
         done = 0
-        for row in await self.library.unfinished():
-            place = self.library.place(row.tenant, row.collection)
+        for row in await self.repository.unfinished():
+            location = self.repository.location(row.tenant, row.collection)
             if row.state == DELETING:
-                await self._delete_again(place, row.id)
+                await self._finish_delete(location, row.id)
                 done += 1
             else:
                 try:
-                    done += await self._again(place, row)
-                except (UpstreamFailed, EmbedderMissing, *SPOILT) as exc:
+                    done += await self._finish_upsert(location, row)
+                except (UpstreamFailed, EmbedderMissing, *BAD_TEXT) as exc:
                     log.warning("repair_waits", document=row.id, reason=exc.message)
-        return done + await self.extractions.repair() + await self.reconcile.sweep()
+        return done + await self.extractions.repair() + await self.reconciler.sweep()
 
-    async def _delete_again(self, where: Place, document_id: str) -> None:
-        async with self.library.locked(where, [document_id]) as place:
-            documents, chunks = await self.library.held(place, [document_id])
+    async def _finish_delete(self, where: Location, document_id: str) -> None:
+        async with self.repository.locked(where, [document_id]) as location:
+            documents, chunks = await self.repository.rows_of(location, [document_id])
             if document_id not in documents or documents[document_id].state != DELETING:
                 return
             ids = [row.id for row in chunks.get(document_id, [])]
-            await self._ensure(place)
-            await self.milvus.delete(place.physical, ids)
-            await self._forgotten(place, document_id, ids, documents[document_id].name)
-            await self.library.forget(place, document_id)
+            await self._ensure(location)
+            await self.milvus.delete(location.physical, ids)
+            await self._remove_from_graph(location, document_id, ids, documents[document_id].name)
+            await self.repository.forget(location, document_id)
 
-    async def _again(self, where: Place, row: DocumentRow) -> bool:
+    async def _finish_upsert(self, where: Location, row: DocumentRow) -> bool:
         """Finish one document from what the manifest says was to be written, unless its writer just has."""
-        async with self.library.locked(where, [row.id]) as place:
-            documents, chunks = await self.library.held(place, [row.id])
+        async with self.repository.locked(where, [row.id]) as location:
+            documents, chunks = await self.repository.rows_of(location, [row.id])
             held = documents.get(row.id)
             if held is None or (held.state == DONE and held.in_graph):
                 return False
-            await self._ensure(place)
+            await self._ensure(location)
             plans = [resume(held, chunks.get(row.id, []))]
-            await self._write(place, plans, await self._vectors(place, plans))
+            await self._write(location, plans, await self._vectors(location, plans))
             return True
 
-    async def _ensure(self, place: Place) -> None:
-        if place.physical in self.made:
+    async def _ensure(self, location: Location) -> None:
+        if location.physical in self.ensured:
             return
-        await self.library.ensure(place)
-        dimensions = self.embedders.get(place.embedder).dimensions
-        await self.milvus.ensure(place.physical, dimensions=dimensions)
-        self.made.add(place.physical)
+        await self.repository.ensure(location)
+        dimensions = self.embedders.get(location.embedder).dimensions
+        await self.milvus.ensure(location.physical, dimensions=dimensions)
+        self.ensured.add(location.physical)
 
     async def _batch(
-        self, where: Place, documents: Sequence[Document], report: IngestReport, lane: Lane
+        self, where: Location, documents: Sequence[Document], report: IngestReport, stages: Stages
     ) -> None:
         """Embed while the batch before this one is written, then write."""
         async with AsyncExitStack() as locks:
-            async with lane.preparing:
+            async with stages.preparing:
                 ids = [document.id for document in documents]
-                place = await locks.enter_async_context(self.library.locked(where, ids))
-                plans, vectors = await self._prepared(place, documents, report)
-            async with lane.writing:
+                location = await locks.enter_async_context(self.repository.locked(where, ids))
+                plans, vectors = await self._prepared(location, documents, report)
+            async with stages.writing:
                 if plans:
-                    await self._write(place, plans, vectors)
+                    await self._write(location, plans, vectors)
                     report.accepted += len(plans)
-        await self.library.grown(sum(len(item.write) for item in plans))
+        await self.repository.analyze_grown(sum(len(item.write) for item in plans))
 
     async def _prepared(
-        self, place: Place, documents: Sequence[Document], report: IngestReport
+        self, location: Location, documents: Sequence[Document], report: IngestReport
     ) -> tuple[list[Plan], dict[str, np.ndarray]]:
         """What to write of those that changed, and its vectors."""
         ids = [document.id for document in documents]
-        held, chunks = await self.library.held(place, ids)
-        changed = [item for item in documents if not unchanged(item, held.get(item.id), place)]
+        held, chunks = await self.repository.rows_of(location, ids)
+        changed = [item for item in documents if not unchanged(item, held.get(item.id), location)]
         report.unchanged += len(documents) - len(changed)
         plans = await asyncio.to_thread(
-            lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), place) for item in changed]
+            lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), location) for item in changed]
         )
-        return await self._embedded(place, _with_text(plans, report), report)
+        return await self._embedded(location, _with_text(plans, report), report)
 
     async def _embedded(
-        self, place: Place, plans: list[Plan], report: IngestReport
+        self, location: Location, plans: list[Plan], report: IngestReport
     ) -> tuple[list[Plan], dict[str, np.ndarray]]:
-        """Vectors of all, or of each alone when one spoils them: what has none is reported, not written."""
+        """Vectors by chunk id of all, or of each alone when one spoils them: what has none is reported, not
+        written."""
         try:
-            return plans, await self._vectors(place, plans)
-        except SPOILT:
+            return plans, await self._vectors(location, plans)
+        except BAD_TEXT:
             vectors: dict[str, np.ndarray] = {}
             kept: list[Plan] = []
         for item in plans:
             try:
-                vectors |= await self._vectors(place, [item])
+                vectors |= await self._vectors(location, [item])
                 kept.append(item)
-            except SPOILT as exc:
+            except BAD_TEXT as exc:
                 report.failed.append(FailedDocument(id=item.document.id, reason=exc.message))
         return kept, vectors
 
-    async def _write(self, place: Place, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
-        await self.library.declare(place, plans)
-        await self.milvus.write(place.physical, milvus_rows(place, plans, vectors))
+    async def _write(self, location: Location, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
+        """Write changed documents into all stores; `vectors` by chunk id."""
+        await self.repository.declare(location, plans)
+        await self.milvus.write(location.physical, milvus_rows(location, plans, vectors))
         purge = [key for item in plans for key in item.purge]
-        in_graph = await self._linked(place, plans, purge)
-        await self.milvus.delete(place.physical, purge)
-        await self.library.finish(place, plans, in_graph=in_graph)
+        in_graph = await self._linked(location, plans, purge)
+        await self.milvus.delete(location.physical, purge)
+        await self.repository.finish(location, plans, in_graph=in_graph)
 
-    async def _vectors(self, place: Place, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
-        """Vector by chunk id: copied from a chunk of equal content where there is one, else embedded."""
-        write = {
-            row.id: spoken for item in plans for row, spoken in zip(item.write, item.embedded, strict=True)
-        }
+    async def _vectors(self, location: Location, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
+        """Vector (float32, length 1) by chunk id: copied from a chunk of equal content where there is one,
+        else embedded."""
+        write = {row.id: text for item in plans for row, text in zip(item.write, item.embedded, strict=True)}
         hashes = {row.id: row.chunk_hash for item in plans for row in item.write}
-        twins = await self.library.twins(place, list(hashes.values()))
-        stored = await self.milvus.get(place.physical, sorted(set(twins.values())), fields=["dense"])
-        known = {
+        twins = await self.repository.written_chunks(location, list(hashes.values()))
+        stored = await self.milvus.get(location.physical, sorted(set(twins.values())), fields=["dense"])
+        vectors = {
             key: np.asarray(stored[twins[digest]]["dense"], dtype=np.float32)
             for key, digest in hashes.items()
             if twins.get(digest) in stored
         }
-        missing = [key for key in write if key not in known]
+        missing = [key for key in write if key not in vectors]
         if missing:
-            made = await self.embedders.get(place.embedder).embed([write[key] for key in missing])
-            known |= dict(zip(missing, made, strict=True))
-        return known
+            embedded = await self.embedders.get(location.embedder).embed([write[key] for key in missing])
+            vectors |= dict(zip(missing, embedded, strict=True))
+        return vectors
 
-    async def _linked(self, place: Place, plans: Sequence[Plan], purge: list[str]) -> bool:
+    async def _linked(self, location: Location, plans: Sequence[Plan], purge: list[str]) -> bool:
         """Write the graph; False when it is down, and `repair` will write it when it is back."""
         try:
-            mentioned = await self._link(place, plans)
+            mentioned = await self._link(location, plans)
             ids, old = [item.document.id for item in plans], {item.old_name for item in plans}
             # A title that was mentioned just now may have lost its document meanwhile.
-            await self.departures.remove(place, purge, ids, names=sorted(old | mentioned))
+            await self.removal.remove(location, purge, ids, names=sorted(old | mentioned))
         except StoreUnavailable as exc:
             log.warning("graph_behind", documents=len(plans), reason=exc.message)
             return False
         return True
 
-    async def _link(self, place: Place, plans: Sequence[Plan]) -> set[str]:
-        """Both ways: the titles that these passages mention, and are answered, and the passages that mention
-        these titles."""
+    async def _link(self, location: Location, plans: Sequence[Plan]) -> set[str]:
+        """Write both ways: the titles that these passages mention (which are returned), and the passages that
+        mention these titles."""
         mentions = await self.titles.mentioned_by(
-            place, [(row, item.language, item.name) for item in plans for row in item.rows]
+            location, [(row, item.language, item.name) for item in plans for row in item.rows]
         )
         passages = [passage for item in plans for passage in passages_of(item, mentions)]
         await self.extractions.drop(
-            place, {item.document.id: (item.content_hash, {row.id for row in item.rows}) for item in plans}
+            location, {item.document.id: (item.content_hash, {row.id for row in item.rows}) for item in plans}
         )
         new = sorted({item.name for item in plans if item.name and item.name != item.old_name})
-        mentions_back = await self.titles.mentioning(place, new)
-        await self.graph.write(space_name(place.tenant, place.collection), passages, mentions_back)
+        mentions_back = await self.titles.mentioning(location, new)
+        await self.graph.write(space_name(location.tenant, location.collection), passages, mentions_back)
         return {name for item in passages for name in item.mentions}
 
-    async def _forgotten(self, place: Place, document_id: str, chunks: Sequence[str], name: str) -> None:
+    async def _remove_from_graph(
+        self, location: Location, document_id: str, chunks: Sequence[str], name: str
+    ) -> None:
         """Take a whole document out of the graph, with what was extracted from it."""
-        await self.extractions.drop(place, {document_id: ("", set())})
-        await self.departures.remove(place, chunks, [document_id], names=[name], whole=True)
-
-
-def _readable(documents: Sequence[Document]) -> tuple[list[Document], IngestReport]:
-    """The last version of each readable document, and a report that names the others."""
-    report = IngestReport()
-    latest: dict[str, Document] = {}
-    for document in documents:
-        reason = _unreadable(document)
-        if reason:
-            report.failed.append(FailedDocument(id=document.id, reason=reason))
-        else:
-            latest[document.id] = document
-    return list(latest.values()), report
-
-
-def _unreadable(document: Document) -> str:
-    text = document.text
-    if not text.strip():
-        return "the document is empty"
-    if "\x00" in text or text.count("\ufffd") > len(text) // 20:
-        return "the document is not readable text"
-    try:
-        (text + document.title + document.source + str(document.metadata)).encode()
-    except UnicodeEncodeError:
-        return "the document holds broken characters"
-    if len(str(document.metadata)) > METADATA_BYTES or "\x00" in str(document.metadata):
-        return "the metadata is too large or holds a NUL"
-    return ""
+        await self.extractions.drop(location, {document_id: ("", set())})
+        await self.removal.remove(location, chunks, [document_id], names=[name], whole=True)
 
 
 def _with_text(plans: Sequence[Plan], report: IngestReport) -> list[Plan]:
+    """The plans that have passages; the others are reported."""
     kept = [item for item in plans if item.rows]
     report.failed += [
         FailedDocument(id=item.document.id, reason="the document holds no text")

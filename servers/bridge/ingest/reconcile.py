@@ -1,114 +1,96 @@
-"""Finds where Milvus and the manifest disagree, and lets the manifest win.
+"""Reconciles Milvus with the manifest, which is right where the two disagree.
 
-A passage in Milvus that no document has is dropped from answers, counted, and deleted; a passage of the
-manifest that Milvus lost is marked, and `ingest.repair` writes it again.
+An orphan, a passage in Milvus that no document has, is deleted (searches report those they met:
+`search.orphans`); a passage of the manifest that Milvus lost is marked, and `Pipeline.repair` writes it
+again.
 """
 
-import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
+from sqlmodel import col
 
 from servers.bridge.clients.milvus.client import Milvus
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DONE, PENDING, STALE, ChunkRow, DocumentRow
-from servers.bridge.manifest.upsert_plan import Place
-from tools.log import get_logger
-from tools.schema import Hit
+from servers.bridge.manifest.upsert_plan import Location
 
 PAGE = 500
-OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-"""Ids as `plan` makes them: rows that callers insert at Milvus' own door have names of their own."""
-log = get_logger("reconcile")
+"""Passages that are compared at once: what Milvus' client asks for in one call."""
 
 
 class Reconciler:
-    """Raises StoreUnavailable. `dropped` counts the passages that were kept out of answers."""
+    """Raises StoreUnavailable."""
 
-    def __init__(self, library: Repository, milvus: Milvus) -> None:
-        self.library, self.milvus = library, milvus
-        self.dropped = 0
-        self.strays: dict[tuple[str, str], dict[str, str]] = {}
+    def __init__(self, repository: Repository, milvus: Milvus) -> None:
+        self.repository, self.milvus = repository, milvus
+        self.orphans: dict[tuple[str, str], dict[str, str]] = {}
 
-    async def known(self, place: Place, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits without those that no document has; these are remembered for `sweep`."""
-        asked = {hit.id: hit.document_id for hit in hits if OURS.fullmatch(hit.id)}
-        strays = asked.keys() - await self._held(place, list(asked))
-        if not strays:
-            return list(hits)
-        self.dropped += len(strays)
-        log.warning("strays_dropped", collection=place.collection, passages=len(strays))
-        noted = self.strays.setdefault((place.tenant, place.collection), {})
-        noted.update({key: asked[key] for key in strays})
-        return [hit for hit in hits if hit.id not in strays]
+    def report(self, location: Location, orphans: Mapping[str, str]) -> None:
+        """Remember passages that no document has (document id by passage id) for `sweep`."""
+        self.orphans.setdefault((location.tenant, location.collection), {}).update(orphans)
 
     async def sweep(self) -> int:
-        """Delete the strays that searches met; a document that is being written is asked again first."""
+        """Delete the orphans that were reported, how many; a document that is being written is asked again
+        first."""
         count = 0
-        while self.strays:
-            (tenant, collection), noted = self.strays.popitem()
-            place = self.library.place(tenant, collection)
-            for document_id in sorted(set(noted.values())):
-                async with self.library.locked(place, [document_id]) as now:
-                    ids = [key for key, owner in noted.items() if owner == document_id]
-                    gone = sorted(set(ids) - await self._held(now, ids))
+        while self.orphans:
+            (tenant, collection), orphans = self.orphans.popitem()
+            location = self.repository.location(tenant, collection)
+            for document_id in sorted(set(orphans.values())):
+                async with self.repository.locked(location, [document_id]) as now:
+                    ids = {key for key, owner in orphans.items() if owner == document_id}
+                    gone = sorted(ids - await self._present(now, document_id))
                     await self.milvus.delete(now.physical, gone)
                     count += len(gone)
         return count
 
-    async def look(self, tenant: str, collection: str) -> int:
-        """How many passages Milvus lost; their documents are marked for `ingest.repair`."""
-        place = await self.library.where(tenant, collection)
-        chunks: Any = ChunkRow
+    async def mark_lost(self, tenant: str, collection: str) -> int:
+        """How many passages Milvus lost; their documents are marked for `Pipeline.repair`."""
+        location = await self.repository.where(tenant, collection)
         last, lost = "", 0
-        while True:
-            query = (
-                select(chunks.id, chunks.document_id)
-                .where(chunks.tenant == tenant, chunks.collection == collection, chunks.state == DONE)
-                .where(chunks.id > last)
-                .order_by(chunks.id)
-                .limit(PAGE)
-            )
-            async with self.library.postgres.session() as session:
-                rows = [(key, owner) for key, owner in await session.execute(query)]
-            if not rows:
-                return lost
+        while rows := await self._page(location, last):
             last = rows[-1][0]
-            found = await self.milvus.get(place.physical, [key for key, _ in rows], fields=["id"])
+            found = await self.milvus.get(location.physical, [key for key, _ in rows], fields=["id"])
             missing = [(key, owner) for key, owner in rows if key not in found]
-            await self._mark(place, missing)
+            await self._mark(location, missing)
             lost += len(missing)
+        return lost
 
-    async def _mark(self, place: Place, missing: Sequence[tuple[str, str]]) -> None:
+    async def _page(self, location: Location, last: str) -> list[tuple[str, str]]:
+        """Passage and document ids of the next written passages after `last`, by passage id."""
+        query = (
+            select(col(ChunkRow.id), col(ChunkRow.document_id))
+            .where(col(ChunkRow.tenant) == location.tenant, col(ChunkRow.collection) == location.collection)
+            .where(col(ChunkRow.state) == DONE, col(ChunkRow.id) > last)
+            .order_by(col(ChunkRow.id))
+            .limit(PAGE)
+        )
+        async with self.repository.postgres.session() as session:
+            return [(key, owner) for key, owner in await session.execute(query)]
+
+    async def _mark(self, location: Location, missing: Sequence[tuple[str, str]]) -> None:
+        """Mark passages and their documents (ids) as not yet written."""
         if not missing:
             return
-        chunks, documents = _columns()
         owners = sorted({owner for _, owner in missing})
-        async with self.library.postgres.session() as session:
+        async with self.repository.postgres.session() as session:
             await session.execute(
                 update(ChunkRow)
-                .where(chunks.id.in_([key for key, _ in missing]), chunks.state == DONE)
+                .where(col(ChunkRow.id).in_([key for key, _ in missing]), col(ChunkRow.state) == DONE)
                 .values(state=PENDING)
             )
             await session.execute(
                 update(DocumentRow)
-                .where(documents.tenant == place.tenant, documents.collection == place.collection)
-                .where(documents.id.in_(owners), documents.state == DONE)
+                .where(
+                    col(DocumentRow.tenant) == location.tenant,
+                    col(DocumentRow.collection) == location.collection,
+                )
+                .where(col(DocumentRow.id).in_(owners), col(DocumentRow.state) == DONE)
                 .values(state=PENDING)
             )
 
-    async def _held(self, place: Place, ids: list[str]) -> set[str]:
-        values = {"ids": ids, "tenant": place.tenant, "collection": place.collection, "stale": STALE}
-        async with self.library.postgres.reading() as connection:
-            return set((await connection.scalars(text(_HELD), values)).all())
-
-
-_HELD = """
-    SELECT id FROM chunks WHERE id = ANY(CAST(:ids AS text[]))
-    AND tenant = :tenant AND collection = :collection AND state <> :stale
-"""
-
-
-def _columns() -> tuple[Any, Any]:
-    return ChunkRow, DocumentRow
+    async def _present(self, location: Location, document_id: str) -> set[str]:
+        """The passages (ids) that a document has, or is about to have."""
+        _, chunks = await self.repository.rows_of(location, [document_id])
+        return {row.id for row in chunks.get(document_id, []) if row.state != STALE}

@@ -1,25 +1,29 @@
-"""A document's passages as rows of Milvus and as passages of the graph. Pure."""
+"""Converts a document's passages into rows of Milvus and into passages of the graph. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from servers.bridge.clients.milvus.schema import TEXT_BYTES
-from servers.bridge.graph.knowledge_graph import Passage
+from servers.bridge.graph.statements import Passage
 from servers.bridge.manifest.tables import ChunkRow
-from servers.bridge.manifest.upsert_plan import Place, Plan
+from servers.bridge.manifest.upsert_plan import Location, Plan
+from tools.schema import JsonObject
+
+HEADING_CHARS = 2_000
+"""Milvus' field holds 8,000 bytes (`clients.milvus.schema`), and UTF-8 needs four for a character at most."""
 
 
 def milvus_row(
-    place: Place, document_id: str, chunk: ChunkRow, vector: np.ndarray, attributes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """`attributes` are its document's: language, title, source, metadata."""
+    location: Location, document_id: str, chunk: ChunkRow, vector: np.ndarray, attributes: JsonObject
+) -> JsonObject:
+    """One row of Milvus: a chunk, its vector (float32, length 1) and its document's attributes: language,
+    title, source, metadata."""
     return {
         "id": chunk.id,
         "document_id": document_id,
-        "tenant": place.tenant,
-        "heading": chunk.heading[:2_000],
+        "tenant": location.tenant,
+        "heading": chunk.heading[:HEADING_CHARS],
         "text": chunk.text,
         "tokens": chunk.tokens.encode()[:TEXT_BYTES].decode(errors="ignore"),
         "dense": vector,
@@ -27,11 +31,13 @@ def milvus_row(
     }
 
 
-def milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) -> list[dict[str, Any]]:
-    """What `plans` have to write; `vectors` by chunk id."""
+def milvus_rows(
+    location: Location, plans: Sequence[Plan], vectors: Mapping[str, np.ndarray]
+) -> list[JsonObject]:
+    """The rows of Milvus that `plans` have to write; `vectors` by chunk id."""
     return [
         milvus_row(
-            place,
+            location,
             item.document.id,
             row,
             vectors[row.id],
@@ -48,7 +54,7 @@ def milvus_rows(place: Place, plans: Sequence[Plan], vectors: dict[str, Any]) ->
 
 
 def passages_of(plan: Plan, mentions: Mapping[str, set[str]]) -> list[Passage]:
-    """All passages of a document as the graph wants them; `mentions` are titles by chunk id."""
+    """All passages of a document as the graph takes them; `mentions` are names of titles by chunk id."""
     return [
         Passage(
             id=row.id,

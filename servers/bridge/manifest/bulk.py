@@ -1,19 +1,19 @@
-"""Writes rows of the manifest in bulk: one fixed statement and one JSON parameter, however many rows.
+"""Bulk upsert of the manifest's rows: one fixed statement and one JSON parameter, however many rows.
 
-It knows columns; what is written when, and in which transaction, is `library`'s business.
+It knows columns; what is written when, and in which transaction, is `repository`'s business.
 """
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servers.bridge.manifest.tables import ChunkRow
-from servers.bridge.manifest.upsert_plan import Place, Plan
+from servers.bridge.manifest.upsert_plan import Location, Plan
+from tools.schema import JsonObject
 
-DOCUMENT = {
+DOCUMENT_COLUMNS = {
     "tenant": "text",
     "collection": "text",
     "id": "text",
@@ -29,7 +29,7 @@ DOCUMENT = {
     "in_graph": "bool",
     "metadata": "jsonb",
 }
-CHUNK = {
+CHUNK_COLUMNS = {
     "id": "text",
     "tenant": "text",
     "collection": "text",
@@ -41,31 +41,34 @@ CHUNK = {
     "tokens": "text",
     "state": "text",
 }
-MANY = 500
+BATCH_ROWS = 500
+"""Chunks a statement: their texts travel in one parameter."""
 
 
-async def put_documents(session: AsyncSession, place: Place, plans: Sequence[Plan], *, state: str) -> None:
-    """Insert or replace the rows of `plans`; the graph does not hold them yet."""
+async def put_documents(
+    session: AsyncSession, location: Location, plans: Sequence[Plan], *, state: str
+) -> None:
+    """Insert or replace the documents of `plans` in this `state`, as not yet in the graph."""
     if plans:
-        rows = [_document(place, plan, state) for plan in plans]
-        await session.execute(_DOCUMENTS, {"rows": json.dumps(rows)})
+        rows = [_document(location, plan, state) for plan in plans]
+        await session.execute(_UPSERT_DOCUMENTS, {"rows": json.dumps(rows)})
 
 
 async def put_chunks(session: AsyncSession, chunks: Sequence[ChunkRow], *, state: str) -> None:
-    """Insert them, or give those that are there their new place, text and state."""
-    for start in range(0, len(chunks), MANY):
+    """Insert chunks in this `state`; those that exist get their new position, heading, text and tokens."""
+    for start in range(0, len(chunks), BATCH_ROWS):
         rows = [
-            {name: getattr(row, name) for name in CHUNK} | {"state": state}
-            for row in chunks[start : start + MANY]
+            {name: getattr(row, name) for name in CHUNK_COLUMNS} | {"state": state}
+            for row in chunks[start : start + BATCH_ROWS]
         ]
-        await session.execute(_CHUNKS, {"rows": json.dumps(rows)})
+        await session.execute(_UPSERT_CHUNKS, {"rows": json.dumps(rows)})
 
 
-def _document(place: Place, plan: Plan, state: str) -> dict[str, Any]:
+def _document(location: Location, plan: Plan, state: str) -> JsonObject:
     document = plan.document
     return {
-        "tenant": place.tenant,
-        "collection": place.collection,
+        "tenant": location.tenant,
+        "collection": location.collection,
         "id": document.id,
         "content_hash": plan.content_hash,
         "attributes_hash": plan.attributes_hash,
@@ -74,7 +77,7 @@ def _document(place: Place, plan: Plan, state: str) -> dict[str, Any]:
         "source": document.source,
         "language": plan.language,
         "state": state,
-        "versions": place.versions,
+        "versions": location.versions,
         "chunks": len(plan.rows),
         "in_graph": False,
         "metadata": document.metadata,
@@ -83,7 +86,7 @@ def _document(place: Place, plan: Plan, state: str) -> dict[str, Any]:
 
 def _upsert(
     table: str, columns: dict[str, str], keys: Sequence[str], changed: Sequence[str], more: str = ""
-) -> Any:
+) -> TextClause:
     names = ", ".join(columns)
     shape = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     values = ", ".join(f"{name} = excluded.{name}" for name in changed)
@@ -93,7 +96,11 @@ def _upsert(
 
 
 _KEYS = ("tenant", "collection", "id")
-_DOCUMENTS = _upsert(
-    "documents", DOCUMENT, _KEYS, [name for name in DOCUMENT if name not in _KEYS], ", updated_at = now()"
+_UPSERT_DOCUMENTS = _upsert(
+    "documents",
+    DOCUMENT_COLUMNS,
+    _KEYS,
+    [name for name in DOCUMENT_COLUMNS if name not in _KEYS],
+    ", updated_at = now()",
 )
-_CHUNKS = _upsert("chunks", CHUNK, ("id",), ("position", "heading", "text", "tokens", "state"))
+_UPSERT_CHUNKS = _upsert("chunks", CHUNK_COLUMNS, ("id",), ("position", "heading", "text", "tokens", "state"))

@@ -1,7 +1,6 @@
-"""Where collections were a moment ago: a search of vectors asks PostgreSQL for that only now and then.
+"""A cache of the collections' rows, half a second old at most, so that few vector searches ask PostgreSQL.
 
-What was moved stays readable where it was for longer than a row is held here; a collection that is missing is
-asked for each time.
+What was moved stays readable where it was for longer than a row is cached; that one is missing is not cached.
 """
 
 import asyncio
@@ -11,47 +10,47 @@ from collections.abc import Callable
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import CollectionRow
 
-HELD_S = 0.5
-MOST = 1_024
+TTL_S = 0.5
+MAX_ROWS = 1_024
 
 
 class CollectionCache:
-    """Rows of collections, at most `HELD_S` old."""
+    """Rows by tenant and name, at most `TTL_S` seconds old by `clock`."""
 
-    def __init__(self, library: Repository, clock: Callable[[], float] = time.monotonic) -> None:
-        self.library, self.clock = library, clock
-        self.held: dict[tuple[str, str], tuple[float, CollectionRow]] = {}
-        self.asking: dict[tuple[str, str], asyncio.Task[CollectionRow | None]] = {}
+    def __init__(self, repository: Repository, clock: Callable[[], float] = time.monotonic) -> None:
+        self.repository, self.clock = repository, clock
+        self.rows: dict[tuple[str, str], tuple[float, CollectionRow]] = {}
+        self.queries: dict[tuple[str, str], asyncio.Task[CollectionRow | None]] = {}
 
     async def collection(self, tenant: str, name: str) -> CollectionRow | None:
-        """As `Library.collection`. A crowd asks once."""
+        """As `Repository.collection`; those that ask meanwhile share one query."""
         key = tenant, name
-        at, row = self.held.get(key, (0.0, None))
-        if row is not None and self.clock() - at < HELD_S:
+        at, row = self.rows.get(key, (0.0, None))
+        if row is not None and self.clock() - at < TTL_S:
             return row
-        asking = self.asking.get(key)
-        if asking is None:
-            asking = self.asking[key] = asyncio.create_task(self._asked(key))
-            asking.add_done_callback(lambda task: self._told(key, task))
-        # Whoever leaves, the others still wait for it.
-        return await asyncio.shield(asking)
+        query = self.queries.get(key)
+        if query is None:
+            query = self.queries[key] = asyncio.create_task(self._query(key))
+            query.add_done_callback(lambda task: self._finish(key, task))
+        # A caller that is cancelled does not cancel it for the others.
+        return await asyncio.shield(query)
 
     def forget(self, tenant: str, name: str) -> None:
-        """What is being asked meanwhile may be as old."""
-        self.held.pop((tenant, name), None)
-        self.asking.pop((tenant, name), None)
+        """Drop a row; a query that is under way may bring one as old, so its answer is not cached."""
+        self.rows.pop((tenant, name), None)
+        self.queries.pop((tenant, name), None)
 
-    async def _asked(self, key: tuple[str, str]) -> CollectionRow | None:
-        asked = self.clock()
-        row = await self.library.collection(*key)
-        if row is not None and self.asking.get(key) is asyncio.current_task():
-            if len(self.held) >= MOST:
-                self.held.clear()
-            self.held[key] = asked, row
+    async def _query(self, key: tuple[str, str]) -> CollectionRow | None:
+        asked_at = self.clock()
+        row = await self.repository.collection(*key)
+        if row is not None and self.queries.get(key) is asyncio.current_task():
+            if len(self.rows) >= MAX_ROWS:
+                self.rows.clear()
+            self.rows[key] = asked_at, row
         return row
 
-    def _told(self, key: tuple[str, str], task: asyncio.Task[CollectionRow | None]) -> None:
-        if self.asking.get(key) is task:
-            del self.asking[key]
+    def _finish(self, key: tuple[str, str], task: asyncio.Task[CollectionRow | None]) -> None:
+        if self.queries.get(key) is task:
+            del self.queries[key]
         if not task.cancelled():
-            task.exception()  # those who waited for it were told
+            task.exception()  # raised for each of those who waited

@@ -1,17 +1,18 @@
-"""The manifest's queries: collections, documents and chunks as rows of PostgreSQL.
+"""Repository of the manifest: queries and transactions on collections, documents and chunks in PostgreSQL.
 
-It owns transactions on these tables; the order of writes across stores is `ingest`'s business.
+The order of writes across stores is `ingest.pipeline`'s business.
 """
 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-from sqlalchemy import ARRAY, Text, any_, delete, func, literal, select, text, update
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
+from sqlmodel import col
 
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.bulk import put_chunks, put_documents
@@ -24,221 +25,232 @@ from servers.bridge.manifest.tables import (
     CollectionRow,
     DocumentRow,
 )
-from servers.bridge.manifest.upsert_plan import Place, Plan, versions
+from servers.bridge.manifest.upsert_plan import Location, Plan, versions
 from tools.errors import DocumentNotFound
 from tools.log import get_logger
+from tools.schema import JsonObject
 
-FEW, COUNT_S = 500, 30.0
+ANALYZE_CHUNKS, ANALYZE_S = 500, 30.0
+"""Chunks before the first ANALYZE, and seconds that it may take."""
 log = get_logger("library")
 
 
 class Repository:
-    """What is in each collection. Raises StoreUnavailable when PostgreSQL is down."""
+    """What is in each collection; `embedder` and `dimensions` are those of a collection that names none.
+
+    Raises StoreUnavailable when PostgreSQL is down."""
 
     def __init__(self, postgres: Postgres, *, embedder: str, dimensions: int) -> None:
         self.postgres = postgres
         self.embedder, self.dimensions = embedder, dimensions
-        self.counted = self.uncounted = 0
+        self.analyzed = self.unanalyzed = 0
 
-    def place(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Place:
+    def location(self, tenant: str, collection: str, embedder: str = "", dimensions: int = 0) -> Location:
         """Where a new collection goes: known without asking anybody."""
         embedder, dimensions = embedder or self.embedder, dimensions or self.dimensions
         key = f"{tenant}\x1f{embedder}\x1f{dimensions}"
         suffix = hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
-        return Place(tenant, collection, f"{collection}__{suffix}", versions(embedder, dimensions), embedder)
+        return Location(
+            tenant, collection, f"{collection}__{suffix}", versions(embedder, dimensions), embedder
+        )
 
-    async def where(self, tenant: str, collection: str) -> Place:
+    async def where(self, tenant: str, collection: str) -> Location:
         """Where a collection is now, with the embedder that it has; where it would go when there is none."""
         row = await self.collection(tenant, collection)
-        return place_of(row) if row else self.place(tenant, collection)
+        return location_of(row) if row else self.location(tenant, collection)
 
     async def collection(self, tenant: str, name: str) -> CollectionRow | None:
-        columns: Any = CollectionRow
-        one = select(CollectionRow.__table__).where(columns.tenant == tenant, columns.name == name)  # type: ignore[attr-defined]
-        async with self.postgres.reading() as connection:
+        """A collection's row; None when there is none."""
+        table = CollectionRow.metadata.tables["collections"]  # rows without the ORM: every search asks this
+        one = select(table).where(table.c.tenant == tenant, table.c.name == name)
+        async with self.postgres.autocommit() as connection:
             found = (await connection.execute(one)).mappings().one_or_none()
         return CollectionRow(**found) if found else None
 
     async def collections(self, tenant: str) -> list[CollectionRow]:
+        """All collections of a tenant, in no order."""
         async with self.postgres.session() as session:
-            found = await session.scalars(select(CollectionRow).where(_is(CollectionRow.tenant, tenant)))
+            found = await session.scalars(select(CollectionRow).where(col(CollectionRow.tenant) == tenant))
             return list(found)
 
-    async def ensure(self, place: Place, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
+    async def ensure(self, location: Location, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
         """The collection's row, made when it is missing; True when this call made it."""
         values = {
-            "tenant": place.tenant,
-            "name": place.collection,
-            "physical": place.physical,
-            "embedder": place.embedder or self.embedder,
+            "tenant": location.tenant,
+            "name": location.collection,
+            "physical": location.physical,
+            "embedder": location.embedder or self.embedder,
             "dimensions": dimensions or self.dimensions,
             "languages": sorted(languages),
             "version": 0,
         }
         async with self.postgres.session() as session:
             new = insert(CollectionRow).values(values).on_conflict_do_nothing()
-            return await session.scalar(new.returning(_column(CollectionRow.name))) is not None
+            return await session.scalar(new.returning(col(CollectionRow.name))) is not None
 
     @asynccontextmanager
-    async def locked(self, place: Place, ids: Sequence[str]) -> AsyncIterator[Place]:
+    async def locked(self, location: Location, ids: Sequence[str]) -> AsyncIterator[Location]:
         """Nobody else writes these documents within the block, nor moves the collection from where it is.
 
-        One order for all, so no ring of waits. Gives the place as it is under the lock."""
-        keys = sorted({lock_key(place, item) for item in ids})
+        Locks are taken in one order by all, so there is no deadlock. Yields the location as it is under the
+        lock, which times out after a minute."""
+        keys = sorted({lock_key(location, item) for item in ids})
         async with self.postgres.session() as session:
             await session.execute(text("SET LOCAL lock_timeout = '60s'"))
-            await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(place)})
+            await session.execute(text(_LOCK_COLLECTION), {"key": lock_key(location)})
             await session.execute(text(_LOCK), {"keys": keys})
-            yield await self.where(place.tenant, place.collection)
+            yield await self.where(location.tenant, location.collection)
 
-    async def held(
-        self, place: Place, ids: Sequence[str]
+    async def rows_of(
+        self, location: Location, ids: Sequence[str]
     ) -> tuple[dict[str, DocumentRow], dict[str, list[ChunkRow]]]:
-        """Documents and their chunks by document id."""
+        """Documents by id, and their chunks in order by document id; in whatever state they are."""
         async with self.postgres.session() as session:
             documents = await session.scalars(
-                select(DocumentRow).where(*_scope(DocumentRow, place), _any(DocumentRow.id, ids))
+                select(DocumentRow).where(*_scope(DocumentRow, location), _any(col(DocumentRow.id), ids))
             )
             chunks = await session.scalars(
                 select(ChunkRow)
-                .where(*_scope(ChunkRow, place), _any(ChunkRow.document_id, ids))
-                .order_by(_column(ChunkRow.position))
+                .where(*_scope(ChunkRow, location), _any(col(ChunkRow.document_id), ids))
+                .order_by(col(ChunkRow.position))
             )
             grouped: dict[str, list[ChunkRow]] = {}
             for row in chunks:
                 grouped.setdefault(row.document_id, []).append(row)
             return {row.id: row for row in documents}, grouped
 
-    async def twins(self, place: Place, hashes: Sequence[str]) -> dict[str, str]:
-        """Chunk hash to the id of a written chunk with that very content: its vector can be used again."""
+    async def written_chunks(self, location: Location, hashes: Sequence[str]) -> dict[str, str]:
+        """Chunk hash to the id of a written chunk with the same content, whose vector can be used again."""
         async with self.postgres.session() as session:
             found = await session.execute(
-                select(_column(ChunkRow.chunk_hash), _column(ChunkRow.id)).where(
-                    *_scope(ChunkRow, place),
-                    _any(ChunkRow.chunk_hash, hashes),
-                    _is(ChunkRow.state, DONE),
+                select(col(ChunkRow.chunk_hash), col(ChunkRow.id)).where(
+                    *_scope(ChunkRow, location),
+                    _any(col(ChunkRow.chunk_hash), hashes),
+                    col(ChunkRow.state) == DONE,
                 )
             )
             return {digest: key for digest, key in found}
 
-    async def declare(self, place: Place, plans: Sequence[Plan]) -> None:
+    async def declare(self, location: Location, plans: Sequence[Plan]) -> None:
         """Write down what is about to be written, so that a crash leaves nothing unknown."""
         async with self.postgres.session() as session:
-            await put_documents(session, place, plans, state=PENDING)
+            await put_documents(session, location, plans, state=PENDING)
             gone = [key for plan in plans for key in plan.purge]
             if gone:
-                await session.execute(update(ChunkRow).where(_any(ChunkRow.id, gone)).values(state=STALE))
+                await session.execute(
+                    update(ChunkRow).where(_any(col(ChunkRow.id), gone)).values(state=STALE)
+                )
             await put_chunks(session, [row for plan in plans for row in plan.write], state=PENDING)
 
-    async def finish(self, place: Place, plans: Sequence[Plan], *, in_graph: bool) -> int:
+    async def finish(self, location: Location, plans: Sequence[Plan], *, in_graph: bool) -> int:
         """Forget what was purged, mark the rest done, bump the version: one transaction. What the graph could
         not be told stays, as stale, until it can."""
         async with self.postgres.session() as session:
             gone = [key for plan in plans for key in plan.purge]
             if gone and in_graph:
-                await session.execute(delete(ChunkRow).where(_any(ChunkRow.id, gone)))
+                await session.execute(delete(ChunkRow).where(_any(col(ChunkRow.id), gone)))
             written = [row.id for plan in plans for row in plan.write]
-            await session.execute(update(ChunkRow).where(_any(ChunkRow.id, written)).values(state=DONE))
+            await session.execute(update(ChunkRow).where(_any(col(ChunkRow.id), written)).values(state=DONE))
             kept = [row for plan in plans for row in plan.kept]
             await put_chunks(session, kept, state=DONE)
             ids = [plan.document.id for plan in plans]
             ended = {"state": DONE, "in_graph": in_graph, "updated_at": func.now()}
-            rows = update(DocumentRow).where(*_scope(DocumentRow, place), _any(DocumentRow.id, ids))
+            rows = update(DocumentRow).where(*_scope(DocumentRow, location), _any(col(DocumentRow.id), ids))
             await session.execute(rows.values(ended))
-            return await _bump(session, place, {plan.language for plan in plans})
+            return await _bump(session, location, {plan.language for plan in plans})
 
-    async def grown(self, chunks: int) -> None:
-        """So many `chunks` have come. Each time they are twice as many PostgreSQL has to count its tables:
-        by itself it does so within a minute, and until then it walks all of a collection for each look."""
-        self.uncounted += chunks
-        if self.uncounted < max(FEW, self.counted):
+    async def analyze_grown(self, chunks: int) -> None:
+        """Note that so many `chunks` were written; ANALYZE each time they have doubled. Autovacuum does so
+        within a minute, and until then the planner walks all of a collection for each query."""
+        self.unanalyzed += chunks
+        if self.unanalyzed < max(ANALYZE_CHUNKS, self.analyzed):
             return
-        self.counted, self.uncounted = self.counted + self.uncounted, 0
+        self.analyzed, self.unanalyzed = self.analyzed + self.unanalyzed, 0
         try:
-            async with asyncio.timeout(COUNT_S), self.postgres.reading() as connection:
-                await connection.execute(text(_COUNT))
-        except TimeoutError:  # somebody holds the tables: it will count them in its own time
-            log.warning("tables_uncounted", chunks=self.counted)
+            async with asyncio.timeout(ANALYZE_S), self.postgres.autocommit() as connection:
+                await connection.execute(text(_ANALYZE))
+        except TimeoutError:  # somebody holds the tables: autovacuum will do it in its own time
+            log.warning("tables_uncounted", chunks=self.analyzed)
 
-    async def mark_deleting(self, place: Place, document_id: str) -> tuple[list[str], str, int]:
+    async def mark_deleting(self, location: Location, document_id: str) -> tuple[list[str], str, int]:
         """Its chunk ids, name and the new version, once it is written that the document must go.
 
         Raises DocumentNotFound."""
         async with self.postgres.session() as session:
-            row = await session.get(DocumentRow, (place.tenant, place.collection, document_id))
+            row = await session.get(DocumentRow, (location.tenant, location.collection, document_id))
             if row is None or row.state == DELETING:
                 raise DocumentNotFound("there is no such document", param="id", source="bridge")
             row.state = DELETING
             found = await session.scalars(
-                select(_column(ChunkRow.id)).where(
-                    *_scope(ChunkRow, place), _is(ChunkRow.document_id, document_id)
+                select(col(ChunkRow.id)).where(
+                    *_scope(ChunkRow, location), col(ChunkRow.document_id) == document_id
                 )
             )
-            return list(found), row.name, await _bump(session, place, set())
+            return list(found), row.name, await _bump(session, location, set())
 
-    async def forget(self, place: Place, document_id: str) -> int:
+    async def forget(self, location: Location, document_id: str) -> int:
         """Remove the document's rows and bump the version."""
         async with self.postgres.session() as session:
             await session.execute(
-                delete(ChunkRow).where(*_scope(ChunkRow, place), _is(ChunkRow.document_id, document_id))
+                delete(ChunkRow).where(*_scope(ChunkRow, location), col(ChunkRow.document_id) == document_id)
             )
             await session.execute(
-                delete(DocumentRow).where(*_scope(DocumentRow, place), _is(DocumentRow.id, document_id))
+                delete(DocumentRow).where(*_scope(DocumentRow, location), col(DocumentRow.id) == document_id)
             )
-            return await _bump(session, place, set())
+            return await _bump(session, location, set())
 
-    async def document(self, place: Place, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
+    async def document(self, location: Location, document_id: str) -> tuple[DocumentRow, list[ChunkRow]]:
         """A finished document and its passages in order. Raises DocumentNotFound."""
-        documents, chunks = await self.held(place, [document_id])
+        documents, chunks = await self.rows_of(location, [document_id])
         row = documents.get(document_id)
         if row is None or row.state != DONE:
             raise DocumentNotFound("there is no such document", param="id", source="bridge")
         return row, [chunk for chunk in chunks.get(document_id, []) if chunk.state != STALE]
 
-    async def bump(self, place: Place) -> int:
+    async def bump(self, location: Location) -> int:
         """A write happened: no cached answer of this collection may be served again."""
         async with self.postgres.session() as session:
-            return await _bump(session, place, set())
+            return await _bump(session, location, set())
 
     async def documents(
-        self, place: Place, *, limit: int = 1_000, offset: int = 0
+        self, location: Location, *, limit: int = 1_000, offset: int = 0
     ) -> tuple[list[DocumentRow], int]:
         """Finished documents in order of id, and how many there are."""
-        where = (*_scope(DocumentRow, place), _is(DocumentRow.state, DONE))
+        where = (*_scope(DocumentRow, location), col(DocumentRow.state) == DONE)
         async with self.postgres.session() as session:
             total = await session.scalar(select(func.count()).select_from(DocumentRow).where(*where))
-            query = select(DocumentRow).where(*where).order_by(_column(DocumentRow.id))
+            query = select(DocumentRow).where(*where).order_by(col(DocumentRow.id))
             found = await session.scalars(query.limit(limit).offset(offset))
             return list(found), total or 0
 
     async def unfinished(self, *, limit: int = 50) -> list[DocumentRow]:
         """Documents that a crash or a dead store left half-written, or that the graph does not hold yet. In
         no order: those that can not be finished must not stand before the others for ever."""
-        waiting = (DocumentRow.state != DONE) | (_column(DocumentRow.in_graph).is_(False))
+        waiting = (col(DocumentRow.state) != DONE) | (col(DocumentRow.in_graph).is_(False))
         async with self.postgres.session() as session:
             some = select(DocumentRow).where(waiting).order_by(func.random()).limit(limit)
             return list(await session.scalars(some))
 
-    async def search_words(self, place: Place, words: Sequence[str], *, limit: int) -> list[dict[str, Any]]:
-        """The text leg when Milvus is down: PostgreSQL's own ranking over the same stems."""
+    async def search_words(self, location: Location, words: Sequence[str], *, limit: int) -> list[JsonObject]:
+        """The text retriever's fallback when Milvus is down: `ts_rank_cd` (as `distance`) over the same
+        stems, best first; each with `id` and the fields of a passage."""
         if not words:
             return []
         query = " | ".join(
             "'" + word.replace("'", "").replace("\\", "") + "'" for word in dict.fromkeys(words)
         )
+        scope = {"tenant": location.tenant, "collection": location.collection}
         async with self.postgres.session() as session:
-            found = await session.execute(
-                text(_WORD_SEARCH),
-                {"query": query, "tenant": place.tenant, "collection": place.collection, "limit": limit},
-            )
+            found = await session.execute(text(_WORD_SEARCH), {"query": query, **scope, "limit": limit})
             return [dict(row) for row in found.mappings()]
 
 
-# What is long is left out: nothing is looked up by it.
-_COUNT = """
+# Long columns are left out: nothing is looked up by them.
+_ANALYZE = """
     ANALYZE documents (tenant, collection, id, name, state),
     chunks (id, tenant, collection, document_id, chunk_hash, state)
 """
+_LOCK_COLLECTION = "SELECT pg_advisory_xact_lock_shared(:key)"
 # In the order of the array, which is everybody's order.
 _LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key"
 _WORD_SEARCH = """
@@ -253,9 +265,9 @@ _WORD_SEARCH = """
 """
 
 
-async def _bump(session: AsyncSession, place: Place, languages: set[str]) -> int:
+async def _bump(session: AsyncSession, location: Location, languages: set[str]) -> int:
     row = await session.get(
-        CollectionRow, (place.tenant, place.collection), with_for_update=True, populate_existing=True
+        CollectionRow, (location.tenant, location.collection), with_for_update=True, populate_existing=True
     )
     if row is None:
         return 0
@@ -264,27 +276,22 @@ async def _bump(session: AsyncSession, place: Place, languages: set[str]) -> int
     return row.version
 
 
-def place_of(row: CollectionRow) -> Place:
-    return Place(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
+def location_of(row: CollectionRow) -> Location:
+    """Where a collection's row says that it is."""
+    return Location(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
 
 
-def lock_key(place: Place, document_id: str = "") -> int:
+def lock_key(location: Location, document_id: str = "") -> int:
     """The advisory lock of a document; without one, of the collection."""
-    name = f"{place.tenant}\x1f{place.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
+    name = f"{location.tenant}\x1f{location.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
-def _scope(table: Any, place: Place) -> tuple[Any, Any]:
-    return table.tenant == place.tenant, table.collection == place.collection
+def _scope(
+    table: type[DocumentRow] | type[ChunkRow], location: Location
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return col(table.tenant) == location.tenant, col(table.collection) == location.collection
 
 
-def _column(attribute: Any) -> Any:
-    return attribute
-
-
-def _is(attribute: Any, value: Any) -> Any:
-    return attribute == value
-
-
-def _any(attribute: Any, values: Sequence[str]) -> Any:
-    return attribute == any_(literal(list(values), ARRAY(Text)))
+def _any(column: Mapped[str], values: Sequence[str]) -> ColumnElement[bool]:
+    return column == any_(literal(list(values), ARRAY(Text)))

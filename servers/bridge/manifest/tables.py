@@ -1,27 +1,30 @@
-"""Tables of the bridge: what was ingested, as which chunks, with which versions; jobs; what the API saves.
+"""Tables of the bridge: collections, documents, chunks, extractions, jobs; saved conversations and leads.
 
 It owns the shape of the rows, not how or when they are written.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from tools.schema import JsonObject
+
 PENDING, DONE, STALE, DELETING = "pending", "done", "stale", "deleting"
+"""States of rows: about to be written, written, to be purged (a chunk), to be removed (a document)."""
 WORDS = literal_column("'simple'::regconfig")
 
 
-def _now() -> Any:
+def _now() -> Column[datetime]:
     return Column(DateTime(timezone=True), server_default=func.now(), nullable=False)
 
 
 class CollectionRow(SQLModel, table=True):
     """A named set of documents; `physical` is its Milvus collection, `version` grows with every write."""
 
-    __tablename__: ClassVar[str] = "collections"  # type: ignore[misc]
+    __tablename__: ClassVar[str] = "collections"  # type: ignore[misc]  # SQLModel says declared_attr
 
     tenant: str = Field(primary_key=True, max_length=64)
     name: str = Field(primary_key=True, max_length=63)
@@ -35,8 +38,10 @@ class CollectionRow(SQLModel, table=True):
 class DocumentRow(SQLModel, table=True):
     """`content_hash` covers title and text, `attributes_hash` the rest; both count only while `done`."""
 
-    __tablename__: ClassVar[str] = "documents"  # type: ignore[misc]
-    __table_args__: ClassVar[tuple[Any, ...]] = (Index("documents_by_name", "tenant", "collection", "name"),)
+    __tablename__: ClassVar[str] = "documents"  # type: ignore[misc]  # SQLModel says declared_attr
+    __table_args__: ClassVar[tuple[Index, ...]] = (
+        Index("documents_by_name", "tenant", "collection", "name"),
+    )
 
     tenant: str = Field(primary_key=True, max_length=64)
     collection: str = Field(primary_key=True, max_length=63)
@@ -51,7 +56,7 @@ class DocumentRow(SQLModel, table=True):
     versions: str
     chunks: int = 0
     in_graph: bool = False
-    meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
+    meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
     updated_at: datetime | None = Field(default=None, sa_column=_now())
 
 
@@ -61,8 +66,8 @@ class ChunkRow(SQLModel, table=True):
     Its text lives here too: indexes can be repaired, or rebuilt for another embedder, from this table.
     """
 
-    __tablename__: ClassVar[str] = "chunks"  # type: ignore[misc]
-    __table_args__: ClassVar[tuple[Any, ...]] = (
+    __tablename__: ClassVar[str] = "chunks"  # type: ignore[misc]  # SQLModel says declared_attr
+    __table_args__: ClassVar[tuple[Index, ...]] = (
         Index("chunks_of_document", "tenant", "collection", "document_id"),
         Index("chunks_by_hash", "tenant", "collection", "chunk_hash"),
         Index("chunks_words", func.to_tsvector(WORDS, literal_column("tokens")), postgresql_using="gin"),
@@ -83,7 +88,7 @@ class ChunkRow(SQLModel, table=True):
 class ExtractionRow(SQLModel, table=True):
     """What one extractor found in a document of this `content_hash`; `pending` is not all in the graph."""
 
-    __tablename__: ClassVar[str] = "extractions"  # type: ignore[misc]
+    __tablename__: ClassVar[str] = "extractions"  # type: ignore[misc]  # SQLModel says declared_attr
 
     tenant: str = Field(primary_key=True, max_length=64)
     collection: str = Field(primary_key=True, max_length=63)
@@ -91,15 +96,15 @@ class ExtractionRow(SQLModel, table=True):
     extractor: str = Field(primary_key=True, max_length=128)
     content_hash: str
     state: str = Field(default=PENDING, index=True)
-    entities: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
-    relations: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    entities: list[JsonObject] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    relations: list[JsonObject] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     updated_at: datetime | None = Field(default=None, sa_column=_now())
 
 
 class JobRow(SQLModel, table=True):
     """One ingestion: how far it is and what failed."""
 
-    __tablename__: ClassVar[str] = "jobs"  # type: ignore[misc]
+    __tablename__: ClassVar[str] = "jobs"  # type: ignore[misc]  # SQLModel says declared_attr
 
     id: str = Field(primary_key=True, max_length=36)
     tenant: str = Field(max_length=64, index=True)
@@ -118,25 +123,25 @@ class JobRow(SQLModel, table=True):
 class ConversationRow(SQLModel, table=True):
     """A conversation that a user asked the API to keep."""
 
-    __tablename__: ClassVar[str] = "conversations"  # type: ignore[misc]
+    __tablename__: ClassVar[str] = "conversations"  # type: ignore[misc]  # SQLModel says declared_attr
 
     tenant: str = Field(primary_key=True, max_length=64)
     id: str = Field(primary_key=True, max_length=64)
     title: str = ""
-    messages: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
-    meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
+    messages: list[JsonObject] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
     updated_at: datetime | None = Field(default=None, sa_column=_now())
 
 
 class LeadRow(SQLModel, table=True):
     """A person who left their address."""
 
-    __tablename__: ClassVar[str] = "leads"  # type: ignore[misc]
+    __tablename__: ClassVar[str] = "leads"  # type: ignore[misc]  # SQLModel says declared_attr
 
     tenant: str = Field(primary_key=True, max_length=64)
     id: str = Field(primary_key=True, max_length=64)
     name: str = ""
     email: str = ""
     message: str = ""
-    meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
+    meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
     created_at: datetime | None = Field(default=None, sa_column=_now())

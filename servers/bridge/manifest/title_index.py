@@ -1,4 +1,7 @@
-"""Which passages mention which titles, asked of the manifest: the truth behind the graph's links."""
+"""Index of titles over the manifest: which names are titles, and which passages mention them.
+
+The graph's links are made from its answers; it writes nothing.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -7,11 +10,12 @@ from sqlalchemy import text
 
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.tables import DELETING, ChunkRow
-from servers.bridge.manifest.upsert_plan import Place
+from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.text.title_names import names_in
 from tools.schema import Language
 
-MOST, FEW = 200, 50
+MAX_MENTIONS, FEW_PASSAGES = 200, 50
+"""Most passages found for one name; most passages of a title that still says something about each of them."""
 
 
 class TitleIndex:
@@ -20,50 +24,53 @@ class TitleIndex:
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
 
-    async def known(self, place: Place, names: Iterable[str]) -> set[str]:
+    async def known(self, location: Location, names: Iterable[str]) -> set[str]:
         """Those of `names` that are the title of some document."""
-        return await self._asked(_KNOWN, place, names)
+        return await self._names_of(_KNOWN, location, names)
 
-    async def telling(self, place: Place, names: Iterable[str]) -> set[str]:
-        """Those that are the title of at most `FEW` passages: a whole book's title points at none of them."""
-        return await self._asked(_TELLING, place, names)
+    async def telling(self, location: Location, names: Iterable[str]) -> set[str]:
+        """Those that are the title of at most `FEW_PASSAGES` passages: a whole book's title points at none of
+        them."""
+        return await self._names_of(_TELLING, location, names)
 
-    async def _asked(self, query: str, place: Place, names: Iterable[str]) -> set[str]:
+    async def _names_of(self, query: str, location: Location, names: Iterable[str]) -> set[str]:
         wanted = sorted(set(names))
         if not wanted:
             return set()
         values = {
-            "tenant": place.tenant,
-            "collection": place.collection,
+            "tenant": location.tenant,
+            "collection": location.collection,
             "names": "\n".join(wanted),
             "gone": DELETING,
         }
-        async with self.postgres.reading() as connection:
+        async with self.postgres.autocommit() as connection:
             return set((await connection.scalars(text(query), values)).all())
 
     async def mentioned_by(
-        self, place: Place, passages: Sequence[tuple[ChunkRow, Language, str]]
+        self, location: Location, passages: Sequence[tuple[ChunkRow, Language, str]]
     ) -> dict[str, set[str]]:
         """Passage id to the titles of other documents that its text holds. Each comes with its own name."""
         runs = await asyncio.to_thread(_runs, passages)
-        known = await self.known(place, {run for found, _ in runs.values() for run in found})
+        known = await self.known(location, {run for found, _ in runs.values() for run in found})
         return {key: (found & known) - {own} for key, (found, own) in runs.items()}
 
-    async def mentioning(self, place: Place, names: Sequence[str]) -> list[tuple[str, str]]:
-        """`(passage, name)` of every held passage of another document that mentions one of `names`."""
+    async def mentioning(self, location: Location, names: Sequence[str]) -> list[tuple[str, str]]:
+        """`(passage, name)` of every stored passage of another document that mentions one of `names`."""
         if not names:
             return []
         values = {
-            "tenant": place.tenant,
-            "collection": place.collection,
+            "tenant": location.tenant,
+            "collection": location.collection,
             "names": list(names),
             "queries": [_query(name) for name in names],
-            "most": MOST,
+            "most": MAX_MENTIONS,
         }
         async with self.postgres.session() as session:
             rows = (await session.execute(text(_MENTIONING), values)).all()
-        said = await asyncio.to_thread(_said, [(key, body, language) for _, key, body, language in rows])
-        return [(key, name) for name, key, _, _ in rows if name in said[key]]
+        found = await asyncio.to_thread(
+            _names_by_passage, [(key, body, language) for _, key, body, language in rows]
+        )
+        return [(key, name) for name, key, _, _ in rows if name in found[key]]
 
 
 def _query(name: str) -> str:
@@ -74,7 +81,7 @@ def _runs(passages: Iterable[tuple[ChunkRow, Language, str]]) -> dict[str, tuple
     return {row.id: (names_in(row.text, language), own) for row, language, own in passages}
 
 
-def _said(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
+def _names_by_passage(rows: Iterable[tuple[str, str, str]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for key, body, language in rows:
         if key not in found:
@@ -93,7 +100,7 @@ _EACH = """
     ) AS d
 """
 _KNOWN = _EACH.format(found="1", only="LIMIT 1")
-_TELLING = _EACH.format(found="sum(chunks) AS size", only="") + f"WHERE d.size <= {FEW}"
+_TELLING = _EACH.format(found="sum(chunks) AS size", only="") + f"WHERE d.size <= {FEW_PASSAGES}"
 # The index finds who has the words (OFFSET 0: a table without statistics must not be walked instead); that
 # they stand together is read from the stems, which costs less than to parse them again for a phrase.
 _MENTIONING = """

@@ -1,4 +1,5 @@
-"""Words of a question as the other language indexes them: shared names, cognates, a small glossary.
+"""Cross-lingual search over words: a query's words as the other language indexes them. Shared names,
+cognates, a small glossary; no model.
 
 Spanish and English share most of their learned words up to an ending (`nacional`, `national`); a guess that
 no passage holds costs nothing.
@@ -22,32 +23,35 @@ ENDINGS = tuple(
     """.split()
 )
 SPELLINGS = (("f", "ph"), ("qu", "c"), ("cu", "qu"), ("i", "y"), ("t", "th"), ("c", "ch"))
-SHORTEST, ROOT = 4, 5
-THERE, BACK = both_ways()
+MIN_WORD_CHARS, MIN_ROOT_CHARS = 4, 5
+"""Shorter ones end like cognates and are none."""
+CACHED_WORDS = 20_000
+TO_ENGLISH, TO_SPANISH = both_ways()
 
 
-def crossed(text: str, asked: Language, held: Language) -> list[str]:
-    """Stems in `held` for the words of a question in `asked`, likeliest first, without repetition."""
-    if asked == held:
-        return stems(text, held)
-    found = list(stems(text, held))
+def translated_stems(text: str, source: Language, target: Language) -> list[str]:
+    """Stems in `target` for the words of a text in `source`, likeliest first, without repetition."""
+    if source == target:
+        return stems(text, target)
+    found = list(stems(text, target))
     for word in words(text):
-        found += _guesses(fold(word), asked)
+        found += _translations(fold(word), source)
     return list(dict.fromkeys(found))
 
 
-@lru_cache(maxsize=20_000)
-def _guesses(word: str, asked: Language) -> tuple[str, ...]:
-    """Stems in the other language for one folded word."""
-    held: Language = "en" if asked == "es" else "es"
-    known = (THERE if asked == "es" else BACK).get(word, [])
-    if word in STOP_WORDS[asked] or len(word) < SHORTEST:
-        return tuple(stem for item in known for stem in stems(item, held))
-    forms = _english(word) if asked == "es" else _spanish(word)
-    return tuple(stem for item in [*known, *sorted(forms)] for stem in stems(item, held))
+@lru_cache(maxsize=CACHED_WORDS)
+def _translations(word: str, source: Language) -> tuple[str, ...]:
+    """Stems in the other language for one folded word: from the glossary, then its possible cognates."""
+    target: Language = "en" if source == "es" else "es"
+    listed = (TO_ENGLISH if source == "es" else TO_SPANISH).get(word, [])
+    if word in STOP_WORDS[source] or len(word) < MIN_WORD_CHARS:
+        return tuple(stem for item in listed for stem in stems(item, target))
+    cognates = _english_cognates(word) if source == "es" else _spanish_cognates(word)
+    return tuple(stem for item in [*listed, *sorted(cognates)] for stem in stems(item, target))
 
 
-def _english(word: str) -> set[str]:
+def _english_cognates(word: str) -> set[str]:
+    """Spellings that an English word of the same root could have."""
     roots = [word]
     if word.startswith("es") and word[2:3] in tuple("ctpqm"):
         roots.append(word[1:])
@@ -56,11 +60,12 @@ def _english(word: str) -> set[str]:
         root.removesuffix(spanish) + english
         for root in roots
         for spanish, english in ENDINGS
-        if root.endswith(spanish) and len(root) >= max(ROOT, len(spanish) + 2)
+        if root.endswith(spanish) and len(root) >= max(MIN_ROOT_CHARS, len(spanish) + 2)
     }
 
 
-def _spanish(word: str) -> set[str]:
+def _spanish_cognates(word: str) -> set[str]:
+    """Spellings that a Spanish word of the same root could have."""
     roots = [word, *(word.replace(two, one) for one, two in SPELLINGS[:1] if two in word)]
     if word.startswith("s") and word[1:2] in tuple("ctpqm"):
         roots.append("e" + word)
@@ -69,5 +74,5 @@ def _spanish(word: str) -> set[str]:
         root.removesuffix(english) + spanish
         for root in [*roots, *single]
         for spanish, english in ENDINGS
-        if english and root.endswith(english) and len(root) >= max(ROOT, len(english) + 2)
+        if english and root.endswith(english) and len(root) >= max(MIN_ROOT_CHARS, len(english) + 2)
     }

@@ -1,4 +1,4 @@
-"""Finds what a passage speaks about, without a model: titles, headings, capitalised names, code identifiers.
+"""Entity extraction without a model: titles, headings, capitalised names, quotations, code identifiers.
 
 An entity is a normalised name; two passages that name the same thing share it whatever their language.
 """
@@ -10,7 +10,8 @@ from tools.text.analysis import fold
 from tools.text.stopwords import ENGLISH, SPANISH
 
 VERSION = 1
-MOST = 60
+MAX_MENTIONED = 60
+"""Names of a passage, the most frequent first: one of 250 tokens hardly has more, a table of names may."""
 JOINING = "of|the|de|del|la|las|los|el|y|and|for|in|on|van|von|da|di|du|&"
 NAME = re.compile(
     rf"\b[A-ZÁÉÍÓÚÜÑ][\w’'\-]*(?:\.[A-Z])*(?:\s+(?:(?:{JOINING})\s+){{0,2}}[A-ZÁÉÍÓÚÜÑ0-9][\w’'\-]*)*",
@@ -34,20 +35,21 @@ def normal(name: str) -> str:
 
 
 def entities(title: str, heading: str, text: str) -> dict[str, float]:
-    """Normalised names with weights: 2 for what the passage is about, 1 for what it mentions."""
+    """Normalised names with weights: 2 for what a passage is about, 1 for what it mentions. No search reads
+    these weights; whoever queries the graph may."""
     found: Counter[str] = Counter()
     for name in _mentioned(text):
         found[name] += 1
-    weights: dict[str, float] = {name: 1.0 for name, _ in found.most_common(MOST)}
+    weights: dict[str, float] = {name: 1.0 for name, _ in found.most_common(MAX_MENTIONED)}
     for name in subjects(title, heading):
         weights[name] = 2.0
     return weights
 
 
 def subjects(title: str, heading: str) -> list[str]:
-    """What a passage is about: its title and the headings above it."""
+    """What a passage is about, as normalised names: its title and the headings above it (`A › B`)."""
     names = [normal(part) for part in (title, *heading.split(" › "))]
-    return [name for name in dict.fromkeys(names) if _telling(name)]
+    return [name for name in dict.fromkeys(names) if _is_name(name)]
 
 
 def _mentioned(text: str) -> list[str]:
@@ -57,8 +59,9 @@ def _mentioned(text: str) -> list[str]:
     found = [normal(name) for name in names]
     # "Lester Smith" also answers to a title that is only part of a longer run of capitals.
     found += [normal(part) for name in names for part in re.split(rf"\s+(?:{JOINING})\s+", name)[:3]]
-    return [name for name in found if _telling(name)]
+    return [name for name in found if _is_name(name)]
 
 
-def _telling(name: str) -> bool:
+def _is_name(name: str) -> bool:
+    """Whether a normalised name says something: no stop word, no number, neither too short nor too long."""
     return 2 < len(name) <= 120 and name not in STOP and not name.replace(".", "").isdigit()

@@ -1,4 +1,4 @@
-"""Keys and scopes: who enters, by which header, over which path, and what is left in the logs."""
+"""ApiKeys and scopes: who enters, by which header, over which path, and what is left in the logs."""
 # ruff: noqa: E501
 
 import json
@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from servers.bridge.access.audit import Audit
-from servers.bridge.access.auth import Gate
-from servers.bridge.access.keys import PREFIX, Keys
+from servers.bridge.access.auth import Authenticator
+from servers.bridge.access.keys import PREFIX, ApiKeys
 from servers.bridge.clients.postgres.client import Postgres
 from tests.bridge.callers import acting, asked, new_key, raw
 from tests.bridge.conftest import PLATFORM, wait_until
@@ -187,29 +187,29 @@ async def test_a_key_that_is_known_costs_no_query_and_a_sleeping_database_opens_
     stores: Settings,
 ) -> None:
     postgres = Postgres(stores.postgres_dsn, "test", deadline_s=10.0)
-    keys = Keys(postgres, Access(cache_s=300))
-    gate = Gate(PLATFORM, lambda: keys, Audit("INFO"))
+    keys = ApiKeys(postgres, Access(cache_s=300))
+    authenticator = Authenticator(PLATFORM, lambda: keys, Audit("INFO"))
 
     async def enter(token: str) -> str:
         scope = {"path": "/api/v1/jobs", "headers": [(b"x-api-key", token.encode())]}
-        async with gate.admit(scope, dict(scope["headers"])):  # type: ignore[arg-type]
-            return scope["state"]["caller"].tenant  # type: ignore[index]
+        async with authenticator.admit(scope, dict(scope["headers"])):
+            return scope["state"]["principal"].tenant
 
     try:
-        token, _ = await keys.create({"tenant": "acme", "scopes": ["read"]})
+        token, _ = await keys.create("acme", ["read"])
         assert await enter(token) == "acme"
-        calls = postgres.tally.calls
+        calls = postgres.counters.calls
         assert [await enter(token) for _ in range(50)] == ["acme"] * 50
-        assert postgres.tally.calls == calls
-        postgres.trip()
-        postgres.closed_until += 60
+        assert postgres.counters.calls == calls
+        postgres.breaker.trip()
+        postgres.breaker.open_until += 60
         assert await enter(token) == "acme"
         keys.read_at = -float("inf")
         for key in (token, f"{PREFIX}{'0' * 16}-{'A' * 43}"):
             with pytest.raises(StoreUnavailable) as shut:
                 await enter(key)
             assert shut.value.retry_after == 1
-        assert postgres.tally.errors >= 2
+        assert postgres.counters.errors >= 2
         with pytest.raises(Unauthorized):
             await enter("no key of ours")
         assert await enter(PLATFORM) == "default"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers.bridge.access.keys import Limit
+from servers.bridge.access.keys import KeyLimits
 from servers.bridge.access.rate_limit import RateLimiter
 from tools.errors import RateLimited
 
@@ -17,73 +17,73 @@ class Clock:
         return self.now
 
 
-def use(quota: RateLimiter, limit: Limit, times: int = 1, key: str = "k") -> None:
+def use(limiter: RateLimiter, limits: KeyLimits, times: int = 1, key: str = "k") -> None:
     for _ in range(times):
-        with quota.taken(key, limit):
+        with limiter.acquire(key, limits):
             pass
 
 
-def left(quota: RateLimiter, limit: Limit) -> dict[str, str]:
-    return {name.decode().rsplit("-", 2)[1]: value.decode() for name, value in quota.headers("k", limit)}
+def left(limiter: RateLimiter, limits: KeyLimits) -> dict[str, str]:
+    return {name.decode().rsplit("-", 2)[1]: value.decode() for name, value in limiter.headers("k", limits)}
 
 
 def test_a_minutes_requests_may_come_at_once_and_grow_back_evenly() -> None:
-    clock, limit = Clock(), Limit(60, 10, None)
-    quota = RateLimiter(clock)
-    use(quota, limit, 60)
+    clock, limits = Clock(), KeyLimits(60, 10, None)
+    limiter = RateLimiter(clock)
+    use(limiter, limits, 60)
     with pytest.raises(RateLimited) as refused:
-        use(quota, limit)
+        use(limiter, limits)
     assert refused.value.retry_after == 1
-    assert left(quota, limit) == {"limit": "60", "remaining": "0", "reset": "60.000s"}
+    assert left(limiter, limits) == {"limit": "60", "remaining": "0", "reset": "60.000s"}
     clock.now += 5
-    use(quota, limit, 5)
+    use(limiter, limits, 5)
     with pytest.raises(RateLimited):
-        use(quota, limit)
+        use(limiter, limits)
     clock.now += 3_600
-    assert left(quota, limit) == {"limit": "60", "remaining": "60", "reset": "0.000s"}
+    assert left(limiter, limits) == {"limit": "60", "remaining": "60", "reset": "0.000s"}
 
 
 def test_a_slow_limit_says_how_long_to_wait() -> None:
-    clock, limit = Clock(), Limit(2, 10, None)
-    quota = RateLimiter(clock)
-    use(quota, limit, 2)
+    clock, limits = Clock(), KeyLimits(2, 10, None)
+    limiter = RateLimiter(clock)
+    use(limiter, limits, 2)
     with pytest.raises(RateLimited) as refused:
-        use(quota, limit)
+        use(limiter, limits)
     assert refused.value.retry_after == 30
 
 
 def test_requests_that_still_run_are_counted_until_they_end() -> None:
-    limit = Limit(100, 2, None)
-    quota = RateLimiter(Clock())
-    with quota.taken("k", limit), quota.taken("k", limit):
+    limits = KeyLimits(100, 2, None)
+    limiter = RateLimiter(Clock())
+    with limiter.acquire("k", limits), limiter.acquire("k", limits):
         with pytest.raises(RateLimited) as refused:
-            use(quota, limit)
+            use(limiter, limits)
         assert refused.value.code == "too_many_at_once"
-        use(quota, limit, key="another")
-    use(quota, limit)
+        use(limiter, limits, key="another")
+    use(limiter, limits)
 
 
 def test_a_request_that_fails_gives_its_place_back() -> None:
-    limit = Limit(100, 1, None)
-    quota = RateLimiter(Clock())
-    with pytest.raises(ZeroDivisionError), quota.taken("k", limit):
+    limits = KeyLimits(100, 1, None)
+    limiter = RateLimiter(Clock())
+    with pytest.raises(ZeroDivisionError), limiter.acquire("k", limits):
         raise ZeroDivisionError
-    use(quota, limit)
+    use(limiter, limits)
 
 
 def test_memory_follows_the_keys_in_use() -> None:
-    clock, limit = Clock(), Limit(100, 2, None)
-    quota = RateLimiter(clock)
+    clock, limits = Clock(), KeyLimits(100, 2, None)
+    limiter = RateLimiter(clock)
     for number in range(5_000):
-        use(quota, limit, key=f"key{number}")
+        use(limiter, limits, key=f"key{number}")
     clock.now += 61
-    use(quota, limit, key="one")
-    assert set(quota.buckets) == {"one"}
+    use(limiter, limits, key="one")
+    assert set(limiter.buckets) == {"one"}
 
 
 def test_a_lower_limit_counts_at_once() -> None:
-    quota = RateLimiter(Clock())
-    use(quota, Limit(100, 1, None))
-    use(quota, Limit(1, 1, None))
+    limiter = RateLimiter(Clock())
+    use(limiter, KeyLimits(100, 1, None))
+    use(limiter, KeyLimits(1, 1, None))
     with pytest.raises(RateLimited):
-        use(quota, Limit(1, 1, None))
+        use(limiter, KeyLimits(1, 1, None))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from servers.bridge.clients.milvus.batching import CALLS, Batcher
-from servers.bridge.services import open_stores
+from servers.bridge.services import open_services
 from tools.schema import Document
 from tools.settings import Settings
 
@@ -16,7 +16,7 @@ class Fault(Exception):
     """A question is wrong."""
 
 
-class Desk:
+class Fake:
     """Answers each question with its double, once it is opened; -1 is a wrong question."""
 
     def __init__(self) -> None:
@@ -38,126 +38,126 @@ class Desk:
             await self.came.wait_for(lambda: len(self.calls) >= count)
 
 
-async def arrived(crowd: Batcher, questions: Sequence[int], *, kind: str = "a", most: int = 4) -> list:
+async def arrived(batcher: Batcher, questions: Sequence[int], *, kind: str = "a", most: int = 4) -> list:
     """Tasks that have joined, each in its turn."""
-    tasks = [asyncio.create_task(crowd.join(kind, question, most=most)) for question in questions]
+    tasks = [asyncio.create_task(batcher.submit(kind, question, most=most)) for question in questions]
     await asyncio.sleep(0)
     return tasks
 
 
 async def test_who_comes_alone_is_asked_for_at_once() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    (task,) = await arrived(crowd, [1])
-    await desk.reached(1)
-    desk.open.set()
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    (task,) = await arrived(batcher, [1])
+    await store.reached(1)
+    store.open.set()
     assert await task == 2
-    assert desk.calls == [[1]]
-    assert crowd.queues == {}
+    assert store.calls == [[1]]
+    assert batcher.queues == {}
 
 
 async def test_who_comes_while_a_call_is_under_way_goes_in_the_next_with_at_most_so_many() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    (first,) = await arrived(crowd, [0])
-    await desk.reached(1)
-    others = await arrived(crowd, range(10, 13))
-    assert desk.calls == [[0]]
-    full = await arrived(crowd, range(13, 16))
-    await desk.reached(2)
-    assert desk.calls == [[0], [10, 11, 12, 13]]
-    desk.open.set()
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    (first,) = await arrived(batcher, [0])
+    await store.reached(1)
+    others = await arrived(batcher, range(10, 13))
+    assert store.calls == [[0]]
+    full = await arrived(batcher, range(13, 16))
+    await store.reached(2)
+    assert store.calls == [[0], [10, 11, 12, 13]]
+    store.open.set()
     assert await asyncio.gather(first, *others, *full) == [0, *(2 * number for number in range(10, 16))]
-    assert desk.calls[2:] == [[14, 15]]
-    assert not crowd.queues
+    assert store.calls[2:] == [[14, 15]]
+    assert not batcher.queues
 
 
 async def test_no_more_calls_than_some_are_under_way() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    tasks = await arrived(crowd, range(CALLS + 3), most=1)
-    await desk.reached(CALLS)
-    assert len(desk.calls) == CALLS
-    desk.open.set()
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    tasks = await arrived(batcher, range(CALLS + 3), most=1)
+    await store.reached(CALLS)
+    assert len(store.calls) == CALLS
+    store.open.set()
     assert await asyncio.gather(*tasks) == [2 * number for number in range(CALLS + 3)]
-    assert all(len(call) == 1 for call in desk.calls)
+    assert all(len(call) == 1 for call in store.calls)
 
 
 async def test_questions_of_two_kinds_do_not_wait_for_each_other() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    tasks = [task for kind in "ab" for task in await arrived(crowd, [ord(kind)], kind=kind)]
-    await desk.reached(2)
-    desk.open.set()
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    tasks = [task for kind in "ab" for task in await arrived(batcher, [ord(kind)], kind=kind)]
+    await store.reached(2)
+    store.open.set()
     assert await asyncio.gather(*tasks) == [2 * ord(kind) for kind in "ab"]
 
 
 async def test_a_wrong_question_is_wrong_for_its_asker_alone() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    (first,) = await arrived(crowd, [1])
-    await desk.reached(1)
-    one, wrong, two = await arrived(crowd, [5, -1, 6])
-    desk.open.set()
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    (first,) = await arrived(batcher, [1])
+    await store.reached(1)
+    one, wrong, two = await arrived(batcher, [5, -1, 6])
+    store.open.set()
     assert (await first, await one, await two) == (2, 10, 12)
     with pytest.raises(Fault):
         await wrong
 
 
 async def test_who_has_left_is_not_asked_for() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    (first,) = await arrived(crowd, [1])
-    await desk.reached(1)
-    gone, stays = await arrived(crowd, [7, 8])
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    (first,) = await arrived(batcher, [1])
+    await store.reached(1)
+    gone, stays = await arrived(batcher, [7, 8])
     gone.cancel()
-    desk.open.set()
+    store.open.set()
     assert (await first, await stays) == (2, 16)
-    assert desk.calls == [[1], [8]]
+    assert store.calls == [[1], [8]]
 
 
 async def test_who_leaves_a_call_of_his_own_leaves_the_others_theirs() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    (first,) = await arrived(crowd, [1])
-    await desk.reached(1)
-    (second,) = await arrived(crowd, [2])
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    (first,) = await arrived(batcher, [1])
+    await store.reached(1)
+    (second,) = await arrived(batcher, [2])
     first.cancel()
-    desk.open.set()
+    store.open.set()
     assert await second == 4
 
 
 async def test_closing_leaves_nobody_waiting() -> None:
-    desk = Desk()
-    crowd: Batcher[str, int, int] = Batcher(desk.ask, faults=Fault)
-    (first,) = await arrived(crowd, [1])
-    await desk.reached(1)
-    others = [*await arrived(crowd, range(4)), *await arrived(crowd, [7, 8, 9])]
-    await crowd.close()
+    store = Fake()
+    batcher: Batcher[str, int, int] = Batcher(store.ask, question_errors=Fault)
+    (first,) = await arrived(batcher, [1])
+    await store.reached(1)
+    others = [*await arrived(batcher, range(4)), *await arrived(batcher, [7, 8, 9])]
+    await batcher.close()
     ended = await asyncio.gather(*others, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
-    desk.open.set()
+    store.open.set()
     assert await first == 2
 
 
 async def test_a_crowd_finds_in_milvus_what_each_would_find_alone(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         words = ["harbour", "tide", "lighthouse", "pier", "anchor", "sail", "storm", "rope"]
         documents = [Document(id=word, text=f"Here the {word} is described.") for word in words]
         await stores.ingest.upsert("default", "crowded", documents)
-        place = await stores.library.where("default", "crowded")
+        location = await stores.repository.where("default", "crowded")
         vectors = np.asarray(await stores.embedders.get(None).embed(words), dtype=np.float32)
 
         async def both(number: int) -> tuple[list[str], list[float], list[str]]:
-            found = await stores.milvus.dense(place.physical, vectors[number].tolist(), limit=3)
-            said = await stores.milvus.text(place.physical, words[number], limit=1)
+            found = await stores.milvus.dense(location.physical, vectors[number].tolist(), limit=3)
+            said = await stores.milvus.text(location.physical, words[number], limit=1)
             near = [float(hit["distance"]) for hit in found]
             return [hit["id"] for hit in found], near, [hit["id"] for hit in said]
 
         alone = [await both(number) for number in range(len(words))]
         assert len({tuple(ids) for ids, _, _ in alone}) == len(words)
-        crowd = await asyncio.gather(*(both(number % len(words)) for number in range(64)))
-        for number, (ids, near, said) in enumerate(crowd):
+        batcher = await asyncio.gather(*(both(number % len(words)) for number in range(64)))
+        for number, (ids, near, said) in enumerate(batcher):
             wanted = alone[number % len(words)]
             assert (ids, said) == (wanted[0], wanted[2])
             assert near == pytest.approx(wanted[1], abs=1e-4)

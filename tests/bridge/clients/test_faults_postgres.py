@@ -41,12 +41,12 @@ async def proxied(settings: Settings) -> AsyncIterator[tuple[Proxy, Postgres]]:
 
 
 async def one(postgres: Postgres) -> list[list[object]]:
-    return (await postgres.query("SELECT 1", [], tenant="default", max_rows=1))["rows"]
+    return (await postgres.query("SELECT 1", [], tenant="default", max_rows=1)).rows
 
 
 async def running(postgres: Postgres) -> object:
     """How many of a stranger's statements the server works on."""
-    async with postgres.reading() as connection:
+    async with postgres.autocommit() as connection:
         asked = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'FETCH%'"
         return (await connection.execute(text(asked))).scalar_one()
 
@@ -89,7 +89,7 @@ async def test_fault_31_a_cut_connection_is_replaced(stores: Settings) -> None:
 async def test_fault_33_a_busy_pool_is_503_within_a_bounded_wait(
     stores: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge_postgres, "READERS", 4)
+    monkeypatch.setattr(bridge_postgres, "READ_ONLY_CONNECTIONS", 4)
     async with proxied(stores) as (_, postgres):
         assert await one(postgres) == [[1]]
         slow = [asyncio.create_task(_asked(postgres)) for _ in range(8)]
@@ -140,17 +140,17 @@ async def test_fault_32_a_server_killed_in_the_middle_is_503_and_no_write_is_run
 
 async def test_a_connection_is_given_back_as_new_and_used_again(stores: Settings) -> None:
     async def idle() -> list[int]:
-        return [connection.info.backend_pid for connection in postgres.readers.idle]
+        return [connection.info.backend_pid for connection in postgres.read_only_pool.idle]
 
     async with open_postgres(stores) as postgres:
         assert await one(postgres) == [[1]]
-        await asyncio.gather(*postgres.left)
+        await asyncio.gather(*postgres.background)
         before = await idle()
         assert await one(postgres) == [[1]]
-        await asyncio.gather(*postgres.left)
+        await asyncio.gather(*postgres.background)
         assert len(before) == 1
         assert await idle() == before
-        (connection,) = postgres.readers.idle
+        (connection,) = postgres.read_only_pool.idle
         asked = "SELECT current_user::text, current_setting('transaction_read_only')"
         found = await (await connection.execute(asked)).fetchone()
         assert found is not None

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 from servers.bridge.access import keys  # noqa: F401  (their tables join the metadata)
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.clients.postgres.migrate import VERSIONS
-from servers.bridge.clients.postgres.roles import READER, TENANT
+from servers.bridge.clients.postgres.roles import READER, TENANT_READER
 from servers.bridge.manifest import tables  # noqa: F401  (their tables join the metadata)
 from tools.errors import Forbidden
 from tools.settings import Settings
@@ -129,7 +129,7 @@ async def test_a_database_of_a_newer_bridge_is_used_as_it_is(dsn: str) -> None:
         connection.execute(f"UPDATE {VERSIONS} SET version_num = '9999'".encode())
     async with opened(dsn) as store:
         answer = await store.query("SELECT count(*) FROM documents", [], tenant="default", max_rows=1)
-    assert answer["rows"] == [[0]]
+    assert answer.rows == [[0]]
 
 
 async def test_the_roles_may_read_what_they_should_and_no_more(dsn: str) -> None:
@@ -138,7 +138,7 @@ async def test_the_roles_may_read_what_they_should_and_no_more(dsn: str) -> None
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("CREATE TABLE sales (n int); CREATE TABLE checkpoints (n int)")
         answer = await store.query("SELECT n FROM sales", [], tenant="default", max_rows=1)
-        assert answer["rows"] == []
+        assert answer.rows == []
         with pytest.raises(Forbidden):
             query = "WITH checkpoints AS (SELECT * FROM checkpoints) SELECT * FROM checkpoints"
             await store.query(query, [], tenant="default", max_rows=1)
@@ -147,8 +147,8 @@ async def test_the_roles_may_read_what_they_should_and_no_more(dsn: str) -> None
             "SELECT r.rolname, c.relname FROM pg_class c, pg_roles r"
             " WHERE c.relkind = 'r' AND r.rolname IN (%s, %s)"
             " AND c.relnamespace = 'public'::regnamespace AND has_table_privilege(r.oid, c.oid, 'SELECT')",
-            (READER, TENANT),
+            (READER, TENANT_READER),
         ).fetchall()
     shared = {"collections", "documents", "chunks", "extractions", "jobs"}
-    assert {table for role, table in granted if role == TENANT} == shared
+    assert {table for role, table in granted if role == TENANT_READER} == shared
     assert {table for role, table in granted if role == READER} == {*shared, "sales"}

@@ -23,108 +23,108 @@ async def behind(settings: Settings) -> AsyncIterator[tuple[Proxy, Nebula]]:
     ports = settings.ports.model_copy(update={"nebula": proxy.port})
     stores = settings.stores.model_copy(update={"deadline_s": PATIENCE_S})
     try:
-        async with open_nebula(settings.model_copy(update={"ports": ports, "stores": stores})) as held:
-            yield proxy, held
+        async with open_nebula(settings.model_copy(update={"ports": ports, "stores": stores})) as nebula:
+            yield proxy, nebula
     finally:
         proxy.flowing.set()
         await proxy.stop()
 
 
-async def given_up(held: Nebula, space: str) -> None:
+async def given_up(nebula: Nebula, space: str) -> None:
     """Ask what is not answered in time."""
     with pytest.raises(StoreUnavailable):
-        await held.execute(space, "YIELD 1 AS one", deadline_s=0.05)
+        await nebula.execute(space, "YIELD 1 AS one", deadline_s=0.05)
 
 
 async def test_a_session_whose_asker_left_serves_again_once_it_is_answered(graph: Settings) -> None:
-    async with behind(graph) as (proxy, held):
-        await held.execute("", MADE.format("sessions"))
-        assert (await held.execute("sessions", "YIELD 1 AS one"))[1] == [[1]]
-        (held_session,) = held.idle["sessions"]
+    async with behind(graph) as (proxy, nebula):
+        await nebula.execute("", MADE.format("sessions"))
+        assert (await nebula.execute("sessions", "YIELD 1 AS one"))[1] == [[1]]
+        (idle_session,) = nebula.idle["sessions"]
         proxy.flowing.clear()
-        await given_up(held, "sessions")
-        assert "sessions" not in held.idle
+        await given_up(nebula, "sessions")
+        assert "sessions" not in nebula.idle
 
         async def back() -> bool:
-            return held.idle.get("sessions") == [held_session]
+            return nebula.idle.get("sessions") == [idle_session]
 
         proxy.flowing.set()
         await eventually(back, True)
-        await eventually(lambda: held.execute("sessions", "YIELD 2 AS two"), (["two"], [[2]]))
+        await eventually(lambda: nebula.execute("sessions", "YIELD 2 AS two"), (["two"], [[2]]))
 
 
 async def test_a_session_that_a_silent_server_holds_is_given_up(graph: Settings) -> None:
-    async with behind(graph) as (proxy, held):
-        assert (await held.execute("", "YIELD 1 AS one"))[1] == [[1]]
-        (held_session,) = held.idle[""]
-        held.deadline_s = 0.01
+    async with behind(graph) as (proxy, nebula):
+        assert (await nebula.execute("", "YIELD 1 AS one"))[1] == [[1]]
+        (idle_session,) = nebula.idle[""]
+        nebula.deadline_s = 0.01
         proxy.flowing.clear()
-        await given_up(held, "")
+        await given_up(nebula, "")
 
         async def lost() -> bool:
-            return held_session.frames.lost
+            return idle_session.connection.lost
 
         await eventually(lost, True)
-        assert not held.idle
-        held.deadline_s = PATIENCE_S
+        assert not nebula.idle
+        nebula.deadline_s = PATIENCE_S
         proxy.flowing.set()
-        await eventually(lambda: held.execute("", "YIELD 2 AS two"), (["two"], [[2]]))
+        await eventually(lambda: nebula.execute("", "YIELD 2 AS two"), (["two"], [[2]]))
 
 
 async def test_a_session_whose_answer_had_come_when_its_asker_left_signs_out(graph: Settings) -> None:
-    async with behind(graph) as (_, held):
-        assert (await held.execute("", "YIELD 1 AS one"))[1] == [[1]]
-        (held_session,) = held.idle[""]
-        send = held_session.frames.send
+    async with behind(graph) as (_, nebula):
+        assert (await nebula.execute("", "YIELD 1 AS one"))[1] == [[1]]
+        (idle_session,) = nebula.idle[""]
+        send = idle_session.connection.send
 
         def left_as_it_comes(data: bytes) -> asyncio.Future[bytes]:
             answered = send(data)
             answered.add_done_callback(lambda _: asked.cancel())
             return answered
 
-        held_session.frames.send = left_as_it_comes  # type: ignore[method-assign]
-        asked = asyncio.create_task(held.execute("", "YIELD 2 AS two"))
+        idle_session.connection.send = left_as_it_comes
+        asked = asyncio.create_task(nebula.execute("", "YIELD 2 AS two"))
         with pytest.raises(asyncio.CancelledError):
             await asked
 
         async def lost() -> bool:
-            return held_session.frames.lost
+            return idle_session.connection.lost
 
         await eventually(lost, True)
-        assert not held.idle
-        assert (await held.execute("", "YIELD 3 AS three"))[1] == [[3]]
+        assert not nebula.idle
+        assert (await nebula.execute("", "YIELD 3 AS three"))[1] == [[3]]
 
 
 async def test_a_long_answer_comes_whole(graph: Settings) -> None:
-    async with open_nebula(graph) as held:
-        await held.execute("", MADE.format("sessions"))
-        columns, rows = await held.execute("sessions", 'UNWIND range(1, 5000) AS i RETURN i, "text" AS t')
+    async with open_nebula(graph) as nebula:
+        await nebula.execute("", MADE.format("sessions"))
+        columns, rows = await nebula.execute("sessions", 'UNWIND range(1, 5000) AS i RETURN i, "text" AS t')
         assert columns == ["i", "t"]
         assert rows == [[number, "text"] for number in range(1, 5_001)]
 
 
 async def test_an_answer_without_bounds_is_refused(graph: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "LARGEST", 10_000)
-    async with open_nebula(graph) as held:
-        await held.execute("", MADE.format("sessions"))
+    monkeypatch.setattr(session, "MAX_FRAME_BYTES", 10_000)
+    async with open_nebula(graph) as nebula:
+        await nebula.execute("", MADE.format("sessions"))
         with pytest.raises(TooLarge, match="LIMIT"):
-            await held.execute("sessions", 'UNWIND range(1, 5000) AS i RETURN i, "text" AS t')
-        assert (await held.execute("sessions", "YIELD 1 AS one"))[1] == [[1]]
+            await nebula.execute("sessions", 'UNWIND range(1, 5000) AS i RETURN i, "text" AS t')
+        assert (await nebula.execute("sessions", "YIELD 1 AS one"))[1] == [[1]]
 
 
 async def test_many_spaces_share_the_sessions_that_wait(
     graph: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "IDLE", 2)
-    async with open_nebula(graph) as held:
+    monkeypatch.setattr(client, "MAX_IDLE", 2)
+    async with open_nebula(graph) as nebula:
         names = [f"shared{number}" for number in range(4)]
         for name in names:
-            await held.execute("", MADE.format(name))
-            assert (await held.execute(name, "YIELD 1 AS one"))[1] == [[1]]
-        assert sum(map(len, held.idle.values())) <= 2
+            await nebula.execute("", MADE.format(name))
+            assert (await nebula.execute(name, "YIELD 1 AS one"))[1] == [[1]]
+        assert sum(map(len, nebula.idle.values())) <= 2
         for name in names:
-            await held.execute(name, f"CREATE TAG IF NOT EXISTS only_in_{name}()")
-            assert [row[0] for row in (await held.execute(name, "SHOW TAGS"))[1]] == [f"only_in_{name}"]
+            await nebula.execute(name, f"CREATE TAG IF NOT EXISTS only_in_{name}()")
+            assert [row[0] for row in (await nebula.execute(name, "SHOW TAGS"))[1]] == [f"only_in_{name}"]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,6 @@ async def test_what_is_no_graph_server_is_a_store_that_is_away(graph: Settings, 
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     ports = graph.ports.model_copy(update={"nebula": server.sockets[0].getsockname()[1]})
-    async with server, open_nebula(graph.model_copy(update={"ports": ports})) as held:
+    async with server, open_nebula(graph.model_copy(update={"ports": ports})) as nebula:
         with pytest.raises(StoreUnavailable):
-            await held.execute("", "YIELD 1 AS one")
+            await nebula.execute("", "YIELD 1 AS one")

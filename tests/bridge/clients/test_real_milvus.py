@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from servers.bridge.clients.milvus.client import indexes_words
+from servers.bridge.clients.milvus.client import version_has_bm25
 from servers.bridge.http import store_queries
-from servers.bridge.http.models import MilvusInsert, MilvusSearch
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.http.requests import MilvusInsert, MilvusSearch
+from servers.bridge.services import Services, open_services
 from tests.bridge.remote_milvus import missing, running
 from tools.errors import BadRequest, CollectionNotFound
 from tools.schema import Document, SearchRequest
@@ -31,10 +31,10 @@ def remote(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-async def opened(remote: str, graph: Settings) -> AsyncIterator[Stores]:
+async def opened(remote: str, graph: Settings) -> AsyncIterator[Services]:
     calm = graph.stores.model_copy(update={"deadline_s": 30.0, "milvus_uri": remote})
-    async with open_stores(graph.model_copy(update={"stores": calm})) as stores:
-        stores.search.legs.deadline_s = 60.0
+    async with open_services(graph.model_copy(update={"stores": calm})) as stores:
+        stores.search.retrievers.deadline_s = 60.0
         yield stores
 
 
@@ -57,18 +57,18 @@ def rows(count: int) -> list[dict]:
     [("v2.3.5-lite", False), ("2.4.23", False), ("2.5.0", True), ("v2.6.4-dev", True), ("lite", True)],
 )
 def test_a_server_before_2_5_is_known_to_index_no_words(version: str, *, known: bool) -> None:
-    assert indexes_words(version) is known
+    assert version_has_bm25(version) is known
 
 
-async def test_the_server_is_the_real_one(opened: Stores) -> None:
+async def test_the_server_is_the_real_one(opened: Services) -> None:
     state = await opened.milvus.check()
-    assert (state["status"], state["version"][:4]) == ("connected", "v2.3")
+    assert (state.status, (state.version or "")[:4]) == ("connected", "v2.3")
 
 
-async def test_rows_are_inserted_found_filtered_replaced_and_deleted(opened: Stores) -> None:
+async def test_rows_are_inserted_found_filtered_replaced_and_deleted(opened: Services) -> None:
     inserted = MilvusInsert(collection="raw", rows=rows(20))
     assert await store_queries.insert_vectors(opened, "default", inserted) == 20
-    assert [item["name"] for item in await store_queries.collections(opened, "default")] == ["raw"]
+    assert [item.name for item in await store_queries.collections(opened, "default")] == ["raw"]
     found = await store_queries.search_vectors(opened, "default", near(axis(3), top_k=2))
     assert (found[0]["id"], found[0]["text"], found[0]["metadata"]) == ("r3", "ñandú 3", {"n": 3})
     assert found[0]["score"] == pytest.approx(1.0)
@@ -77,7 +77,7 @@ async def test_rows_are_inserted_found_filtered_replaced_and_deleted(opened: Sto
         "r18",
         "r19",
     }
-    physical = (await opened.library.where("default", "raw")).physical
+    physical = (await opened.repository.where("default", "raw")).physical
     changed = MilvusInsert(collection="raw", rows=[{**rows(4)[3], "text": "changed"}])
     await store_queries.insert_vectors(opened, "default", changed)
     assert (await store_queries.search_vectors(opened, "default", near(axis(3))))[0]["text"] == "changed"
@@ -87,7 +87,7 @@ async def test_rows_are_inserted_found_filtered_replaced_and_deleted(opened: Sto
     assert await opened.milvus.count(physical) == 18
 
 
-async def test_its_errors_are_ours(opened: Stores) -> None:
+async def test_its_errors_are_ours(opened: Services) -> None:
     await store_queries.insert_vectors(opened, "default", MilvusInsert(collection="wrong", rows=rows(1)))
     with pytest.raises(BadRequest, match="dimension") as short:
         await store_queries.search_vectors(opened, "default", near([1.0] * 8, collection="wrong"))
@@ -101,7 +101,7 @@ async def test_its_errors_are_ours(opened: Stores) -> None:
         await opened.milvus.dense("nowhere", axis(0), limit=1)
 
 
-async def test_documents_are_found_by_meaning_there_and_by_words_in_postgresql(opened: Stores) -> None:
+async def test_documents_are_found_by_meaning_there_and_by_words_in_postgresql(opened: Services) -> None:
     documents = [
         Document(id="sea", title="Ports", text="Ships sail across the ocean and rest in harbours."),
         Document(id="bread", title="Ovens", text="Bakers knead dough and bake loaves of bread."),

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from servers.bridge.graph.knowledge_graph import Passage, unsettled
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.graph.knowledge_graph import unsettled
+from servers.bridge.graph.statements import Passage
+from servers.bridge.services import Services, open_services
 from tools.errors import BadRequest
 from tools.settings import Settings
 
@@ -14,7 +15,7 @@ def passage() -> Passage:
     return Passage(id="c1", document_id="d1", title="Ada", source="", heading="", text="Ada.", position=0)
 
 
-def slow_to_learn(stores: Stores, times: int) -> list[str]:
+def slow_to_learn(stores: Services, times: int) -> list[str]:
     """Let the graph server refuse its first `times` inserts as a cluster does; which these were."""
     real, refused = stores.nebula.execute, list[str]()
 
@@ -24,7 +25,7 @@ def slow_to_learn(stores: Stores, times: int) -> list[str]:
             raise BadRequest("SemanticError: No schema found for `document'", source="nebula")
         return await real(space, statement, *given, **named)
 
-    stores.nebula.execute = execute  # type: ignore[method-assign]
+    stores.nebula.execute = execute
     return refused
 
 
@@ -43,7 +44,7 @@ def test_what_a_new_schema_explains_is_known_from_other_errors(message: str, *, 
 
 
 async def test_a_write_waits_until_the_cluster_knows_the_new_schema(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         refused = slow_to_learn(stores, 2)
         written = stores.ingest.graph
         await written.write("settling", [passage()], [])
@@ -53,7 +54,7 @@ async def test_a_write_waits_until_the_cluster_knows_the_new_schema(graph: Setti
 
 
 async def test_a_schema_that_never_comes_is_an_error_and_not_a_wait(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         stores.ingest.graph.settle_s = 0.0
         slow_to_learn(stores, 1_000)
         with pytest.raises(BadRequest, match="No schema"):

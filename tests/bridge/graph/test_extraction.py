@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from servers.bridge.graph.knowledge_graph import thing_vertex
+from servers.bridge.graph.statements import thing_vertex
 from tests.bridge.conftest import Shelf
 
 ADA = {"title": "Ada", "text": "# Life\n\nShe wrote notes on the engine.\n\n# Death\n\nShe died in London."}

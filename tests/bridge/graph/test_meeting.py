@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from servers.bridge.services import Stores, open_stores
-from tests.bridge.ledger import ledger
+from servers.bridge.services import Services, open_services
+from tests.bridge.snapshot import snapshot
 from tools.schema import Document
 from tools.settings import Settings
 
@@ -31,36 +31,36 @@ def meeting(owner: Any, verb: str, met: Met, *, at: str, after: bool = False) ->
     setattr(owner, verb, slow)
 
 
-async def graph_of(stores: Stores, collection: str, *documents: Document) -> list[str]:
+async def graph_of(stores: Services, collection: str, *documents: Document) -> list[str]:
     """What the graph holds of a collection into which only these were ever written."""
     await stores.ingest.upsert("default", collection, documents)
-    return (await ledger(stores, collection))["graph"]
+    return (await snapshot(stores, collection))["graph"]
 
 
 async def test_a_thing_keeps_its_name_when_its_last_passage_goes_as_another_comes(graph: Settings) -> None:
-    async with open_stores(graph) as stores, open_stores(graph) as other:
+    async with open_services(graph) as stores, open_services(graph) as other:
         await stores.ingest.upsert("default", "comes", [TIDE])
         come = lambda: other.ingest.upsert("default", "comes", [BUOY])  # noqa: E731
         meeting(stores.ingest.graph, "execute", come, at='DELETE VERTEX "e')
         await stores.ingest.delete("default", "comes", "tide")
-        assert (await ledger(stores, "comes"))["graph"] == await graph_of(stores, "came", BUOY)
+        assert (await snapshot(stores, "comes"))["graph"] == await graph_of(stores, "came", BUOY)
 
 
 async def test_a_title_is_mentioned_when_its_document_goes_as_another_of_its_name_comes(
     graph: Settings,
 ) -> None:
-    async with open_stores(graph) as stores, open_stores(graph) as other:
+    async with open_services(graph) as stores, open_services(graph) as other:
         await stores.ingest.upsert("default", "same", [TIDE, NOTE])
         come = lambda: other.ingest.upsert("default", "same", [SAME])  # noqa: E731
         meeting(stores.ingest.graph, "each", come, at="DELETE EDGE mentions")
         await stores.ingest.delete("default", "same", "tide")
-        assert (await ledger(stores, "same"))["graph"] == await graph_of(stores, "only", SAME, NOTE)
+        assert (await snapshot(stores, "same"))["graph"] == await graph_of(stores, "only", SAME, NOTE)
 
 
 async def test_nothing_mentions_a_title_that_went_while_it_was_looked_up(graph: Settings) -> None:
-    async with open_stores(graph) as stores, open_stores(graph) as other:
+    async with open_services(graph) as stores, open_services(graph) as other:
         await stores.ingest.upsert("default", "went", [TIDE])
         gone = lambda: other.ingest.delete("default", "went", "tide")  # noqa: E731
         meeting(stores.ingest.graph, "write", gone, at="")
         await stores.ingest.upsert("default", "went", [NOTE])
-        assert (await ledger(stores, "went"))["graph"] == await graph_of(stores, "never_there", NOTE)
+        assert (await snapshot(stores, "went"))["graph"] == await graph_of(stores, "never_there", NOTE)

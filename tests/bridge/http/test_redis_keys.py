@@ -83,7 +83,7 @@ def raw(stores: Settings) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(stores.redis_url) as connection:
         connection.mset({key.decode(): value for key, value in CANARIES.items()})
         yield connection
-        assert dict(zip(CANARIES, connection.mget(list(CANARIES)), strict=True)) == CANARIES  # type: ignore[call-overload]
+        assert dict(zip(CANARIES, connection.mget(list(CANARIES)), strict=True)) == CANARIES
         connection.delete(*CANARIES)
 
 

@@ -108,7 +108,7 @@ def test_nebula_binds_parameters_and_keeps_sessions_in_their_space(shelf: Shelf)
     }
     answer = shelf.client.post("/api/v1/nebula/query", json=body).json()
     assert (answer["columns"], answer["rows"]) == (["n", "t"], [[42, '"; DROP SPACE x']])
-    missing = shelf.client.post("/api/v1/nebula/query", json={"space": "nowhere", "query": "YIELD 1"})
+    missing = shelf.client.post("/api/v1/nebula/query", json={"space": "unmade", "query": "YIELD 1"})
     assert missing.status_code == 404
     assert shelf.name in shelf.client.get("/api/v1/nebula/spaces").json()["spaces"]
     moved = shelf.client.post("/api/v1/nebula/query", json={"space": shelf.name, "query": "USE other"})

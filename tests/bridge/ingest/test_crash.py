@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.services import Services, open_services
 from servers.bridge.text.title_names import vertex
 from tools.schema import Document
 from tools.settings import Settings
@@ -32,18 +32,18 @@ def page(number: int, *parts: str) -> Document:
     return Document(id=f"p{number}", title=f"Page number {number}", text=text)
 
 
-async def contents(stores: Stores, collection: str) -> tuple[dict[str, set[str]], set[str], set[str]]:
+async def contents(stores: Services, collection: str) -> tuple[dict[str, set[str]], set[str], set[str]]:
     """Texts by document in PostgreSQL, texts in Milvus, chunk ids that differ between the three stores."""
-    place = stores.library.place("default", collection)
-    documents, _ = await stores.library.documents(place)
+    location = stores.repository.location("default", collection)
+    documents, _ = await stores.repository.documents(location)
     held = {}
     ids: set[str] = set()
     for row in documents:
-        _, chunks = await stores.library.document(place, row.id)
+        _, chunks = await stores.repository.document(location, row.id)
         held[row.id] = {chunk.text for chunk in chunks}
         ids |= {chunk.id for chunk in chunks}
     query = stores.milvus.client.query(
-        place.physical, filter='id != ""', output_fields=["id", "text"], limit=1_000
+        location.physical, filter='id != ""', output_fields=["id", "text"], limit=1_000
     )
     rows = list(await query)
     names = ", ".join(f'"{vertex(f"page number {n}")}"' for n in range(12))
@@ -62,12 +62,12 @@ def expected(documents: dict[str, Document]) -> dict[str, set[str]]:
 
 
 async def test_repair_alone_finishes_what_was_declared(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         await stores.ingest.upsert("default", "repaired", [page(1, "Alpha", "Beta")])
         dying(stores.milvus, "upsert", after=False)
         with pytest.raises(Died):
             await stores.ingest.upsert("default", "repaired", [page(1, "Alpha", "Delta")])
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         await stores.ingest.repair()
         held, found, differing = await contents(stores, "repaired")
         assert held == {"p1": {"Alpha of page 1.", "Delta of page 1."}}
@@ -79,7 +79,7 @@ async def test_random_changes_end_as_a_plain_model_says(graph: Settings, seed: i
     chance = random.Random(seed)
     collection = f"model{seed}"
     model: dict[str, Document] = {}
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         for _ in range(15):
             number = chance.randrange(5)
             if chance.random() < 0.2 and f"p{number}" in model:

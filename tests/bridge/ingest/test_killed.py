@@ -8,34 +8,34 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.services import Services, open_services
 from tests.bridge.embedder import embedding
-from tests.bridge.ledger import digest, ledger
-from tests.bridge.mortal import POINTS, WITHIN, Point, live, run, story
+from tests.bridge.killed_child import POINTS, WITHIN, Point, live, run, story
+from tests.bridge.snapshot import digest, snapshot
 from tools.settings import Settings
 
 SEEDS = range(20)
 PATIENCE_S = 60.0
 """A store that is slow because the machine is busy is not what these tests are about."""
 children = multiprocessing.get_context("forkserver")
-children.set_forkserver_preload(["tests.bridge.mortal"])
+children.set_forkserver_preload(["tests.bridge.killed_child"])
 
 
 @asynccontextmanager
-async def opened(graph: Settings) -> AsyncIterator[tuple[Settings, Stores]]:
+async def opened(graph: Settings) -> AsyncIterator[tuple[Settings, Services]]:
     patient = graph.model_copy(update={"stores": graph.stores.model_copy(update={"deadline_s": PATIENCE_S})})
-    async with embedding(patient) as (_, settings), open_stores(settings) as stores:
+    async with embedding(patient) as (_, settings), open_services(settings) as stores:
         yield settings, stores
 
 
-async def undisturbed(stores: Stores, seed: int) -> dict:
+async def undisturbed(stores: Services, seed: int) -> dict:
     """What a run without a death ends in; lived once a seed, since living it again changes nothing."""
     collection = f"whole{seed}"
     before, after = story(seed)
-    _, made = await stores.shelves.create("default", collection, "words", [])
+    _, made = await stores.collections.create("default", collection, "words", [])
     if made:
         await live(stores, collection, [*before, *after])
-    return await ledger(stores, collection)
+    return await snapshot(stores, collection)
 
 
 async def killed(settings: Settings, collection: str, seed: int, point: Point) -> int | None:
@@ -48,13 +48,13 @@ async def killed(settings: Settings, collection: str, seed: int, point: Point) -
 
 
 async def converges(
-    settings: Settings, stores: Stores, seed: int, point: Point, wanted: dict, *, reached: bool
+    settings: Settings, stores: Services, seed: int, point: Point, wanted: dict, *, reached: bool
 ) -> None:
     collection = f"k{seed}_{point.name.replace('.', '_')}_{int(point.after)}_{point.nth}".lower()
     status = await killed(settings, collection, seed, point)
     assert status == -9 or (status == 0 and not reached), (seed, point, status)
     await live(stores, collection, story(seed)[1])
-    found = await ledger(stores, collection)
+    found = await snapshot(stores, collection)
     assert found == wanted, (seed, point)
     assert digest(found) == digest(wanted)
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from servers.bridge.ingest.overlap import Lane, overlapped
+from servers.bridge.ingest.overlap import Stages, run_overlapped
 
 pytestmark = pytest.mark.pure
 
@@ -15,18 +15,18 @@ class Work:
     """What happened, in order; `met` is set by a step that prepares while its neighbour writes."""
 
     def __init__(self) -> None:
-        self.lane, self.seen = Lane(), list[str]()
+        self.stages, self.seen = Stages(), list[str]()
         self.met = asyncio.Event()
         self.under_way = self.most = 0
 
     async def step(self, number: int) -> None:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
-        async with self.lane.preparing:
+        async with self.stages.preparing:
             self.seen.append(f"prepare {number}")
             if number == 1:
                 self.met.set()
-        async with self.lane.writing:
+        async with self.stages.writing:
             if number == 0:
                 await self.met.wait()
             self.seen.append(f"write {number}")
@@ -36,14 +36,14 @@ class Work:
 async def test_a_step_prepares_while_the_one_before_it_writes() -> None:
     work = Work()
     async with asyncio.timeout(30):
-        await overlapped(partial(work.step, number) for number in range(2))
+        await run_overlapped(partial(work.step, number) for number in range(2))
     assert work.seen == ["prepare 0", "prepare 1", "write 0", "write 1"]
 
 
 async def test_writes_keep_their_order_and_two_steps_are_under_way_at_most() -> None:
     work = Work()
     async with asyncio.timeout(30):
-        await overlapped(partial(work.step, number) for number in range(9))
+        await run_overlapped(partial(work.step, number) for number in range(9))
     assert [item for item in work.seen if item.startswith("write")] == [f"write {n}" for n in range(9)]
     assert work.most == 2
 
@@ -68,7 +68,7 @@ async def test_the_first_error_ends_the_others() -> None:
     ended: list[str] = []
     async with asyncio.timeout(30):
         with pytest.raises(ValueError, match="first step"):
-            await overlapped(failing(ended))
+            await run_overlapped(failing(ended))
     assert "third" not in ended
 
 
@@ -82,7 +82,7 @@ async def test_a_caller_that_leaves_ends_the_steps() -> None:
         finally:
             ended.append("step")
 
-    task = asyncio.create_task(overlapped([waits]))
+    task = asyncio.create_task(run_overlapped([waits]))
     async with asyncio.timeout(30):
         await begun.wait()
         task.cancel()

@@ -7,7 +7,7 @@ import sys
 import httpx
 import pytest
 
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.services import Services, open_services
 from tests.bridge.embedder import NAME, SIZE, Words, embedding
 from tools.errors import BadRequest, Capibara6Error, Conflict, EmbedderMissing
 from tools.schema import Document, SearchRequest
@@ -24,37 +24,39 @@ def page(key: str, text: str, **changes: object) -> Document:
     return Document.model_validate({"id": key, "text": text, **changes})
 
 
-async def filled(stores: Stores, name: str) -> None:
+async def filled(stores: Services, name: str) -> None:
     await stores.ingest.upsert("default", name, [page(key, text) for key, text in TEXTS.items()])
 
 
-async def found(stores: Stores, name: str, query: str, **options: object) -> list[str]:
+async def found(stores: Services, name: str, query: str, **options: object) -> list[str]:
     request = SearchRequest.model_validate({"query": query, "collection": name, **options})
     answer = await stores.search.run("default", request)
     assert answer.degraded == []
     return [hit.document_id for hit in answer.results]
 
 
-async def ended(stores: Stores, job: str) -> str:
+async def ended(stores: Services, job: str) -> str:
     task = stores.jobs.running.get(job)
     if task is not None:
         await asyncio.wait({task}, timeout=60)
     return (await stores.jobs.get("default", job)).state
 
 
-async def held(stores: Stores, name: str) -> tuple[set[str], set[str]]:
+async def held(stores: Services, name: str) -> tuple[set[str], set[str]]:
     """Passages that Milvus holds, passages that the manifest names."""
-    place = await stores.library.where("default", name)
-    query = stores.milvus.client.query(place.physical, filter='id != ""', output_fields=["id"], limit=1_000)
+    location = await stores.repository.where("default", name)
+    query = stores.milvus.client.query(
+        location.physical, filter='id != ""', output_fields=["id"], limit=1_000
+    )
     rows = list(await query)
-    documents, _ = await stores.library.documents(place)
-    _, chunks = await stores.library.held(place, [row.id for row in documents])
+    documents, _ = await stores.repository.documents(location)
+    _, chunks = await stores.repository.rows_of(location, [row.id for row in documents])
     return {row["id"] for row in rows}, {row.id for rows in chunks.values() for row in rows}
 
 
-async def start(stores: Stores, name: str) -> str:
-    stores.shelves.copying.grace_s = 0.0
-    return await stores.shelves.reembed("default", name, NAME)
+async def start(stores: Services, name: str) -> str:
+    stores.collections.reembedding.grace_s = 0.0
+    return await stores.collections.reembed("default", name, NAME)
 
 
 async def begun(words: Words) -> None:
@@ -63,22 +65,22 @@ async def begun(words: Words) -> None:
 
 
 async def test_a_collection_gets_another_embedder_and_the_old_vectors_go(graph: Settings) -> None:
-    async with embedding(graph) as (words, settings), open_stores(settings) as stores:
+    async with embedding(graph) as (words, settings), open_services(settings) as stores:
         await filled(stores, "again")
-        before = await stores.library.where("default", "again")
+        before = await stores.repository.where("default", "again")
         assert await ended(stores, await start(stores, "again")) == "done"
-        now = await stores.library.where("default", "again")
+        now = await stores.repository.where("default", "again")
         assert (now.embedder, now.physical != before.physical) == (NAME, True)
         assert before.physical not in await stores.milvus.names()
         assert (await found(stores, "again", "models pool", legs=["dense"]))[0] == "pool"
         embedded = len(words.asked)
         report = await stores.ingest.upsert("default", "again", [page("pool", TEXTS["pool"])])
         assert (report.unchanged, len(words.asked)) == (1, embedded)
-        assert (await stores.shelves.list("default"))[0].keys() >= {"embedder", "documents", "chunks"}
+        assert (await stores.collections.list("default"))[0].keys() >= {"embedder", "documents", "chunks"}
 
 
 async def test_searches_go_on_and_writes_that_arrive_meanwhile_are_in_the_copy(graph: Settings) -> None:
-    async with embedding(graph) as (words, settings), open_stores(settings) as stores:
+    async with embedding(graph) as (words, settings), open_services(settings) as stores:
         await filled(stores, "busy")
         words.gate.clear()
         job = await start(stores, "busy")
@@ -97,9 +99,9 @@ async def test_searches_go_on_and_writes_that_arrive_meanwhile_are_in_the_copy(g
 
 
 async def test_a_copy_that_is_cancelled_or_fails_leaves_all_as_it_was(graph: Settings) -> None:
-    async with embedding(graph) as (words, settings), open_stores(settings) as stores:
+    async with embedding(graph) as (words, settings), open_services(settings) as stores:
         await filled(stores, "kept")
-        before = await stores.library.where("default", "kept")
+        before = await stores.repository.where("default", "kept")
         words.gate.clear()
         job = await start(stores, "kept")
         await begun(words)
@@ -109,13 +111,13 @@ async def test_a_copy_that_is_cancelled_or_fails_leaves_all_as_it_was(graph: Set
         words.kind = "size"
         await stores.ingest.upsert("default", "kept", [page("bad", "A spoilt page.")])
         assert await ended(stores, await start(stores, "kept")) == "failed"
-        assert await stores.library.where("default", "kept") == before
+        assert await stores.repository.where("default", "kept") == before
         left = [name for name in await stores.milvus.names() if name.startswith("kept__")]
         assert left == [before.physical]
 
 
 async def test_what_an_interrupted_copy_left_is_dropped_by_the_next(graph: Settings) -> None:
-    async with embedding(graph) as (_, settings), open_stores(settings) as stores:
+    async with embedding(graph) as (_, settings), open_services(settings) as stores:
         await filled(stores, "swept")
         await stores.milvus.ensure("swept__r0123abcd", dimensions=8)
         assert await ended(stores, await start(stores, "swept")) == "done"
@@ -123,29 +125,29 @@ async def test_what_an_interrupted_copy_left_is_dropped_by_the_next(graph: Setti
 
 
 async def test_two_copies_of_one_collection_do_not_run_at_once(graph: Settings) -> None:
-    async with embedding(graph) as (words, settings), open_stores(settings) as stores:
+    async with embedding(graph) as (words, settings), open_services(settings) as stores:
         await filled(stores, "twice")
         words.gate.clear()
         first = await start(stores, "twice")
         await begun(words)
         with pytest.raises(Conflict):
-            await stores.shelves.copying.run("default", "twice", NAME, _nobody)
+            await stores.collections.reembedding.run("default", "twice", NAME, _nobody)
         words.gate.set()
         assert await ended(stores, first) == "done"
 
 
 async def test_a_collection_is_made_with_its_own_embedder_and_keeps_it(graph: Settings) -> None:
-    async with embedding(graph) as (words, settings), open_stores(settings) as stores:
-        row, made = await stores.shelves.create("default", "own", NAME, ["es"])
+    async with embedding(graph) as (words, settings), open_services(settings) as stores:
+        row, made = await stores.collections.create("default", "own", NAME, ["es"])
         assert (row["embedder"], row["dimensions"], row["languages"], made) == (NAME, SIZE, ["es"], True)
-        assert (await stores.shelves.create("default", "own", NAME, []))[1] is False
+        assert (await stores.collections.create("default", "own", NAME, []))[1] is False
         with pytest.raises(Conflict):
-            await stores.shelves.create("default", "own", "minilm", [])
+            await stores.collections.create("default", "own", "minilm", [])
         with pytest.raises(BadRequest):
-            await stores.shelves.create("default", "other", "nobody", [])
+            await stores.collections.create("default", "other", "nobody", [])
         await filled(stores, "own")
         assert any("three models" in text for text in words.asked)
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         answer = await stores.search.run("default", SearchRequest(query="three models", collection="own"))
         assert ("dense" in answer.degraded, answer.results[0].document_id) == (True, "pool")
 
@@ -154,10 +156,10 @@ async def test_a_collection_is_made_with_its_own_embedder_and_keeps_it(graph: Se
 async def test_a_document_that_the_embedder_spoils_is_reported_and_the_rest_written(
     graph: Settings, kind: str
 ) -> None:
-    async with embedding(graph) as (words, settings), open_stores(settings) as stores:
+    async with embedding(graph) as (words, settings), open_services(settings) as stores:
         words.kind = kind
         name = f"spoilt_{kind}"
-        await stores.shelves.create("default", name, NAME, [])
+        await stores.collections.create("default", name, NAME, [])
         pages = [page("good", "All is well."), page("bad", "This is spoilt."), page("fine", "Well again.")]
         report = await stores.ingest.upsert("default", name, pages)
         assert (report.accepted, [item.id for item in report.failed]) == (2, ["bad"])
@@ -168,7 +170,7 @@ async def test_a_document_that_the_embedder_spoils_is_reported_and_the_rest_writ
 
 async def test_sentence_transformers_says_how_to_get_it(graph: Settings) -> None:
     chosen = graph.embedder.model_copy(update={"backend": "sentence-transformers", "model": "any"})
-    async with open_stores(graph.model_copy(update={"embedders": {"any": chosen}})) as stores:
+    async with open_services(graph.model_copy(update={"embedders": {"any": chosen}})) as stores:
         try:
             await stores.embedders.get("any").embed(["one"])
         except EmbedderMissing as exc:

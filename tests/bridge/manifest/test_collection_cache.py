@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from servers.bridge.manifest.collection_cache import HELD_S, CollectionCache
+from servers.bridge.manifest.collection_cache import TTL_S, CollectionCache
 from servers.bridge.manifest.tables import CollectionRow
 
 pytestmark = pytest.mark.pure
 
 
 class Collections:
-    """Stands where the library stands, and counts."""
+    """Stands in for the repository, and counts."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], CollectionRow] = {}
@@ -28,41 +28,41 @@ class Collections:
 
 
 async def test_a_collection_is_asked_for_again_when_it_is_old_or_forgotten() -> None:
-    shelves, now = Collections(), [10.0]
-    library: Any = shelves
-    lately = CollectionCache(library, lambda: now[0])
+    rows, now = Collections(), [10.0]
+    repository: Any = rows
+    cache = CollectionCache(repository, lambda: now[0])
 
     async def physical(tenant: str = "acme") -> str | None:
-        row = await lately.collection(tenant, "notes")
+        row = await cache.collection(tenant, "notes")
         return row.physical if row else None
 
     assert [await physical(), await physical()] == [None, None]
-    assert shelves.asked == 2
-    shelves.put("acme", "one")
+    assert rows.asked == 2
+    rows.put("acme", "one")
     assert [await physical(), await physical("other")] == ["one", None]
-    shelves.put("acme", "two")
+    rows.put("acme", "two")
     assert await physical() == "one"
-    now[0] += HELD_S
+    now[0] += TTL_S
     assert await physical() == "two"
-    shelves.put("acme", "three")
-    lately.forget("acme", "notes")
+    rows.put("acme", "three")
+    cache.forget("acme", "notes")
     assert await physical() == "three"
 
 
 async def test_a_crowd_asks_once_and_goes_on_without_who_asked_first() -> None:
-    shelves, answered = Collections(), asyncio.Event()
-    shelves.put("acme", "one")
+    rows, answered = Collections(), asyncio.Event()
+    rows.put("acme", "one")
 
     class Slow(Collections):
         async def collection(self, tenant: str, name: str) -> CollectionRow | None:
             self.asked += 1
             await answered.wait()
-            return shelves.rows.get((tenant, name))
+            return rows.rows.get((tenant, name))
 
     slow = Slow()
-    library: Any = slow
-    lately = CollectionCache(library)
-    first, *others = [asyncio.create_task(lately.collection("acme", "notes")) for _ in range(10)]
+    repository: Any = slow
+    cache = CollectionCache(repository)
+    first, *others = [asyncio.create_task(cache.collection("acme", "notes")) for _ in range(10)]
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Stores that die, lie or hang: the bridge degrades, says so, and recovers by itself."""
+"""Services that die, lie or hang: the bridge degrades, says so, and recovers by itself."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from servers.bridge.services import Stores, open_stores
-from tests.bridge.ledger import ledger
+from servers.bridge.services import Services, open_services
 from tests.bridge.proxy import Proxy, eventually
+from tests.bridge.snapshot import snapshot
 from tools.errors import CollectionNotFound, StoreUnavailable
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
@@ -19,12 +19,12 @@ POOL = Document(id="pool", title="Pool", text="The pool keeps at most three mode
 
 
 @asynccontextmanager
-async def proxied(settings: Settings, name: str) -> AsyncIterator[tuple[Proxy, Stores]]:
+async def proxied(settings: Settings, name: str) -> AsyncIterator[tuple[Proxy, Services]]:
     """The bridge's stores with a proxy before Milvus or Redis, and one document ingested."""
     proxy = Proxy(("127.0.0.1", getattr(settings.ports, name)))
     await proxy.start()
     ports = settings.ports.model_copy(update={name: proxy.port})
-    async with open_stores(settings.model_copy(update={"ports": ports})) as stores:
+    async with open_services(settings.model_copy(update={"ports": ports})) as stores:
         await stores.ingest.upsert("default", "faults", [POOL])
         try:
             yield proxy, stores
@@ -37,22 +37,22 @@ def ask(query: str) -> SearchRequest:
     return SearchRequest(query=query, collection="faults")
 
 
-async def repaired(stores: Stores, collection: str) -> None:
+async def repaired(stores: Services, collection: str) -> None:
     """Wait until a graph that is back has been told all of a collection, and these stores reach it: another
     replica may have told it while they still took it for dead."""
-    place = stores.library.place("default", collection)
+    location = stores.repository.location("default", collection)
     for _ in range(300):
         with contextlib.suppress(StoreUnavailable):
             await stores.ingest.repair()
             await stores.nebula.spaces()
-            held, _ = await stores.library.documents(place)
+            held, _ = await stores.repository.documents(location)
             if held and all(row.in_graph for row in held):
                 return
         await asyncio.sleep(0.1)
     raise AssertionError("something was never told")
 
 
-async def recovered(stores: Stores, query: str) -> bool:
+async def recovered(stores: Services, query: str) -> bool:
     for number in range(100):
         answer = await stores.search.run("default", ask(f"{query} {number}"))
         if not answer.degraded:
@@ -108,7 +108,7 @@ async def test_a_hanging_redis_is_passed_by(graph: Settings) -> None:
      b'{"results": [{"id": 1}]}', b"{", b"\xff" * 100, b'{"results": "x"}'],
 )  # fmt: skip
 async def test_a_foreign_value_in_the_cache_is_ignored(graph: Settings, planted: bytes) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         await stores.ingest.upsert("default", "faults", [POOL])
         request = ask("what is planted in the cache")
         key = stores.search.cache.key("default", request, stores.embedder.name)
@@ -119,12 +119,12 @@ async def test_a_foreign_value_in_the_cache_is_ignored(graph: Settings, planted:
 
 
 async def test_without_postgres_the_search_goes_on_and_the_rest_is_503(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         await stores.ingest.upsert("default", "faults", [POOL])
         alive = await stores.search.run("default", ask("three models"))
         assert alive.results
     absent = graph.model_copy(update={"ports": graph.ports.model_copy(update={"postgres": 1})})
-    async with open_stores(absent) as stores:
+    async with open_services(absent) as stores:
         answer = await stores.search.run("default", ask("three models"))
         assert [hit.document_id for hit in answer.results] == ["pool"]
         assert "postgres" in answer.degraded
@@ -134,23 +134,23 @@ async def test_without_postgres_the_search_goes_on_and_the_rest_is_503(graph: Se
 
 
 async def test_nothing_alive_is_503(settings: Settings) -> None:
-    async with open_stores(settings) as stores:
+    async with open_services(settings) as stores:
         with pytest.raises(StoreUnavailable):
             await stores.search.run("default", ask("anything"))
         states = [
             await store.check() for store in (stores.milvus, stores.redis, stores.postgres, stores.nebula)
         ]
-        assert {state["status"] for state in states} == {"unreachable"}
+        assert {state.status for state in states} == {"unreachable"}
 
 
 async def test_documents_written_while_the_graph_was_away_are_linked_when_it_is_back(graph: Settings) -> None:
     absent = graph.model_copy(update={"ports": graph.ports.model_copy(update={"nebula": 1})})
     leland = Document(id="leland", title="Leland", text="Maximum Overdrive was shot there.")
     movie = Document(id="movie", title="Maximum Overdrive", text="Directed by Stephen King.")
-    async with open_stores(absent) as stores:
+    async with open_services(absent) as stores:
         report = await stores.ingest.upsert("default", "away", [leland, movie])
         assert report.accepted == 2
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         await repaired(stores, "away")
         request = SearchRequest(
             query="Who directed the film shot in Leland?", collection="away", explain=True
@@ -160,7 +160,7 @@ async def test_documents_written_while_the_graph_was_away_are_linked_when_it_is_
 
 
 async def test_fault_37_an_expired_session_is_opened_again_once(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         await stores.ingest.upsert("default", "faults", [POOL])
         rows = await stores.nebula.execute("faults", "YIELD 1 AS one")
         (session,) = stores.nebula.idle["faults"]
@@ -169,7 +169,7 @@ async def test_fault_37_an_expired_session_is_opened_again_once(graph: Settings)
 
 
 async def test_fault_37_a_space_that_is_missing_is_404_and_takes_no_session_with_it(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         await stores.ingest.upsert("default", "faults", [POOL])
         for _ in range(40):
             with pytest.raises(CollectionNotFound):
@@ -196,22 +196,22 @@ async def test_fault_37_what_changes_without_the_graph_leaves_nothing_of_its_pas
     async with proxied(graph, "nebula") as (proxy, stores):
         told = Document(id="told", title="Harbour", text="# Old\n\nThe `red_buoy` of the pier.")
         await stores.ingest.upsert("default", "unheard", [told])
-        before = await ledger(stores, "unheard")
+        before = await snapshot(stores, "unheard")
         await proxy.stop()
         changed = told.model_copy(update={"title": "Lighthouse", "text": "# New\n\nA `blue_lamp`."})
         await stores.ingest.upsert("default", "unheard", [changed])
         await proxy.start()
         await repaired(stores, "unheard")
-        found = await ledger(stores, "unheard")
+        found = await snapshot(stores, "unheard")
         assert found["unfinished"] == []
         assert not {line for line in before["graph"] if "document" not in line} & set(found["graph"])
         await stores.ingest.upsert("default", "never", [changed])
-        assert found["graph"] == (await ledger(stores, "never"))["graph"]
+        assert found["graph"] == (await snapshot(stores, "never"))["graph"]
 
 
 async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(graph: Settings) -> None:
     async with proxied(graph, "milvus") as (proxy, stores):
-        place = await stores.library.where("default", "faults")
+        location = await stores.repository.where("default", "faults")
         names = [f"twice{number}" for number in range(8)]
         rows = [
             {
@@ -224,7 +224,7 @@ async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(grap
 
         async def found() -> list[str]:
             asked = stores.milvus.client.query(
-                place.physical, filter='id like "twice%"', output_fields=["id"], limit=100
+                location.physical, filter='id like "twice%"', output_fields=["id"], limit=100
             )
             return sorted(row["id"] for row in await stores.milvus.call(asked))
 
@@ -235,9 +235,9 @@ async def test_passages_whose_writing_was_answered_to_nobody_are_there_once(grap
             proxy.deaf = True
             return await real(*given, **named)
 
-        stores.milvus.client.insert = unheard  # type: ignore[method-assign]
+        stores.milvus.client.insert = unheard
         with pytest.raises(StoreUnavailable):
-            await stores.milvus.write(place.physical, rows)
+            await stores.milvus.write(location.physical, rows)
         await eventually(found, names)
-        await eventually(lambda: stores.milvus.write(place.physical, rows), None)
+        await eventually(lambda: stores.milvus.write(location.physical, rows), None)
         await eventually(found, names)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers.bridge.search.translations import at_home
+from servers.bridge.search.ranking import prefer_own_language
 
 pytestmark = pytest.mark.pure
 
@@ -23,30 +23,30 @@ def rows(**texts: tuple[str, str]) -> dict[str, dict[str, str]]:
 def test_the_translation_in_the_language_of_the_question_goes_first():
     held = rows(clave=("es", KEY["es"]), key=("en", KEY["en"]), port=("es", PORT["es"]))
     scores = {"clave": 0.9, "port": 0.5, "key": 0.4}
-    assert at_home(scores, held, "en") == {"clave": 0.4, "port": 0.5, "key": 0.9}
-    assert at_home(scores, held, "es") == scores
+    assert prefer_own_language(scores, held, "en") == {"clave": 0.4, "port": 0.5, "key": 0.9}
+    assert prefer_own_language(scores, held, "es") == scores
 
 
 def test_what_is_no_translation_stays_below_a_better_passage_of_another_language():
     held = rows(clave=("es", KEY["es"]), other=("en", PORT["en"]))
     scores = {"clave": 0.9, "other": 0.4}
-    assert at_home(scores, held, "en") == scores
+    assert prefer_own_language(scores, held, "en") == scores
 
 
 def test_a_passage_with_the_wrong_label_is_not_taken_for_another_language():
     held = rows(key=("es", KEY["en"]), other=("en", KEY["en"] + " The bridge checks it at each request."))
     scores = {"key": 0.9, "other": 0.4}
-    assert at_home(scores, held, "en") == scores
+    assert prefer_own_language(scores, held, "en") == scores
 
 
 def test_each_translation_is_exchanged_once():
     held = rows(one=("es", KEY["es"]), two=("es", KEY["es"]), key=("en", KEY["en"]))
     scores = {"one": 0.9, "two": 0.8, "key": 0.4}
-    assert at_home(scores, held, "en") == {"one": 0.4, "two": 0.8, "key": 0.9}
+    assert prefer_own_language(scores, held, "en") == {"one": 0.4, "two": 0.8, "key": 0.9}
 
 
 def test_passages_of_one_language_are_left_alone():
     held = rows(one=("en", KEY["en"]), two=("en", KEY["en"]))
-    assert at_home({"one": 0.4, "two": 0.8}, held, "en") == {"one": 0.4, "two": 0.8}
-    assert at_home({"one": 0.4, "two": 0.8}, held, "es") == {"one": 0.4, "two": 0.8}
-    assert at_home({}, {}, "es") == {}
+    assert prefer_own_language({"one": 0.4, "two": 0.8}, held, "en") == {"one": 0.4, "two": 0.8}
+    assert prefer_own_language({"one": 0.4, "two": 0.8}, held, "es") == {"one": 0.4, "two": 0.8}
+    assert prefer_own_language({}, {}, "es") == {}

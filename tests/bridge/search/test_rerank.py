@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from servers.bridge.search.rerank import Reranker, scores_in
-from servers.bridge.services import open_stores
+from servers.bridge.services import open_services
 from tests.bridge.conftest import Shelf
+from tests.bridge.deadlines import open_without_deadlines
 from tools.clients.http import open_http
 from tools.errors import BadRequest, Capibara6Error, UpstreamFailed, UpstreamSilent
 from tools.schema import Document, Hit, SearchRequest
@@ -56,13 +57,13 @@ async def serving(model: Model) -> AsyncIterator[str]:
 @asynccontextmanager
 async def reranker(model: Model, *, deadline_s: float = 30.0, cross: bool = False) -> AsyncIterator[Reranker]:
     async with serving(model) as url, open_http(url, "rerank") as http:
-        yield Reranker(http, model="judge", deadline_s=deadline_s, passages=20, cross=cross)
+        yield Reranker(http, model="judge", deadline_s=deadline_s, passages=20, cross_encoder=cross)
 
 
 async def test_a_model_of_the_pool_turns_the_order() -> None:
     model = Model('Sure: {"scores": [1, 9.5]}')
     async with reranker(model) as stage:
-        found = await stage.order("which?", HITS)
+        found = await stage.rerank("which?", HITS)
     assert [hit.id for hit in found] == ["b", "a"]
     assert found[0].legs["rerank"] == {"rank": 1, "score": 0.95}
     assert all(0 <= hit.score <= 1 for hit in found)
@@ -73,7 +74,7 @@ async def test_a_cross_encoder_turns_the_order() -> None:
     rows = [{"index": 0, "relevance_score": -4.0}, {"index": 1, "relevance_score": 6.0}]
     model = Model(body={"results": rows})
     async with reranker(model, cross=True) as stage:
-        assert [hit.id for hit in await stage.order("which?", HITS)] == ["b", "a"]
+        assert [hit.id for hit in await stage.rerank("which?", HITS)] == ["b", "a"]
     assert model.asked[0]["documents"] == ["a", "b"]
 
 
@@ -81,7 +82,7 @@ async def test_what_is_not_judged_stays_below_in_its_order() -> None:
     more = [*HITS, *(Hit(id=f"z{n}", document_id="z", text="z", score=0.4 - n / 10) for n in range(3))]
     async with reranker(Model('{"scores": [0, 10]}')) as stage:
         stage.passages = 2
-        found = await stage.order("which?", more)
+        found = await stage.rerank("which?", more)
     assert [hit.id for hit in found] == ["b", "a", "z0", "z1", "z2"]
 
 
@@ -102,13 +103,13 @@ def test_scores_that_are_not_one_for_each_are_refused(content: str) -> None:
 async def test_a_model_that_does_not_score_is_an_error(model: Model) -> None:
     async with reranker(model) as stage:
         with pytest.raises(Capibara6Error):
-            await stage.order("which?", HITS)
+            await stage.rerank("which?", HITS)
 
 
 async def test_a_late_model_is_an_error_at_the_deadline() -> None:
     async with reranker(Model(silent=True), deadline_s=0.05) as stage:
         with pytest.raises(UpstreamSilent):
-            await stage.order("which?", HITS)
+            await stage.rerank("which?", HITS)
 
 
 POOL = Document(id="pool", title="Pool", text="The pool keeps at most three models loaded.")
@@ -123,7 +124,7 @@ def configured(graph: Settings, url: str) -> Settings:
 
 async def test_a_search_is_reranked_when_it_asks_for_it(graph: Settings) -> None:
     model = Model('{"scores": [1, 9]}')
-    async with serving(model) as url, open_stores(configured(graph, url)) as stores:
+    async with serving(model) as url, open_without_deadlines(configured(graph, url)) as stores:
         await stores.ingest.upsert("default", "rerank", [POOL, PORT])
         plain = await stores.search.run("default", QUESTION.model_copy(update={"rerank": False}))
         turned = await stores.search.run("default", QUESTION)
@@ -133,7 +134,7 @@ async def test_a_search_is_reranked_when_it_asks_for_it(graph: Settings) -> None
 
 
 async def test_a_failing_model_leaves_the_order_and_is_told(graph: Settings) -> None:
-    async with serving(Model(BABBLE)) as url, open_stores(configured(graph, url)) as stores:
+    async with serving(Model(BABBLE)) as url, open_without_deadlines(configured(graph, url)) as stores:
         await stores.ingest.upsert("default", "rerank", [POOL, PORT])
         question = QUESTION.model_copy(update={"query": "pool of many models"})
         plain = await stores.search.run("default", question.model_copy(update={"rerank": False}))
@@ -143,7 +144,7 @@ async def test_a_failing_model_leaves_the_order_and_is_told(graph: Settings) -> 
 
 
 async def test_without_a_model_the_wish_is_a_mistake_of_the_caller(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         with pytest.raises(BadRequest) as caught:
             await stores.search.run("default", QUESTION)
     assert caught.value.code == "reranker_not_configured"

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from servers.bridge.search.alike import same_question
-from servers.bridge.search.semantic_cache import MOST, SemanticCache
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.search.semantic_cache import (
+    BUCKET_SIZE,
+    CachedQuestion,
+    SemanticCache,
+    same_question,
+)
+from servers.bridge.services import Services, open_services
+from tests.bridge.deadlines import open_without_deadlines
 from tools.schema import Document, Language, SearchRequest, SearchResponse
 from tools.settings import Settings
 
@@ -32,36 +37,39 @@ AGAIN = "how many models does the pool keep loaded at the same time"
     ],
 )
 def test_what_a_vector_hardly_sees_makes_another_question(language: Language, one: str, other: str) -> None:
-    for known in (True, False):
-        assert same_question(one, one, language, known=known)
-        assert not same_question(one, other, language, known=known)
+    for vector_tells in (True, False):
+        assert same_question(one, one, language, vector_tells=vector_tells)
+        assert not same_question(one, other, language, vector_tells=vector_tells)
 
 
 def test_where_the_embedder_is_a_stranger_the_topic_words_must_be_the_same() -> None:
     one, other = "¿Dónde está la ciudad?", "¿Dónde está la capital?"
-    assert not same_question(one, other, "es", known=False)
-    assert same_question("¿Dónde está la ciudad?", "donde esta esa ciudad", "es", known=False)
+    assert not same_question(one, other, "es", vector_tells=False)
+    assert same_question("¿Dónde está la ciudad?", "donde esta esa ciudad", "es", vector_tells=False)
 
 
 def test_the_nearest_question_is_chosen_only_above_the_bound() -> None:
-    near = SemanticCache.__new__(SemanticCache)
-    near.similar = 0.97
-    asked = [("how is the pool", np.array([1.0, 0.0])), ("how is the bridge", np.array([0.6, 0.8]))]
-    assert near.choose("how is this pool", np.array([1.0, 0.0]), asked, ("en",)) == "how is the pool"
-    assert near.choose("how is this pool", np.array([0.96, 0.28]), asked, ("en",)) is None
-    assert near.choose("how is this pool", np.array([1.0]), asked, ("en",)) is None
+    cache = SemanticCache.__new__(SemanticCache)
+    cache.similar = 0.97
+    cached = [
+        CachedQuestion("how is the pool", np.array([1.0, 0.0], dtype=np.float32)),
+        CachedQuestion("how is the bridge", np.array([0.6, 0.8], dtype=np.float32)),
+    ]
+    assert cache.match("how is this pool", np.array([1.0, 0.0]), cached, ("en",)) == "how is the pool"
+    assert cache.match("how is this pool", np.array([0.96, 0.28]), cached, ("en",)) is None
+    assert cache.match("how is this pool", np.array([1.0]), cached, ("en",)) is None
 
 
 def request(query: str, collection: str, **options: object) -> SearchRequest:
     return SearchRequest.model_validate({"query": query, "collection": collection, **options})
 
 
-async def asked(stores: Stores, query: str, collection: str, **options: object) -> SearchResponse:
+async def asked(stores: Services, query: str, collection: str, **options: object) -> SearchResponse:
     return await stores.search.run("default", request(query, collection, **options))
 
 
 async def test_the_same_question_in_other_words_is_answered_from_the_cache(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_without_deadlines(graph) as stores:
         await stores.ingest.upsert("default", "near", [POOL])
         first = await asked(stores, ASKED, "near")
         again = await asked(stores, AGAIN, "near")
@@ -72,7 +80,7 @@ async def test_the_same_question_in_other_words_is_answered_from_the_cache(graph
 
 
 async def test_another_number_parameter_tenant_or_version_is_never_answered_from_it(graph: Settings) -> None:
-    async with open_stores(graph) as stores:
+    async with open_without_deadlines(graph) as stores:
         await stores.ingest.upsert("default", "far", [POOL])
         await stores.ingest.upsert("other", "far", [POOL])
         spanish = "¿Cuántos modelos carga la pool con 3 nodos?"
@@ -89,22 +97,22 @@ async def test_another_number_parameter_tenant_or_version_is_never_answered_from
 
 async def test_it_can_be_switched_off_and_what_it_remembers_is_bounded(graph: Settings) -> None:
     vector = np.array([1.0, 0.0])
-    async with open_stores(graph) as stores:
-        near = stores.search.near
-        for number in range(MOST + 5):
-            await near.remember("capibara6:test:near:bounded", f"question {number}", vector)
-        held = await near.asked("capibara6:test:near:bounded")
-        assert (len(held), held[0][0]) == (MOST, f"question {MOST + 4}")
+    async with open_services(graph) as stores:
+        cache = stores.search.semantic_cache
+        for number in range(BUCKET_SIZE + 5):
+            await cache.remember("capibara6:test:near:bounded", f"question {number}", vector)
+        held = await cache.latest("capibara6:test:near:bounded")
+        assert (len(held), held[0][0]) == (BUCKET_SIZE, f"question {BUCKET_SIZE + 4}")
         off = SemanticCache(stores.redis, similar=1.0)
-        assert await off.asked("capibara6:test:near:bounded") == []
+        assert await off.latest("capibara6:test:near:bounded") == []
 
 
 @pytest.mark.parametrize(
     "planted", [b"", b"{", b"null", b"[]", b'{"query": 1, "vector": "AAAA"}', b"\x80\x04"]
 )
 async def test_a_foreign_value_among_the_remembered_is_passed_by(graph: Settings, planted: bytes) -> None:
-    async with open_stores(graph) as stores:
+    async with open_services(graph) as stores:
         key = "capibara6:test:near:planted"
         await stores.redis.connection.rpush(key, planted)
-        assert await stores.search.near.asked(key) == []
+        assert await stores.search.semantic_cache.latest(key) == []
         await stores.redis.connection.delete(key)

@@ -1,10 +1,10 @@
-"""Splitting: passages that can be read alone, nothing lost, nothing mixed."""
+"""Chunking: passages that can be read alone, nothing lost, nothing mixed."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servers.bridge.text.chunking import MOST, size, split
+from servers.bridge.text.chunking import MAX_TOKENS, estimated_tokens, split
 
 pytestmark = pytest.mark.pure
 
@@ -45,7 +45,7 @@ def test_a_long_paragraph_is_cut_at_sentences() -> None:
     text = " ".join(f"Sentence number {n} says something about topic {n}." for n in range(200))
     chunks = split(text)
     assert len(chunks) > 5
-    assert all(chunk.text.endswith(".") and size(chunk.text) <= MOST for chunk in chunks)
+    assert all(chunk.text.endswith(".") and estimated_tokens(chunk.text) <= MAX_TOKENS for chunk in chunks)
 
 
 def test_neighbours_share_a_sentence_so_that_no_reference_dangles() -> None:
@@ -55,7 +55,7 @@ def test_neighbours_share_a_sentence_so_that_no_reference_dangles() -> None:
 
 
 def test_a_word_without_end_is_still_bounded() -> None:
-    assert all(len(chunk.text) <= MOST * 300 for chunk in split("x" * 1_000_000))
+    assert all(len(chunk.text) <= MAX_TOKENS * 300 for chunk in split("x" * 1_000_000))
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers.bridge.text.cross_lingual import crossed
+from servers.bridge.text.cross_lingual import translated_stems
 from tools.text.analysis import stems
 from tools.text.glossary import PAIRS
 
@@ -22,20 +22,20 @@ pytestmark = pytest.mark.pure
         ("puerto del servidor", "server port"),
     ],
 )
-def test_a_spanish_question_reaches_english_words(spanish: str, english: str) -> None:
-    assert set(stems(english, "en")) <= set(crossed(spanish, "es", "en"))
+def test_a_spanish_query_reaches_english_words(spanish: str, english: str) -> None:
+    assert set(stems(english, "en")) <= set(translated_stems(spanish, "es", "en"))
 
 
 @pytest.mark.parametrize(
     ("english", "spanish"),
     [("nations", "nación"), ("structure", "estructura"), ("loaded models", "modelos cargados")],
 )
-def test_an_english_question_reaches_spanish_words(english: str, spanish: str) -> None:
-    assert set(stems(spanish, "es")) & set(crossed(english, "en", "es"))
+def test_an_english_query_reaches_spanish_words(english: str, spanish: str) -> None:
+    assert set(stems(spanish, "es")) & set(translated_stems(english, "en", "es"))
 
 
 def test_within_one_language_nothing_is_guessed() -> None:
-    assert crossed("la nación", "es", "es") == stems("la nación", "es")
+    assert translated_stems("la nación", "es", "es") == stems("la nación", "es")
 
 
 def test_the_glossary_is_well_formed() -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from servers.bridge.text.title_names import name_of, names_asked, names_in
+from servers.bridge.text.title_names import name_of, names_in, query_names
 from tools.text.analysis import detect, fold, stem, stems, tokens
 
 pytestmark = pytest.mark.pure
@@ -58,8 +58,8 @@ def test_a_title_meets_its_mention_in_any_form() -> None:
 
 
 def test_question_names_are_runs_of_its_stems() -> None:
-    assert "lester smith" in names_asked("Which game did Lester Smith create?", ["en"])
-    assert len(names_asked("palabra " * 500, ["es"])) <= 120
+    assert "lester smith" in query_names("Which game did Lester Smith create?", ["en"])
+    assert len(query_names("palabra " * 500, ["es"])) <= 120
 
 
 def test_threads_that_stem_at_once_get_their_own_words_stems() -> None:

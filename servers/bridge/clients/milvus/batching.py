@@ -1,7 +1,7 @@
-"""Searches of one kind that meet on their way to a store go together: a call costs it more than a search.
+"""Micro-batching: searches of one kind that wait at the same time share one call to the store.
 
-Who comes alone is not kept waiting. It knows nothing of the store: `kind` is what must be equal, `ask` is one
-call with several questions of that kind.
+A call costs the store more than a search in it. A search that comes alone is sent at once. It knows nothing
+of the store: `kind` is what must be equal, `ask` is one call with several questions of that kind.
 """
 
 import asyncio
@@ -17,116 +17,116 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 Ask = Callable[[K, Sequence[Q], str], Awaitable[Sequence[A]]]
 CALLS = 4
-"""Under way at once, of a kind; beside the first each takes as many questions as one may."""
+"""Calls under way at once of a kind; each but the first starts when it is full or another ends."""
 
 
 @dataclass
-class Waiting(Generic[Q, A]):
-    """One question; `said` is its asker's name of the request."""
+class Pending(Generic[Q, A]):
+    """One question that waits for its call; `request_id` is its caller's."""
 
     question: Q
-    said: str
+    request_id: str
     answer: asyncio.Future[A]
 
 
 @dataclass
 class Queue(Generic[Q, A]):
-    """Those of one kind who wait, in turn, and how many calls are under way."""
+    """The questions of one kind that wait, oldest first, and how many calls are under way."""
 
-    waiting: deque[Waiting[Q, A]] = field(default_factory=deque)
+    pending: deque[Pending[Q, A]] = field(default_factory=deque)
     calls: int = 0
 
 
 class Batcher(Generic[K, Q, A]):
-    """`ask(kind, questions, request ids)` gives an answer each, in order; `faults` are what it raises when a
-    question is wrong."""
+    """`ask(kind, questions, request ids)` gives an answer each, in order; it raises `question_errors` when
+    one of the questions is wrong, which are then asked one by one."""
 
-    def __init__(self, ask: Ask[K, Q, A], *, faults: type[Exception]) -> None:
-        self.ask, self.faults = ask, faults
+    def __init__(self, ask: Ask[K, Q, A], *, question_errors: type[Exception]) -> None:
+        self.ask, self.question_errors = ask, question_errors
         self.queues: dict[K, Queue[Q, A]] = {}
-        self.fetching: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
 
-    async def join(self, kind: K, question: Q, *, most: int) -> A:
-        """The answer to `question`, asked together with at most `most` in all. Raises what `ask` raises, but
-        nobody hears of a fault in another's question."""
+    async def submit(self, kind: K, question: Q, *, most: int) -> A:
+        """The answer to `question`, in a call of at most `most` questions. Raises what `ask` raises, but
+        never the error of another's question."""
         queue = self.queues.setdefault(kind, Queue())
         if not queue.calls:
             queue.calls += 1
             try:
                 return (await self.ask(kind, [question], request_id()))[0]
             finally:
-                self._ended(kind, queue, most)
-        one: Waiting[Q, A] = Waiting(question, request_id(), asyncio.get_running_loop().create_future())
-        queue.waiting.append(one)
-        if len(queue.waiting) >= most and queue.calls < CALLS:
-            self._begin(kind, queue, most)
-        return await one.answer
+                self._finish(kind, queue, most)
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        queue.pending.append(Pending(question, request_id(), answer))
+        if len(queue.pending) >= most and queue.calls < CALLS:
+            self._start(kind, queue, most)
+        return await answer
 
     async def close(self) -> None:
-        """Who waits is cancelled; who was first in a call has it to himself."""
-        for task in self.fetching:
+        """Cancel what waits and every batch under way; a search that was sent alone is its caller's own."""
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self.fetching, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         for queue in self.queues.values():
-            while queue.waiting:
-                queue.waiting.popleft().answer.cancel()
+            while queue.pending:
+                queue.pending.popleft().answer.cancel()
 
-    def _begin(self, kind: K, queue: Queue[Q, A], most: int) -> None:
+    def _start(self, kind: K, queue: Queue[Q, A], most: int) -> None:
         queue.calls += 1
-        asked = _taken(queue.waiting, most)
-        task = asyncio.create_task(self._fetch(kind, asked, queue, most))
-        self.fetching.add(task)
+        batch = _take(queue.pending, most)
+        task = asyncio.create_task(self._run(kind, batch, queue, most))
+        self.tasks.add(task)
 
         def over(task: asyncio.Task[None]) -> None:
-            self.fetching.discard(task)
+            self.tasks.discard(task)
             if task.cancelled():
-                for one in asked:
+                for one in batch:
                     one.answer.cancel()
 
         task.add_done_callback(over)
 
-    def _ended(self, kind: K, queue: Queue[Q, A], most: int) -> None:
+    def _finish(self, kind: K, queue: Queue[Q, A], most: int) -> None:
         """A call is over: the next one begins for those who wait."""
         queue.calls -= 1
-        if queue.waiting:
-            self._begin(kind, queue, most)
+        if queue.pending:
+            self._start(kind, queue, most)
         elif not queue.calls:
             self.queues.pop(kind, None)
 
-    async def _fetch(self, kind: K, asked: Sequence[Waiting[Q, A]], queue: Queue[Q, A], most: int) -> None:
+    async def _run(self, kind: K, batch: Sequence[Pending[Q, A]], queue: Queue[Q, A], most: int) -> None:
         try:
-            await self._told(kind, asked)
-        except self.faults:
-            for one in asked:
-                await self._told(kind, [one])
-        self._ended(kind, queue, most)
+            await self._answer(kind, batch)
+        except self.question_errors:
+            for one in batch:
+                await self._answer(kind, [one])
+        self._finish(kind, queue, most)
 
-    async def _told(self, kind: K, asked: Sequence[Waiting[Q, A]]) -> None:
-        """Answer those of `asked` who still wait with one call. Raises `faults`, where they are several."""
-        asked = [one for one in asked if not one.answer.done()]
-        if not asked:
+    async def _answer(self, kind: K, batch: Sequence[Pending[Q, A]]) -> None:
+        """Answer those of `batch` that still wait with one call. Raises `question_errors` for several."""
+        batch = [one for one in batch if not one.answer.done()]
+        if not batch:
             return
-        said = ",".join(one.said for one in asked if one.said)
+        request_ids = ",".join(one.request_id for one in batch if one.request_id)
         try:
-            answers = await self.ask(kind, [one.question for one in asked], said)
-        except Exception as exc:  # whatever it is, it is for those who asked
-            if len(asked) > 1 and isinstance(exc, self.faults):
+            answers = await self.ask(kind, [one.question for one in batch], request_ids)
+        except Exception as exc:  # whatever it is, it is raised to the callers
+            if len(batch) > 1 and isinstance(exc, self.question_errors):
                 raise
-            for one in asked:
+            for one in batch:
                 if not one.answer.done():
                     one.answer.set_exception(exc)
-                    one.answer.exception()  # whoever leaves now does not want it
+                    one.answer.exception()  # a caller that leaves now does not want it
             return
-        for one, answer in zip(asked, answers, strict=True):
+        for one, answer in zip(batch, answers, strict=True):
             if not one.answer.done():
                 one.answer.set_result(answer)
 
 
-def _taken(waiting: deque[Waiting[Q, A]], most: int) -> list[Waiting[Q, A]]:
-    """The first of those who still wait."""
-    taken: list[Waiting[Q, A]] = []
-    while waiting and len(taken) < most:
-        one = waiting.popleft()
+def _take(pending: deque[Pending[Q, A]], most: int) -> list[Pending[Q, A]]:
+    """At most `most` of those that still wait, oldest first."""
+    taken: list[Pending[Q, A]] = []
+    while pending and len(taken) < most:
+        one = pending.popleft()
         if not one.answer.done():
             taken.append(one)
     return taken

@@ -1,4 +1,4 @@
-"""Milvus filter expressions: parsed alone, allowed piece by piece, and only then put beside our own.
+"""Checks Milvus filter expressions: tokenized, allowed token by token, and only then joined with our own.
 
 A filter that is not balanced, or that names a field it must not, never reaches the store.
 """
@@ -33,7 +33,7 @@ BEFORE = frozenset({"not", "exists", "!", "+", "-", "("})
 
 def compiled(expression: str | None) -> str:
     """The expression when it is safe, its operators in small letters, "" when there is none. Raises
-    BadRequest `invalid_filter`."""
+    BadRequest `invalid_filter`, over `MAX_CHARS`, `MAX_TOKENS` or `MAX_DEPTH` too."""
     if expression is None or not expression.strip():
         return ""
     found = list(_tokens(expression)) if len(expression) <= MAX_CHARS else []

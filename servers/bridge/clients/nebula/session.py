@@ -1,7 +1,7 @@
-"""A session with a graph server that the event loop watches: nebula3's client and types, and no thread that
-waits for an answer.
+"""A session with a graph server over asyncio: nebula3's generated client on an in-buffer transport.
 
-The client writes into and reads from memory; whole frames travel. Which session serves whom is `nebula`'s.
+The generated client is blocking, so it writes to and reads from buffer, and whole frames travel over asyncio:
+no thread waits for an answer. Which session serves whom is `client`'s.
 """
 
 import asyncio
@@ -18,180 +18,195 @@ from nebula3.fbthrift.transport.THeaderTransport import THeaderTransport
 from nebula3.graph import GraphService
 from nebula3.graph.ttypes import VerifyClientVersionReq
 
-SIZE = struct.Struct("!I")
-LARGEST = 64 * 2**20
+from tools.schema import JsonObject
+
+FRAME_SIZE = struct.Struct("!I")
+"""The length prefix of a THeader frame (fbthrift): 4 bytes, big endian."""
+MAX_FRAME_BYTES = 64 * 2**20
 """Bytes of an answer: a graph server bounds none, and all of it is held here."""
-LONG = 8_192
+THREAD_BYTES = 8_192
 """Bytes from which on an answer is read in a thread: the loop must not stop for it."""
 UNREADABLE = (TException, EOFError, struct.error, ValueError, TypeError, IndexError, KeyError)
 """What nebula3's reader raises for bytes that are no answer."""
 
 
-class Overlong(Exception):
-    """An answer of more than `LARGEST` bytes."""
+class FrameTooLarge(Exception):
+    """An answer of more than `MAX_FRAME_BYTES` bytes."""
 
 
-class Memory:
+class MemoryTransport:
     """A transport of fbthrift: what the client wrote, and the frame it is to read."""
 
     def __init__(self) -> None:
-        self.written, self.frame, self.at = bytearray(), b"", 0
+        self.written, self.frame, self.position = bytearray(), b"", 0
 
     def write(self, data: bytes) -> None:
+        """Called by the generated client."""
         self.written += data
 
     def readAll(self, size: int) -> bytes:
-        part = self.frame[self.at : self.at + size]
+        """Called by the generated client. Raises EOFError when the frame is shorter."""
+        part = self.frame[self.position : self.position + size]
         if len(part) < size:
             raise EOFError("the frame ends")
-        self.at += size
+        self.position += size
         return part
 
     read = readAll
 
     def flush(self) -> None:
-        """It is fetched with `taken`."""
+        """Nothing to do: what was written is fetched with `take_written`."""
 
     onewayFlush = flush
 
-    def taken(self) -> bytes:
+    def take_written(self) -> bytes:
+        """What the client wrote since the last time."""
         data, self.written = bytes(self.written), bytearray()
         return data
 
-    def given(self, frame: bytes) -> None:
-        self.frame, self.at = frame, 0
+    def set_frame(self, frame: bytes) -> None:
+        """The frame, with its length prefix, that the client reads next."""
+        self.frame, self.position = frame, 0
 
 
-class Frames(asyncio.Protocol):
-    """One connection: a frame at a time, each for who waits for it."""
+class FramedConnection(asyncio.Protocol):
+    """One TCP connection: one frame out, one frame back."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.held = bytearray()
-        self.awaited: asyncio.Future[bytes] | None = None
+        self.received = bytearray()
+        self.reply: asyncio.Future[bytes] | None = None
         self.lost = False
 
     def connection_made(self, transport: Any) -> None:
+        """asyncio's callback."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.held += data
-        if len(self.held) < SIZE.size:
+        """asyncio's callback: a frame that is whole resolves `reply`, one that is too large closes."""
+        self.received += data
+        if len(self.received) < FRAME_SIZE.size:
             return
-        size = SIZE.unpack_from(self.held)[0]
-        if size > LARGEST:
-            self._fail(Overlong())
+        size = FRAME_SIZE.unpack_from(self.received)[0]
+        if size > MAX_FRAME_BYTES:
+            self._fail(FrameTooLarge())
             self.close()
-        elif len(self.held) >= SIZE.size + size:
-            frame, self.held = bytes(self.held), bytearray()
-            if self.awaited is not None and not self.awaited.done():
-                self.awaited.set_result(frame)
+        elif len(self.received) >= FRAME_SIZE.size + size:
+            frame, self.received = bytes(self.received), bytearray()
+            if self.reply is not None and not self.reply.done():
+                self.reply.set_result(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's callback: who waits gets an IOErrorException."""
         self.lost = True
         self._fail(broken("the connection is lost"))
 
     def send(self, data: bytes) -> asyncio.Future[bytes]:
-        """Send a frame; the one that answers it. Raises IOErrorException."""
+        """Send a frame; a future of the frame that answers it. Raises IOErrorException when it is closed."""
         if self.lost or self.transport is None:
             raise broken("the connection is lost")
-        self.awaited = asyncio.get_running_loop().create_future()
+        self.reply = asyncio.get_running_loop().create_future()
         self.transport.write(data)
-        return self.awaited
+        return self.reply
 
     def close(self) -> None:
+        """Close at once; nothing that waits to be sent is sent."""
         self.lost = True
         if self.transport is not None:
             self.transport.abort()
 
     def _fail(self, exc: Exception) -> None:
-        if self.awaited is not None and not self.awaited.done():
-            self.awaited.set_exception(exc)
-            self.awaited.exception()  # perhaps nobody waits any more
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_exception(exc)
+            self.reply.exception()  # perhaps nobody waits any more
 
 
 class Session:
-    """One of nebula's sessions on a connection of its own; one statement at a time."""
+    """One of Nebula's sessions on a connection of its own; one statement at a time."""
 
-    def __init__(self, frames: Frames) -> None:
-        self.frames, self.memory = frames, Memory()
-        self.client: Any = GraphService.Client(THeaderProtocol(THeaderTransport(self.memory)))
+    def __init__(self, connection: FramedConnection) -> None:
+        self.connection, self.buffer = connection, MemoryTransport()
+        self.client: Any = GraphService.Client(THeaderProtocol(THeaderTransport(self.buffer)))
         self.id = 0
         self.offset_s = 0
         self.busy = False
 
     @property
-    def whole(self) -> bool:
-        return not self.frames.lost and not self.busy
+    def usable(self) -> bool:
+        """Whether it can run the next statement: connected, and not waiting for an earlier answer."""
+        return not self.connection.lost and not self.busy
 
-    async def execute(self, statement: str, params: dict[str, Any] | None = None) -> ResultSet:
-        """Raises IOErrorException when the connection broke or what came is no answer, Overlong."""
+    async def execute(self, statement: str, params: JsonObject | None = None) -> ResultSet:
+        """The server's answer, also when it is an error of the statement.
+
+        Raises IOErrorException when the connection broke or what came is no answer, FrameTooLarge."""
         answer = await self.call("executeWithParameter", self.id, statement, params)
         return ResultSet(answer, all_latency=0, timezone_offset=self.offset_s)
 
     async def call(self, name: str, *given: Any) -> Any:
-        """One of the client's methods. Who is cancelled meanwhile leaves the session busy until the server
-        has answered."""
+        """Call one method of the generated client. A caller that is cancelled meanwhile leaves the session
+        busy until the server has answered."""
         getattr(self.client, f"send_{name}")(*given)
         self.busy = True
-        frame = await self.frames.send(self.memory.taken())
+        frame = await self.connection.send(self.buffer.take_written())
         try:
             read = getattr(self.client, f"recv_{name}")
-            self.memory.given(frame)
-            answer = await asyncio.to_thread(read) if len(frame) > LONG else read()
+            self.buffer.set_frame(frame)
+            answer = await asyncio.to_thread(read) if len(frame) > THREAD_BYTES else read()
         except UNREADABLE as exc:
-            self.frames.close()
+            self.connection.close()
             raise broken(str(exc)) from exc
         self.busy = False
         return answer
 
     def when_answered(self, back: Callable[["Session"], None], *, within_s: float) -> None:
-        """For who was cancelled in `call`: `back` has the session once the server is done with it; a server
-        that stays silent loses it."""
-        awaited = self.frames.awaited
-        if awaited is None or not awaited.cancelled():
+        """After a `call` that was cancelled: `back` gets the session once the server has answered it. When
+        that takes more than `within_s` seconds the session signs out."""
+        reply = self.connection.reply
+        if reply is None or not reply.cancelled():
             # It had been answered, or lost: no other frame will come.
-            self.leave()
+            self.sign_out()
             return
-        patience = asyncio.get_running_loop().call_later(within_s, self.leave)
+        timer = asyncio.get_running_loop().call_later(within_s, self.sign_out)
 
-        def ended(_: object) -> None:
-            patience.cancel()
+        def answered(_: object) -> None:
+            timer.cancel()
             self.busy = False
-            if not self.frames.lost:
+            if not self.connection.lost:
                 back(self)
 
-        # The future of who left is cancelled: the next frame is for this one.
-        self.frames.awaited = asyncio.get_running_loop().create_future()
-        self.frames.awaited.add_done_callback(ended)
+        # The caller's future is cancelled: the next frame is for this one.
+        self.connection.reply = asyncio.get_running_loop().create_future()
+        self.connection.reply.add_done_callback(answered)
 
-    def leave(self) -> None:
+    def sign_out(self) -> None:
         """Sign out, if the server still hears, and close."""
-        if not self.frames.lost and self.frames.transport is not None:
+        if not self.connection.lost and self.connection.transport is not None:
             self.client.send_signout(self.id)
-            self.frames.transport.write(self.memory.taken())
-            self.frames.transport.close()
+            self.connection.transport.write(self.buffer.take_written())
+            self.connection.transport.close()
 
 
 async def sign_in(host: str, port: int, user: str, password: str) -> Session:
-    """A new session. Raises AuthFailedException, IOErrorException, OSError."""
-    _, frames = await asyncio.get_running_loop().create_connection(Frames, host, port)
-    session = Session(frames)
+    """Connect and authenticate. Raises AuthFailedException, IOErrorException, OSError."""
+    _, connection = await asyncio.get_running_loop().create_connection(FramedConnection, host, port)
+    session = Session(connection)
     try:
         known = await session.call("verifyClientVersion", VerifyClientVersionReq())
         if known.error_code != ErrorCode.SUCCEEDED:
             raise broken("the server does not serve this client")
-        let = await session.call("authenticate", user, password)
-        if let.error_code != ErrorCode.SUCCEEDED:
-            raise AuthFailedException(let.error_msg)
-    except Overlong as exc:
+        signed_in = await session.call("authenticate", user, password)
+        if signed_in.error_code != ErrorCode.SUCCEEDED:
+            raise AuthFailedException(signed_in.error_msg)
+    except FrameTooLarge as exc:
         raise broken("what answers is no graph server") from exc
     except BaseException:
-        frames.close()
+        connection.close()
         raise
-    session.id, session.offset_s = let.session_id, let.time_zone_offset_seconds or 0
+    session.id, session.offset_s = signed_in.session_id, signed_in.time_zone_offset_seconds or 0
     return session
 
 
 def broken(message: str) -> IOErrorException:
+    """nebula3's error for a connection that is lost."""
     return IOErrorException(IOErrorException.E_CONNECT_BROKEN, message)

@@ -1,6 +1,7 @@
-"""Decides whether an nGQL text only reads: a tokenizer that knows strings and comments, and an allowlist.
+"""Checks an nGQL statement: whether it only reads, or writes no more than its scope allows.
 
-Every segment counts: after `;`, `|`, UNION, in parentheses, in an assignment, behind PROFILE.
+A tokenizer that knows strings and comments, and an allowlist. Every segment counts: after `;`, `|`, UNION, in
+parentheses, in an assignment, behind PROFILE. It opens no session.
 """
 
 import re
@@ -19,39 +20,39 @@ TOKEN = re.compile(
     |(?P<sign>\$\$|\$\^|\$-|<>|[=!<>]=|=~|->|<-|--|.)""",
     re.VERBOSE | re.DOTALL,
 )
-READS = frozenset(
+READ_WORDS = frozenset(
     """
     GO FETCH LOOKUP MATCH OPTIONAL FIND GET YIELD SHOW DESC DESCRIBE RETURN UNWIND WITH LIMIT ORDER GROUP
     SAMPLE OFFSET SKIP
     """.split()
 )
 # Reserved words: outside quotes they can only be statements.
-WRITES = frozenset("CREATE DROP ALTER INSERT UPDATE UPSERT DELETE USE REBUILD".split())
+WRITE_WORDS = frozenset("CREATE DROP ALTER INSERT UPDATE UPSERT DELETE USE REBUILD".split())
 # Words that are statements only where one may begin.
-DEEDS = WRITES | frozenset(
+STATEMENT_WORDS = WRITE_WORDS | frozenset(
     """
     SUBMIT STOP RECOVER BALANCE GRANT REVOKE CHANGE ADD KILL CLEAR DOWNLOAD INGEST SIGN MERGE SET REMOVE
     RENAME DIVIDE REMOVE FLUSH COMPACT
     """.split()
 )
 # What the write scope may do to its own space; spaces, users, jobs and hosts are the platform's.
-CHANGES = {
+ALLOWED_WRITES = {
     **dict.fromkeys(("INSERT", "UPDATE", "UPSERT"), ("VERTEX", "EDGE")),
     **dict.fromkeys(("CREATE", "ALTER", "REBUILD"), ("TAG", "EDGE")),
     "DELETE": ("VERTEX", "EDGE", "TAG"),
     "DROP": ("TAG", "EDGE", "("),  # ALTER TAG t DROP (a)
 }
-SHOWN = frozenset("SPACES TAGS TAG EDGES EDGE STATS CREATE INDEXES".split())
+SHOW_TARGETS = frozenset("SPACES TAGS TAG EDGES EDGE STATS CREATE INDEXES".split())
 # Verbs that also read what is not data: configurations, users, jobs.
-SEEN = {"GET": ("SUBGRAPH",), **dict.fromkeys(("DESC", "DESCRIBE"), ("TAG", "EDGE", "SPACE"))}
-RUNS = frozenset({"EXPLAIN", "PROFILE"})
-JOINS = RUNS | {"UNION", "INTERSECT", "MINUS"}
-MAX_CHARS, SHORT = 100_000, 2_000
+READ_TARGETS = {"GET": ("SUBGRAPH",), **dict.fromkeys(("DESC", "DESCRIBE"), ("TAG", "EDGE", "SPACE"))}
+PREFIXES = frozenset({"EXPLAIN", "PROFILE"})
+CONNECTIVES = PREFIXES | {"UNION", "INTERSECT", "MINUS"}
+MAX_CHARS, CACHED_CHARS = 100_000, 2_000
 
 
 def check(query: str, *, write: bool) -> str:
     """The query when the caller may run it. Raises Forbidden (`write_not_allowed`) or BadRequest."""
-    return _known(query, write) if len(query) <= SHORT else _checked(query, write)
+    return _checked_short(query, write) if len(query) <= CACHED_CHARS else _checked(query, write)
 
 
 def _checked(query: str, write: bool) -> str:
@@ -71,7 +72,7 @@ def _checked(query: str, write: bool) -> str:
     return query
 
 
-_known = lru_cache(maxsize=256)(_checked)
+_checked_short = lru_cache(maxsize=256)(_checked)
 
 
 def shape(query: str) -> str:
@@ -85,7 +86,7 @@ def shape(query: str) -> str:
 
 
 def asks_for_spaces(query: str) -> bool:
-    """Whether it names or lists spaces, which are everybody's."""
+    """Whether it names or lists spaces: other tenants' names are among them."""
     words = [value.upper() if kind == "word" else "" for kind, value in _tokens(query)]
     verbs = ("SHOW", "DESC", "DESCRIBE", "CREATE")
     return any(word in ("SPACE", "SPACES") and before in verbs for before, word in pairwise(words))
@@ -101,9 +102,11 @@ def _beginnings(words: list[str]) -> list[bool]:
         found.append(
             before == ";"
             or (before == "|" and not (lists and lists[-1]))
-            or (before in JOINS and word not in ("ALL", "DISTINCT", "FORMAT"))
-            or (before in ("ALL", "DISTINCT") and earlier in JOINS)
-            or (earlier == "=" and place > 3 and words[place - 3] == "FORMAT" and words[place - 4] in RUNS)
+            or (before in CONNECTIVES and word not in ("ALL", "DISTINCT", "FORMAT"))
+            or (before in ("ALL", "DISTINCT") and earlier in CONNECTIVES)
+            or (
+                earlier == "=" and place > 3 and words[place - 3] == "FORMAT" and words[place - 4] in PREFIXES
+            )
         )
         if word in ("[", "("):
             lists.append(word == "[" or before == "REDUCE")
@@ -118,19 +121,23 @@ def _check_word(words: list[str], place: int, *, begins: bool, before: str, writ
         raise Forbidden("choose the space with `space`, not with USE", param="query", source="nebula")
     following = words[place + 1] if place + 1 < len(words) else ""
     shown = before == "SHOW" and word == "CREATE"
-    if word in WRITES and not shown and not (write and following in CHANGES[word]):
+    if word in WRITE_WORDS and not shown and not (write and following in ALLOWED_WRITES[word]):
         raise _refused(word, following, write=write)
-    if begins and word not in READS | RUNS | CHANGES.keys():
+    if begins and word not in READ_WORDS | PREFIXES | ALLOWED_WRITES.keys():
         raise _refused(word, following, write=write)
-    # A vertex, a map's key or an attribute may be called like a deed; a deed names what it is done to.
-    if before in ("(", "=", "{") and word in DEEDS - WRITES and (following[:1].isalpha() or word == "INGEST"):
+    # A vertex, a map's key or an attribute may be called like a statement; that names what it is done to.
+    if (
+        before in ("(", "=", "{")
+        and word in STATEMENT_WORDS - WRITE_WORDS
+        and (following[:1].isalpha() or word == "INGEST")
+    ):
         raise _refused(word, following, write=write)
     # Clauses of other graph languages that change what MATCH found.
     if not write and word in ("SET", "REMOVE") and _names_part(words[place + 1 : place + 3]):
         raise _refused(word, following, write=write)
-    if word == "SHOW" and following not in SHOWN:
+    if word == "SHOW" and following not in SHOW_TARGETS:
         raise _refused(word, following, write=write)
-    if (begins or before in ("(", "=", "{")) and following not in SEEN.get(word, (following,)):
+    if (begins or before in ("(", "=", "{")) and following not in READ_TARGETS.get(word, (following,)):
         raise _refused(word, following, write=write)
 
 

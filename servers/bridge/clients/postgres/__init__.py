@@ -1,1 +1,1 @@
-"""PostgreSQL: the bridge's own session, the read-only door for other people's SQL, migrations."""
+"""PostgreSQL: sessions for the bridge's own tables, read-only queries for callers' SQL, migrations."""

@@ -1,4 +1,8 @@
-"""The PostgreSQL client: a session for the manifest, and the read-only door for other people's SQL."""
+"""The PostgreSQL client: SQLAlchemy sessions for the bridge's own tables, and read-only queries for callers.
+
+Which statement a caller may run is `statement_check`'s, as which role `roles`', on which connection
+`read_only`'s.
+"""
 
 import asyncio
 import time
@@ -15,29 +19,39 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from servers.bridge.clients.postgres import sqlstate
+from servers.bridge.clients.postgres import read_only, sqlstate
 from servers.bridge.clients.postgres.explain import without_costs
 from servers.bridge.clients.postgres.migrate import upgrade
-from servers.bridge.clients.postgres.read_only import DECLARE, Readers, Reading, Statement, declared
-from servers.bridge.clients.postgres.roles import ENTER, STATEMENT_MS, entering, grants
-from servers.bridge.clients.postgres.rows import TABLES, Portion, collect, grouped, portion
+from servers.bridge.clients.postgres.roles import STATEMENT_MS, TAKE_ROLE, grant, role_params
+from servers.bridge.clients.postgres.rows import (
+    TABLES,
+    QueryResult,
+    RowBatch,
+    TableView,
+    batch_size,
+    collect,
+    tables_of,
+)
 from servers.bridge.clients.postgres.statement_check import check
-from servers.bridge.clients.store_client import Store
+from servers.bridge.clients.store_client import StoreClient
 from servers.bridge.clients.tenants import DEFAULT
 from tools.errors import BadRequest, Forbidden, StoreUnavailable
 from tools.settings import Settings
 
-SHORT = 2_000
-"""Statements up to here are checked sooner than a thread is woken."""
-ROWS = 1_000
-READERS = 16
+THREAD_CHARS = 2_000
+"""Statements up to so long are checked sooner than a thread is woken."""
+MAX_ROWS = 1_000
+READ_ONLY_CONNECTIONS = 16
 GRANTS_S = 5.0
-"""A table that is new is looked for at most so often."""
+"""Seconds between two grants of the tables that others have made since."""
 MIGRATION_LOCK = 6_006_001
+"""The advisory lock under which one replica at a time migrates and grants."""
 
 
-class Postgres(Store):
-    """`session()` is for the bridge's own tables; `query()` runs a stranger's SELECT with nothing to lose."""
+class Postgres(StoreClient):
+    """`session()` and `autocommit()` are for the bridge's own tables; `query()` runs a caller's SELECT.
+
+    Raises StoreUnavailable, BadRequest, Forbidden, TooLarge, StorageFull, UpstreamFailed."""
 
     source = "postgres"
 
@@ -56,47 +70,48 @@ class Postgres(Store):
             pool_timeout=deadline_s,
             connect_args=options,
         )
-        self.readers = Readers(dsn, most=READERS, **options)
-        self.looks = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.left: set[asyncio.Task[Any]] = set()
+        self.read_only_pool = read_only.ReadOnlyPool(dsn, max_connections=READ_ONLY_CONNECTIONS, **options)
+        self.autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.background: set[asyncio.Task[Any]] = set()
         self.prepared = False
         self.granted_at = -GRANTS_S
         self.preparing = asyncio.Lock()
 
     async def close(self) -> None:
+        """Wait for what runs in the background, then close every connection."""
         # Connections on their way back come home; one that was cancelled before it set out would be lost.
-        if self.left:
-            await asyncio.wait(self.left, timeout=self.deadline_s)
-        for task in self.left:
+        if self.background:
+            await asyncio.wait(self.background, timeout=self.deadline_s)
+        for task in self.background:
             task.cancel()
-        await asyncio.gather(*self.left, return_exceptions=True)
+        await asyncio.gather(*self.background, return_exceptions=True)
         await self.engine.dispose()
-        await self.readers.close()
+        await self.read_only_pool.close()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """One transaction: committed at the end of the block, rolled back on an error."""
         with self.counted():
-            if self.open:
+            if self.breaker.open:
                 raise self.unavailable("is not reachable")
             await self.prepare()
             with self.translated():
                 async with (
-                    self._lent(self.engine) as connection,
+                    self._connect(self.engine) as connection,
                     AsyncSession(connection, expire_on_commit=False) as session,
                     session.begin(),
                 ):
                     yield session
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for one quick look at our own tables: no transaction around it."""
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """A connection without a transaction around it: for one quick query of our own tables."""
         with self.counted():
-            if self.open:
+            if self.breaker.open:
                 raise self.unavailable("is not reachable")
             await self.prepare()
             with self.translated():
-                async with self._lent(self.looks) as connection:
+                async with self._connect(self.autocommit_engine) as connection:
                     yield connection
 
     async def prepare(self) -> None:
@@ -110,105 +125,111 @@ class Postgres(Store):
                 async with self.engine.begin() as connection:
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                     await connection.run_sync(upgrade)
-                    await _granted(connection)
+                    await grant(connection)
             self.prepared = True
 
     async def _regrant(self) -> bool:
-        """Let the reader see tables that others have made since; False when that was done just now."""
+        """Grant the reader the tables that others have made since; False when that was done just now."""
         if time.monotonic() - self.granted_at < GRANTS_S:
             return False
         self.granted_at = time.monotonic()
         async with self.session() as session:
             await session.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-            await _granted(await session.connection())
+            await grant(await session.connection())
         return True
 
     async def version(self) -> str:
+        """`server_version`, as "18.4"."""
         with self.translated():
-            async with self._lent(self.engine) as connection:
+            async with self._connect(self.engine) as connection:
                 return str((await connection.execute(text("SHOW server_version"))).scalar_one()).split()[0]
 
     async def query(
         self, statement: str, params: Sequence[Any], *, tenant: str, max_rows: int
-    ) -> dict[str, Any]:
-        """`{columns, rows, row_count, truncated}` of one checked SELECT; always rolled back."""
-        if len(statement) <= SHORT:
-            allowed, explained = _known(statement, tenant)
+    ) -> QueryResult:
+        """At most `max_rows` rows of one SELECT or EXPLAIN with `$1`, `$2`, … bound, as the tenant may see
+        them; always rolled back. Raises BadRequest `forbidden_statement` for what may not run."""
+        if len(statement) <= THREAD_CHARS:
+            allowed, is_explain = _checked_short(statement, tenant)
         else:
-            allowed, explained = await asyncio.to_thread(_allowed, statement, tenant)
+            allowed, is_explain = await asyncio.to_thread(_checked, statement, tenant)
         await self.prepare()
         for again in (True, False):
-            reading = self._read(allowed, params, tenant, min(max_rows, ROWS), explained=explained)
+            work = self._query(allowed, params, tenant, min(max_rows, MAX_ROWS), is_explain=is_explain)
             try:
-                return await self.call(reading, deadline_s=STATEMENT_MS / 1_000 + 2)
+                return await self.call(work, deadline_s=STATEMENT_MS / 1_000 + 2)
             except Forbidden:
                 if not again or tenant != DEFAULT or not await self._regrant():
                     raise
         raise AssertionError("the loop returns or raises")
 
-    async def tables(self, *, tenant: str) -> list[dict[str, Any]]:
-        """Tables and views that the SQL door may read: `{name, kind, columns:[{name, type}]}`."""
+    async def tables(self, *, tenant: str) -> list[TableView]:
+        """Tables and views that the tenant's SQL may read, by name."""
         await self.prepare()
         await self._regrant()
 
-        async def work() -> list[dict[str, Any]]:
-            async with self._reading(tenant, (TABLES, [])) as (_, found):
-                return grouped(found.rows)
+        async def work() -> list[TableView]:
+            async with self._transaction(tenant, (TABLES, [])) as (_, batch):
+                return tables_of(batch.rows)
 
         return await self.call(work())
 
-    async def _read(
-        self, statement: str, params: Sequence[Any], tenant: str, most: int, *, explained: bool
-    ) -> dict[str, Any]:
+    async def _query(
+        self, statement: str, params: Sequence[Any], tenant: str, max_rows: int, *, is_explain: bool
+    ) -> QueryResult:
         values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
-        if explained:  # which no cursor takes
-            async with self._reading(tenant, (statement, values)) as (_, found):
-                return await collect(found, most)
+        if is_explain:  # which no cursor takes
+            async with self._transaction(tenant, (statement, values)) as (_, batch):
+                return await collect(batch, max_rows)
         try:
-            asked = declared(statement, values, first=portion(most))
-            async with self._reading(tenant, *asked) as (reading, found):
-                return await collect(found, most, reading.more)
+            statements = read_only.declare_cursor(statement, values, first=batch_size(max_rows))
+            async with self._transaction(tenant, *statements) as (connection, batch):
+                return await collect(batch, max_rows, connection.fetch_more)
         except psycopg.Error as exc:
-            raise self._error(exc, skip=len(DECLARE)) from exc
+            raise self._error(exc, skip=len(read_only.DECLARE)) from exc
 
     @asynccontextmanager
-    async def _reading(self, tenant: str, *asked: Statement) -> AsyncIterator[tuple[Reading, Portion]]:
-        """A READ ONLY transaction as the reader's role, within limits, and what it was `asked` first;
-        ROLLBACK and DISCARD ALL after it. A server that does not let us in within the deadline is silent."""
-        await self.turn(self.readers.slots)
-        reading = Reading(self.readers)
-        answer = self._alone(reading.enter((ENTER, entering(tenant)), *asked))
+    async def _transaction(
+        self, tenant: str, *statements: read_only.Statement
+    ) -> AsyncIterator[tuple[read_only.ReadOnlyConnection, RowBatch]]:
+        """A READ ONLY transaction as the tenant's role, within limits, and the rows of its `statements`,
+        rolled back after it. The deadline is for the server to let us in."""
+        await self.acquire(self.read_only_pool.slots)
+        connection = read_only.ReadOnlyConnection(self.read_only_pool)
+        begun = self._in_background(connection.begin((TAKE_ROLE, role_params(tenant)), *statements))
         try:
-            await self._within(answer, reading.entered)
-            yield reading, answer.result()
+            await self._within_deadline(begun, connection.admitted)
+            yield connection, begun.result()
         except BaseException:
-            # Nobody closes a connection under what still waits at it.
-            self._alone(_dropped(answer, reading))
+            # A connection is not closed while a task still waits at it.
+            self._in_background(_discard(begun, connection))
             raise
-        # The answer does not wait for it; the next borrower gets another connection or waits for this one.
-        self._alone(reading.cleaned())
+        # The answer does not wait for it; the next query gets another connection or waits for this one.
+        self._in_background(connection.release())
 
     @asynccontextmanager
-    async def _lent(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        """A connection that answers, within the deadline."""
+    async def _connect(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """A connection of SQLAlchemy's pool, open within the deadline."""
         connection = engine.connect()
-        await self._within(self._alone(connection.start()))
+        await self._within_deadline(self._in_background(connection.start()))
         try:
             yield connection
         finally:
             await connection.close()
 
-    def _alone(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Do `work` whether or not anybody waits for it; `close` does."""
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` as a task that outlives its caller; `close` waits for it."""
         task = asyncio.create_task(work)
-        self.left.add(task)
-        task.add_done_callback(self.left.discard)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
         return task
 
-    async def _within(self, task: asyncio.Task[Any], sign: asyncio.Future[None] | None = None) -> None:
+    async def _within_deadline(
+        self, task: asyncio.Task[Any], sign: asyncio.Future[None] | None = None
+    ) -> None:
         """Wait for `task`, of which the end or the first `sign` comes within the deadline. What a silent
-        server holds up is given up and left to end alone: the client library waits ten seconds more for the
-        server to agree to a cancellation."""
+        server holds up is cancelled and left to end in the background: psycopg waits ten seconds more for
+        the server to agree to a cancellation."""
         signs, started = {task} if sign is None else {task, sign}, time.monotonic()
         try:
             done, _ = await asyncio.wait(signs, timeout=self.deadline_s, return_when=asyncio.FIRST_COMPLETED)
@@ -216,16 +237,17 @@ class Postgres(Store):
                 await asyncio.wait({task})
         except asyncio.CancelledError:
             task.cancel()
-            task.add_done_callback(_heard)
+            task.add_done_callback(_take_error)
             raise
         if not done:
             task.cancel()
-            task.add_done_callback(_heard)
-            raise self.silent(started)
+            task.add_done_callback(_take_error)
+            raise self.timed_out(started)
         await task
 
     @contextmanager
     def translated(self) -> Iterator[None]:
+        """SQLAlchemy's and psycopg's errors as ours, by SQLSTATE."""
         try:
             yield
         except DBAPIError as exc:
@@ -237,20 +259,15 @@ class Postgres(Store):
         except PoolTimeout as exc:
             raise StoreUnavailable("postgres is busy", source="postgres", retry_after=1) from exc
         except OSError as exc:
-            self.trip()
-            raise self.unavailable("is not reachable") from exc
+            raise self.not_reachable() from exc
 
     def _error(self, exc: psycopg.Error | None, *, skip: int = 0) -> Exception:
-        known = sqlstate.judged(exc, skip=skip, limit_ms=STATEMENT_MS)
-        if known is None:
-            self.trip()
-            return self.unavailable("is not reachable")
-        return known
+        return sqlstate.translated(exc, skip=skip, limit_ms=STATEMENT_MS) or self.not_reachable()
 
 
 @asynccontextmanager
 async def open_postgres(settings: Settings) -> AsyncIterator[Postgres]:
-    """Engines that connect on first use."""
+    """A client that connects on first use, closed at the end of the block."""
     parts = conninfo_to_dict(settings.postgres_dsn)
     host = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
     store = Postgres(settings.postgres_dsn, host, deadline_s=settings.stores.deadline_s)
@@ -260,28 +277,23 @@ async def open_postgres(settings: Settings) -> AsyncIterator[Postgres]:
         await store.close()
 
 
-def _allowed(statement: str, tenant: str) -> tuple[str, bool]:
+def _checked(statement: str, tenant: str) -> tuple[str, bool]:
     """What may run, and whether it is an EXPLAIN. Estimates count every tenant's rows: the deployment's own
     tenant alone is shown them."""
-    checked = check(statement)
-    explained = checked.lstrip().lower().startswith("explain")
-    return without_costs(checked) if explained and tenant != DEFAULT else checked, explained
+    allowed = check(statement)
+    is_explain = allowed.lstrip().lower().startswith("explain")
+    return without_costs(allowed) if is_explain and tenant != DEFAULT else allowed, is_explain
 
 
-_known = lru_cache(maxsize=256)(_allowed)
+_checked_short = lru_cache(maxsize=256)(_checked)
 
 
-async def _granted(connection: AsyncConnection) -> None:
-    for statement in grants():
-        await connection.execute(text(statement))
-
-
-def _heard(task: asyncio.Task[Any]) -> None:
+def _take_error(task: asyncio.Task[Any]) -> None:
     """Nobody waits for it any more: its error is taken, so that it is not reported as lost."""
     if not task.cancelled():
         task.exception()
 
 
-async def _dropped(entered: asyncio.Task[Any], reading: Reading) -> None:
-    await asyncio.wait({entered})
-    await reading.dropped()
+async def _discard(begun: asyncio.Task[Any], connection: read_only.ReadOnlyConnection) -> None:
+    await asyncio.wait({begun})
+    await connection.discard()

@@ -1,4 +1,7 @@
-"""Brings the bridge's tables to the newest step of `migrations`, within the caller's transaction and lock."""
+"""Runs Alembic's migrations of the bridge's tables, within the caller's transaction and lock.
+
+The steps themselves are `migrations/versions/`.
+"""
 
 from alembic import command
 from alembic.config import Config
@@ -14,7 +17,8 @@ log = get_logger("migrate")
 
 
 def upgrade(connection: Connection, *, to: str = "head") -> None:
-    """Run what is missing. A database that a newer bridge has migrated is left alone: steps only add."""
+    """Run the steps that are missing, up to `to`. A database that a newer bridge has
+    migrated is left alone: steps only add."""
     config = Config()
     config.set_main_option("script_location", "servers.bridge.clients.postgres:migrations")
     config.set_main_option("path_separator", "os")

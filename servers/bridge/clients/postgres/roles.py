@@ -1,4 +1,4 @@
-"""The two roles that a stranger's SQL runs as, what each may read, and how a transaction becomes one of them.
+"""The two read-only roles that callers' SQL runs as, their grants, and how a transaction takes one of them.
 
 `capibara6_tenant` sees its tenant's rows of the shared tables and nothing else. `capibara6_reader`, the
 deployment's own tenant, also reads every other table of the schema, except those that hold private things.
@@ -6,11 +6,14 @@ deployment's own tenant, also reads every other table of the schema, except thos
 
 from typing import Any
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from servers.bridge.clients.postgres.migrate import VERSIONS
 from servers.bridge.clients.store_client import request_id
 from servers.bridge.clients.tenants import DEFAULT
 
-READER, TENANT = "capibara6_reader", "capibara6_tenant"
+READER, TENANT_READER = "capibara6_reader", "capibara6_tenant"
 TENANT_TABLES = ("collections", "documents", "chunks", "extractions", "jobs")
 PRIVATE_TABLES = frozenset(
     f"""
@@ -21,6 +24,7 @@ PRIVATE_TABLES = frozenset(
 )
 """What no SQL of a caller may read: keys, and what people wrote, here and in the agents' own tables."""
 STATEMENT_MS = 5_000
+"""Milliseconds that a caller's statement may run (`statement_timeout`)."""
 _LIMITS = {
     "transaction_read_only": "on",
     "statement_timeout": str(STATEMENT_MS),
@@ -33,7 +37,7 @@ _LIMITS = {
     "search_path": "public",
 }
 # One round trip for all of them, the role last: a reader may not raise its own limits.
-ENTER = "SELECT {limits}, {spill}, {tenant}, {name}, {role}".format(
+TAKE_ROLE = "SELECT {limits}, {spill}, {tenant}, {name}, {role}".format(
     limits=", ".join(f"set_config('{name}', '{value}', true)" for name, value in _LIMITS.items()),
     # Only those who may can limit temporary files: managed servers often reserve it.
     spill="CASE WHEN has_parameter_privilege('temp_file_limit', 'SET') "
@@ -44,22 +48,29 @@ ENTER = "SELECT {limits}, {spill}, {tenant}, {name}, {role}".format(
 )
 
 
-def entering(tenant: str) -> list[Any]:
-    """What `ENTER` binds. The request's id becomes the session's name, as PostgreSQL's own views show it."""
-    role = READER if tenant == DEFAULT else TENANT
+def role_params(tenant: str) -> list[Any]:
+    """The parameters of `TAKE_ROLE`. The request's id becomes the session's `application_name`."""
+    role = READER if tenant == DEFAULT else TENANT_READER
     return [tenant, f"capibara6 {request_id()}"[:63], role]
 
 
+async def grant(connection: AsyncConnection) -> None:
+    """Make the two roles and grant them what they may read, within the connection's transaction; safe to run
+    again. The caller holds a lock against other replicas."""
+    for statement in grants():
+        await connection.execute(text(statement))
+
+
 def grants() -> list[str]:
-    """Statements that make the two roles; safe to run again, by several replicas."""
+    """The statements of `grant`."""
     private = ", ".join(f"'{name}'" for name in sorted(PRIVATE_TABLES))
     return [
-        *(_made(role) for role in (TENANT, READER)),
-        f"GRANT {TENANT} TO {READER}",
-        f"GRANT {TENANT}, {READER} TO CURRENT_USER",
+        *(_create_role(role) for role in (TENANT_READER, READER)),
+        f"GRANT {TENANT_READER} TO {READER}",
+        f"GRANT {TENANT_READER}, {READER} TO CURRENT_USER",
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-        f"GRANT USAGE ON SCHEMA public TO {TENANT}",
-        f"GRANT SELECT ON {', '.join(TENANT_TABLES)} TO {TENANT}",
+        f"GRANT USAGE ON SCHEMA public TO {TENANT_READER}",
+        f"GRANT SELECT ON {', '.join(TENANT_TABLES)} TO {TENANT_READER}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
         # A new table is readable once it was looked at: one of the agents' must not be for a moment.
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM {READER}",
@@ -67,18 +78,18 @@ def grants() -> list[str]:
             FOR name IN SELECT tablename FROM pg_tables
                 WHERE schemaname = 'public' AND tablename IN ({private})
             LOOP EXECUTE format('REVOKE ALL ON public.%I FROM {READER}', name); END LOOP; END $$""",
-        *map(_policy, TENANT_TABLES),
+        *map(_create_policy, TENANT_TABLES),
     ]
 
 
-def _made(role: str) -> str:
+def _create_role(role: str) -> str:
     return f"""DO $$ BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
             CREATE ROLE {role} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
         END IF; END $$"""
 
 
-def _policy(table: str) -> str:
+def _create_policy(table: str) -> str:
     """Made only where it is missing: it needs a lock that a busy table does not give at once."""
     rule = "tenant = current_setting(''capibara6.tenant'', true)"
     return f"""DO $$ BEGIN
@@ -86,5 +97,5 @@ def _policy(table: str) -> str:
                        AND tablename = '{table}' AND policyname = 'tenant_rows') THEN
             EXECUTE 'ALTER TABLE {table} ENABLE ROW LEVEL SECURITY';
             EXECUTE 'DROP POLICY IF EXISTS own_tenant ON {table}';
-            EXECUTE 'CREATE POLICY tenant_rows ON {table} FOR SELECT TO {TENANT} USING ({rule})';
+            EXECUTE 'CREATE POLICY tenant_rows ON {table} FOR SELECT TO {TENANT_READER} USING ({rule})';
         END IF; END $$"""

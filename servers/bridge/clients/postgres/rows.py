@@ -1,4 +1,7 @@
-"""Rows of PostgreSQL as JSON, within bounds of rows and bytes."""
+"""Rows of PostgreSQL as JSON: converted, within bounds of rows and bytes; the tables that may be read.
+
+It sends nothing: rows come in batches from the connection's owner.
+"""
 
 import json
 import math
@@ -7,12 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from psycopg.abc import AdaptContext
 from psycopg.adapt import Loader
 from psycopg.types.json import set_json_loads
+from pydantic import BaseModel, SkipValidation
 
-BYTES, FETCH = 4 * 2**20, 200
-DEEPEST = 50
-TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
+MAX_BYTES, BATCH_ROWS = 4 * 2**20, 200
+MAX_DEPTH = 50
+TIME_TYPES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
 
 TABLES = """
     SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'table' END,
@@ -25,21 +30,46 @@ TABLES = """
 """
 
 
-@dataclass(frozen=True)
-class Portion:
-    """Some rows of an answer, and `{name, type}` of its columns."""
+class Column(BaseModel):
+    """A column's name and its type as PostgreSQL displays it (`numeric(10,2)`)."""
 
-    columns: list[dict[str, str]]
+    name: str
+    type: str
+
+
+class TableView(BaseModel):
+    """A table or view that the read-only role may read; `kind` is `table` or `view`."""
+
+    name: str
+    kind: str
+    columns: list[Column]
+
+
+class QueryResult(BaseModel):
+    """The answer of one statement: JSON values by row; `truncated` when there were more rows or bytes."""
+
+    columns: list[Column]
+    rows: SkipValidation[list[list[Any]]]
+    row_count: int
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Some rows of an answer, as psycopg loads them."""
+
+    columns: list[Column]
     rows: list[tuple[Any, ...]]
 
 
-Further = Callable[[int], Awaitable[Portion]]
+FetchMore = Callable[[int], Awaitable[RowBatch]]
 
 
-class Printed(Loader):
+class TimeAsText(Loader):
     """A time as PostgreSQL prints it: Python has no infinity, no year 20000 and none before 1."""
 
     def load(self, data: Any) -> str:
+        """ISO 8601 where the text is one; else the text."""
         shown = bytes(data).decode()
         if ":" not in shown or shown[0] not in "0123456789" or shown[4:5] != "-":
             return shown
@@ -47,35 +77,36 @@ class Printed(Loader):
         return f"{shown}:00" if shown[-3] in "+-" else shown
 
 
-def as_printed(connection: Any) -> None:
-    """Prepare a new connection of psycopg to give what Python can not hold as text."""
-    for name in TIMES:
-        connection.adapters.register_loader(name, Printed)
-    set_json_loads(_json, context=connection)
+def load_as_text(connection: AdaptContext) -> None:
+    """Let a new connection load what Python can not hold (times, broken JSON) as text."""
+    for name in TIME_TYPES:
+        connection.adapters.register_loader(name, TimeAsText)
+    set_json_loads(_json_or_text, context=connection)
 
 
-def portion(most: int, held: int = 0) -> int:
-    """How many rows to ask for next: one beyond `most` tells that there are more."""
-    return min(FETCH, most + 1 - held)
+def batch_size(max_rows: int, collected: int = 0) -> int:
+    """How many rows to fetch next: one beyond `max_rows` tells that there are more."""
+    return min(BATCH_ROWS, max_rows + 1 - collected)
 
 
-async def collect(found: Portion, most: int, further: Further | None = None) -> dict[str, Any]:
-    """The rows of `found`, and of the portions that `further` brings after it, within bounds."""
+async def collect(batch: RowBatch, max_rows: int, fetch_more: FetchMore | None = None) -> QueryResult:
+    """The rows of `batch`, and of those that `fetch_more(count)` brings after it, within `max_rows` and
+    `MAX_BYTES` of text."""
     rows: list[list[Any]] = []
-    size, truncated, more, columns = 0, False, True, found.columns
+    size, truncated, more, columns = 0, False, True, batch.columns
     while more and not truncated:
-        asked = portion(most, len(rows))
-        if rows and further is not None:
-            found = await further(asked)
-        more = further is not None and len(found.rows) == asked
-        for row in found.rows:
+        wanted = batch_size(max_rows, len(rows))
+        if rows and fetch_more is not None:
+            batch = await fetch_more(wanted)
+        more = fetch_more is not None and len(batch.rows) == wanted
+        for row in batch.rows:
             plain = [_plain(value) for value in row]
             size += sum(len(str(value)) for value in plain)
-            truncated = len(rows) >= most or size > BYTES
+            truncated = len(rows) >= max_rows or size > MAX_BYTES
             if truncated:
                 break
             rows.append(plain)
-    return {"columns": columns, "rows": rows, "row_count": len(rows), "truncated": truncated}
+    return QueryResult(columns=columns, rows=rows, row_count=len(rows), truncated=truncated)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  (one line a kind)
@@ -90,8 +121,8 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  (one line a kin
             return number if math.isfinite(number) else str(value)
         case bytes() | bytearray() | memoryview():
             return "\\x" + bytes(value).hex()
-        case list() | tuple() | dict() if depth >= DEEPEST:
-            return _folded(value)
+        case list() | tuple() | dict() if depth >= MAX_DEPTH:
+            return _json_text(value)
         case list() | tuple():
             return [_plain(item, depth + 1) for item in value]
         case dict():
@@ -102,7 +133,7 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  (one line a kin
             return str(value)
 
 
-def _folded(value: Any) -> str:
+def _json_text(value: Any) -> str:
     """Text in place of what is nested deeper than the programs that read our answers bear."""
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
@@ -110,16 +141,17 @@ def _folded(value: Any) -> str:
         return "…"
 
 
-def _json(data: Any) -> Any:
+def _json_or_text(data: Any) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
         return bytes(data).decode()
 
 
-def grouped(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {}
-    for name, kind, column, kind_of_column in rows:
-        entry = tables.setdefault(name, {"name": name, "kind": kind, "columns": []})
-        entry["columns"].append({"name": column, "type": kind_of_column})
+def tables_of(rows: Sequence[tuple[str, str, str, str]]) -> list[TableView]:
+    """Rows of `TABLES`, one a column, as tables with their columns."""
+    tables: dict[str, TableView] = {}
+    for name, kind, column, column_type in rows:
+        table = tables.setdefault(name, TableView(name=name, kind=kind, columns=[]))
+        table.columns.append(Column(name=column, type=column_type))
     return list(tables.values())

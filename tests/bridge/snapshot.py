@@ -4,19 +4,19 @@ import hashlib
 import json
 from typing import Any
 
-from servers.bridge.graph.knowledge_graph import space_name
-from servers.bridge.services import Stores
+from servers.bridge.graph.statements import space_name
+from servers.bridge.services import Services
 
 EDGES = "about, mentions, names, related, part_of, next, leaving"
 TAGS = ("document", "chunk", "entity", "thing")
 MOST = 10_000
 
 
-async def ledger(stores: Stores, collection: str, tenant: str = "default") -> dict[str, Any]:
+async def snapshot(stores: Services, collection: str, tenant: str = "default") -> dict[str, Any]:
     """`postgres`, `milvus` and `graph`, each a sorted list; ids are told as document and text."""
-    place = await stores.library.where(tenant, collection)
-    documents, _ = await stores.library.documents(place)
-    _, chunks = await stores.library.held(place, [row.id for row in documents])
+    location = await stores.repository.where(tenant, collection)
+    documents, _ = await stores.repository.documents(location)
+    _, chunks = await stores.repository.rows_of(location, [row.id for row in documents])
     rows = [row for held in chunks.values() for row in held]
     told = {row.id: f"{row.document_id}: {row.heading} {row.text}" for row in rows}
     postgres = [
@@ -26,9 +26,9 @@ async def ledger(stores: Stores, collection: str, tenant: str = "default") -> di
     return {
         "postgres": sorted(map(str, postgres)),
         "unfinished": sorted(
-            row.id for row in await stores.library.unfinished() if row.collection == collection
+            row.id for row in await stores.repository.unfinished() if row.collection == collection
         ),
-        "milvus": await _milvus(stores, place.physical, told),
+        "milvus": await _milvus(stores, location.physical, told),
         "graph": await _graph(stores, space_name(tenant, collection), told),
     }
 
@@ -37,7 +37,7 @@ def digest(found: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
-async def _milvus(stores: Stores, physical: str, told: dict[str, str]) -> list[str]:
+async def _milvus(stores: Services, physical: str, told: dict[str, str]) -> list[str]:
     fields = ["id", "document_id", "title", "source", "language", "text", "metadata", "dense"]
     query = stores.milvus.client.query(physical, filter='id != ""', output_fields=fields, limit=MOST)
     return sorted(
@@ -47,7 +47,7 @@ async def _milvus(stores: Stores, physical: str, told: dict[str, str]) -> list[s
     )
 
 
-async def _graph(stores: Stores, space: str, told: dict[str, str]) -> list[str]:
+async def _graph(stores: Services, space: str, told: dict[str, str]) -> list[str]:
     lines: list[str] = []
     starts: list[str] = []
     for tag in TAGS:

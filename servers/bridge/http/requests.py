@@ -1,13 +1,42 @@
-"""Requests and answers of the bridge that no other part speaks; the shared ones are in `tools.schema`."""
+"""Bodies of the bridge's requests, and types of fields that PostgreSQL can hold.
 
-from datetime import datetime
-from typing import Any
+Those that other parts speak too are in `tools.schema`; those of keys and of what is saved stand beside their
+routes.
+"""
 
-from pydantic import BaseModel, Field, model_validator
+import math
+from typing import Annotated, Any
 
-from tools.schema import CollectionName, Language, Wire
+from pydantic import AfterValidator, Field, model_validator
+
+from tools.schema import CollectionName, JsonObject, Language, Wire
 
 Vector = list[float]
+MAX_DEPTH = 32
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """`value`, when PostgreSQL can hold it. Raises ValueError."""
+    if depth > MAX_DEPTH:
+        raise ValueError("is nested too deeply")
+    match value:
+        case str():
+            if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+                raise ValueError("holds a NUL or broken characters")
+        case float() if not math.isfinite(value):
+            raise ValueError("holds a number that is not finite")
+        case dict():
+            for key, item in value.items():
+                storable(key)
+                storable(item, depth + 1)
+        case list():
+            for item in value:
+                storable(item, depth + 1)
+    return value
+
+
+Text = Annotated[str, AfterValidator(storable)]
+Extra = Annotated[JsonObject, AfterValidator(storable)]
 
 
 class EmbeddingRequest(Wire):
@@ -30,12 +59,15 @@ class EmbeddingRequest(Wire):
 
     @property
     def wanted(self) -> list[str]:
+        """The texts to embed, by whichever name they came."""
         if self.texts is not None:
             return self.texts
         return [self.input] if isinstance(self.input, str) else list(self.input or [])
 
 
 class MilvusSearch(Wire):
+    """By a `vector` of the collection's dimensions, or by a `text` that is embedded."""
+
     collection: str = Field("capibara6", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")
     vector: Vector | None = Field(None, min_length=1, max_length=8_192)
     text: str | None = Field(None, min_length=1, max_length=32_000)
@@ -54,35 +86,41 @@ class MilvusInsert(Wire):
     """Rows of a collection; a `text` without a `dense` vector is embedded."""
 
     collection: CollectionName = "capibara6"
-    rows: list[dict[str, Any]] = Field(min_length=1, max_length=1_000)
+    rows: list[JsonObject] = Field(min_length=1, max_length=1_000)
 
 
 class NebulaQuery(Wire):
+    """One nGQL statement; values as `$name`, bound from `params`."""
+
     space: str = Field("capibara6", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")
     query: str = Field(min_length=1, max_length=100_000)
-    params: dict[str, Any] | None = None
+    params: JsonObject | None = None
+
+
+class Vertex(Wire):
+    """A vertex with one tag; its properties are null, boolean, number or text."""
+
+    vid: str = Field(min_length=1, max_length=64)
+    tag: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")
+    properties: JsonObject = Field(default_factory=dict)
+
+
+class Edge(Wire):
+    """An edge of the type `edge`; `rank` tells it from others between the same vertices."""
+
+    src: str = Field(min_length=1, max_length=64)
+    dst: str = Field(min_length=1, max_length=64)
+    edge: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")
+    rank: int = 0
+    properties: JsonObject = Field(default_factory=dict)
 
 
 class NebulaInsert(Wire):
     """Vertices `{vid, tag, properties}` and edges `{src, dst, edge, rank?, properties}`."""
 
     space: str = Field("capibara6", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")
-    vertices: list["Vertex"] = Field(default_factory=list, max_length=1_000)
-    edges: list["Edge"] = Field(default_factory=list, max_length=1_000)
-
-
-class Vertex(Wire):
-    vid: str = Field(min_length=1, max_length=64)
-    tag: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")
-    properties: dict[str, Any] = Field(default_factory=dict)
-
-
-class Edge(Wire):
-    src: str = Field(min_length=1, max_length=64)
-    dst: str = Field(min_length=1, max_length=64)
-    edge: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")
-    rank: int = 0
-    properties: dict[str, Any] = Field(default_factory=dict)
+    vertices: list[Vertex] = Field(default_factory=list, max_length=1_000)
+    edges: list[Edge] = Field(default_factory=list, max_length=1_000)
 
 
 class SqlQuery(Wire):
@@ -94,6 +132,8 @@ class SqlQuery(Wire):
 
 
 class RedisSet(Wire):
+    """A value of the tenant's own key, kept for `ttl_s` seconds or for good."""
+
     key: str = Field(min_length=1, max_length=512)
     value: str = Field(max_length=1_000_000)
     ttl_s: int | None = Field(None, ge=1, le=31_536_000)
@@ -108,46 +148,6 @@ class CollectionRequest(Wire):
 
 
 class ReembedRequest(Wire):
+    """`embedder` is one of `GET /api/v1/embedders`; without it, the default one."""
+
     embedder: str | None = Field(None, min_length=1, max_length=256)
-
-
-class CollectionView(BaseModel):
-    """`version` grows with every write; `chunks` are passages."""
-
-    name: str
-    embedder: str
-    dimensions: int
-    languages: list[str]
-    version: int
-    documents: int
-    chunks: int
-
-
-class DocumentView(BaseModel):
-    id: str
-    title: str
-    source: str
-    language: str
-    chunks: int
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    updated_at: datetime | None = None
-    content_hash: str = ""
-    extractors: list[str] = Field(default_factory=list)
-    passages: list[dict[str, Any]] | None = None
-
-
-class JobView(BaseModel):
-    id: str
-    collection: str
-    state: str
-    total: int
-    done: int
-    accepted: int
-    unchanged: int
-    failed: list[dict[str, str]]
-    reason: str
-    created_at: datetime | None
-    updated_at: datetime | None
-
-
-NebulaInsert.model_rebuild()

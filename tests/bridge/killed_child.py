@@ -8,31 +8,31 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from servers.bridge.services import Stores, open_stores
+from servers.bridge.services import Services, open_services
 from tools.errors import DocumentNotFound
 from tools.schema import Document, ExtractedEntity, ExtractedRelation, Extraction
 from tools.settings import Settings
 
 POINTS = (
     "ingest._vectors",
-    "library.declare",
+    "repository.declare",
     "milvus.write",
     "graph.write",
     "extractions.drop",
-    "departures.remove",
+    "removal.remove",
     "milvus.delete",
-    "library.finish",
-    "library.mark_deleting",
-    "library.forget",
+    "repository.finish",
+    "repository.mark_deleting",
+    "repository.forget",
     "extractions._unlink",
     "extractions._save",
     "extractions._link",
-    "extractions._note",
+    "extractions._mark",
 )
 WITHIN = ("nebula.execute", "client.insert", "client.upsert", "client.delete")
 """Calls inside those steps: a death at the nth of them is a death half-way."""
 PARTS = ("Alpha is first.", "Beta follows Alpha.", "Gamma ends.", "Delta flows.")
-Step = Callable[[Stores, str], Awaitable[Any]]
+Step = Callable[[Services, str], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def story(seed: int) -> tuple[list[Step], list[Step]]:
     return before, after
 
 
-async def live(stores: Stores, collection: str, steps: Sequence[Step]) -> None:
+async def live(stores: Services, collection: str, steps: Sequence[Step]) -> None:
     for step in steps:
         await step(stores, collection)
 
@@ -66,8 +66,8 @@ def run(settings: Settings, collection: str, seed: int, point: Point) -> None:
 
     async def work() -> None:
         before, after = story(seed)
-        async with open_stores(settings) as stores:
-            await stores.shelves.create("default", collection, "words", [])
+        async with open_services(settings) as stores:
+            await stores.collections.create("default", collection, "words", [])
             await live(stores, collection, before)
             arm(stores, point)
             await live(stores, collection, after)
@@ -75,19 +75,19 @@ def run(settings: Settings, collection: str, seed: int, point: Point) -> None:
     asyncio.run(work())
 
 
-def arm(stores: Stores, point: Point) -> None:
+def arm(stores: Services, point: Point) -> None:
     owners = {
         "ingest": stores.ingest,
-        "library": stores.library,
+        "repository": stores.repository,
         "milvus": stores.milvus,
         "client": stores.milvus.client,
         "graph": stores.ingest.graph,
-        "departures": stores.ingest.departures,
+        "removal": stores.ingest.removal,
         "nebula": stores.nebula,
         "extractions": stores.ingest.extractions,
     }
-    place, _, verb = point.name.partition(".")
-    owner: Any = owners[place]
+    name, _, verb = point.name.partition(".")
+    owner: Any = owners[name]
     real, calls = getattr(owner, verb), 0
 
     async def last(*given: Any, **named: Any) -> Any:
@@ -110,7 +110,7 @@ def _page(chance: random.Random, number: int) -> Document:
 
 
 def _upsert(documents: Sequence[Document]) -> Step:
-    async def step(stores: Stores, collection: str) -> None:
+    async def step(stores: Services, collection: str) -> None:
         report = await stores.ingest.upsert("default", collection, documents)
         assert report.failed == []
 
@@ -118,7 +118,7 @@ def _upsert(documents: Sequence[Document]) -> Step:
 
 
 def _delete(document_id: str) -> Step:
-    async def step(stores: Stores, collection: str) -> None:
+    async def step(stores: Services, collection: str) -> None:
         await stores.ingest.repair()
         try:
             await stores.ingest.delete("default", collection, document_id)
@@ -129,9 +129,9 @@ def _delete(document_id: str) -> Step:
 
 
 def _extract(document_id: str, relation: str) -> Step:
-    async def step(stores: Stores, collection: str) -> None:
-        place = await stores.library.where("default", collection)
-        row, chunks = await stores.library.document(place, document_id)
+    async def step(stores: Services, collection: str) -> None:
+        location = await stores.repository.where("default", collection)
+        row, chunks = await stores.repository.document(location, document_id)
         key = chunks[0].id
         found = Extraction(
             extractor="llm:test:v1",
@@ -139,6 +139,6 @@ def _extract(document_id: str, relation: str) -> Step:
             entities=[ExtractedEntity(name="Page number 1", kind="page", chunk_id=key)],
             relations=[ExtractedRelation(subject="Ada", relation=relation, object="Eva", chunk_id=key)],
         )
-        await stores.ingest.extractions.put(place, document_id, found)
+        await stores.ingest.extractions.put(location, document_id, found)
 
     return step
