@@ -6,9 +6,11 @@ from fastapi import APIRouter, Query, Response
 
 from servers.bridge.http.dependencies import Noted, Open, Reads, Writes
 from servers.bridge.http.models import DocumentView, EmbeddingRequest, JobView
+from servers.bridge.manifest.document_filter import DocumentFilter
 from tools.schema import (
     CollectionName,
     Extraction,
+    Identifier,
     IngestReport,
     IngestRequest,
     SearchRequest,
@@ -19,6 +21,7 @@ router = APIRouter(prefix="/api/v1")
 
 
 InCollection = Annotated[CollectionName, Query()]
+Chosen = Annotated[list[Identifier] | None, Query(min_length=1, max_length=100)]
 
 
 @router.post("/rag/hybrid-search", tags=["search"])
@@ -53,9 +56,13 @@ async def documents(
     collection: InCollection = "capibara6",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    id: Chosen = None,
+    prefix: Chosen = None,
 ) -> dict[str, Any]:
+    """All documents, or those of these ids, or those whose id (or `metadata.origin`) begins so."""
     place = stores.library.place(tenant, collection)
-    rows, total = await stores.library.documents(place, limit=limit, offset=offset)
+    only = DocumentFilter(id or (), prefix or ())
+    rows, total = await stores.library.documents(place, limit=limit, offset=offset, only=only)
     ran = await stores.ingest.extractions.ran(place, rows)
     views = [DocumentView(**row.model_dump(), metadata=row.meta, extractors=ran[row.id]) for row in rows]
     return {"documents": [view.model_dump(exclude_none=True) for view in views], "total": total}

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.bulk import put_chunks, put_documents
+from servers.bridge.manifest.document_filter import DocumentFilter
 from servers.bridge.manifest.tables import (
     DELETING,
     DONE,
@@ -29,6 +30,7 @@ from tools.errors import DocumentNotFound
 from tools.log import get_logger
 
 FEW, COUNT_S = 500, 30.0
+EVERY = DocumentFilter()
 log = get_logger("library")
 
 
@@ -201,10 +203,10 @@ class Repository:
             return await _bump(session, place, set())
 
     async def documents(
-        self, place: Place, *, limit: int = 1_000, offset: int = 0
+        self, place: Place, *, limit: int = 1_000, offset: int = 0, only: DocumentFilter = EVERY
     ) -> tuple[list[DocumentRow], int]:
         """Finished documents in order of id, and how many there are."""
-        where = (*_scope(DocumentRow, place), _is(DocumentRow.state, DONE))
+        where = (*_scope(DocumentRow, place), _is(DocumentRow.state, DONE), *only.conditions())
         async with self.postgres.session() as session:
             total = await session.scalar(select(func.count()).select_from(DocumentRow).where(*where))
             query = select(DocumentRow).where(*where).order_by(_column(DocumentRow.id))
