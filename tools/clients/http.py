@@ -1,13 +1,17 @@
 """The HTTP floor under every client: one connection pool, one deadline, foreign errors translated once."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import httpx
 
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent, from_envelope
+
+REST_S = 1.0
+"""How long a stream may stay open after its `[DONE]` before its connection is given up."""
 
 
 class Http:
@@ -53,12 +57,14 @@ class Http:
         """Server-sent events as `(event, data)`, data parsed, until `[DONE]`. An error event is raised."""
         async with self.stream(method, path, **request) as response:
             event: str | None = None
-            async for line in response.aiter_lines():
+            lines = response.aiter_lines()
+            async for line in lines:
                 if line.startswith("event:"):
                     event = line[6:].strip()
                 elif line.startswith("data:"):
                     text = line[5:].strip()
                     if text == "[DONE]":
+                        await _read_rest(lines)
                         return
                     yield event, self._event(text)
                 elif not line:
@@ -103,6 +109,14 @@ def error_of(response: httpx.Response, source: str) -> Capibara6Error:
     return from_envelope(
         response.status_code, body, source=source, retry_after=int(wait) if wait.isdigit() else None
     )
+
+
+async def _read_rest(lines: AsyncIterator[str]) -> None:
+    """To the end of a response that has said all: only then can its connection be used again."""
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(REST_S):
+            async for _ in lines:
+                pass
 
 
 @contextmanager
