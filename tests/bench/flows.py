@@ -24,9 +24,9 @@ import psutil
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.ingest import BATCHES_AT_ONCE, ingest, split
-from flows.ingestion.reading import read
+from flows.ingestion.loader import read
 from flows.ingestion.sources import find
-from flows.orchestration.deploy import deploy, read_manifest
+from flows.orchestration.deploy import deploy, read_deployments
 from flows.orchestration.launch import prefect_environment, server_command, worker_command
 from servers.local.embedded_stores import open_stores
 from tests.bench.flow_parts import speed_up, warmed
@@ -109,7 +109,7 @@ async def register(settings: Settings) -> None:
     """Every deployment, and no schedule that would start something meanwhile."""
     await deploy(settings)
     async with open_prefect(settings) as prefect:
-        for entry in read_manifest():
+        for entry in read_deployments():
             await prefect.schedule(entry["name"], active=False)
 
 
