@@ -10,6 +10,8 @@ from flows.ingestion.report import compare, missing_documents
 from flows.ingestion.sources import Listing, SourceFile
 from flows.ingestion.text import Unreadable
 from tests.flows.fake_bridge import FakeBridge
+from tools.clients.bridge import open_bridge
+from tools.settings import Settings
 
 
 def _file(name: str) -> SourceFile:
@@ -120,6 +122,21 @@ async def test_what_a_run_asks_of_the_store_does_not_grow_with_the_collection(
         [1, 1, 2, 2],
     ]
     assert len(bridge.collections["capibara6"]) == others + 2
+
+
+async def test_many_ids_are_asked_for_in_addresses_that_servers_take(
+    prefect: Settings, bridge: FakeBridge
+) -> None:
+    ids = [f"notes/{'ñ' * 80}/{number:03}.md" for number in range(30)] + [
+        f"{number}" for number in range(250)
+    ]
+    for name in ids:
+        bridge.put("capibara6", {"id": name, "text": "."})
+    async with open_bridge(prefect) as client:
+        rows = await client.documents(collection="capibara6", ids=[*ids, "nobody"])
+    assert sorted(row["id"] for row in rows) == sorted(ids)
+    assert max(bridge.listings) == 100, "as many as one listing may be asked for"
+    assert min(bridge.listings[:2]) < 20, "fewer when they are long"
 
 
 async def test_a_record_that_moves_to_another_file_is_changed_and_not_added(
