@@ -19,11 +19,11 @@ async def alert_test(message: str = "") -> State[dict[str, str]]:
     settings, log = load_settings(), get_run_logger()
     text = message or say("test_alert", settings.language)
     sent = await send_alert(settings.alerts, f"capibara6: {text}", text, {"event": "test"})
-    for channel, said in sent.items():
-        log.info(f"{channel}: {said}")
+    for channel, outcome in sent.items():
+        log.info(f"{channel}: {outcome}")
     if not sent:
         return Failed(message=say("no_channel", settings.language), data=sent)
-    bad = [f"{channel}: {said}" for channel, said in sent.items() if said != "ok"]
-    if bad:
-        return Failed(message="; ".join(bad), data=sent)
+    failed = [f"{channel}: {outcome}" for channel, outcome in sent.items() if outcome != "ok"]
+    if failed:
+        return Failed(message="; ".join(failed), data=sent)
     return Completed(message=", ".join(sent), data=sent)

@@ -6,10 +6,11 @@ putting a whole machine back while nothing runs.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeAlias
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -19,22 +20,24 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.operations import archive, postgres
-from flows.operations.archive import Manifest, Probe
+from flows.operations.archive import BackupManifest, Probe
 from flows.operations.messages import say
-from flows.operations.retry import PATIENT
-from tools.clients.bridge import Bridge, open_bridge
+from flows.operations.retry import LONG_RETRY
+from tools.clients.bridge import Bridge, StoredDocument, open_bridge
 from tools.schema import SearchRequest
 from tools.settings import Settings, load_settings
 
 PROBES = 3
-TRIED = 10
+TITLES_TRIED = 10
+
+Inventory: TypeAlias = dict[str, list[StoredDocument]]
 
 
 @flow(name="backup", flow_run_name="backup-{name}")
 async def backup(
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = "",
     keep: Annotated[int, Field(ge=1, le=1_000)] = 7,
-) -> State[Manifest]:
+) -> State[BackupManifest]:
     """Copia documentos, grafo, vectores y ajustes. · Back up documents, graph, vectors and settings.
 
     Args:
@@ -43,11 +46,11 @@ async def backup(
     """
     settings, log = load_settings(), get_run_logger()
     name = name or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    if name not in archive.names(settings):
+    if name not in archive.list_backups(settings):
         with archive.create(settings, name) as path:
             await copy(settings, path)
     _, manifest = await asyncio.to_thread(archive.read, settings, name)
-    for old in archive.retire(settings, keep):
+    for old in archive.delete_old(settings, keep):
         log.info(say("retired", settings.language, name=old))
     rows = [{"collection": key, **value} for key, value in manifest.counts.items()]
     await acreate_table_artifact(rows, key="backup", description=name)
@@ -57,15 +60,15 @@ async def backup(
     return Completed(message=message, data=manifest)
 
 
-@task(task_run_name="copy", cache_policy=NO_CACHE, **PATIENT)
+@task(task_run_name="copy", cache_policy=NO_CACHE, **LONG_RETRY)
 async def copy(settings: Settings, path: Path) -> None:
-    """Fill a backup's folder; it may be filled again."""
+    """Fill a backup's folder, `path`; it may be filled again."""
     async with open_bridge(settings) as bridge:
-        held = await inventory(bridge)
-        probes = [item for name, rows in held.items() for item in await probe(bridge, name, rows)]
+        stored = await inventory(bridge)
+        probes = [item for name, rows in stored.items() for item in await find_probes(bridge, name, rows)]
     await postgres.dump(settings, path / "postgres.dump")
     await asyncio.to_thread(archive.copy_databases, settings, path / "files")
-    text = json.dumps(archive.plain(settings), ensure_ascii=False, indent=2)
+    text = json.dumps(archive.settings_without_secrets(settings), ensure_ascii=False, indent=2)
     (path / "settings.json").write_text(text, encoding="utf-8")
     external = [
         store
@@ -77,40 +80,44 @@ async def copy(settings: Settings, path: Path) -> None:
         if address is not None
     ]
     made = datetime.now(UTC).isoformat()
-    manifest = Manifest(
-        made=made, version=version("capibara6"), counts=counted(held), probes=probes, missing=external
+    manifest = BackupManifest(
+        made=made,
+        version=version("capibara6"),
+        counts=count_documents(stored),
+        probes=probes,
+        missing=external,
     )
     await asyncio.to_thread(archive.write, path, manifest)
 
 
-async def inventory(bridge: Bridge) -> dict[str, list[dict[str, Any]]]:
-    """The finished documents of each collection."""
+async def inventory(bridge: Bridge) -> Inventory:
+    """The finished documents of each collection, by its name."""
     return {
         item["name"]: await bridge.documents(collection=item["name"]) for item in await bridge.collections()
     }
 
 
-def counted(held: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, int]]:
-    """How many documents and chunks each collection has. Pure."""
+def count_documents(stored: Inventory) -> dict[str, dict[str, int]]:
+    """`{documents, chunks}` of each collection. Pure."""
     return {
         name: {"documents": len(documents), "chunks": sum(document["chunks"] for document in documents)}
-        for name, documents in held.items()
+        for name, documents in stored.items()
     }
 
 
-async def probe(bridge: Bridge, collection: str, documents: list[dict[str, Any]]) -> list[Probe]:
-    """Searches by title that find their document now, and must find it after a restore."""
+async def find_probes(bridge: Bridge, collection: str, documents: Sequence[StoredDocument]) -> list[Probe]:
+    """At most `PROBES` searches by title that find their document now, and must find it after a restore."""
     found = []
-    for document in [document for document in documents if document["title"]][:TRIED]:
-        wanted = Probe(collection=collection, query=document["title"], document=document["id"])
-        if await finds(bridge, wanted):
-            found.append(wanted)
+    for document in [document for document in documents if document["title"]][:TITLES_TRIED]:
+        probe = Probe(collection=collection, query=document["title"], document=document["id"])
+        if await finds(bridge, probe):
+            found.append(probe)
         if len(found) == PROBES:
             break
     return found
 
 
-async def finds(bridge: Bridge, wanted: Probe) -> bool:
-    """Whether the search by title finds the document."""
-    request = SearchRequest(query=wanted.query, collection=wanted.collection, top_k=20)
-    return any(hit.document_id == wanted.document for hit in (await bridge.search(request)).results)
+async def finds(bridge: Bridge, probe: Probe) -> bool:
+    """Whether the probe's search finds its document among the first 20 passages."""
+    request = SearchRequest(query=probe.query, collection=probe.collection, top_k=20)
+    return any(hit.document_id == probe.document for hit in (await bridge.search(request)).results)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeAlias
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
@@ -17,14 +17,15 @@ from pydantic import Field
 from flows.operations.messages import say
 from tools.clients.prefect import FINAL, Prefect, open_prefect
 from tools.errors import NotFound
+from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
-Days = Annotated[int, Field(ge=1, le=3_650)]
+Days: TypeAlias = Annotated[int, Field(ge=1, le=3_650)]
 
 
 @dataclass(frozen=True)
 class Removal:
-    """One kind of thing: how many, and how many bytes of disk they take (0 when it is not files)."""
+    """How many of a kind (runs, reports, logs, results) go, and their bytes; 0 when they are not files."""
 
     kind: str
     count: int
@@ -61,7 +62,8 @@ async def cleanup(
 
 
 def old_files(settings: Settings, *, log_days: int, result_days: int) -> Iterator[tuple[str, list[Path]]]:
-    """Files below the data directory that are old enough to go; a log in use is written to, so it is not."""
+    """`(kind, files)` below the data directory that are old enough to go; a log in use is written to,
+    so it is not."""
     home = settings.home.absolute()
     yield "logs", _older(settings.log_dir, log_days)
     yield "results", _older(home / "prefect" / "storage", result_days)
@@ -92,28 +94,28 @@ async def _runs(prefect: Prefect, days: int, *, dry_run: bool) -> int:
 
 async def _reports(prefect: Prefect, days: int, *, dry_run: bool) -> int:
     """Artifacts that were made before; the newest of each key stay, since they are what flows remember."""
-    kept = {item["latest_id"] for item in await prefect.pages("/artifacts/latest/filter", {})}
+    newest = {item["latest_id"] for item in await prefect.pages("/artifacts/latest/filter", {})}
     old = {"sort": "CREATED_DESC", "limit": 200, "offset": 0}
     count, limit = 0, _before(days)
     while page := await prefect.call("POST", "/artifacts/filter", json=old):
-        stale = [item["id"] for item in page if item["created"] < limit and item["id"] not in kept]
+        stale = [item["id"] for item in page if item["created"] < limit and item["id"] not in newest]
         for artifact in [] if dry_run else stale:
-            await _gone(prefect, f"/artifacts/{artifact}")
+            await _delete_one(prefect, f"/artifacts/{artifact}")
         count += len(stale)
         old["offset"] += len(page) - (0 if dry_run else len(stale))
     return count
 
 
-async def _delete(prefect: Prefect, path: str, request: dict[str, Any]) -> int:
+async def _delete(prefect: Prefect, path: str, request: JsonObject) -> int:
     count = 0
     while page := await prefect.call("POST", f"{path}/filter", json={**request, "limit": 200}):
         for item in page:
-            await _gone(prefect, f"{path}/{item['id']}")
+            await _delete_one(prefect, f"{path}/{item['id']}")
         count += len(page)
     return count
 
 
-async def _gone(prefect: Prefect, path: str) -> None:
+async def _delete_one(prefect: Prefect, path: str) -> None:
     try:
         await prefect.call("DELETE", path)
     except NotFound:

@@ -1,6 +1,6 @@
 """Flow `conversation_logger`: keeps a conversation as a document that can be searched, secrets removed."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
@@ -10,16 +10,18 @@ from prefect.states import Completed
 from pydantic import BaseModel, Field
 
 from flows.operations.messages import say
-from flows.operations.retry import PATIENT
+from flows.operations.retry import LONG_RETRY
 from tools.clients.bridge import open_bridge
 from tools.log import redact
-from tools.schema import CollectionName, Document, Identifier, IngestReport
+from tools.schema import CollectionName, Document, Identifier, IngestReport, JsonObject
 from tools.settings import Language, Settings, load_settings
 
-SPEAKERS = {"user": ("Usuario", "User"), "assistant": ("Asistente", "Assistant")}
+ROLE_NAMES = {"user": ("Usuario", "User"), "assistant": ("Asistente", "Assistant")}
 
 
 class Message(BaseModel):
+    """One turn of the conversation; `role` is OpenAI's (`user`, `assistant`, `system`)."""
+
     role: Annotated[str, Field(max_length=32)]
     content: Annotated[str, Field(max_length=100_000)]
 
@@ -29,7 +31,7 @@ async def conversation_logger(
     thread_id: Identifier,
     messages: Annotated[list[Message], Field(min_length=1, max_length=1_000)],
     title: Annotated[str, Field(max_length=300)] = "",
-    metadata: dict[str, Any] | None = None,
+    metadata: JsonObject | None = None,
     collection: CollectionName = "conversations",
 ) -> State[str]:
     """Guarda una conversación sin sus secretos. · Keep a conversation without its secrets.
@@ -42,38 +44,38 @@ async def conversation_logger(
         collection: where conversations are kept, apart from the knowledge.
     """
     settings = load_settings()
-    spoken = [Message.model_validate(message) for message in messages]
-    text = transcript(spoken, settings.language)
+    turns = [Message.model_validate(message) for message in messages]
+    text = transcript(turns, settings.language)
     document = Document(
         id=thread_id,
-        title=title or _clean(spoken[0].content)[:80],
+        title=title or _without_secrets(turns[0].content)[:80],
         text=text,
         source="conversation_logger",
         metadata=redact(None, "", metadata or {}),
     )
-    report = await keep(settings, document, collection)
+    report = await store(settings, document, collection)
     await acreate_markdown_artifact(text, key="conversation")
     key = "kept" if report.accepted else "known"
     return Completed(message=say(key, settings.language, name=thread_id), data=thread_id)
 
 
 def transcript(messages: list[Message], language: Language) -> str:
-    """Markdown, one heading a turn; what looks like a secret is `***`. System prompts stay out."""
+    """Markdown, one heading a turn; what looks like a secret is `***`. System prompts stay out. Pure."""
     turns = [
-        f"## {SPEAKERS.get(message.role, (message.role, message.role))[0 if language == 'es' else 1]}\n\n"
-        f"{_clean(message.content)}"
+        f"## {ROLE_NAMES.get(message.role, (message.role, message.role))[0 if language == 'es' else 1]}\n\n"
+        f"{_without_secrets(message.content)}"
         for message in messages
         if message.role != "system" and message.content.strip()
     ]
     return "\n\n".join(turns)
 
 
-@task(task_run_name="keep", cache_policy=NO_CACHE, **PATIENT)
-async def keep(settings: Settings, document: Document, collection: str) -> IngestReport:
+@task(task_run_name="store", cache_policy=NO_CACHE, **LONG_RETRY)
+async def store(settings: Settings, document: Document, collection: str) -> IngestReport:
     """Write the conversation; it may be sent again."""
     async with open_bridge(settings) as bridge:
         return await bridge.ingest([document], collection=collection)
 
 
-def _clean(text: str) -> str:
+def _without_secrets(text: str) -> str:
     return str(redact(None, "", {"text": text})["text"])

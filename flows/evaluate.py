@@ -1,4 +1,4 @@
-"""Flow `evaluate`: does search still find the right document, and routing the right model?
+"""Flow `evaluate`: retrieval metrics (hit@k, MRR) and routing accuracy over labelled questions.
 
 Its own tables in Prefect are the history that it compares with and draws; it warns of a fall.
 """
@@ -6,10 +6,10 @@ Its own tables in Prefect are the history that it compares with and draws; it wa
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeAlias
 
 import yaml
 from prefect import flow, get_run_logger, task
@@ -21,17 +21,17 @@ from pydantic import BaseModel, Field
 
 from flows.operations.alerts import send_alert
 from flows.operations.messages import say
-from flows.operations.retry import PATIENT
+from flows.operations.retry import LONG_RETRY
 from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.prefect import open_prefect
-from tools.schema import CollectionName, SearchRequest
-from tools.settings import load_settings
+from tools.schema import CollectionName, JsonObject, SearchRequest
+from tools.settings import Settings, load_settings
 
 QUESTIONS = Path(__file__).parent / "questions.yaml"
-COMPARED = 5
-DRAWN = 30
-BARS = "▁▂▃▄▅▆▇█"
+BASELINE_RUNS = 5
+CHARTED_RUNS = 30
+SPARKS = "▁▂▃▄▅▆▇█"
 
 
 class Question(BaseModel):
@@ -44,14 +44,15 @@ class Question(BaseModel):
 
 
 @dataclass(frozen=True)
-class Found:
-    """Rank of the right document (0: not found) and what the search took."""
+class SearchResult:
+    """Rank of the right document, from 1 (0: not found), and the milliseconds that the search took."""
 
     rank: int
     ms: float
 
 
-Scores = dict[str, float]
+Scores: TypeAlias = dict[str, float]
+"""Values by their name: `search hit@1`, `search es mrr`, `routing accuracy`, `search ms`."""
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{collection}")
@@ -70,28 +71,21 @@ async def evaluate(
         tolerance: how much a score may fall below its recent median before somebody is told.
     """
     settings, log = load_settings(), get_run_logger()
-    asked = read_questions(Path(questions) if questions else QUESTIONS)
-    scores: Scores = {}
-    async with open_bridge(settings) as bridge, open_pool(settings) as pool:
-        if asked["retrieval"]:
-            found = [await search(bridge, item, collection, top_k) for item in asked["retrieval"]]
-            scores |= retrieval_scores(asked["retrieval"], found)
-        if asked["routing"]:
-            right = [await route(pool, item) for item in asked["routing"]]
-            scores["routing accuracy"] = round(sum(right) / len(right), 4)
+    labelled = read_questions(Path(questions) if questions else QUESTIONS)
+    scores = await _measure(settings, labelled, collection, top_k)
     key = f"quality-{collection.replace('_', '-')}"
     async with open_prefect(settings) as prefect:
-        past = [_scores(item) for item in await prefect.history(key, limit=DRAWN)]
+        past = [_scores(item) for item in await prefect.history(key, limit=CHARTED_RUNS)]
     await acreate_table_artifact([{"score": name, "value": value} for name, value in scores.items()], key=key)
     await acreate_markdown_artifact(chart(scores, past), key=f"{key}-chart")
-    worse = regressions(scores, past[:COMPARED], tolerance=tolerance)
+    worse = regressions(scores, past[:BASELINE_RUNS], tolerance=tolerance)
     parts = ", ".join(f"{name} {value:g}" for name, value in scores.items())
     log.info(parts)
     if not worse:
         return Completed(message=parts, data=scores)
     subject = say("worse", settings.language, parts=", ".join(worse.values()))
-    told = regressions(past[0], past[1 : COMPARED + 1], tolerance=tolerance)
-    if worse.keys() <= told.keys():  # the run before has said so
+    reported = regressions(past[0], past[1 : BASELINE_RUNS + 1], tolerance=tolerance)
+    if worse.keys() <= reported.keys():  # the run before has said so
         log.warning(subject)
         return Failed(message=subject, data=scores)
     sent = await send_alert(
@@ -101,21 +95,35 @@ async def evaluate(
     return Failed(message=subject, data=scores)
 
 
-@task(task_run_name="search {item.question}", cache_policy=NO_CACHE, **PATIENT)
-async def search(bridge: Bridge, item: Question, collection: str, top_k: int) -> Found:
+@task(task_run_name="search {item.question}", cache_policy=NO_CACHE, **LONG_RETRY)
+async def search(bridge: Bridge, item: Question, collection: str, top_k: int) -> SearchResult:
     """Where the right document is among the results."""
     started = time.monotonic()
     request = SearchRequest(query=item.question, collection=collection, top_k=top_k)
     results = (await bridge.search(request)).results
     documents = list(dict.fromkeys(hit.document_id for hit in results))
     rank = documents.index(item.document) + 1 if item.document in documents else 0
-    return Found(rank, (time.monotonic() - started) * 1_000)
+    return SearchResult(rank, (time.monotonic() - started) * 1_000)
 
 
-@task(task_run_name="route {item.question}", cache_policy=NO_CACHE, **PATIENT)
+@task(task_run_name="route {item.question}", cache_policy=NO_CACHE, **LONG_RETRY)
 async def route(pool: Pool, item: Question) -> bool:
     """Whether the router wants the right model, available or not."""
     return (await pool.route([{"role": "user", "content": item.question}])).wanted == item.model
+
+
+async def _measure(
+    settings: Settings, labelled: Mapping[str, Sequence[Question]], collection: str, top_k: int
+) -> Scores:
+    scores: Scores = {}
+    async with open_bridge(settings) as bridge, open_pool(settings) as pool:
+        if labelled["retrieval"]:
+            found = [await search(bridge, item, collection, top_k) for item in labelled["retrieval"]]
+            scores |= retrieval_scores(labelled["retrieval"], found)
+        if labelled["routing"]:
+            right = [await route(pool, item) for item in labelled["routing"]]
+            scores["routing accuracy"] = round(sum(right) / len(right), 4)
+    return scores
 
 
 def read_questions(path: Path) -> dict[str, list[Question]]:
@@ -124,8 +132,8 @@ def read_questions(path: Path) -> dict[str, list[Question]]:
     return {name: [Question(**item) for item in given.get(name, [])] for name in ("retrieval", "routing")}
 
 
-def retrieval_scores(questions: Sequence[Question], found: Sequence[Found]) -> Scores:
-    """hit@1, hit@k and mean reciprocal rank, in all and by language; higher is better. And the median ms."""
+def retrieval_scores(questions: Sequence[Question], found: Sequence[SearchResult]) -> Scores:
+    """hit@1, hit@k and mean reciprocal rank, in all and by language, in [0, 1]; and the median ms. Pure."""
     scores = _ranked("search", found)
     for language in sorted({item.language for item in questions} - {""}):
         mine = [place for item, place in zip(questions, found, strict=True) if item.language == language]
@@ -134,7 +142,7 @@ def retrieval_scores(questions: Sequence[Question], found: Sequence[Found]) -> S
 
 
 def regressions(scores: Scores, past: Sequence[Scores], *, tolerance: float) -> dict[str, str]:
-    """Scores that fell more than `tolerance` below their recent median, and how. Times are not judged."""
+    """Scores that fell more than `tolerance` below their median in `past`, and how; not times."""
     worse = {}
     for name, value in scores.items():
         before = [item[name] for item in past if name in item]
@@ -144,17 +152,17 @@ def regressions(scores: Scores, past: Sequence[Scores], *, tolerance: float) -> 
 
 
 def chart(scores: Scores, past: Sequence[Scores]) -> str:
-    """A Markdown table, one line a score: its value and its course (`past` is newest first)."""
+    """A Markdown table, one line a score: its value and a sparkline (`past` is newest first). Pure."""
     lines = ["| | | |", "|---|---|---|"]
     for name, value in scores.items():
         course = [item[name] for item in reversed(past) if name in item] + [value]
         top = max(course) or 1.0
-        bars = "".join(BARS[min(7, int(7 * item / top))] for item in course)
+        bars = "".join(SPARKS[min(7, int(7 * item / top))] for item in course)
         lines.append(f"| {name} | {value:g} | `{bars}` |")
     return "\n".join(lines)
 
 
-def _ranked(name: str, found: Sequence[Found]) -> Scores:
+def _ranked(name: str, found: Sequence[SearchResult]) -> Scores:
     count = len(found)
     return {
         f"{name} hit@1": round(sum(place.rank == 1 for place in found) / count, 4),
@@ -163,5 +171,5 @@ def _ranked(name: str, found: Sequence[Found]) -> Scores:
     }
 
 
-def _scores(artifact: dict[str, Any]) -> Scores:
+def _scores(artifact: JsonObject) -> Scores:
     return {row["score"]: row["value"] for row in json.loads(artifact["data"])}

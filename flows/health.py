@@ -19,12 +19,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.operations import history
-from flows.operations.alerts import turned
+from flows.operations.alerts import Observations, transitions
 from flows.operations.machine import Check, certificate, disk, orphans
 from flows.operations.messages import say
-from flows.operations.outbox import Letter, deliver
-from flows.operations.retry import HASTY
-from flows.orchestration.crash_recovery import Swept, sweep
+from flows.operations.outbox import Alert, deliver
+from flows.operations.retry import SHORT_RETRY
+from flows.orchestration.crash_recovery import Recovery, recover
 from tools.clients.api import open_api
 from tools.clients.bridge import open_bridge
 from tools.clients.http import open_http
@@ -33,17 +33,17 @@ from tools.errors import Capibara6Error, StoreUnavailable
 from tools.schema import Answer
 from tools.settings import Language, Settings, load_settings
 
-QUESTION = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
-EXPECTED = "modelos"
-HISTORY = 50
+CANARY_QUESTION = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
+CANARY_SOURCE = "modelos"
+RUNS_COMPARED = 50
 LATE_MINUTES = 10
 
 
 @flow(name="health", flow_run_name="health")
 async def health(
     services: list[str] | None = None,
-    question: str = QUESTION,
-    expected: str = EXPECTED,
+    question: str = CANARY_QUESTION,
+    expected: str = CANARY_SOURCE,
     certificates: list[str] | None = None,
 ) -> State[list[Check]]:
     """Comprueba los servicios, almacenes y una pregunta de control. · Check services, stores, a question.
@@ -65,25 +65,24 @@ async def health(
     checks += [await certificate(address, settings.language) for address in certificates or []]
     async with open_prefect(settings) as prefect:
         checks.append(await _waiting(prefect, settings.language))
-        checks.append(_dead(await sweep(prefect), settings.language))
-        news = changes(settings, await _history(prefect), checks)
-        await deliver(settings, prefect, news)
+        checks.append(_crashed_runs(await recover(prefect), settings.language))
+        await deliver(settings, prefect, changes(settings, await _history(prefect), checks))
     await acreate_table_artifact([asdict(check) for check in checks], key="health")
     await _remember(settings, checks)
-    bad = [check for check in checks if check.status != "ok"]
-    for check in bad:
+    failing = [check for check in checks if check.status != "ok"]
+    for check in failing:
         log.warning(f"{check.name}: {say(_word(check), settings.language)} · {check.detail}")
-    if any(check.status == "down" for check in bad):
-        names = ", ".join(check.name for check in bad)
+    if any(check.status == "down" for check in failing):
+        names = ", ".join(check.name for check in failing)
         return Failed(message=say("not_well", settings.language, names=names), data=checks)
     message = say("all_well", settings.language)
     log.info(message)
     return Completed(message=message, data=checks)
 
 
-@task(task_run_name="check {name}", cache_policy=NO_CACHE, **HASTY)
+@task(task_run_name="check {name}", cache_policy=NO_CACHE, **SHORT_RETRY)
 async def check(name: str, settings: Settings, url: str) -> str:
-    """Ask one service; returns its own word for its state. Raises when it does not answer or is down."""
+    """Ask one service: `ok` or `degraded`, as it says itself. Raises when it does not answer or is down."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     parts = urlsplit(url)
     path = f"{parts.path.rstrip('/')}/health"
@@ -92,26 +91,25 @@ async def check(name: str, settings: Settings, url: str) -> str:
     return _state_of(response.text)
 
 
-@task(task_run_name="canary", cache_policy=NO_CACHE, **HASTY)
+@task(task_run_name="canary", cache_policy=NO_CACHE, **SHORT_RETRY)
 async def canary(settings: Settings, question: str) -> Answer:
     """Ask the default agent, through the API, as a user would."""
     async with open_api(settings) as api:
         return await api.ask(question)
 
 
-def changes(
-    settings: Settings, past: list[tuple[float, dict[str, str]]], checks: list[Check]
-) -> list[Letter]:
-    """One alert a service that went down or came back for good, none for one that flickers."""
+def changes(settings: Settings, past: list[Observations], checks: list[Check]) -> list[Alert]:
+    """One alert a service that went down or came back for good, none for one that flickers; `past` is oldest
+    first."""
     now = (time.time(), {check.name: check.status for check in checks})
-    limits, letters = settings.alerts, []
-    news = turned([*past, now], threshold=limits.threshold, within_s=limits.within_s)
-    for name, state in news.items():
+    limits, alerts = settings.alerts, []
+    changed = transitions([*past, now], threshold=limits.threshold, within_s=limits.within_s)
+    for name, state in changed.items():
         subject = say(f"turned_{state}", settings.language, name=name)
         detail = next(check.detail for check in checks if check.name == name)
         facts = {"event": "health", "service": name, "state": state}
-        letters.append(Letter(f"capibara6: {subject}", f"{subject}: {detail}", facts))
-    return letters
+        alerts.append(Alert(f"capibara6: {subject}", f"{subject}: {detail}", facts))
+    return alerts
 
 
 async def _remember(settings: Settings, checks: list[Check]) -> None:
@@ -123,7 +121,7 @@ async def _remember(settings: Settings, checks: list[Check]) -> None:
 
 
 def addresses(settings: Settings) -> dict[str, str]:
-    """Where each service's `/health` is."""
+    """Base URL of each service, where its `/health` is."""
     return {
         "pool": settings.pool_url,
         "bridge": settings.bridge_url,
@@ -136,7 +134,7 @@ def addresses(settings: Settings) -> dict[str, str]:
 
 
 def judge(answer: Answer, expected: str, language: Language) -> tuple[str, str]:
-    """Status and sentence for the canary's answer."""
+    """Status (ok, down) and sentence for the canary's answer: ok when it cites `expected`. Pure."""
     cited = [f"{item.document_id} {item.source} {item.title}" for item in answer.citations]
     if any(expected.lower() in item.lower() for item in cited):
         return "ok", say("canary_ok", language, expected=expected)
@@ -144,9 +142,9 @@ def judge(answer: Answer, expected: str, language: Language) -> tuple[str, str]:
     return "down", say("canary_bad", language, expected=expected, found=found)
 
 
-async def _history(prefect: Prefect) -> list[tuple[float, dict[str, str]]]:
+async def _history(prefect: Prefect) -> list[Observations]:
     """Statuses of earlier runs, oldest first, read from their tables."""
-    past = await prefect.history("health", limit=HISTORY)
+    past = await prefect.history("health", limit=RUNS_COMPARED)
     return [
         (
             datetime.fromisoformat(item["created"]).timestamp(),
@@ -162,10 +160,10 @@ async def _waiting(prefect: Prefect, language: Language) -> Check:
     return Check("queue", "degraded" if count else "ok", text)
 
 
-def _dead(swept: Swept, language: Language) -> Check:
-    if not swept.crashed + swept.retried:
+def _crashed_runs(recovery: Recovery, language: Language) -> Check:
+    if not recovery.crashed + recovery.retried:
         return Check("runs", "ok", say("none_died", language))
-    counts = {"crashed": len(swept.crashed), "retried": len(swept.retried)}
+    counts = {"crashed": len(recovery.crashed), "retried": len(recovery.retried)}
     return Check("runs", "degraded", say("died", language, **counts))
 
 

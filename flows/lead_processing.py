@@ -1,4 +1,4 @@
-"""Flow `lead_processing`: a contact is kept once, rated when a model can, and told to the operators."""
+"""Flow `lead_processing`: a sales lead is kept once, rated when a model can, and told to the operators."""
 
 import re
 import uuid
@@ -13,16 +13,15 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.operations.alerts import send_alert
-from flows.operations.generation import generators, say_once
 from flows.operations.messages import say
-from flows.operations.retry import HASTY, PATIENT
+from flows.operations.retry import LONG_RETRY, SHORT_RETRY
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, NotFound
 from tools.schema import CollectionName, Document
 from tools.settings import Settings, load_settings
 
-LEADS = uuid.UUID("5e0f3f53-7c0b-5d4c-9a37-3b1a1c6f5f10")
+LEAD_NAMESPACE = uuid.UUID("5e0f3f53-7c0b-5d4c-9a37-3b1a1c6f5f10")
 URGENCIES = ("alta", "media", "baja")
 PROMPT = (
     "Clasifica el interés comercial de este mensaje con una sola palabra: alta, media o baja. "
@@ -32,6 +31,8 @@ PROMPT = (
 
 @dataclass(frozen=True)
 class Lead:
+    """A contact with the message it left; `urgency` is one of `URGENCIES`, empty when nobody rated it."""
+
     id: str
     name: str
     email: str
@@ -56,20 +57,20 @@ async def lead_processing(
     """
     settings, log = load_settings(), get_run_logger()
     lead = Lead(lead_id(email, message), name.strip(), email.strip().lower(), message.strip())
-    if await known(settings, lead.id, collection):
+    if await is_stored(settings, lead.id, collection):
         return Completed(message=say("lead_known", settings.language), data=lead)
     lead = replace(lead, urgency=await _urgency(settings, lead))
-    await keep(settings, lead, collection)
+    await store(settings, lead, collection)
     subject = say("new_lead", settings.language, name=lead.name or lead.email)
-    sent = await send_alert(settings.alerts, subject, _letter(lead), {"event": "lead", "lead": lead.id})
+    sent = await send_alert(settings.alerts, subject, _text(lead), {"event": "lead", "lead": lead.id})
     log.info(f"{subject} → {sent or '—'}")
     await acreate_table_artifact([asdict(lead)], key="lead")
     return Completed(message=say("lead_kept", settings.language), data=lead)
 
 
-@task(task_run_name="known", cache_policy=NO_CACHE, **PATIENT)
-async def known(settings: Settings, key: str, collection: str) -> bool:
-    """True when this contact was kept before."""
+@task(task_run_name="is stored", cache_policy=NO_CACHE, **LONG_RETRY)
+async def is_stored(settings: Settings, key: str, collection: str) -> bool:
+    """True when this lead was stored before."""
     async with open_bridge(settings) as bridge:
         try:
             await bridge.document(key, collection=collection)
@@ -78,13 +79,13 @@ async def known(settings: Settings, key: str, collection: str) -> bool:
     return True
 
 
-@task(task_run_name="keep", cache_policy=NO_CACHE, **PATIENT)
-async def keep(settings: Settings, lead: Lead, collection: str) -> None:
+@task(task_run_name="store", cache_policy=NO_CACHE, **LONG_RETRY)
+async def store(settings: Settings, lead: Lead, collection: str) -> None:
     """Write the contact; it may be sent again."""
     document = Document(
         id=lead.id,
         title=lead.name or lead.email,
-        text=_letter(lead),
+        text=_text(lead),
         source="lead_processing",
         metadata={"email": lead.email, "urgency": lead.urgency},
     )
@@ -92,20 +93,20 @@ async def keep(settings: Settings, lead: Lead, collection: str) -> None:
         await bridge.ingest([document], collection=collection)
 
 
-@task(task_run_name="rate", cache_policy=NO_CACHE, **HASTY)
+@task(task_run_name="rate", cache_policy=NO_CACHE, **SHORT_RETRY)
 async def rate(settings: Settings, message: str) -> str:
     """One of alta, media, baja; empty when no model that generates is there, or it says something else."""
     async with open_pool(settings) as pool:
-        if not await generators(pool):
+        if not await pool.generators():
             return ""
         prompt = PROMPT.format(message=message.replace("</mensaje>", ""))
-        word = re.sub(r"\W", "", (await say_once(pool, "auto", prompt, max_tokens=8)).lower())
+        word = re.sub(r"\W", "", (await pool.complete(prompt, model="auto", max_tokens=8)).lower())
     return next((urgency for urgency in URGENCIES if word.startswith(urgency)), "")
 
 
 def lead_id(email: str, message: str) -> str:
-    """The same person with the same message is the same lead, however often the form is sent."""
-    return str(uuid.uuid5(LEADS, f"{email.strip().lower()}\n{message.strip()}"))
+    """A UUID: the same person with the same message is the same lead, however often it is sent. Pure."""
+    return str(uuid.uuid5(LEAD_NAMESPACE, f"{email.strip().lower()}\n{message.strip()}"))
 
 
 async def _urgency(settings: Settings, lead: Lead) -> str:
@@ -116,5 +117,5 @@ async def _urgency(settings: Settings, lead: Lead) -> str:
         return ""
 
 
-def _letter(lead: Lead) -> str:
+def _text(lead: Lead) -> str:
     return f"{lead.name} <{lead.email}> · {lead.urgency or '—'}\n\n{lead.message}".strip()

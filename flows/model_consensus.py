@@ -1,7 +1,7 @@
 """Flow `model_consensus`: one question to every model that generates; the answer with most agreement.
 
 The pool's virtual model `consensus` serves chats, while somebody waits; this is for batches and audits:
-every answer is kept, with how near it is to the others.
+every answer is kept, with its similarity to the others.
 """
 
 import asyncio
@@ -17,9 +17,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.operations.generation import generators, say_once
 from flows.operations.messages import say
-from flows.operations.retry import HASTY
+from flows.operations.retry import SHORT_RETRY
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, Unavailable
@@ -27,8 +26,8 @@ from tools.settings import Settings, load_settings
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """What one model said and its mean nearness to the others, in [-1, 1]; or why it said nothing."""
+class ModelAnswer:
+    """One model's answer and its mean cosine similarity to the others, in [-1, 1]; or why there is none."""
 
     model: str
     answer: str = ""
@@ -41,7 +40,7 @@ async def model_consensus(
     question: Annotated[str, Field(min_length=1, max_length=32_000)],
     models: list[str] | None = None,
     max_tokens: Annotated[int, Field(ge=1, le=4_096)] = 512,
-) -> State[Opinion]:
+) -> State[ModelAnswer]:
     """Pregunta a varios modelos y elige lo más compartido. · Ask several models, keep what they share.
 
     Args:
@@ -51,21 +50,21 @@ async def model_consensus(
     """
     settings, log = load_settings(), get_run_logger()
     async with open_pool(settings) as pool:
-        members = models or await generators(pool)
+        members = models or await pool.generators()
     if not members:
         raise Unavailable(say("no_generator", settings.language), source="pool")
-    opinions = await asyncio.gather(*(_opinion(settings, model, question, max_tokens) for model in members))
-    answered = [opinion for opinion in opinions if not opinion.error]
-    for opinion in opinions:
-        if opinion.error:
-            log.warning(f"{opinion.model}: {opinion.error}")
+    answers = await asyncio.gather(*(_answer(settings, model, question, max_tokens) for model in members))
+    answered = [answer for answer in answers if not answer.error]
+    for answer in answers:
+        if answer.error:
+            log.warning(f"{answer.model}: {answer.error}")
     if not answered:
-        raise Unavailable("; ".join(f"{item.model}: {item.error}" for item in opinions), source="pool")
+        raise Unavailable("; ".join(f"{item.model}: {item.error}" for item in answers), source="pool")
     async with open_bridge(settings) as bridge:
-        weighed = weigh(answered, await bridge.embed([opinion.answer for opinion in answered]))
-    best = max(weighed, key=lambda opinion: opinion.agreement)
-    failed = [opinion for opinion in opinions if opinion.error]
-    await acreate_table_artifact([asdict(item) for item in [*weighed, *failed]], key="consensus")
+        scored = score_agreement(answered, await bridge.embed([answer.answer for answer in answered]))
+    best = max(scored, key=lambda answer: answer.agreement)
+    failed = [answer for answer in answers if answer.error]
+    await acreate_table_artifact([asdict(item) for item in [*scored, *failed]], key="consensus")
     await acreate_markdown_artifact(
         f"## {question}\n\n{best.answer}\n\n— {best.model}", key="consensus-answer"
     )
@@ -73,29 +72,29 @@ async def model_consensus(
     return Completed(message=message, data=best)
 
 
-def weigh(opinions: Sequence[Opinion], vectors: Sequence[Sequence[float]]) -> list[Opinion]:
-    """Each opinion with its mean cosine to the others (1 when it is alone); `vectors` have unit length."""
+def score_agreement(answers: Sequence[ModelAnswer], vectors: Sequence[Sequence[float]]) -> list[ModelAnswer]:
+    """Each answer with its mean cosine to the others (1 when alone); `vectors` have unit length. Pure."""
     matrix = np.asarray(vectors, dtype=np.float32)
-    if len(opinions) == 1:
-        return [Opinion(opinions[0].model, opinions[0].answer, 1.0)]
-    near = matrix @ matrix.T
-    means = (near.sum(axis=1) - np.diag(near)) / (len(opinions) - 1)
+    if len(answers) == 1:
+        return [ModelAnswer(answers[0].model, answers[0].answer, 1.0)]
+    similarity = matrix @ matrix.T
+    means = (similarity.sum(axis=1) - np.diag(similarity)) / (len(answers) - 1)
     return [
-        Opinion(opinion.model, opinion.answer, round(float(mean), 3))
-        for opinion, mean in zip(opinions, means, strict=True)
+        ModelAnswer(answer.model, answer.answer, round(float(mean), 3))
+        for answer, mean in zip(answers, means, strict=True)
     ]
 
 
-@task(task_run_name="ask {model}", cache_policy=NO_CACHE, **HASTY)
+@task(task_run_name="ask {model}", cache_policy=NO_CACHE, **SHORT_RETRY)
 async def ask(settings: Settings, model: str, question: str, max_tokens: int) -> str:
     """One model's whole answer."""
     async with open_pool(settings) as pool:
-        return await say_once(pool, model, question, max_tokens=max_tokens)
+        return await pool.complete(question, model=model, max_tokens=max_tokens)
 
 
-async def _opinion(settings: Settings, model: str, question: str, max_tokens: int) -> Opinion:
+async def _answer(settings: Settings, model: str, question: str, max_tokens: int) -> ModelAnswer:
     try:
         answer = await ask(settings, model, question, max_tokens)
     except Capibara6Error as exc:
-        return Opinion(model, error=exc.message)
-    return Opinion(model, answer) if answer.strip() else Opinion(model, error="empty answer")
+        return ModelAnswer(model, error=exc.message)
+    return ModelAnswer(model, answer) if answer.strip() else ModelAnswer(model, error="empty answer")

@@ -1,11 +1,12 @@
-"""Flow `reconcile`: do Milvus and the graph hold what the manifest says? What differs is written again.
+"""Flow `reconcile`: Milvus and the graph are compared with the manifest; what differs is written again.
 
 The bridge repairs by itself what a crash left unfinished; this finds what was lost after it was finished.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -16,15 +17,17 @@ from pydantic import Field
 
 from flows.operations import postgres
 from flows.operations.messages import say
-from flows.operations.retry import PATIENT
-from tools.clients.bridge import Bridge, open_bridge
+from flows.operations.retry import LONG_RETRY
+from tools.clients.bridge import Bridge, StoredDocument, open_bridge
 from tools.errors import CollectionNotFound, NotFound
+from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
-AT_ONCE = 8
-ROWS = 1_000
-IDS = 500
-FILTERED = 100
+DOCUMENTS_AT_ONCE = 8
+MAX_ROWS = 1_000
+"""As many as a search in Milvus may bring."""
+IDS_A_QUERY = 500
+IDS_A_FILTER = 100
 
 
 @dataclass(frozen=True)
@@ -76,21 +79,22 @@ async def reconcile(
     return Completed(message=message, data=found)
 
 
-@task(task_run_name="compare {collection} {start}", cache_policy=NO_CACHE, **PATIENT)
+@task(task_run_name="compare {collection} {start}", cache_policy=NO_CACHE, **LONG_RETRY)
 async def compare(
-    bridge: Bridge, collection: str, documents: list[dict[str, Any]], vector: list[float], start: int
+    bridge: Bridge, collection: str, documents: Sequence[StoredDocument], vector: list[float], start: int
 ) -> list[Difference]:
-    """Look at each document in both stores; `start` names the task's run."""
-    free = asyncio.Semaphore(AT_ONCE)
+    """Look at each document in both stores; `vector` is any of the collection's dimensions, `start` names the
+    task's run."""
+    slots = asyncio.Semaphore(DOCUMENTS_AT_ONCE)
 
-    async def one(document: dict[str, Any]) -> Difference | None:
-        async with free:
+    async def one(document: StoredDocument) -> Difference | None:
+        async with slots:
             return await _difference(bridge, collection, document["id"], vector)
 
     return [item for item in await asyncio.gather(*map(one, documents)) if item is not None]
 
 
-async def _chosen(bridge: Bridge, names: list[str] | None) -> list[dict[str, Any]]:
+async def _chosen(bridge: Bridge, names: list[str] | None) -> list[JsonObject]:
     """The manifest's collections, all or those that are named; Milvus may have lost a whole one."""
     known = {item["name"]: item for item in await bridge.collections()}
     for name in names or []:
@@ -99,41 +103,43 @@ async def _chosen(bridge: Bridge, names: list[str] | None) -> list[dict[str, Any
     return [item for name, item in known.items() if names is None or name in names]
 
 
-async def lost(bridge: Bridge, names: set[str]) -> list[str]:
-    """Which of these collections Milvus does not have at all: they must be embedded again as a whole."""
-    held = (await bridge.http.json("GET", "/api/v1/milvus/collections"))["collections"]
-    return sorted(names - {item["name"] for item in held})
+async def missing_collections(bridge: Bridge, names: set[str]) -> list[str]:
+    """Those of these collections that Milvus does not have at all: they must be embedded again as a whole."""
+    present = (await bridge.http.json("GET", "/api/v1/milvus/collections"))["collections"]
+    return sorted(names - {item["name"] for item in present})
 
 
 async def _repair(settings: Settings, bridge: Bridge, found: list[Difference]) -> None:
-    whole = await lost(bridge, {item.collection for item in found})
-    for name in whole:
+    missing = await missing_collections(bridge, {item.collection for item in found})
+    for name in missing:
         await bridge.reembed(name)
-    kept = [(item.collection, item.document) for item in found if item.collection not in whole]
-    await postgres.rewrite(settings, kept)
+    rest = [(item.collection, item.document) for item in found if item.collection not in missing]
+    await postgres.mark_for_rewrite(settings, rest)
 
 
 async def _difference(bridge: Bridge, collection: str, key: str, vector: list[float]) -> Difference | None:
     try:
-        whole = await bridge.document(key, collection=collection)
+        document = await bridge.document(key, collection=collection)
     except NotFound:
         return None  # somebody has deleted it since it was listed
-    wanted = {passage["id"] for passage in whole["passages"]}
-    held = await _held(bridge, collection, key, wanted, vector)
-    missing, extra = len(wanted - held), len(held - wanted)
-    unlinked = len(wanted - await _linked(bridge, collection, wanted))
+    wanted = {passage["id"] for passage in document["passages"]}
+    found = await _milvus_ids(bridge, collection, key, wanted, vector)
+    missing, extra = len(wanted - found), len(found - wanted)
+    unlinked = len(wanted - await _graph_ids(bridge, collection, wanted))
     return Difference(collection, key, missing, extra, unlinked) if missing or extra or unlinked else None
 
 
-async def _held(bridge: Bridge, collection: str, key: str, wanted: set[str], vector: list[float]) -> set[str]:
+async def _milvus_ids(
+    bridge: Bridge, collection: str, key: str, wanted: set[str], vector: list[float]
+) -> set[str]:
     """Ids of the document's rows in Milvus: a search that every row of it answers, and one a page of ids
     for a document with more passages than a search may bring."""
     found = await _rows(bridge, collection, f"document_id == {_quoted(key)}", vector)
-    if len(found) < ROWS:
+    if len(found) < MAX_ROWS:
         return found
     ids = sorted(wanted - found)
-    for start in range(0, len(ids), FILTERED):
-        named = ", ".join(_quoted(passage) for passage in ids[start : start + FILTERED])
+    for start in range(0, len(ids), IDS_A_FILTER):
+        named = ", ".join(_quoted(passage) for passage in ids[start : start + IDS_A_FILTER])
         found |= await _rows(bridge, collection, f"id in [{named}]", vector)
     return found
 
@@ -142,7 +148,7 @@ async def _rows(bridge: Bridge, collection: str, chosen: str, vector: list[float
     request = {
         "collection": collection,
         "vector": vector,
-        "top_k": ROWS,
+        "top_k": MAX_ROWS,
         "filter": chosen,
         "output_fields": ["id"],
     }
@@ -153,12 +159,12 @@ async def _rows(bridge: Bridge, collection: str, chosen: str, vector: list[float
     return {row["id"] for row in body["results"]}
 
 
-async def _linked(bridge: Bridge, collection: str, wanted: set[str]) -> set[str]:
+async def _graph_ids(bridge: Bridge, collection: str, wanted: set[str]) -> set[str]:
     """Which of these passages the graph has; none when it has not even the collection's space."""
     found: set[str] = set()
     ids = sorted(wanted)
-    for start in range(0, len(ids), IDS):
-        named = ", ".join(_quoted(key) for key in ids[start : start + IDS])
+    for start in range(0, len(ids), IDS_A_QUERY):
+        named = ", ".join(_quoted(key) for key in ids[start : start + IDS_A_QUERY])
         query = f"FETCH PROP ON chunk {named} YIELD id(vertex) AS id"
         try:
             found |= {row[0] for row in (await bridge.query_graph(collection, query))["rows"]}

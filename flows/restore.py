@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
@@ -10,11 +10,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows.backup import counted, finds, inventory
+from flows.backup import Inventory, count_documents, finds, inventory
 from flows.operations import archive, postgres
-from flows.operations.archive import Manifest
+from flows.operations.archive import BackupManifest
 from flows.operations.messages import say
-from flows.reconcile import lost
+from flows.reconcile import missing_collections
 from tools.clients.bridge import Bridge, open_bridge
 from tools.errors import Capibara6Error, UpstreamFailed, UpstreamSilent
 from tools.settings import load_settings
@@ -28,7 +28,7 @@ NAMES = "names:"
 @flow(name="restore", flow_run_name="restore-{name}")
 async def restore(
     name: str, confirm: bool = False, timeout_s: Annotated[float, Field(gt=0)] = 3_600.0
-) -> State[Manifest]:
+) -> State[BackupManifest]:
     """Vuelve a poner los documentos de una copia. · Put a backup's documents back.
 
     PostgreSQL becomes what it was; vectors and graph are built again from it by the bridge.
@@ -49,27 +49,27 @@ async def restore(
         await postgres.restore(settings, path / "postgres.dump")
         log.info(say("rebuilding", settings.language, documents=documents))
         deadline = time.monotonic() + timeout_s
-        await _embed_lost(bridge, manifest, deadline)
-        await postgres.rewrite(settings)
-        counts = await rebuilt(bridge, manifest, deadline)
-        hidden = [probe.document for probe in manifest.probes if not await finds(bridge, probe)]
+        await _reembed_missing(bridge, manifest, deadline)
+        await postgres.mark_for_rewrite(settings)
+        counts = await wait_until_rebuilt(bridge, manifest, deadline)
+        not_found = [probe.document for probe in manifest.probes if not await finds(bridge, probe)]
     rows = [
         {"collection": key, **value, "restored": counts.get(key)} for key, value in manifest.counts.items()
     ]
     await acreate_table_artifact(rows, key="restore", description=name)
-    if hidden:
-        return Failed(message=say("not_found", settings.language, names=", ".join(hidden)), data=manifest)
+    if not_found:
+        return Failed(message=say("not_found", settings.language, names=", ".join(not_found)), data=manifest)
     message = say("restored", settings.language, documents=documents, made=manifest.made)
     log.info(message)
     return Completed(message=message, data=manifest)
 
 
-async def _embed_lost(bridge: Bridge, manifest: Manifest, deadline: float) -> None:
+async def _reembed_missing(bridge: Bridge, manifest: BackupManifest, deadline: float) -> None:
     """On a new machine Milvus is empty: its collections are made before documents are written again."""
     wanted = {name for name, count in manifest.counts.items() if count["documents"]}
     while True:
         try:
-            jobs = [await bridge.reembed(name) for name in await lost(bridge, wanted)]
+            jobs = [await bridge.reembed(name) for name in await missing_collections(bridge, wanted)]
             break
         except Capibara6Error:  # its connections ended with the tables; it opens new ones
             if time.monotonic() > deadline:
@@ -84,26 +84,29 @@ async def _embed_lost(bridge: Bridge, manifest: Manifest, deadline: float) -> No
             raise UpstreamFailed(f"embedding again: {state['reason'] or state['state']}", source="bridge")
 
 
-async def rebuilt(bridge: Bridge, manifest: Manifest, deadline: float) -> dict[str, dict[str, int]]:
+async def wait_until_rebuilt(
+    bridge: Bridge, manifest: BackupManifest, deadline: float
+) -> dict[str, dict[str, int]]:
     """Wait until the bridge lists what the backup had, and the graph has all of it too: a graph that was away
-    meanwhile is written later. Raises `UpstreamSilent` with what is there by then."""
+    meanwhile is written later. The counts by collection; raises `UpstreamSilent` with what is there at
+    `deadline` (`time.monotonic()`)."""
     counts: dict[str, dict[str, int]] = {}
     unlinked: list[str] = []
     while time.monotonic() < deadline:
-        held = await inventory(bridge)
-        counts, unlinked = counted(held), waiting(held)
+        stored = await inventory(bridge)
+        counts, unlinked = count_documents(stored), not_in_graph(stored)
         if not unlinked and all(counts.get(name) == wanted for name, wanted in manifest.counts.items()):
             return counts
         await asyncio.sleep(POLL_S)
-    said = f"in the time given there is {counts} of {manifest.counts}, not in the graph: {unlinked[:NAMED]}"
-    raise UpstreamSilent(said, source="bridge")
+    reason = f"in the time given there is {counts} of {manifest.counts}, not in the graph: {unlinked[:NAMED]}"
+    raise UpstreamSilent(reason, source="bridge")
 
 
-def waiting(held: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Documents that are finished but for the graph, where the bridge has yet to put them. Pure."""
+def not_in_graph(stored: Inventory) -> list[str]:
+    """Ids of documents that are finished but for the graph, where the bridge has yet to put them. Pure."""
     return [
         document["id"]
-        for documents in held.values()
+        for documents in stored.values()
         for document in documents
-        if not any(reader.startswith(NAMES) for reader in document["extractors"])
+        if not any(name.startswith(NAMES) for name in document["extractors"])
     ]

@@ -1,13 +1,13 @@
-"""Flow `system_health_monitor`: how often each service answered lately, from the history that `health` left.
+"""Flow `system_health_monitor`: availability of each service lately, from the history that `health` left.
 
 It asks no service itself: `health` does, and alerts. This one looks back, and warns when a promise is broken.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
@@ -17,12 +17,14 @@ from pydantic import Field
 
 from flows.operations import history
 from flows.operations.alerts import send_alert
+from flows.operations.history import CheckRecord
 from flows.operations.messages import say
 from tools.clients.prefect import Prefect, open_prefect
 from tools.errors import StoreUnavailable
+from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
-LOOKED_AT = 200
+TABLES_READ = 200
 KEY = "availability"
 
 
@@ -53,7 +55,7 @@ async def system_health_monitor(
     rows = measure(await _past(settings, datetime.now(UTC) - timedelta(hours=hours)))
     broken = [row for row in rows if row.checks >= at_least and row.percent < promise]
     async with open_prefect(settings) as prefect:
-        told = await _told(prefect)
+        reported = await _reported(prefect)
     marked = [{**asdict(row), "broken": row in broken} for row in rows]
     await acreate_table_artifact(marked, key=KEY)
     if not broken:
@@ -61,47 +63,51 @@ async def system_health_monitor(
     parts = ", ".join(f"{row.name} {row.percent:g} %" for row in broken)
     subject = say("promise_broken", settings.language, hours=hours, parts=parts)
     sent: dict[str, str] = {}
-    if not {row.name for row in broken} <= told:
+    if not {row.name for row in broken} <= reported:
         sent = await send_alert(settings.alerts, f"capibara6: {subject}", subject, {"event": "availability"})
     log.warning(f"{subject} → {sent or '—'}")
     return Completed(message=subject, data=rows)
 
 
-def measure(checks: Iterable[Mapping[str, Any]]) -> list[Availability]:
-    """One row a service over its checks (name, status, ms); degraded counts as answering. Pure."""
-    seen: dict[str, list[Mapping[str, Any]]] = {}
-    for row in checks:
-        seen.setdefault(row["name"], []).append(row)
-    return [_availability(name, rows) for name, rows in sorted(seen.items())]
+def measure(checks: Iterable[CheckRecord]) -> list[Availability]:
+    """One row a service over its checks; degraded counts as answering. Pure."""
+    by_name: dict[str, list[CheckRecord]] = {}
+    for check in checks:
+        by_name.setdefault(check.name, []).append(check)
+    return [_availability(name, found) for name, found in sorted(by_name.items())]
 
 
-def read(tables: Sequence[Mapping[str, Any]], *, since: datetime) -> list[dict[str, Any]]:
-    """The checks in the tables that `health` left in Prefect after `since`."""
-    recent = (table for table in tables if datetime.fromisoformat(table["created"]) >= since)
-    return [row for table in recent for row in json.loads(table["data"])]
+def read(tables: Sequence[JsonObject], *, since: datetime) -> list[CheckRecord]:
+    """The checks in the tables (Prefect artifacts) that `health` left after `since`. Pure."""
+    recent = ((table, at) for table in tables if (at := datetime.fromisoformat(table["created"])) >= since)
+    return [
+        CheckRecord(at, row["name"], row["status"], row["ms"])
+        for table, at in recent
+        for row in json.loads(table["data"])
+    ]
 
 
-async def _told(prefect: Prefect) -> set[str]:
+async def _reported(prefect: Prefect) -> set[str]:
     """Services of which the run before said that their promise was broken."""
     past = await prefect.history(KEY, limit=1)
     return {row["name"] for row in json.loads(past[0]["data"]) if row.get("broken")} if past else set()
 
 
-async def _past(settings: Settings, since: datetime) -> list[dict[str, Any]]:
+async def _past(settings: Settings, since: datetime) -> list[CheckRecord]:
     """From PostgreSQL, which keeps months; when it is away or new, what Prefect still has."""
     try:
-        kept = await history.since(settings, since)
+        checks = await history.since(settings, since)
     except StoreUnavailable as exc:
         get_run_logger().warning(f"history: {exc.message}")
-        kept = []
-    if kept:
-        return kept
+        checks = []
+    if checks:
+        return checks
     async with open_prefect(settings) as prefect:
-        return read(await prefect.history("health", limit=LOOKED_AT), since=since)
+        return read(await prefect.history("health", limit=TABLES_READ), since=since)
 
 
-def _availability(name: str, rows: Sequence[Mapping[str, Any]]) -> Availability:
-    up = sum(row["status"] != "down" for row in rows)
-    times = sorted(row["ms"] for row in rows)
+def _availability(name: str, checks: Sequence[CheckRecord]) -> Availability:
+    up = sum(check.status != "down" for check in checks)
+    times = sorted(check.ms for check in checks)
     slow = times[min(len(times) - 1, int(0.95 * len(times)))]
-    return Availability(name, len(rows), round(100 * up / len(rows), 2), slow)
+    return Availability(name, len(checks), round(100 * up / len(checks), 2), slow)

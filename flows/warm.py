@@ -1,14 +1,14 @@
 """Flow `warm`: what the next hour will want is loaded and tried before anybody waits for it.
 
-It never takes the place of a model that is busy or was used a while ago; the pool's limits hold for it too.
+It evicts no model that is busy or was used a short while ago; the pool's limits hold for it too.
 """
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from prefect import flow, get_run_logger, task
@@ -18,20 +18,20 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.operations.demand import Usage, count, expected, read
+from flows.operations.demand import Demand, forecast, from_rows, record
 from flows.operations.messages import say
-from flows.operations.retry import HASTY
+from flows.operations.retry import SHORT_RETRY
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.prefect import open_prefect
 from tools.clients.speech import open_speech
 from tools.errors import Capibara6Error
-from tools.schema import SearchRequest, SpeechRequest
+from tools.schema import JsonObject, SearchRequest, SpeechRequest
 from tools.settings import Settings, load_settings
 
 ZONE = ZoneInfo("Europe/Madrid")
 RECENT_S = 900.0
-WORDS = {"es": "Hola", "en": "Hello"}
+GREETINGS = {"es": "Hola", "en": "Hello"}
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Warmed:
 
 
 @dataclass(frozen=True)
-class Move:
-    """Load `model`, after unloading `victim` when there is no free slot; or leave it, and `why`."""
+class LoadPlan:
+    """Load `model`, after evicting `victim` when there is no free slot; or leave it, and `why`."""
 
     model: str
     victim: str | None = None
@@ -74,49 +74,50 @@ async def warm(
     async with open_pool(settings) as pool, open_prefect(settings) as prefect:
         stats = await pool.stats()
         past = await prefect.history("usage", limit=1)
-        usage = count(read(json.loads(past[0]["data"])) if past else Usage(), _totals(stats), now)
-        wanted = models or expected(usage, now + timedelta(hours=1), at_least=at_least)
-        rows = [await _warm_model(pool, move) for move in plan(wanted, stats)]
-        usage = replace(usage, counters=_totals(await pool.stats()))  # its own questions are nobody's wish
-        await acreate_table_artifact(usage.rows(), key="usage")
+        demand = from_rows(json.loads(past[0]["data"])) if past else Demand()
+        demand = record(demand, _totals(stats), now)
+        wanted = models or forecast(demand, now + timedelta(hours=1), at_least=at_least)
+        rows = [await _warm_model(pool, planned) for planned in plan(wanted, stats)]
+        demand = replace(demand, counters=_totals(await pool.stats()))  # its own questions are nobody's wish
+        await acreate_table_artifact(demand.to_rows(), key="usage")
     rows += await _voices(settings) if voices else []
     rows += await _collections(settings) if collections else []
     for row in rows:
-        log.info(f"{row.kind} {row.name}: {_said(row)}")
+        log.info(f"{row.kind} {row.name}: {_outcome(row)}")
     await acreate_table_artifact([asdict(row) for row in rows], key="warm")
     done = sum(row.warm_ms is not None for row in rows)
     return Completed(message=say("warmed", settings.language, count=done, total=len(rows)), data=rows)
 
 
-def plan(wanted: Sequence[str], stats: Mapping[str, Any], *, recent_s: float = RECENT_S) -> list[Move]:
-    """Who is loaded into which place; `stats` is the pool's `/stats`. Pure.
+def plan(wanted: Sequence[str], stats: JsonObject, *, recent_s: float = RECENT_S) -> list[LoadPlan]:
+    """Which model is loaded, and which is evicted for it; `stats` is the pool's `/stats`. Pure.
 
     A victim holds a slot, is not wanted itself, has no work, is not pinned and was not used for `recent_s`.
     """
-    held = {name: row for name, row in stats["models"].items() if _holds(row)}
+    loaded = {name: row for name, row in stats["models"].items() if _has_slot(row)}
     free = stats["slots"]["total"] - stats["slots"]["used"]
     victims = sorted(
-        (name for name, row in held.items() if name not in wanted and _idle(row, recent_s)),
-        key=lambda name: -(held[name]["last_used_s"] or 1e9),
+        (name for name, row in loaded.items() if name not in wanted and _idle(row, recent_s)),
+        key=lambda name: -(loaded[name]["last_used_s"] or 1e9),
     )
-    moves = []
+    plans = []
     for model in wanted:
         row = stats["models"].get(model)
         if row is None or row["state"] == "missing":
-            moves.append(Move(model, why=(row or {}).get("reason") or "unknown model"))
-        elif model in held or row["state"] == "remote":
-            moves.append(Move(model))
+            plans.append(LoadPlan(model, why=(row or {}).get("reason") or "unknown model"))
+        elif model in loaded or row["state"] == "remote":
+            plans.append(LoadPlan(model))
         elif free > 0:
             free -= 1
-            moves.append(Move(model))
+            plans.append(LoadPlan(model))
         elif victims:
-            moves.append(Move(model, victim=victims.pop(0)))
+            plans.append(LoadPlan(model, victim=victims.pop(0)))
         else:
-            moves.append(Move(model, why="every slot is busy or was used recently"))
-    return moves
+            plans.append(LoadPlan(model, why="every slot is busy or was used recently"))
+    return plans
 
 
-@task(task_run_name="load {model}", cache_policy=NO_CACHE, **HASTY)
+@task(task_run_name="load {model}", cache_policy=NO_CACHE, **SHORT_RETRY)
 async def load(pool: Pool, model: str, victim: str | None) -> tuple[float, float]:
     """Load and generate one token, twice; milliseconds to the first token, cold (load included) and warm."""
     if victim is not None:
@@ -129,15 +130,19 @@ async def load(pool: Pool, model: str, victim: str | None) -> tuple[float, float
     return round(cold * 1_000, 1), round((time.monotonic() - started) * 1_000, 1)
 
 
-async def _warm_model(pool: Pool, move: Move) -> Warmed:
-    if move.why:
-        return Warmed("model", move.model, note=move.why)
+async def _warm_model(pool: Pool, planned: LoadPlan) -> Warmed:
+    if planned.why:
+        return Warmed("model", planned.model, note=planned.why)
     try:
-        cold_ms, warm_ms = await load(pool, move.model, move.victim)
+        cold_ms, warm_ms = await load(pool, planned.model, planned.victim)
     except Capibara6Error as exc:
-        return Warmed("model", move.model, note=exc.message)
+        return Warmed("model", planned.model, note=exc.message)
     return Warmed(
-        "model", move.model, cold_ms, warm_ms, f"took the place of {move.victim}" if move.victim else ""
+        "model",
+        planned.model,
+        cold_ms,
+        warm_ms,
+        f"took the place of {planned.victim}" if planned.victim else "",
     )
 
 
@@ -153,7 +158,7 @@ async def _voices(settings: Settings) -> list[Warmed]:
             rows = []
             for voice in await speech.voices():
                 request = SpeechRequest(
-                    text=WORDS.get(voice["language"], "Hola"),
+                    text=GREETINGS.get(voice["language"], "Hola"),
                     language=voice["language"],
                     voice_id=voice["id"],
                 )
@@ -177,26 +182,27 @@ async def _collections(settings: Settings) -> list[Warmed]:
     return rows
 
 
-async def _timed(work: Any) -> float:
+async def _timed(work: Awaitable[object]) -> float:
+    """Milliseconds until it is done."""
     started = time.monotonic()
     await work
     return round((time.monotonic() - started) * 1_000, 1)
 
 
-def _totals(stats: Mapping[str, Any]) -> dict[str, int]:
+def _totals(stats: JsonObject) -> dict[str, int]:
     return {name: row["requests"] for name, row in stats["models"].items()}
 
 
-def _holds(row: Mapping[str, Any]) -> bool:
+def _has_slot(row: JsonObject) -> bool:
     return row["state"] in ("ready", "draining", "starting", "waking")
 
 
-def _idle(row: Mapping[str, Any], recent_s: float) -> bool:
+def _idle(row: JsonObject, recent_s: float) -> bool:
     unused = row["last_used_s"] is None or row["last_used_s"] >= recent_s
     return row["state"] == "ready" and unused and not (row["in_flight"] or row["queued"] or row["pinned"])
 
 
-def _said(row: Warmed) -> str:
+def _outcome(row: Warmed) -> str:
     if row.cold_ms is None or row.warm_ms is None:
         return row.note
     return f"{row.cold_ms:.0f} → {row.warm_ms:.0f} ms {row.note}".rstrip()

@@ -1,1 +1,1 @@
-"""The Gradio UI (:7860), one tab a file; it speaks to the API over HTTP only."""
+"""The Gradio UI (:7860); it speaks to the API and to the speech server over HTTP only."""

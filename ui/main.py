@@ -1,10 +1,11 @@
-"""Wires the UI: Gradio on an ASGI app of ours, with health paths and headers that keep the page local."""
+"""Wires the UI: settings → clients → page → Gradio on an ASGI app of ours, with health and metrics paths."""
 
 import asyncio
 import hmac
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import FrameType
 
 # Gradio reads these while it is imported: no usage reports, no version check, no call to any site.
@@ -16,11 +17,12 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from tools.clients.api import open_api
+from tools.clients.api import Api
 from tools.errors import Capibara6Error
 from tools.log import configure
 from tools.settings import Settings
-from ui.middleware import Guard
+from ui.clients import open_clients
+from ui.middleware import PageMiddleware
 from ui.page import build_page
 from ui.theme import STYLE, build_theme
 
@@ -29,13 +31,14 @@ LOGIN = "Cualquier nombre, y la clave de acceso como contraseña · Any name, an
 
 
 class Server(uvicorn.Server):
-    """Tells the open pages when it is asked to stop, and then ends with status 0."""
+    """Sets `leaving` when it is asked to stop, which ends open pages' heartbeats; then ends with status 0."""
 
     def __init__(self, config: uvicorn.Config, leaving: asyncio.Event) -> None:
         super().__init__(config)
         self.leaving = leaving
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT: stop; a second SIGINT does not wait for what is in flight."""
         self.leaving.set()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
@@ -43,35 +46,22 @@ class Server(uvicorn.Server):
 
 def build_app(settings: Settings) -> FastAPI:
     """The ASGI app: `/health…`, `/metrics` and the page at `/`."""
-    app = FastAPI(title="capibara6 ui", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_clients(settings) as app.state.clients:
+            yield
+
+    app = FastAPI(title="capibara6 ui", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     registry = CollectorRegistry()
     app.state.leaving = asyncio.Event()
-
-    @app.get("/health/live")
-    async def live() -> dict[str, str]:
-        return {"status": "ok", "service": "ui"}
-
-    @app.get("/health")
-    @app.get("/health/ready")
-    async def health() -> dict[str, str]:
-        return {
-            "status": "ok" if (api := await _api(settings)) == "ok" else "degraded",
-            "service": "ui",
-            "api": api,
-        }
-
-    @app.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        if not _holds_key(request, settings):
-            raise HTTPException(401)
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
+    _add_operator_paths(app, settings, registry)
     app.add_middleware(
-        Guard, body_bytes=settings.limits.body_bytes, leaving=app.state.leaving, registry=registry
+        PageMiddleware, body_bytes=settings.limits.body_bytes, leaving=app.state.leaving, registry=registry
     )
     return gr.mount_gradio_app(
         app,
-        build_page(settings),
+        build_page(settings, lambda: app.state.clients),
         path="/",
         auth=_login(settings),
         auth_message=LOGIN,
@@ -108,6 +98,24 @@ def run(settings: Settings) -> None:
     Server(config, app.state.leaving).run()
 
 
+def _add_operator_paths(app: FastAPI, settings: Settings, registry: CollectorRegistry) -> None:
+    @app.get("/health/live")
+    async def live() -> dict[str, str]:
+        return {"status": "ok", "service": "ui"}
+
+    @app.get("/health")
+    @app.get("/health/ready")
+    async def health() -> dict[str, str]:
+        state = await _api_state(app.state.clients.api)
+        return {"status": "ok" if state == "ok" else "degraded", "service": "ui", "api": state}
+
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        if not _has_key(request, settings):
+            raise HTTPException(401)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
 def _login(settings: Settings) -> Callable[[str, str], bool] | None:
     """With a key set, the page asks for it: it must not be a way around the API's own door."""
     if settings.api_key is None:
@@ -116,7 +124,7 @@ def _login(settings: Settings) -> Callable[[str, str], bool] | None:
     return lambda _user, password: hmac.compare_digest(password.encode(), key)
 
 
-def _holds_key(request: Request, settings: Settings) -> bool:
+def _has_key(request: Request, settings: Settings) -> bool:
     if settings.api_key is None:
         return True
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -124,10 +132,10 @@ def _holds_key(request: Request, settings: Settings) -> bool:
     return hmac.compare_digest(given.encode(), settings.api_key.get_secret_value().encode())
 
 
-async def _api(settings: Settings) -> str:
+async def _api_state(api: Api) -> str:
+    """`ok`, or why the API does not answer."""
     try:
-        async with open_api(settings) as api:
-            await api.http.json("GET", "/health/live", timeout=HEALTH_S)
+        await api.http.json("GET", "/health/live", timeout=HEALTH_S)
     except Capibara6Error as exc:
         return exc.message
     return "ok"

@@ -1,10 +1,10 @@
-"""Every word of the UI in Spanish and English. Sentences about failures live in `tools/error_messages.py`."""
+"""The UI's messages in Spanish and English. Sentences about failures live in `tools/error_messages.py`."""
 
 from typing import Final
 
 from tools.schema import Language
 
-WORDS: Final[dict[str, dict[Language, str]]] = {
+MESSAGES: Final[dict[str, dict[Language, str]]] = {
     "tagline": {
         "es": "Pregunta a tus documentos. Todo se queda en tus máquinas.",
         "en": "Ask your documents. Everything stays on your machines.",
@@ -64,6 +64,6 @@ EXAMPLES: Final[dict[Language, tuple[str, ...]]] = {
 
 
 def say(key: str, language: Language, **values: object) -> str:
-    """The word for `key`; a stage without a word of its own is shown as it is."""
-    text = WORDS.get(key, {}).get(language, key)
+    """The message `key` with its fields filled in; a stage without a message of its own is shown as it is."""
+    text = MESSAGES.get(key, {}).get(language, key)
     return text.format(**values) if values else text

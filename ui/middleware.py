@@ -14,21 +14,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tools.errors import TooLarge
 
 # Gradio's page has inline scripts and styles; nothing in it may load from, or be sent to, another site.
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
-HEARTBEAT = "/gradio_api/heartbeat/"
+HEARTBEAT_PATH = "/gradio_api/heartbeat/"
 HEADERS = {
-    "content-security-policy": POLICY,
+    "content-security-policy": CONTENT_SECURITY_POLICY,
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
 
 
-class Guard:
-    """Refuses bodies over `body_bytes`, declared or not, and adds `HEADERS` to every answer."""
+class PageMiddleware:
+    """Refuses bodies over `body_bytes`, declared or not; adds `HEADERS` to every answer, and counts it in
+    `http_requests`."""
 
     def __init__(
         self, app: ASGIApp, *, body_bytes: int, leaving: asyncio.Event, registry: CollectorRegistry
@@ -62,21 +63,22 @@ class Guard:
             refusal = TooLarge(f"the body may have {self.body_bytes} bytes", source="ui")
             answer = JSONResponse(refusal.envelope(), refusal.status, headers={"connection": "close"})
             await answer(scope, read, reply)
-        elif scope["path"].startswith(HEARTBEAT):
-            await self._until_leaving(scope, read, reply)
+        elif scope["path"].startswith(HEARTBEAT_PATH):
+            await self._end_when_leaving(scope, read, reply)
         else:
             await self.app(scope, read, reply)
 
-    async def _until_leaving(self, scope: Scope, read: Receive, reply: Send) -> None:
-        beating = asyncio.ensure_future(self.app(scope, read, reply))
-        leaving = asyncio.ensure_future(self.leaving.wait())
+    async def _end_when_leaving(self, scope: Scope, read: Receive, reply: Send) -> None:
+        """A heartbeat stream; it ends well, with its last chunk, when the server is about to stop."""
+        heartbeat = asyncio.ensure_future(self.app(scope, read, reply))
+        stopping = asyncio.ensure_future(self.leaving.wait())
         try:
-            await asyncio.wait({beating, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not beating.done():
-                beating.cancel()
-                await asyncio.wait({beating})
+            await asyncio.wait({heartbeat, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not heartbeat.done():
+                heartbeat.cancel()
+                await asyncio.wait({heartbeat})
                 await reply({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            beating.cancel()
-            leaving.cancel()
-            await asyncio.gather(beating, leaving, return_exceptions=True)
+            heartbeat.cancel()
+            stopping.cancel()
+            await asyncio.gather(heartbeat, stopping, return_exceptions=True)

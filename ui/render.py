@@ -1,4 +1,4 @@
-"""Turns untrusted text into HTML that cannot act: no raw HTML, no images, no links, no scripts.
+"""HTML sanitization: untrusted Markdown becomes HTML that cannot act (no raw HTML, images, links, scripts).
 
 Answers are Markdown written by a model from documents that anybody may have written. Links and images are
 shown as text, so that nothing can be fetched or followed by accident.
@@ -15,7 +15,7 @@ from tools.schema import Answer, Citation, Language
 from ui.messages import say
 
 QUOTE_CHARS = 1_200
-_MARK = re.compile(r"\[(\d{1,3})\]")
+_CITATION = re.compile(r"\[(\d{1,3})\]")
 _markdown = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True})
 # A reference definition such as `[1]: …` in an answer must not turn its citation marks into links.
 _markdown.enable("table").disable("reference")
@@ -38,7 +38,7 @@ def done_html(answer: Answer, language: Language) -> str:
     """The whole answer with its sources, who answered and why, and the time each stage took."""
     titles = {citation.n: citation.title for citation in answer.citations}
     body = f'<div class="answer">{_text_html(answer.answer, titles, language)}</div>'
-    return _one_block(f"{body}{_sources(answer.citations, language)}{_how(answer, language)}")
+    return _one_block(f"{body}{_sources(answer.citations, language)}{_details(answer, language)}")
 
 
 def error_html(sentence: str, detail: str = "") -> str:
@@ -52,33 +52,35 @@ def _text_html(text: str, titles: dict[int, str], language: Language) -> str:
     for token in tokens:
         if token.children:
             token.children = [
-                part for child in _tamed(token.children, language) for part in _marked(child, titles)
+                part
+                for child in _without_links(token.children, language)
+                for part in _with_citation_marks(child, titles)
             ]
     return _markdown.renderer.render(tokens, _markdown.options, {})
 
 
-def _tamed(tokens: list[Token], language: Language) -> list[Token]:
+def _without_links(tokens: list[Token], language: Language) -> list[Token]:
     """Images become their description; a link becomes its text followed by its address, as text."""
-    tame: list[Token] = []
+    plain: list[Token] = []
     address = ""
     for token in tokens:
         if token.type == "image":
-            tame.append(_plain(f"[{say('image', language)}: {token.content}]"))
+            plain.append(_plain(f"[{say('image', language)}: {token.content}]"))
         elif token.type == "link_open":
             address = "" if token.info == "auto" else str(token.attrGet("href") or "")
         elif token.type == "link_close":
-            tame.append(_plain(f" ({address})" if address else ""))
+            plain.append(_plain(f" ({address})" if address else ""))
         else:
-            tame.append(token)
-    return tame
+            plain.append(token)
+    return plain
 
 
-def _marked(token: Token, titles: dict[int, str]) -> list[Token]:
+def _with_citation_marks(token: Token, titles: dict[int, str]) -> list[Token]:
     """`[n]` in text becomes a small mark titled with its source; a number without a source stays text."""
     if token.type != "text":
         return [token]
     # The mark hangs on the word before it: a space between them would let it start a line alone.
-    parts = _MARK.split(token.content)
+    parts = _CITATION.split(token.content)
     marked = [_plain(parts[0])]
     for number, rest in zip(parts[1::2], parts[2::2], strict=True):
         title = titles.get(int(number))
@@ -86,12 +88,12 @@ def _marked(token: Token, titles: dict[int, str]) -> list[Token]:
             marked.append(_plain(f"[{number}]"))
         else:
             marked[-1].content = marked[-1].content.rstrip(" ")
-            marked.append(_mark(number, title))
+            marked.append(_citation_mark(number, title))
         marked.append(_plain(rest))
     return marked
 
 
-def _mark(number: str, title: str) -> Token:
+def _citation_mark(number: str, title: str) -> Token:
     return Token("html_inline", "", 0, content=f'<sup class="mark" title="{escape(title)}">{number}</sup>')
 
 
@@ -106,13 +108,13 @@ def _sources(citations: list[Citation], language: Language) -> str:
         f'<details class="source"><summary><span class="number">{citation.n}</span>'
         f'<span class="title">{escape(citation.title)}</span>'
         f'<span class="where">{escape(citation.source)}</span></summary>'
-        f"<blockquote>{_text_html(_shortened(citation.text), {}, language)}</blockquote></details>"
+        f"<blockquote>{_text_html(_truncated(citation.text), {}, language)}</blockquote></details>"
         for citation in citations
     )
     return f'<div class="sources"><div class="heading">{say("sources", language)}</div>{items}</div>'
 
 
-def _how(answer: Answer, language: Language) -> str:
+def _details(answer: Answer, language: Language) -> str:
     total = answer.timings_ms.get("total", sum(answer.timings_ms.values()))
     rows: dict[str, Any] = {"model": answer.model, "agent": answer.agent}
     if answer.route:
@@ -133,7 +135,7 @@ def _how(answer: Answer, language: Language) -> str:
     )
 
 
-def _shortened(text: str) -> str:
+def _truncated(text: str) -> str:
     return text if len(text) <= QUOTE_CHARS else f"{text[:QUOTE_CHARS].rstrip()}…"
 
 

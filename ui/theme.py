@@ -1,4 +1,4 @@
-"""How the UI looks: a theme of system fonts (nothing is fetched) and the style sheet beside it."""
+"""The UI's theme: system fonts (nothing is fetched), light and dark colours, and its style sheet."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How far a run is, as a bar in Prefect's UI: it moves by steps that a person can see."""
+"""A progress bar in Prefect's UI, for flows `ingest` and `extract_graph`: it moves in visible steps."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,30 +6,30 @@ from uuid import UUID
 
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 
-STEP = 5.0
+STEP_PERCENT = 5.0
 
 
 class Progress:
-    """Owns one bar; `total` pieces are its whole."""
+    """Owns one bar, the Prefect artifact `artifact`; `total` items are 100 %."""
 
     def __init__(self, artifact: UUID, total: int) -> None:
         self.artifact = artifact
         self.total = total
         self.done = 0
-        self.shown = 0.0
+        self.shown_percent = 0.0
 
     async def step(self, count: int) -> None:
-        """`count` more are done."""
+        """Count `count` more items as done."""
         self.done += count
         percent = 100.0 * self.done / max(self.total, 1)
-        if percent - self.shown >= STEP or self.done >= self.total:
-            self.shown = percent
+        if percent - self.shown_percent >= STEP_PERCENT or self.done >= self.total:
+            self.shown_percent = percent
             await aupdate_progress_artifact(self.artifact, progress=min(percent, 100.0))
 
 
 @asynccontextmanager
 async def open_progress(key: str, total: int) -> AsyncIterator[Progress]:
-    """A bar from nothing; it stays where the work stopped."""
+    """A new bar at 0 %, kept in Prefect under `key`; it stays where the work stopped."""
     artifact = await acreate_progress_artifact(progress=0.0, key=key)
     assert isinstance(artifact, UUID)
     yield Progress(artifact, total)

@@ -1,40 +1,49 @@
 """What an ingestion did, as the store itself tells, and how it is shown in Prefect."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from flows.ingestion.sources import Listing
 from flows.operations.messages import say
+from tools.clients.bridge import StoredDocument
 from tools.settings import Language
 
 ROWS_SHOWN = 1_000
 
+StoredById: TypeAlias = dict[str, StoredDocument]
+Failure: TypeAlias = tuple[str, str]
+"""The id, or the name, of what was not ingested, and the reason in a person's language."""
+
 
 @dataclass
 class Report:
-    """Document ids by what happened to them; `failed` holds `(name, reason)`."""
+    """Document ids by what happened to them; `skipped` are files of kinds that are not ingested."""
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def summary(self, language: Language) -> str:
+        """One sentence with the counts."""
         names = ("added", "changed", "unchanged", "deleted", "failed")
         return say("summary", language, **{name: len(getattr(self, name)) for name in names})
 
 
 def compare(
-    sent: Iterable[str], before: dict[str, Any], after: dict[str, Any], failed: Sequence[tuple[str, str]]
+    sent: Iterable[str],
+    before: Mapping[str, StoredDocument],
+    after: Mapping[str, StoredDocument],
+    failed: Sequence[Failure],
 ) -> Report:
-    """What happened to the documents that were sent: one that the store does not show was not ingested.
+    """What happened to the documents that were sent: one that the store does not show was not ingested. Pure.
 
-    `before` and `after` are rows of the store by id; those that differ in `updated_at` were written.
+    `before` and `after` are the store's rows by id; those that differ in `updated_at` were written.
     """
     report = Report(failed=list(failed))
     refused = {name for name, _ in failed}
@@ -52,18 +61,18 @@ def compare(
     return report
 
 
-def gone(
-    listing: Listing, sent: Iterable[str], failed: Iterable[str], known: dict[str, Any]
+def missing_documents(
+    listing: Listing, sent: Iterable[str], failed: Iterable[str], stored: Mapping[str, StoredDocument]
 ) -> tuple[list[str], int]:
-    """Documents of the listed folders that are there no more, and how many those folders have.
+    """Ids of documents that left the listed folders, and how many of `stored` are of those folders. Pure.
 
-    What a file held that could not be read is not gone.
+    What a file held that could not be read is not missing.
     """
     roots, present = tuple(listing.roots), set(sent)
-    broken = {name for name, _ in listing.problems} | set(failed)
-    held = [key for key, row in known.items() if roots and _origin(key, row).startswith(roots)]
-    missing = [key for key in held if key not in present and not _from(key, known[key], broken)]
-    return missing, len(held)
+    unread = {name for name, _ in listing.problems} | set(failed)
+    inside = [key for key, row in stored.items() if roots and _origin(key, row).startswith(roots)]
+    missing = [key for key in inside if key not in present and not _is_from(key, stored[key], unread)]
+    return missing, len(inside)
 
 
 async def publish(report: Report, collection: str, language: Language) -> None:
@@ -78,12 +87,13 @@ async def publish(report: Report, collection: str, language: Language) -> None:
     await acreate_markdown_artifact("\n".join(lines), key=f"ingest-{key}-summary")
 
 
-def _origin(key: str, row: dict[str, Any]) -> str:
+def _origin(key: str, row: StoredDocument) -> str:
+    """The file that a document came from; a record that names itself keeps it in its metadata."""
     return str((row.get("metadata") or {}).get("origin") or key)
 
 
-def _from(key: str, row: dict[str, Any], broken: set[str]) -> bool:
-    """Whether a document is, or was a part of, one of the files that could not be read."""
-    place = _origin(key, row)
-    parents = {place[:cut] for cut, mark in enumerate(place) if mark in "/#"}
-    return not broken.isdisjoint({key, place, *parents})
+def _is_from(key: str, row: StoredDocument, files: set[str]) -> bool:
+    """Whether a document is, or was a part of, one of these files."""
+    origin = _origin(key, row)
+    parents = {origin[:cut] for cut, mark in enumerate(origin) if mark in "/#"}
+    return not files.isdisjoint({key, origin, *parents})

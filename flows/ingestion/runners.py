@@ -1,4 +1,4 @@
-"""Where the heavy maps of flows run: threads here, or the workers of a Dask or Ray cluster.
+"""Prefect task runners for heavy work: threads here, or the workers of a Dask or Ray cluster.
 
 `CAPIBARA6_TASK_RUNNER` chooses; a cluster that is not named is started on this machine for the run.
 """
@@ -17,8 +17,8 @@ from tools.settings import Settings
 T = TypeVar("T")
 
 
-class Map:
-    """Runs tasks elsewhere, at most `workers` at once; what they raise comes back."""
+class Executor:
+    """Runs tasks in a task runner, at most `workers` at once; what they raise comes back."""
 
     def __init__(self, runner: TaskRunner[Any], workers: int) -> None:
         self.runner = runner
@@ -30,10 +30,12 @@ class Map:
 
 
 @contextmanager
-def open_map(settings: Settings) -> Iterator[Map]:
-    """The map that the settings name. Raises `NotSupported` when its extra is not installed."""
+def open_executor(settings: Settings) -> Iterator[Executor]:
+    """An executor over the task runner that the settings name.
+
+    Raises `NotSupported` when its extra is not installed."""
     with RUNNERS[settings.task_runner](settings) as runner:
-        yield Map(runner, settings.flows.workers)
+        yield Executor(runner, settings.flows.workers)
 
 
 def _threads(settings: Settings) -> TaskRunner[Any]:

@@ -1,21 +1,21 @@
-"""Plain text: bytes become text, front matter is split off, the first heading is found; or why not.
+"""Plain text and Markdown: bytes are decoded, YAML front matter is split off, the first heading is found.
 
 It imports little: the process that reads hostile files starts for each of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from flows.operations.messages import say
 
 if TYPE_CHECKING:
-    from tools.schema import Language
+    from tools.schema import JsonObject, Language
 
-MARKDOWN = frozenset({".md", ".markdown"})
-TEXT = MARKDOWN | {".txt", ".text", ".rst"}
+MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
+TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt", ".text", ".rst"}
 
 
 class Unreadable(Exception):
@@ -27,6 +27,7 @@ class Unreadable(Exception):
         self.fields = fields
 
     def say(self, language: Language) -> str:
+        """The reason in a person's language."""
         return say(self.key, language, **self.fields)
 
 
@@ -44,8 +45,8 @@ def decode(data: bytes) -> str:
         raise Unreadable("encoding") from exc
 
 
-def front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """Split YAML between `---` lines at the top from the body; without it, an empty dict."""
+def front_matter(text: str) -> tuple[JsonObject, str]:
+    """`(fields, body)`: YAML between `---` lines at the top; without it, no fields and all the text. Pure."""
     if not text.startswith("---\n"):
         return {}, text
     head, mark, body = text[4:].partition("\n---\n")
@@ -58,12 +59,12 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
     return (values, body.lstrip("\n")) if isinstance(values, dict) else ({}, text)
 
 
-def heading(text: str) -> str:
-    """The first Markdown heading, or nothing."""
+def first_heading(text: str) -> str:
+    """The first Markdown heading without its marks, or nothing. Pure."""
     return next((line.lstrip("#").strip() for line in text.splitlines() if line.startswith("#")), "")
 
 
-def plain(data: bytes, suffix: str) -> tuple[dict[str, Any], str]:
-    """Front matter (of Markdown) and body. Raises `Unreadable`."""
+def parse_text(data: bytes, suffix: str) -> tuple[JsonObject, str]:
+    """`(front matter, body)`; only Markdown has front matter. Raises `Unreadable`."""
     text = decode(data)
-    return front_matter(text) if suffix in MARKDOWN else ({}, text)
+    return front_matter(text) if suffix in MARKDOWN_SUFFIXES else ({}, text)

@@ -1,4 +1,4 @@
-"""One backup on disk: a folder that is whole or not there, with a manifest that says what it holds."""
+"""Backups on disk: folders that are whole or not there, each with a manifest and the digests of its files."""
 
 import hashlib
 import shutil
@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from tools.errors import BadRequest, NotFound
 from tools.log import get_logger
+from tools.schema import JsonObject
 from tools.settings import Settings
 
 log = get_logger("archive")
@@ -26,8 +26,9 @@ class Probe(BaseModel):
     document: str
 
 
-class Manifest(BaseModel):
-    """`counts[collection]` has documents and chunks; `files` SHA-256s; `missing` stores were not ours."""
+class BackupManifest(BaseModel):
+    """What a backup holds: `made` is ISO 8601, `counts[collection]` has documents and chunks, `files` the
+    SHA-256 of each by path; the stores in `missing` are servers of their own and are not in it."""
 
     made: str
     version: str
@@ -38,12 +39,16 @@ class Manifest(BaseModel):
 
 
 def folder(settings: Settings) -> Path:
+    """Where all backups are."""
     return settings.home.absolute() / "backups"
 
 
 @contextmanager
 def create(settings: Settings, name: str) -> Iterator[Path]:
-    """A folder to fill; it gets its name when the block ends well and disappears when it does not."""
+    """A folder to fill; it gets its name when the block ends well and disappears when it does not.
+
+    Raises `BadRequest` for a name that is not one word.
+    """
     if "/" in name or name.startswith("."):
         raise BadRequest("a backup's name is one word", param="name")
     partial = folder(settings) / f".{name}.partial"
@@ -56,14 +61,14 @@ def create(settings: Settings, name: str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write(path: Path, manifest: Manifest) -> None:
+def write(path: Path, manifest: BackupManifest) -> None:
     """Add the digests of the files beside it, and write the manifest."""
     files = {str(file.relative_to(path)): digest(file) for file in sorted(path.rglob("*")) if file.is_file()}
     whole = manifest.model_copy(update={"files": files})
     (path / "manifest.json").write_text(whole.model_dump_json(indent=2), encoding="utf-8")
 
 
-def read(settings: Settings, name: str) -> tuple[Path, Manifest]:
+def read(settings: Settings, name: str) -> tuple[Path, BackupManifest]:
     """A backup whose files are what the manifest says. Raises `NotFound`, `BadRequest` (damaged)."""
     path = folder(settings) / name
     if "/" in name or not (path / "manifest.json").is_file():
@@ -75,8 +80,8 @@ def read(settings: Settings, name: str) -> tuple[Path, Manifest]:
     return path, manifest
 
 
-def names(settings: Settings) -> list[str]:
-    """Whole backups, oldest first, whatever they are called; one that can not be read is left where it is."""
+def list_backups(settings: Settings) -> list[str]:
+    """Names of whole backups, oldest first, whatever they are called; one that can not be read stays."""
     found = []
     for file in folder(settings).glob("[!.]*/manifest.json"):
         try:
@@ -86,17 +91,17 @@ def names(settings: Settings) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _manifest(path: Path) -> Manifest:
+def _manifest(path: Path) -> BackupManifest:
     """Raises `BadRequest` (damaged)."""
     try:
-        return Manifest.model_validate_json((path / "manifest.json").read_bytes())
+        return BackupManifest.model_validate_json((path / "manifest.json").read_bytes())
     except ValueError as exc:
         raise BadRequest("manifest.json is damaged", param="name", code="damaged_backup") from exc
 
 
-def retire(settings: Settings, keep: int) -> list[str]:
+def delete_old(settings: Settings, keep: int) -> list[str]:
     """Remove all but the newest `keep`; the names that went."""
-    old = names(settings)[:-keep]
+    old = list_backups(settings)[:-keep]
     for name in old:
         shutil.rmtree(folder(settings) / name)
     return old
@@ -115,12 +120,13 @@ def copy_databases(settings: Settings, target: Path) -> list[str]:
 
 
 def digest(file: Path) -> str:
+    """SHA-256 in hexadecimal."""
     with file.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
 
 
-def plain(settings: Settings) -> dict[str, Any]:
-    """The settings without their secrets."""
+def settings_without_secrets(settings: Settings) -> JsonObject:
+    """As JSON; secrets are stars."""
     return settings.model_dump(mode="json")
 
 

@@ -7,16 +7,16 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import class_row
 
 from flows.operations.machine import Check
 from tools.errors import StoreUnavailable
 from tools.settings import Settings
 
-KEPT_DAYS = 90
+RETENTION_DAYS = 90
 CONNECT_S = 5
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS operations;
@@ -26,13 +26,23 @@ CREATE TABLE IF NOT EXISTS operations.checks (
 )"""
 
 
+class CheckRecord(NamedTuple):
+    """One check as the history has it; `ms` is what its answer took."""
+
+    at: datetime
+    name: str
+    status: str
+    ms: int
+
+
 async def record(settings: Settings, checks: Sequence[Check], *, at: datetime | None = None) -> None:
     """Add one run's rows and forget those that are too old. Raises `StoreUnavailable`."""
     await asyncio.to_thread(_record, settings, checks, at or datetime.now(UTC))
 
 
-async def since(settings: Settings, when: datetime) -> list[dict[str, Any]]:
-    """Rows of the checks made after `when`, oldest first: at, name, status, ms. Raises `StoreUnavailable`."""
+async def since(settings: Settings, when: datetime) -> list[CheckRecord]:
+    """The checks made since `when`, oldest first; none when there is no history yet. Raises
+    `StoreUnavailable`."""
     return await asyncio.to_thread(_since, settings, when)
 
 
@@ -44,12 +54,12 @@ def _record(settings: Settings, checks: Sequence[Check], at: datetime) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('operations.checks'))")
         cursor.execute(SCHEMA)
         cursor.executemany(insert, rows)
-        cursor.execute("DELETE FROM operations.checks WHERE at < %s", (at - timedelta(days=KEPT_DAYS),))
+        cursor.execute("DELETE FROM operations.checks WHERE at < %s", (at - timedelta(days=RETENTION_DAYS),))
 
 
-def _since(settings: Settings, when: datetime) -> list[dict[str, Any]]:
+def _since(settings: Settings, when: datetime) -> list[CheckRecord]:
     try:
-        with _open(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        with _open(settings) as connection, connection.cursor(row_factory=class_row(CheckRecord)) as cursor:
             query = "SELECT at, name, status, ms FROM operations.checks WHERE at >= %s ORDER BY at"
             return cursor.execute(query, (when,)).fetchall()
     except psycopg.errors.UndefinedTable:

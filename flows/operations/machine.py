@@ -1,4 +1,4 @@
-"""What can be wrong with the machine itself: full disk, certificates about to end, processes left behind."""
+"""Health checks of the machine itself: disk space, TLS certificates about to end, orphan processes."""
 
 import asyncio
 import shutil
@@ -13,15 +13,16 @@ import psutil
 from flows.operations.messages import say
 from tools.settings import Language, Settings
 
-MARK = "CAPIBARA6_INSTANCE"
-FREE_BYTES = 2 * 2**30
-FREE_SHARE = 0.05
+INSTANCE_VARIABLE = "CAPIBARA6_INSTANCE"
+"""How the supervisor marks the processes of a home."""
+MIN_FREE_BYTES = 2 * 2**30
+MIN_FREE_SHARE = 0.05
 CERTIFICATE_DAYS = 14
 
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the table; `status` is ok, degraded or down, `ms` what the answer took."""
+    """What one health check found; `status` is ok, degraded or down, `ms` what the answer took."""
 
     name: str
     status: str
@@ -33,8 +34,8 @@ def disk(settings: Settings) -> Check:
     """Degraded when little is left where the data lives; down when nothing is."""
     home = settings.home.absolute()
     usage = shutil.disk_usage(home if home.exists() else home.parent)
-    low = usage.free < FREE_BYTES or usage.free < FREE_SHARE * usage.total
-    status = "down" if usage.free < FREE_BYTES // 20 else "degraded" if low else "ok"
+    low = usage.free < MIN_FREE_BYTES or usage.free < MIN_FREE_SHARE * usage.total
+    status = "down" if usage.free < MIN_FREE_BYTES // 20 else "degraded" if low else "ok"
     text = say("disk_free", settings.language, free=round(usage.free / 2**30, 1))
     return Check("disk", status, text)
 
@@ -72,7 +73,7 @@ def _days_left(host: str, port: int) -> int:
 def _is_orphan(process: psutil.Process, home: str) -> bool:
     try:
         adopted = process.ppid() == 1 and "supervisord" not in " ".join(process.cmdline())
-        return adopted and process.environ().get(MARK) == home
+        return adopted and process.environ().get(INSTANCE_VARIABLE) == home
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
 

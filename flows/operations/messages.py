@@ -1,4 +1,4 @@
-"""What flows say to people, Spanish and English."""
+"""The messages that flows show to people, in Spanish and English."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tools.schema import Language
 
-TEXTS: dict[str, tuple[str, str]] = {
+MESSAGES: dict[str, tuple[str, str]] = {
     # why a file was not ingested
     "missing": ("no existe", "does not exist"),
     "empty": ("está vacío", "is empty"),
@@ -29,7 +29,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "no se borra nada: no se pudieron listar todas las fuentes",
         "nothing is deleted: not every source could be listed",
     ),
-    "guard": (
+    "mass_delete": (
         "no se borra nada: faltan {count} de {total} documentos; confirma con max_delete_share=1",
         "nothing is deleted: {count} of {total} documents are missing; confirm with max_delete_share=1",
     ),
@@ -127,5 +127,5 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 
 def say(key: str, language: Language, **fields: object) -> str:
-    """The sentence in the person's language; Spanish comes first."""
-    return TEXTS[key][0 if language == "es" else 1].format(**fields)
+    """The message `key` in the person's language, with its fields filled in. Raises `KeyError`."""
+    return MESSAGES[key][0 if language == "es" else 1].format(**fields)

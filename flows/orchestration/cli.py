@@ -1,4 +1,4 @@
-"""`capibara6 flows …`: what operators do with flows every day, and the processes that the supervisor starts.
+"""The command line `capibara6 flows …`: deploy, list, run, logs, schedule; and the supervisor's processes.
 
 Only `deploy` imports Prefect; the rest speaks to its API or becomes its process.
 """
@@ -19,6 +19,7 @@ from flows.orchestration.launch import become, ensure_database, server_command, 
 from tools.clients.prefect import Run, open_prefect
 from tools.error_messages import sentence
 from tools.errors import BadRequest, Capibara6Error
+from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -39,7 +40,7 @@ T = TypeVar("T")
 def server() -> None:
     """Se convierte en el servidor de Prefect. · Become Prefect's server."""
     settings = load_settings()
-    _do(ensure_database(settings))
+    _run(ensure_database(settings))
     become(server_command(), settings)
 
 
@@ -47,7 +48,7 @@ def server() -> None:
 def worker() -> None:
     """Se convierte en el proceso que ejecuta los flujos. · Become the worker that runs flows."""
     settings = load_settings()
-    asyncio.run(_until_up(settings))
+    asyncio.run(_wait_for_server(settings))
     become(worker_command(), settings)
 
 
@@ -57,10 +58,10 @@ def deploy_command() -> None:
     from flows.orchestration.deploy import deploy, warm_once  # noqa: PLC0415
 
     settings = load_settings()
-    changed = _do(deploy(settings))
+    changed = _run(deploy(settings))
     for name in changed:
         console.print(f"[green]✓[/] {name}")
-    _do(warm_once(settings, changed))
+    _run(warm_once(settings, changed))
 
 
 @app.command("list")
@@ -69,7 +70,7 @@ def list_command() -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("flujo · flow", "horario · schedule", "última · last", "cuándo · when"):
         table.add_column(title, overflow="fold")
-    for deployment, last in _do(_overview()):
+    for deployment, last in _run(_overview()):
         schedules = ", ".join(_schedule(item) for item in deployment["schedules"]) or "—"
         when = _when(last.started or last.created) if last else ""
         table.add_row(deployment["name"], schedules, _state(last) if last else "—", when)
@@ -84,11 +85,11 @@ def run(
     timeout: Annotated[float, typer.Option(help="Segundos. · Seconds.")] = 3_600.0,
 ) -> None:
     """Ejecuta un despliegue ahora. · Run a deployment now."""
-    found = _do(_start(name, parameters))
+    found = _run(_start(name, parameters))
     if not wait:
         console.print(f"{found.name} · {found.id}")
         return
-    found = _do(_follow(found.id, timeout))
+    found = _run(_follow(found.id, timeout))
     _report(found)
 
 
@@ -110,7 +111,7 @@ def logs(
             for record in await prefect.logs(found.id):
                 _print_line(str(record["level"]), record["message"])
 
-    _do(show())
+    _run(show())
 
 
 @app.command()
@@ -125,11 +126,11 @@ def schedule(
             if not await prefect.schedule(name, active=not pause):
                 raise BadRequest(f"{name} has no schedule: flows run {name}", param="name")
 
-    _do(change())
+    _run(change())
     console.print(f"{name}: {'en pausa · paused' if pause else 'activo · active'}")
 
 
-async def _until_up(settings: Settings) -> None:
+async def _wait_for_server(settings: Settings) -> None:
     """Wait for Prefect's server: a worker that starts before it never hears of cancelled runs."""
     async with open_prefect(settings) as prefect:
         while True:
@@ -139,7 +140,7 @@ async def _until_up(settings: Settings) -> None:
                 await asyncio.sleep(0.3)
 
 
-async def _overview() -> list[tuple[dict[str, Any], Run | None]]:
+async def _overview() -> list[tuple[JsonObject, Run | None]]:
     async with open_prefect(load_settings()) as prefect:
         deployments = await prefect.deployments()
         latest = await prefect.last_runs([item["id"] for item in deployments])
@@ -187,7 +188,7 @@ def _report(found: Run) -> None:
         raise typer.Exit(1)
 
 
-def _schedule(item: dict[str, Any]) -> str:
+def _schedule(item: JsonObject) -> str:
     text = str(item["schedule"].get("cron") or "…")
     return text if item["active"] else f"[dim strike]{text}[/]"
 
@@ -209,11 +210,11 @@ def _print_line(level: str, message: str) -> None:
     console.print(f"  [{colour}]{escape(message)}[/]" if colour else f"  {escape(message)}")
 
 
-def _do(work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; an error is one clear line and exit status 1."""
     try:
         return asyncio.run(work)
     except Capibara6Error as exc:
-        said = sentence(exc.code, load_settings().language, exc.message)
-        errors.print(f"[red]✗[/] {escape(said)}")
+        text = sentence(exc.code, load_settings().language, exc.message)
+        errors.print(f"[red]✗[/] {escape(text)}")
         raise typer.Exit(1) from None

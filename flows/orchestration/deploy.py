@@ -1,4 +1,7 @@
-"""Registers `prefect.yaml` and `automations.yaml` on a running Prefect server; again, and nothing changes."""
+"""Registers deployments (`prefect.yaml`) and automations (`automations.yaml`) on a running Prefect server.
+
+Again, and nothing changes.
+"""
 
 import hashlib
 import json
@@ -6,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import yaml
 from prefect import Flow
@@ -15,20 +18,59 @@ from prefect.workers.process import ProcessWorker
 
 from tools.clients.prefect import Prefect, open_prefect
 from tools.errors import Conflict, NotFound
+from tools.schema import JsonObject
 from tools.settings import Settings
 
-MANIFEST = Path(__file__).parents[2] / "prefect.yaml"
+DEPLOYMENTS = Path(__file__).parents[2] / "prefect.yaml"
 AUTOMATIONS = Path(__file__).parent / "automations.yaml"
 WARM_AFTER_S = 60.0
 
 
-def read_manifest(path: Path = MANIFEST) -> list[dict[str, Any]]:
-    """The deployments as `prefect.yaml` declares them."""
+class Schedule(TypedDict):
+    """When a deployment runs by itself; `slug` names it among the deployment's schedules."""
+
+    slug: str
+    cron: str
+    timezone: str
+    active: NotRequired[bool]
+    parameters: NotRequired[JsonObject]
+
+
+class ConcurrencyLimit(TypedDict):
+    """How many runs of a deployment there are at once, and what becomes of one too many."""
+
+    limit: int
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"]
+
+
+class WorkPool(TypedDict):
+    """Where a deployment runs, and its variables there."""
+
+    name: str
+    job_variables: NotRequired[JsonObject]
+
+
+class Declaration(TypedDict):
+    """One deployment of `prefect.yaml`; `entrypoint` is `module:flow`."""
+
+    name: str
+    entrypoint: str
+    description: str
+    work_pool: WorkPool
+    tags: NotRequired[list[str]]
+    parameters: NotRequired[JsonObject]
+    enforce_parameter_schema: NotRequired[bool]
+    concurrency_limit: NotRequired[ConcurrencyLimit]
+    schedules: NotRequired[list[Schedule]]
+
+
+def read_deployments(path: Path = DEPLOYMENTS) -> list[Declaration]:
+    """The deployments as `prefect.yaml` declares them. Raises `OSError`, `yaml.YAMLError`."""
     return yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
 
 
 def load_flow(entrypoint: str) -> Flow[..., Any]:
-    """The flow behind `flows.ingest:ingest`."""
+    """The flow behind an entrypoint such as `flows.ingest:ingest`. Raises `ImportError`, `AttributeError`."""
     module, _, name = entrypoint.partition(":")
     return getattr(import_module(module), name)
 
@@ -40,10 +82,10 @@ async def deploy(settings: Settings) -> list[str]:
     already scheduled. One that changed keeps its schedules as active or paused as operators left them.
     """
     async with open_prefect(settings) as prefect:
-        entries = read_manifest()
+        entries = read_deployments()
         await _create_pools(prefect, {entry["work_pool"]["name"] for entry in entries})
         changed = [entry["name"] for entry in entries if await _register(prefect, entry)]
-        return changed + await _automate(prefect)
+        return changed + await _register_automations(prefect)
 
 
 async def warm_once(
@@ -55,18 +97,18 @@ async def warm_once(
     """
     if not changed:
         return None
-    digest = hashlib.sha256(MANIFEST.read_bytes() + AUTOMATIONS.read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256(DEPLOYMENTS.read_bytes() + AUTOMATIONS.read_bytes()).hexdigest()[:12]
     key = f"deploy:{metadata.version('capibara6')}:{digest}"
     async with open_prefect(settings) as prefect:
         run = await prefect.start("warm", idempotency_key=key, tags=["deploy"], after_s=after_s)
     return run.id
 
 
-def declare(entry: dict[str, Any], *, active: Mapping[str, bool] = MappingProxyType({})) -> dict[str, Any]:
-    """Prefect's request for one declaration; `active` overrides its schedules by slug."""
+def build_request(entry: Declaration, *, active: Mapping[str, bool] = MappingProxyType({})) -> JsonObject:
+    """Prefect's request to make one deployment; `active` overrides its schedules by slug."""
     flow = load_flow(entry["entrypoint"])
-    limit = entry.get("concurrency_limit") or {}
-    body = {
+    limit = entry.get("concurrency_limit")
+    body: JsonObject = {
         "name": entry["name"],
         "entrypoint": entry["entrypoint"],
         "description": entry["description"],
@@ -79,7 +121,7 @@ def declare(entry: dict[str, Any], *, active: Mapping[str, bool] = MappingProxyT
         "enforce_parameter_schema": entry.get("enforce_parameter_schema", True),
         "work_pool_name": entry["work_pool"]["name"],
         "job_variables": entry["work_pool"].get("job_variables", {}),
-        "concurrency_limit": limit.get("limit"),
+        "concurrency_limit": limit["limit"] if limit else None,
         "schedules": [_schedule(item, active) for item in entry.get("schedules", [])],
     }
     if limit:
@@ -87,7 +129,7 @@ def declare(entry: dict[str, Any], *, active: Mapping[str, bool] = MappingProxyT
     return body
 
 
-def _schedule(item: dict[str, Any], active: Mapping[str, bool]) -> dict[str, Any]:
+def _schedule(item: Schedule, active: Mapping[str, bool]) -> JsonObject:
     return {
         "slug": item["slug"],
         "active": active.get(item["slug"], item.get("active", True)),
@@ -106,15 +148,15 @@ async def _create_pools(prefect: Prefect, names: set[str]) -> None:
             continue
 
 
-async def _register(prefect: Prefect, entry: dict[str, Any]) -> bool:
+async def _register(prefect: Prefect, entry: Declaration) -> bool:
     name = f"{load_flow(entry['entrypoint']).name}/{entry['name']}"
     try:
         known = await prefect.deployment(name)
     except NotFound:
         known = {}
     active = {item["slug"]: item["active"] for item in known.get("schedules", [])}
-    request = declare(entry, active=active)
-    version = hashlib.sha256(json.dumps(declare(entry), sort_keys=True).encode()).hexdigest()[:12]
+    request = build_request(entry, active=active)
+    version = hashlib.sha256(json.dumps(build_request(entry), sort_keys=True).encode()).hexdigest()[:12]
     if known.get("version") == version:
         return False
     flow = await prefect.call("POST", "/flows/", json={"name": name.partition("/")[0]})
@@ -122,19 +164,19 @@ async def _register(prefect: Prefect, entry: dict[str, Any]) -> bool:
     return True
 
 
-async def _automate(prefect: Prefect) -> list[str]:
+async def _register_automations(prefect: Prefect) -> list[str]:
     """Automations are known by name; the digest in their description says which declaration they are of."""
     known = {item["name"]: item for item in await prefect.call("POST", "/automations/filter", json={})}
     changed = []
     for wanted in yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]:
         name, digest = wanted["name"], hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
-        held = known.get(name)
+        current = known.get(name)
         body = {**wanted, "description": f"{wanted['description']} [{digest[:12]}]"}
-        if held is None:
+        if current is None:
             await prefect.call("POST", "/automations/", json={"enabled": True, **body})
-        elif held["description"] != body["description"]:
-            body["enabled"] = held["enabled"]
-            await prefect.call("PUT", f"/automations/{held['id']}", json=body)
+        elif current["description"] != body["description"]:
+            body["enabled"] = current["enabled"]
+            await prefect.call("PUT", f"/automations/{current['id']}", json=body)
         else:
             continue
         changed.append(name)

@@ -1,4 +1,4 @@
-"""How Prefect's server and its one process worker are started here: commands and environment."""
+"""Launch of Prefect's server and its one process worker: their commands, environment and database."""
 
 import os
 import sys
@@ -12,7 +12,8 @@ from tools.settings import Settings
 POOL = "local"
 FLOWS_AT_ONCE = 4
 HEARTBEAT_S = 30
-OURS = "postgres"
+BESIDE_OURS = "postgres"
+"""The setting's word for a database beside the platform's own."""
 DATABASE = "prefect"
 
 
@@ -56,29 +57,32 @@ def database_url(settings: Settings) -> str:
     `stores.prefect_database_url` is a PostgreSQL URL, or the word `postgres` for a database `prefect` beside
     the platform's own.
     """
-    given = settings.stores.prefect_database_url
-    if given is None:
+    setting = settings.stores.prefect_database_url
+    if setting is None:
         return f"sqlite+aiosqlite:///{settings.home.absolute()}/prefect/prefect.db"
-    if given.get_secret_value() == OURS:
+    if setting.get_secret_value() == BESIDE_OURS:
         parts = urlsplit(settings.postgres_dsn)
         return parts._replace(scheme="postgresql+asyncpg", path=f"/{DATABASE}").geturl()
-    return f"postgresql+asyncpg://{given.get_secret_value().partition('://')[2]}"
+    return f"postgresql+asyncpg://{setting.get_secret_value().partition('://')[2]}"
 
 
 async def ensure_database(settings: Settings) -> None:
-    """Make the database `prefect` beside the platform's own when it is wanted and not there yet."""
-    given = settings.stores.prefect_database_url
-    if given is not None and given.get_secret_value() == OURS:
+    """Make the database `prefect` beside the platform's own when it is wanted and not there yet.
+
+    Raises `StoreUnavailable`, `NotSupported`.
+    """
+    setting = settings.stores.prefect_database_url
+    if setting is not None and setting.get_secret_value() == BESIDE_OURS:
         await postgres.create_database(settings, DATABASE)
 
 
 def server_command() -> list[str]:
-    """Host, port and database come from the environment."""
+    """Prefect's server; host, port and database come from the environment."""
     return [sys.executable, "-m", "flows.orchestration.patched_server", "server", "start"]
 
 
 def worker_command() -> list[str]:
-    """The worker creates its pool when the server does not have it yet."""
+    """Prefect's worker; it creates its work pool when the server does not have it yet."""
     return [
         *(sys.executable, "-m", "flows.orchestration.patched_worker", "worker", "start"),
         *("--pool", POOL, "--type", "process", "--name", "capibara6", "--limit", str(FLOWS_AT_ONCE)),

@@ -13,7 +13,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.ingest import load
-from flows.ingestion.runners import open_map
+from flows.ingestion.runners import open_executor
 from flows.ingestion.sources import find
 from flows.warm import warm
 from tests.pool.harness import Server, make_settings, write_catalog
@@ -39,7 +39,7 @@ def write_pages(folder: Path) -> None:
 async def spread(settings: Settings, folder: str) -> float:
     """Seconds to read every page, the cluster's own start not counted."""
     files = find([folder]).files
-    with open_map(settings) as heavy:
+    with open_executor(settings) as heavy:
         first = [heavy(load, batch=[files[0]], settings=settings, first="up") for _ in range(heavy.workers)]
         await asyncio.gather(*first)
         started = time.monotonic()

@@ -20,9 +20,9 @@ import psutil
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.ingest import BATCHES_AT_ONCE, ingest, split
-from flows.ingestion.reading import read
+from flows.ingestion.loader import read
 from flows.ingestion.sources import find
-from flows.orchestration.deploy import deploy, read_manifest
+from flows.orchestration.deploy import deploy, read_deployments
 from tests.bench.flow_parts import speed_up, warmed
 from tests.bench.running import megabytes, running
 from tools.clients.bridge import open_bridge
@@ -85,7 +85,7 @@ async def register(settings: Settings) -> None:
     """Every deployment, and no schedule that would start something meanwhile."""
     await deploy(settings)
     async with open_prefect(settings) as prefect:
-        for entry in read_manifest():
+        for entry in read_deployments():
             await prefect.schedule(entry["name"], active=False)
 
 

@@ -20,11 +20,11 @@ from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
 
 from flows.health import check
-from flows.orchestration.deploy import deploy, read_manifest
+from flows.orchestration.deploy import deploy, read_deployments
 from flows.orchestration.launch import POOL, prefect_environment, server_command
 from tests.conftest import settings_in
-from tests.flows.peer import Peer
-from tests.flows.real import cable, here, real, stores_of_flows  # noqa: F401  (fixtures)
+from tests.flows.fake_bridge import FakeBridge
+from tests.flows.real_bridge import bridge_settings, proxy, real_services, stores_of_flows  # noqa: F401  (fixtures)
 from tests.serving import serving
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))  # the first one waits for Prefect's server
 
 
-class Machinery:
+class PrefectProcesses:
     """Prefect's server, and a worker if it is told so, as processes that can be killed and started again."""
 
     def __init__(self, settings: Settings, *, working: bool = True) -> None:
@@ -105,28 +105,28 @@ class Machinery:
 
 
 @contextmanager
-def running(home: Path, *, working: bool = True) -> Iterator[Machinery]:
+def running(home: Path, *, working: bool = True) -> Iterator[PrefectProcesses]:
     """Prefect in a home of its own; every other port of its settings is free."""
-    machinery = Machinery(settings_in(home, language="es"), working=working)
+    processes = PrefectProcesses(settings_in(home, language="es"), working=working)
     try:
-        machinery.ready()
-        yield machinery
+        processes.ready()
+        yield processes
     finally:
         APILogHandler().flush()
-        machinery.stop()
+        processes.stop()
 
 
 @pytest.fixture(scope="session")
-def machinery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machinery]:
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectProcesses]:
     """Prefect for the session."""
-    with running(tmp_path_factory.mktemp("prefect")) as machinery:
-        yield machinery
+    with running(tmp_path_factory.mktemp("prefect")) as processes:
+        yield processes
 
 
 @pytest.fixture(scope="session")
-def prefect(machinery: Machinery) -> Settings:
+def prefect(processes: PrefectProcesses) -> Settings:
     """Settings whose Prefect server and worker run."""
-    return machinery.settings
+    return processes.settings
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +143,7 @@ def deployed(prefect: Settings) -> Settings:
                 await asyncio.sleep(0.3)
             else:
                 raise AssertionError("Prefect's scheduler plans no runs")
-            for entry in read_manifest():
+            for entry in read_deployments():
                 await client.schedule(entry["name"], active=False)
 
     asyncio.run(register())
@@ -151,7 +151,7 @@ def deployed(prefect: Settings) -> Settings:
 
 
 @pytest.fixture
-def resting(deployed: Settings) -> Iterator[Settings]:
+def paused(deployed: Settings) -> Iterator[Settings]:
     """The worker starts nothing: what is asked for meanwhile is forgotten, and disturbs no later test."""
 
     async def rest(*, paused: bool) -> None:
@@ -169,10 +169,10 @@ def resting(deployed: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def peer(prefect: Settings) -> Iterator[Peer]:
-    peer = Peer()
-    with serving(peer.app(), prefect.ports.bridge):
-        yield peer
+def bridge(prefect: Settings) -> Iterator[FakeBridge]:
+    bridge = FakeBridge()
+    with serving(bridge.app(), prefect.ports.bridge):
+        yield bridge
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def run(prefect: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_retry_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that is away is asked three times as ever, without a second between."""
     monkeypatch.setattr(check, "retry_delay_seconds", 0)
 

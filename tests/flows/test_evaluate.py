@@ -12,15 +12,15 @@ from fastapi import FastAPI, Request
 
 from flows.evaluate import (
     QUESTIONS,
-    Found,
     Question,
+    SearchResult,
     chart,
     evaluate,
     read_questions,
     regressions,
     retrieval_scores,
 )
-from tests.flows.operators import receiver
+from tests.flows.alert_receivers import receiver
 from tests.serving import serving
 from tools.settings import Settings
 
@@ -41,7 +41,7 @@ def test_the_questions_ask_for_documents_that_exist() -> None:
 
 def test_scores_in_all_and_by_language() -> None:
     questions = [Question(question="a", language="es"), Question(question="b", language="en")]
-    scores = retrieval_scores(questions, [Found(1, 10.0), Found(0, 30.0)])
+    scores = retrieval_scores(questions, [SearchResult(1, 10.0), SearchResult(0, 30.0)])
     assert scores["search hit@1"] == 0.5
     assert scores["search es mrr"] == 1.0
     assert scores["search en hit@k"] == 0.0

@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from flows.health import EXPECTED, addresses, health, judge
-from tests.flows.peer import Peer
+from flows.health import CANARY_SOURCE, addresses, health, judge
+from tests.flows.fake_bridge import FakeBridge
 from tests.serving import serving
 from tools.schema import Answer
 from tools.settings import Settings
@@ -54,7 +54,9 @@ def sick(prefect: Settings) -> Iterator[None]:
         yield
 
 
-async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, peer: Peer, api: None) -> None:
+async def test_all_is_well_when_everything_answers_and_the_canary_cites(
+    run, bridge: FakeBridge, api: None
+) -> None:
     state = await run(health, services=["bridge", "prefect", "api"])
     rows = {check.name: check.status for check in await state.aresult()}
     assert state.is_completed()
@@ -71,19 +73,19 @@ async def test_all_is_well_when_everything_answers_and_the_canary_cites(run, pee
     }
 
 
-async def test_a_service_that_is_down_fails_the_run_by_name(impatient: None, run, sick: None) -> None:
+async def test_a_service_that_is_down_fails_the_run_by_name(no_retry_delay: None, run, sick: None) -> None:
     state = await run(health, services=["speech"], question="")
     assert state.is_failed()
     assert state.message == "fallan: speech"
 
 
 def test_the_canary_must_cite_what_is_expected() -> None:
-    assert judge(Answer(**_answer(CITATION)), EXPECTED, "es")[0] == "ok"
+    assert judge(Answer(**_answer(CITATION)), CANARY_SOURCE, "es")[0] == "ok"
     assert judge(Answer(**_answer(CITATION)), "otra cosa", "es") == (
         "down",
         "la respuesta no cita «otra cosa», sino knowledge/es/modelos.md",
     )
-    assert judge(Answer(**_answer()), EXPECTED, "en")[1].endswith("—")
+    assert judge(Answer(**_answer()), CANARY_SOURCE, "en")[1].endswith("—")
 
 
 def test_every_service_has_an_address(settings: Settings) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from flows.operations.archive import Manifest
-from flows.restore import rebuilt, waiting
+from flows.operations.archive import BackupManifest
+from flows.restore import not_in_graph, wait_until_rebuilt
 from tests.serving import serving
 from tools.clients.bridge import open_bridge
 from tools.errors import UpstreamSilent
 from tools.settings import Settings
 
-WHOLE = Manifest(made="2026-11-22", version="1", counts={"notes": {"documents": 2, "chunks": 5}})
+WHOLE = BackupManifest(made="2026-11-22", version="1", counts={"notes": {"documents": 2, "chunks": 5}})
 
 
 def document(name: str, *readers: str) -> dict[str, Any]:
@@ -42,16 +42,16 @@ def looks(settings: Settings) -> Iterator[list[bool]]:
 
 async def test_a_restore_waits_for_the_graph(settings: Settings, looks: list[bool]) -> None:
     async with open_bridge(settings) as bridge:
-        assert await rebuilt(bridge, WHOLE, time.monotonic() + 60) == WHOLE.counts
+        assert await wait_until_rebuilt(bridge, WHOLE, time.monotonic() + 60) == WHOLE.counts
     assert looks == [False, False, True]
 
 
 async def test_a_restore_says_what_the_graph_never_got(settings: Settings, looks: list[bool]) -> None:
     async with open_bridge(settings) as bridge:
         with pytest.raises(UpstreamSilent, match="two"):
-            await rebuilt(bridge, WHOLE, time.monotonic() + 0.1)
+            await wait_until_rebuilt(bridge, WHOLE, time.monotonic() + 0.1)
 
 
 def test_a_document_that_only_a_model_has_read_is_waited_for() -> None:
-    held = {"notes": [document("one", "names:v1"), document("two", "llm:a:v1"), document("three")]}
-    assert waiting(held) == ["two", "three"]
+    stored = {"notes": [document("one", "names:v1"), document("two", "llm:a:v1"), document("three")]}
+    assert not_in_graph(stored) == ["two", "three"]

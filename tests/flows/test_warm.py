@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.operations.demand import Hour, Usage, count, expected, read
+from flows.operations.demand import Demand, HourlyDemand, forecast, from_rows, record
 from flows.warm import plan, warm
 from tests.serving import serving
 from tools.clients.prefect import open_prefect
@@ -32,35 +32,35 @@ def _stats(total: int = 3, **models: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_usage_counts_what_was_asked_since_the_last_time() -> None:
-    usage = count(Usage(), {"a": 100}, MONDAY)
-    assert usage.hours == {}, "what was asked before we looked belongs to no hour"
-    usage = count(usage, {"a": 110, "b": 3}, MONDAY)
-    assert {key: seen.usual for key, seen in usage.hours.items()} == {(0, 9, "a"): 10.0}
-    usage = count(usage, {"a": 4, "b": 5}, MONDAY + timedelta(hours=1))
-    assert usage.hours[0, 10, "a"].usual == 4.0, "a pool that started again counts from zero"
+    demand = record(Demand(), {"a": 100}, MONDAY)
+    assert demand.hours == {}, "what was asked before we looked belongs to no hour"
+    demand = record(demand, {"a": 110, "b": 3}, MONDAY)
+    assert {key: seen.average for key, seen in demand.hours.items()} == {(0, 9, "a"): 10.0}
+    demand = record(demand, {"a": 4, "b": 5}, MONDAY + timedelta(hours=1))
+    assert demand.hours[0, 10, "a"].average == 4.0, "a pool that started again counts from zero"
 
 
 def test_usage_remembers_weeks_and_forgets_slowly() -> None:
-    usage = Usage({(0, 9, "a"): Hour("2026-11-16", 10.0)}, {"a": 0})
-    later = count(usage, {"a": 0}, MONDAY)
-    assert later.hours[0, 9, "a"].usual == pytest.approx(7.0)
-    assert expected(usage, MONDAY, at_least=1) == ["a"]
-    assert expected(usage, MONDAY + timedelta(hours=1), at_least=1) == []
-    assert read(usage.rows()) == usage
-    assert read(later.rows()) == later
+    demand = Demand({(0, 9, "a"): HourlyDemand("2026-11-16", 10.0)}, {"a": 0})
+    later = record(demand, {"a": 0}, MONDAY)
+    assert later.hours[0, 9, "a"].average == pytest.approx(7.0)
+    assert forecast(demand, MONDAY, at_least=1) == ["a"]
+    assert forecast(demand, MONDAY + timedelta(hours=1), at_least=1) == []
+    assert from_rows(demand.to_rows()) == demand
+    assert from_rows(later.to_rows()) == later
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=8), st.floats(0, 100))
 def test_looking_often_counts_what_looking_once_counts(asked: list[int], before: float) -> None:
-    usage = Usage({(0, 9, "a"): Hour("2026-11-16", before)}, {"a": 0})
-    often, total = usage, 0
+    demand = Demand({(0, 9, "a"): HourlyDemand("2026-11-16", before)}, {"a": 0})
+    often, total = demand, 0
     for number, more in enumerate(asked):
         total += more
-        often = count(often, {"a": total}, MONDAY + timedelta(minutes=number))
-        often = count(often, {"a": total}, MONDAY + timedelta(minutes=number))
-    once = count(usage, {"a": total}, MONDAY)
-    assert {key: seen.usual for key, seen in often.hours.items()} == pytest.approx(
-        {key: seen.usual for key, seen in once.hours.items()}
+        often = record(often, {"a": total}, MONDAY + timedelta(minutes=number))
+        often = record(often, {"a": total}, MONDAY + timedelta(minutes=number))
+    once = record(demand, {"a": total}, MONDAY)
+    assert {key: seen.average for key, seen in often.hours.items()} == pytest.approx(
+        {key: seen.average for key, seen in once.hours.items()}
     )
 
 
@@ -192,20 +192,20 @@ async def test_warming_again_loads_nothing_and_its_own_questions_count_for_nobod
 ) -> None:
     peers.rows.update(a=_row())
 
-    async def usage() -> Usage:
+    async def demand() -> Demand:
         async with open_prefect(prefect) as client:
             [latest] = await client.history("usage", limit=1)
-        return read(json.loads(latest["data"]))
+        return from_rows(json.loads(latest["data"]))
 
     await run(warm, voices=False, collections=False)
     peers.rows["a"]["requests"] += 7
     await run(warm, models=["a"], voices=False, collections=False)
-    first, loads = await usage(), peers.rows["a"]["loads"]
+    first, loads = await demand(), peers.rows["a"]["loads"]
     again = await run(warm, models=["a"], voices=False, collections=False)
     assert [(row.name, row.note) for row in await again.aresult()] == [("a", "")]
     assert peers.rows["a"]["loads"] == loads == 1
     assert sum(seen.asked for seen in first.hours.values()) == 7
-    assert (await usage()).hours == first.hours
+    assert (await demand()).hours == first.hours
 
 
 async def test_services_that_are_away_are_named_and_the_run_goes_on(run, prefect: Settings) -> None:

@@ -13,10 +13,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from flows.conversation_logger import Message, conversation_logger, transcript
 from flows.health import health
 from flows.lead_processing import lead_id, lead_processing
-from flows.model_consensus import Opinion, model_consensus, weigh
+from flows.model_consensus import ModelAnswer, model_consensus, score_agreement
 from flows.system_health_monitor import measure, read, system_health_monitor
-from tests.flows.operators import receiver
-from tests.flows.peer import Peer
+from tests.flows.alert_receivers import receiver
+from tests.flows.fake_bridge import FakeBridge
 from tests.serving import serving
 from tools.errors import BadRequest
 from tools.settings import Settings
@@ -61,28 +61,28 @@ def pool(prefect: Settings) -> Iterator[Models]:
 LEAD = {"email": "Ana@Example.org", "name": "Ana", "message": "Quiero una demostración en Bilbao."}
 
 
-async def test_a_contact_is_kept_once_and_rated_by_a_model(run, peer: Peer, pool: Models) -> None:
+async def test_a_contact_is_kept_once_and_rated_by_a_model(run, bridge: FakeBridge, pool: Models) -> None:
     pool.answers["phi4_fast"] = "Alta."
     state = await run(lead_processing, **LEAD)
     assert (await state.aresult()).urgency == "alta"
-    written = kept_of(peer)["updated_at"]
+    written = kept_of(bridge)["updated_at"]
     pool.answers["phi4_fast"] = "baja"
     assert (await run(lead_processing, **LEAD)).message == "ya estaba guardado"
-    assert kept_of(peer)["metadata"] == {"email": "ana@example.org", "urgency": "alta"}
-    assert kept_of(peer)["updated_at"] == written
+    assert kept_of(bridge)["metadata"] == {"email": "ana@example.org", "urgency": "alta"}
+    assert kept_of(bridge)["updated_at"] == written
     # A run that another test has started may also be asking.
     assert len([text for text in pool.asked if LEAD["message"] in text]) == 1
 
 
-async def test_a_contact_is_kept_when_no_model_can_rate_it(run, peer: Peer) -> None:
+async def test_a_contact_is_kept_when_no_model_can_rate_it(run, bridge: FakeBridge) -> None:
     state = await run(lead_processing, **LEAD)
     assert state.is_completed()
     assert (await state.aresult()).urgency == ""
-    assert kept_of(peer)["metadata"]["urgency"] == ""
+    assert kept_of(bridge)["metadata"]["urgency"] == ""
 
 
-def kept_of(peer: Peer) -> dict[str, Any]:
-    return peer.collections["leads"][lead_id(LEAD["email"], LEAD["message"])]
+def kept_of(bridge: FakeBridge) -> dict[str, Any]:
+    return bridge.collections["leads"][lead_id(LEAD["email"], LEAD["message"])]
 
 
 def test_a_contact_is_known_by_address_and_message() -> None:
@@ -90,12 +90,12 @@ def test_a_contact_is_known_by_address_and_message() -> None:
     assert lead_id("a@b.c", "hola") != lead_id("a@b.c", "adiós")
 
 
-async def test_an_address_that_is_none_is_refused(run, peer: Peer) -> None:
+async def test_an_address_that_is_none_is_refused(run, bridge: FakeBridge) -> None:
     assert (await run(lead_processing, email="nobody", collection="of_nobody")).is_failed()
-    assert "of_nobody" not in peer.collections
+    assert "of_nobody" not in bridge.collections
 
 
-async def test_a_conversation_is_kept_without_its_secrets(run, peer: Peer) -> None:
+async def test_a_conversation_is_kept_without_its_secrets(run, bridge: FakeBridge) -> None:
     messages = [
         {"role": "system", "content": "internal"},
         {"role": "user", "content": "Mi api_key: abc123 no funciona"},
@@ -108,7 +108,7 @@ async def test_a_conversation_is_kept_without_its_secrets(run, peer: Peer) -> No
         "conversación t1 guardada",
         "la conversación t1 no ha cambiado",
     )
-    [kept] = peer.collections["conversations"].values()
+    [kept] = bridge.collections["conversations"].values()
     assert kept["text"] == "## Usuario\n\nMi api_key: *** no funciona\n\n## Asistente\n\nCompruébala."
     assert kept["metadata"] == {"token": "***", "channel": "web"}
 
@@ -118,7 +118,7 @@ def test_a_transcript_names_the_speakers_in_the_language() -> None:
 
 
 async def test_the_answer_with_most_agreement_wins_and_the_sick_are_named(
-    run, peer: Peer, pool: Models
+    run, bridge: FakeBridge, pool: Models
 ) -> None:
     pool.answers.update(a="tres modelos", b="cuatro", c="son tres", d=None)
     state = await run(model_consensus, question="¿Cuántos?")
@@ -137,7 +137,7 @@ async def test_without_a_model_that_generates_there_is_no_consensus(run, pool: M
 
 
 def test_an_answer_alone_agrees_with_itself() -> None:
-    assert weigh([Opinion("a", "x")], [[1.0]])[0].agreement == 1.0
+    assert score_agreement([ModelAnswer("a", "x")], [[1.0]])[0].agreement == 1.0
 
 
 def _table(age_h: float, **statuses: str) -> dict[str, Any]:
@@ -157,7 +157,9 @@ async def test_the_monitor_reads_what_health_left(run) -> None:
     assert state.message == "disponibilidad prometida en 24 h"
 
 
-async def test_a_broken_promise_is_told_once(impatient: None, run, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_promise_is_told_once(
+    no_retry_delay: None, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await run(health, services=["speech"], question="")  # nobody serves it
     with receiver() as (url, got):
         monkeypatch.setenv("CAPIBARA6_ALERTS", json.dumps({"webhook": url}))

@@ -43,7 +43,8 @@ HOSTILE = (
 )
 
 
-def build_api():
+def build_api(connections):
+    """A small real API; `connections` gets the caller's port of each question."""
     app = FastAPI()
 
     @app.get("/health/live")
@@ -52,6 +53,7 @@ def build_api():
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request):
+        connections.append(request.client.port)
         question = (await request.json())["messages"][-1]["content"]
         if "averiado" in question:
             return JSONResponse(ModelUnavailable("no model can serve", source="pool").envelope(), 503)
@@ -89,23 +91,30 @@ def event(data):
 
 
 @pytest.fixture(scope="session")
-def behind(tmp_path_factory):
+def connections():
+    """The port from which each question came to the API."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory, connections):
     """Settings of a running API and speech server; the UI is not started."""
-    settings = settings_in(tmp_path_factory.mktemp("behind"))
-    with serving(build_api(), settings.ports.api), serving(build_speech(settings), settings.ports.speech):
+    settings = settings_in(tmp_path_factory.mktemp("services"))
+    api, speech = build_api(connections), build_speech(settings)
+    with serving(api, settings.ports.api), serving(speech, settings.ports.speech):
         yield settings
 
 
 @pytest.fixture(scope="session")
-def running(behind):
+def running(services):
     """Settings whose `ui_url` answers."""
 
     async def build():
-        return build_app(behind)
+        return build_app(services)
 
     # Built outside a running loop, Gradio would make one of its own and never close it.
-    with serving(asyncio.run(build()), behind.ports.ui):
-        yield behind
+    with serving(asyncio.run(build()), services.ports.ui):
+        yield services
 
 
 @pytest.fixture(scope="session")

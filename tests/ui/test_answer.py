@@ -6,16 +6,38 @@ from tests.ports import free_ports
 from tests.serving import serving
 from tools.error_messages import SENTENCES
 from ui.chat import answer, read_aloud
+from ui.clients import open_clients
 from ui.main import build_app
-from ui.messages import EXAMPLES, WORDS
+from ui.messages import EXAMPLES, MESSAGES
+from ui.page import build_page
 
 
 async def shown(settings, question, *, turns=(), language="es"):
-    return [pair async for pair in answer(settings, question, list(turns), language)]
+    limit = settings.limits.question_chars
+    async with open_clients(settings) as clients:
+        return [pair async for pair in answer(clients.api, question, list(turns), language, max_chars=limit)]
 
 
-async def test_an_answer_grows_and_joins_the_conversation_when_it_is_whole(behind):
-    pairs = await shown(behind, "¿Cuántos modelos?")
+async def spoken(settings, turns, language):
+    async with open_clients(settings) as clients:
+        return await read_aloud(clients.speech, turns, language)
+
+
+async def test_questions_of_one_session_share_a_connection(services, connections):
+    async with open_clients(services) as clients:
+        page = build_page(services, lambda: clients)
+        ask = next(listener.fn for listener in page.fns.values() if listener.name == "ask")
+        turns, before = [], len(connections)
+        for _ in range(4):
+            shown = [outputs async for outputs in ask("¿Cuántos modelos?", turns, [], "es")]
+            *_, turns = shown[-1]
+    asked = connections[before:]
+    assert (len(asked), len(turns)) == (4, 8)
+    assert len(set(asked)) < 4, "a connection may lie idle too long once, not each time"
+
+
+async def test_an_answer_grows_and_joins_the_conversation_when_it_is_whole(services):
+    pairs = await shown(services, "¿Cuántos modelos?")
     statuses = " ".join(html for html, _ in pairs)
     assert (
         statuses.index("Pensando…") < statuses.index("Modelo elegido") < statuses.index("Leyendo 2 pasajes")
@@ -38,10 +60,10 @@ async def test_an_answer_grows_and_joins_the_conversation_when_it_is_whole(behin
 )
 @pytest.mark.parametrize("language", ["es", "en"])
 async def test_a_failure_is_one_friendly_sentence_and_leaves_the_conversation_alone(
-    behind, question, code, language
+    services, question, code, language
 ):
     before = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    html, turns = (await shown(behind, question, turns=before, language=language))[-1]
+    html, turns = (await shown(services, question, turns=before, language=language))[-1]
     assert SENTENCES[code][language] in html
     assert turns == before
 
@@ -49,18 +71,18 @@ async def test_a_failure_is_one_friendly_sentence_and_leaves_the_conversation_al
 async def test_nobody_answering_is_a_friendly_sentence_too(settings):
     html, _ = (await shown(settings, "hola"))[-1]
     assert SENTENCES["unavailable"]["es"] in html
-    assert SENTENCES["unavailable"]["en"] in await read_aloud(
+    assert SENTENCES["unavailable"]["en"] in await spoken(
         settings, [{"role": "assistant", "content": "a"}], "en"
     )
 
 
-async def test_the_last_answer_is_read_aloud_in_its_own_language(behind):
+async def test_the_last_answer_is_read_aloud_in_its_own_language(services):
     turns = [
         {"role": "user", "content": "?"},
         {"role": "assistant", "content": "Hola, esto es una respuesta."},
     ]
-    assert 'src="data:audio/wav;base64,UklGR' in await read_aloud(behind, turns, "en")
-    assert "<audio" not in await read_aloud(behind, [], "es")
+    assert 'src="data:audio/wav;base64,UklGR' in await spoken(services, turns, "en")
+    assert "<audio" not in await spoken(services, [], "es")
 
 
 async def test_health_is_open_and_names_the_api(running, settings):
@@ -94,9 +116,9 @@ async def test_the_page_names_no_other_site_to_load_from_and_forbids_it(running)
     assert all(file.status_code in (403, 404) for file in files)
 
 
-async def test_with_a_key_the_page_asks_for_it(behind):
-    ports = behind.ports.model_copy(update={"ui": free_ports(1)[0]})
-    settings = behind.model_copy(update={"api_key": SecretStr("s3cret-key"), "ports": ports})
+async def test_with_a_key_the_page_asks_for_it(services):
+    ports = services.ports.model_copy(update={"ui": free_ports(1)[0]})
+    settings = services.model_copy(update={"api_key": SecretStr("s3cret-key"), "ports": ports})
     with serving(build_app(settings), settings.ports.ui):
         async with httpx.AsyncClient(trust_env=False, base_url=settings.ui_url) as http:
             assert (await http.get("/config")).status_code == 401
@@ -111,5 +133,5 @@ async def test_with_a_key_the_page_asks_for_it(behind):
 
 
 def test_every_word_is_in_both_languages():
-    assert all(word.keys() == {"es", "en"} and all(word.values()) for word in WORDS.values())
+    assert all(word.keys() == {"es", "en"} and all(word.values()) for word in MESSAGES.values())
     assert len(EXAMPLES["es"]) == len(EXAMPLES["en"])

@@ -110,10 +110,10 @@ async def test_an_answer_can_be_stopped_and_heard(page):
     assert await page.locator("#chat .answer").count() == 0
 
 
-async def test_a_page_left_open_does_not_keep_the_server_from_stopping(behind, browser):
-    ports = behind.ports.model_copy(update={"ui": free_ports(1)[0]})
-    limits = behind.limits.model_copy(update={"drain_s": 200.0})
-    settings = behind.model_copy(update={"ports": ports, "limits": limits})
+async def test_a_page_left_open_does_not_keep_the_server_from_stopping(services, browser):
+    ports = services.ports.model_copy(update={"ui": free_ports(1)[0]})
+    limits = services.limits.model_copy(update={"drain_s": 200.0})
+    settings = services.model_copy(update={"ports": ports, "limits": limits})
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ui", env={**os.environ, **settings.environment()}, stderr=subprocess.DEVNULL
     )

@@ -2,14 +2,56 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 
 from tools.clients.http import Http, open_http
-from tools.schema import Document, Extraction, IngestReport, IngestRequest, SearchRequest, SearchResponse
+from tools.schema import (
+    Document,
+    Extraction,
+    IngestReport,
+    IngestRequest,
+    JsonObject,
+    SearchRequest,
+    SearchResponse,
+)
 from tools.settings import Settings
 
 PAGE = 1_000
+FILTERED = 100
+"""How many ids, or prefixes, one listing may be asked for."""
+FILTER_BYTES = 6_000
+"""How long they may be in an address; nginx takes 8 KiB of it."""
+
+
+class StoredDocument(TypedDict):
+    """A finished document as the bridge lists it; `updated_at` is ISO 8601, `chunks` how many passages it
+    has, `extractors` the names of those that have read it as it is now."""
+
+    id: str
+    title: str
+    source: str
+    language: str
+    chunks: int
+    metadata: JsonObject
+    updated_at: str
+    content_hash: str
+    extractors: list[str]
+
+
+class StoredPassage(TypedDict):
+    """One passage of a document; `position` counts from 0."""
+
+    id: str
+    position: int
+    heading: str
+    text: str
+
+
+class WholeDocument(StoredDocument):
+    """A document with its passages in order."""
+
+    passages: list[StoredPassage]
 
 
 class Bridge:
@@ -31,18 +73,18 @@ class Bridge:
         body = await self.http.json("POST", "/api/v1/documents", json=request.model_dump(), timeout=300.0)
         return IngestReport.model_validate(body)
 
-    async def documents(self, *, collection: str) -> list[dict[str, Any]]:
-        """All that the collection holds: `{id, title, source, language, chunks, updated_at}` each."""
-        found: list[dict[str, Any]] = []
-        while True:
-            page = {"collection": collection, "limit": PAGE, "offset": len(found)}
-            body = await self.http.json("GET", "/api/v1/documents", params=page)
-            found += body["documents"]
-            if len(body["documents"]) < PAGE:
-                return found
+    async def documents(
+        self, *, collection: str, ids: Sequence[str] = (), prefixes: Sequence[str] = ()
+    ) -> list[StoredDocument]:
+        """What the collection holds: all, or the documents of `ids`, or those whose id or `metadata.origin`
+        begins with one of `prefixes`; in order of id, within each request that the filter needs."""
+        if not ids and not prefixes:
+            return await self._pages(collection, {})
+        asked = [{"id": part} for part in _parts(ids)] + [{"prefix": part} for part in _parts(prefixes)]
+        return [row for only in asked for row in await self._pages(collection, only)]
 
-    async def document(self, document_id: str, *, collection: str) -> dict[str, Any]:
-        """One document with `content_hash`, `extractors` and `passages`: `{id, position, heading, text}`."""
+    async def document(self, document_id: str, *, collection: str) -> WholeDocument:
+        """One document with its passages. Raises DocumentNotFound."""
         path = f"/api/v1/documents/{quote(document_id)}"
         return await self.http.json("GET", path, params={"collection": collection})
 
@@ -116,6 +158,28 @@ class Bridge:
 
     async def health(self) -> dict[str, Any]:
         return await self.http.json("GET", "/health/detailed")
+
+    async def _pages(self, collection: str, only: dict[str, list[str]]) -> list[StoredDocument]:
+        found: list[StoredDocument] = []
+        while True:
+            page = {"collection": collection, "limit": PAGE, "offset": len(found), **only}
+            body = await self.http.json("GET", "/api/v1/documents", params=page)
+            found += body["documents"]
+            if len(body["documents"]) < PAGE:
+                return found
+
+
+def _parts(names: Sequence[str]) -> list[list[str]]:
+    """As few lists as requests need: at most `FILTERED` names and about `FILTER_BYTES` in each. Pure."""
+    parts: list[list[str]] = []
+    size = FILTER_BYTES
+    for name in names:
+        size += len(quote(name, safe="")) + 8
+        if size > FILTER_BYTES or len(parts[-1]) == FILTERED:
+            parts.append([])
+            size = len(quote(name, safe="")) + 8
+        parts[-1].append(name)
+    return parts
 
 
 @asynccontextmanager

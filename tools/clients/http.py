@@ -1,14 +1,18 @@
 """The HTTP floor under every client: one connection pool, one deadline, foreign errors translated once."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import httpx
 from httpx_sse import EventSource
 
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent, from_envelope
+
+REST_S = 1.0
+"""How long a stream may stay open after its `[DONE]` before its connection is given up."""
 
 
 class Http:
@@ -58,6 +62,7 @@ class Http:
         ):
             async for sse in events:
                 if sse.data == "[DONE]":
+                    await _read_rest(events)
                     return
                 if sse.data:
                     yield sse.event or None, self._event(sse.data)
@@ -101,6 +106,14 @@ def error_of(response: httpx.Response, source: str) -> Capibara6Error:
     return from_envelope(
         response.status_code, body, source=source, retry_after=int(wait) if wait.isdigit() else None
     )
+
+
+async def _read_rest(events: AsyncIterator[object]) -> None:
+    """To the end of a response that has said all: only then can its connection be used again."""
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(REST_S):
+            async for _ in events:
+                pass
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from tools.schema import Route
 from tools.settings import Settings
 
 Message = dict[str, Any]
+NOT_GENERATING = frozenset({"extractive", "auto", "consensus"})
+"""Models that answer with others' words: from the documents, or from another model."""
 
 
 class Pool:
@@ -46,6 +48,21 @@ class Pool:
     async def models(self) -> list[dict[str, Any]]:
         """The catalogue: `{id, domain, description, status, available, reason?}` each."""
         return (await self.http.json("GET", "/v1/models"))["data"]
+
+    async def generators(self) -> list[str]:
+        """Ids of the models that are available and write text of their own."""
+        return [
+            model["id"]
+            for model in await self.models()
+            if model.get("available") and model["id"] not in NOT_GENERATING
+        ]
+
+    async def complete(self, prompt: str, *, model: str, **options: Any) -> str:
+        """The whole answer to one prompt; `options` are OpenAI's (`max_tokens`, …)."""
+        text: list[str] = []
+        async for chunk in self.chat([{"role": "user", "content": prompt}], model=model, **options):
+            text += [choice.get("delta", {}).get("content") or "" for choice in chunk.get("choices", [])]
+        return "".join(text)
 
     async def load(self, model: str) -> dict[str, Any]:
         return await self.http.json("POST", f"/v1/models/{model}/load", timeout=None)

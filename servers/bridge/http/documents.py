@@ -4,7 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from servers.bridge.http.dependencies import AuditDep, ReadTenant, ServicesDep, WriteTenant
+from servers.bridge.http.dependencies import (
+    AuditDep,
+    ReadTenant,
+    ServicesDep,
+    WriteTenant,
+)
 from servers.bridge.http.requests import EmbeddingRequest
 from servers.bridge.http.responses import (
     DeletedDocument,
@@ -19,9 +24,11 @@ from servers.bridge.http.responses import (
     PassageView,
     TextVectors,
 )
+from servers.bridge.manifest.document_filter import DocumentFilter
 from tools.schema import (
     CollectionName,
     Extraction,
+    Identifier,
     IngestReport,
     IngestRequest,
     SearchRequest,
@@ -32,6 +39,7 @@ router = APIRouter(prefix="/api/v1")
 
 
 InCollection = Annotated[CollectionName, Query()]
+Chosen = Annotated[list[Identifier] | None, Query(min_length=1, max_length=100)]
 
 
 @router.post("/rag/hybrid-search", tags=["search"])
@@ -76,10 +84,14 @@ async def documents(
     collection: InCollection = "capibara6",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    id: Chosen = None,
+    prefix: Chosen = None,
 ) -> DocumentList:
-    """One page of a collection's finished documents, in order of id."""
+    """One page of finished documents in order of id: all, or those of these ids, or those whose id (or
+    `metadata.origin`) begins so."""
     location = services.repository.location(tenant, collection)
-    rows, total = await services.repository.documents(location, limit=limit, offset=offset)
+    only = DocumentFilter(id or (), prefix or ())
+    rows, total = await services.repository.documents(location, limit=limit, offset=offset, only=only)
     ran = await services.ingest.extractions.ran(location, rows)
     views = [DocumentView(**row.model_dump(), metadata=row.meta, extractors=ran[row.id]) for row in rows]
     return DocumentList(documents=views, total=total)

@@ -16,6 +16,7 @@ from sqlmodel import col
 
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.bulk import put_chunks, put_documents
+from servers.bridge.manifest.document_filter import DocumentFilter
 from servers.bridge.manifest.tables import (
     DELETING,
     DONE,
@@ -32,6 +33,7 @@ from tools.schema import JsonObject
 
 ANALYZE_CHUNKS, ANALYZE_S = 500, 30.0
 """Chunks before the first ANALYZE, and seconds that it may take."""
+EVERY = DocumentFilter()
 log = get_logger("library")
 
 
@@ -213,10 +215,10 @@ class Repository:
             return await _bump(session, location, set())
 
     async def documents(
-        self, location: Location, *, limit: int = 1_000, offset: int = 0
+        self, location: Location, *, limit: int = 1_000, offset: int = 0, only: DocumentFilter = EVERY
     ) -> tuple[list[DocumentRow], int]:
         """Finished documents in order of id, and how many there are."""
-        where = (*_scope(DocumentRow, location), col(DocumentRow.state) == DONE)
+        where = (*_scope(DocumentRow, location), col(DocumentRow.state) == DONE, *only.conditions())
         async with self.postgres.session() as session:
             total = await session.scalar(select(func.count()).select_from(DocumentRow).where(*where))
             query = select(DocumentRow).where(*where).order_by(col(DocumentRow.id))

@@ -171,3 +171,22 @@ def test_a_document_can_be_read_back_with_its_passages(shelf: Shelf) -> None:
     found = shelf.client.get(path, params={"collection": shelf.name}).json()
     assert [passage["heading"] for passage in found["passages"]] == ["A", "B"]
     assert found["title"] == "Guía"
+
+
+def test_a_listing_can_be_narrowed_to_ids_or_to_the_sources_of_documents(shelf: Shelf) -> None:
+    shelf.put(
+        **{
+            "docs/a.md": POOL,
+            "docs_b.md": GRAPH,
+            "own": {"text": "A record of a file.", "metadata": {"origin": "docs/all.jsonl"}},
+        }
+    )
+
+    def listed(**only: list[str]) -> tuple[list[str], int]:
+        answer = shelf.client.get("/api/v1/documents", params={"collection": shelf.name, **only}).json()
+        return [row["id"] for row in answer["documents"]], answer["total"]
+
+    assert listed(id=["own", "docs/a.md", "docs/"]) == (["docs/a.md", "own"], 2)
+    assert listed(prefix=["docs/"]) == (["docs/a.md", "own"], 2)
+    assert listed(prefix=["docs_", "other/", "%"]) == (["docs_b.md"], 1)
+    assert listed(prefix=["docs/"], id=["own"]) == (["own"], 1)

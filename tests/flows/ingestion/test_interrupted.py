@@ -8,13 +8,20 @@ import pytest
 
 from flows.ingest import ingest
 from flows.reconcile import reconcile
-from tests.flows.cable import Cable
-from tests.flows.real import wait_for
+from tests.flows.real_bridge import wait_for
+from tests.flows.tcp_proxy import TcpProxy
 from tools.settings import Settings
 
 
 async def interrupted(
-    here: Settings, stores_of_flows: Settings, run, cable: Cable, folder: Path, *, pages: int, down_s: float
+    real_services: Settings,
+    stores_of_flows: Settings,
+    run,
+    proxy: TcpProxy,
+    folder: Path,
+    *,
+    pages: int,
+    down_s: float,
 ) -> None:
     """PostgreSQL goes away in the middle of an ingestion; afterwards every store has each page once."""
     folder.mkdir()
@@ -35,12 +42,12 @@ async def interrupted(
             return rows[0], rows[1]
 
         await wait_for(lambda: count("documents")[0] >= 2 or flow.done())
-        cable.cut()
+        proxy.cut()
         try:
-            await wait_for(lambda: cable.refused > 0 or flow.done())
+            await wait_for(lambda: proxy.refused > 0 or flow.done())
             await asyncio.sleep(down_s)
         finally:
-            cable.mend()
+            proxy.mend()
         state = await flow
         assert state.is_completed(), state.message
         report = await state.aresult()
@@ -51,20 +58,24 @@ async def interrupted(
 
 
 async def test_postgresql_that_goes_away_mid_ingest_loses_and_doubles_nothing(
-    here: Settings, stores_of_flows: Settings, run, cable: Cable, tmp_path: Path
+    real_services: Settings, stores_of_flows: Settings, run, proxy: TcpProxy, tmp_path: Path
 ) -> None:
-    await interrupted(here, stores_of_flows, run, cable, tmp_path / "outage", pages=60, down_s=0.5)
+    await interrupted(real_services, stores_of_flows, run, proxy, tmp_path / "outage", pages=60, down_s=0.5)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 async def test_postgresql_that_is_away_for_thirty_seconds_is_waited_for(
-    here: Settings, stores_of_flows: Settings, run, cable: Cable, tmp_path: Path
+    real_services: Settings, stores_of_flows: Settings, run, proxy: TcpProxy, tmp_path: Path
 ) -> None:
-    await interrupted(here, stores_of_flows, run, cable, tmp_path / "long_outage", pages=200, down_s=30.0)
+    await interrupted(
+        real_services, stores_of_flows, run, proxy, tmp_path / "long_outage", pages=200, down_s=30.0
+    )
 
 
-async def test_one_document_from_many_runs_at_once_exists_once(here: Settings, run, tmp_path: Path) -> None:
+async def test_one_document_from_many_runs_at_once_exists_once(
+    real_services: Settings, run, tmp_path: Path
+) -> None:
     folder = tmp_path / "same"
     folder.mkdir()
     (folder / "page.md").write_text(
@@ -73,7 +84,7 @@ async def test_one_document_from_many_runs_at_once_exists_once(here: Settings, r
     request = {"sources": [str(folder)], "collection": "of_many_flows"}
     states = await asyncio.gather(*(run(ingest, **request) for _ in range(4)))
     assert all(state.is_completed() for state in states)
-    with psycopg.connect(here.postgres_dsn) as connection:
+    with psycopg.connect(real_services.postgres_dsn) as connection:
         found = connection.execute(
             "SELECT count(*), count(DISTINCT id) FROM chunks WHERE collection = 'of_many_flows'"
         ).fetchone()

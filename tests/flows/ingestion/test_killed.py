@@ -16,8 +16,8 @@ import pytest
 
 from flows.orchestration.launch import prefect_environment
 from tests.flows.conftest import running
-from tests.flows.deadly import STEPS
-from tests.flows.peer import Peer
+from tests.flows.fake_bridge import FakeBridge
+from tests.flows.killed_ingest import STEPS
 from tools.settings import Settings
 
 PAGES = 6
@@ -35,12 +35,12 @@ def write(folder: Path, seed: int) -> None:
     (folder / "always.md").write_text("# Always\n\nHere.\n")
 
 
-class Deadly:
+class KilledIngest:
     """The process that runs ingestions in forks of itself, some of which are killed on the way."""
 
     def __init__(self, settings: Settings) -> None:
         environment = {**os.environ, **prefect_environment(settings)}
-        command = [sys.executable, "-m", "tests.flows.deadly"]
+        command = [sys.executable, "-m", "tests.flows.killed_ingest"]
         self.process = subprocess.Popen(
             command, env=environment, text=True, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
         )
@@ -59,50 +59,56 @@ class Deadly:
 @pytest.fixture(scope="module")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A server of its own: the runs that die here stay RUNNING on it, with the places they held."""
-    with running(tmp_path_factory.mktemp("killed"), working=False) as machinery:
-        yield machinery.settings
+    with running(tmp_path_factory.mktemp("killed"), working=False) as processes:
+        yield processes.settings
 
 
 @pytest.fixture(scope="module")
-def deadly(prefect: Settings) -> Iterator[Deadly]:
-    deadly = Deadly(prefect)
-    yield deadly
-    deadly.close()
+def killed(prefect: Settings) -> Iterator[KilledIngest]:
+    killed = KilledIngest(prefect)
+    yield killed
+    killed.close()
 
 
-def state(peer: Peer, collection: str) -> str:
+def state(bridge: FakeBridge, collection: str) -> str:
     """A hash of everything that the store holds of a collection, but for when it was written."""
-    rows = peer.collections.get(collection, {})
+    rows = bridge.collections.get(collection, {})
     plain = {key: {k: v for k, v in row.items() if k != "updated_at"} for key, row in rows.items()}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
-def dies_and_converges(deadly: Deadly, peer: Peer, folder: Path, seed: int, *cases: tuple[str, str]) -> None:
+def dies_and_converges(
+    killed: KilledIngest, bridge: FakeBridge, folder: Path, seed: int, *cases: tuple[str, str]
+) -> None:
     folder.mkdir(exist_ok=True)
     names = [f"killed{seed}_{number}" for number in range(len(cases))]
     write(folder, seed)
     for name in [*names, f"calm{seed}"]:  # what was there before, and is partly gone now
         for number in range(PAGES):
-            peer.put(name, {"id": f"{folder.name}/{number}.md", "text": "old"})
-    assert deadly.ingest(folder, f"calm{seed}") == 0
-    wanted = state(peer, f"calm{seed}")
+            bridge.put(name, {"id": f"{folder.name}/{number}.md", "text": "old"})
+    assert killed.ingest(folder, f"calm{seed}") == 0
+    wanted = state(bridge, f"calm{seed}")
     for name, (step, when) in zip(names, cases, strict=True):
         times = random.Random(f"{seed}{step}{when}").choice((1, 2) if step in ("load", "send") else (1,))
-        code = deadly.ingest(folder, name, step, when, times)
+        code = killed.ingest(folder, name, step, when, times)
         assert code in (-signal.SIGKILL, 0), f"seed {seed} {step} {when}"  # 0: it had no such step
-        assert deadly.ingest(folder, name) == 0, f"seed {seed} {step} {when}"
-        assert state(peer, name) == wanted, f"seed {seed} {step} {when}"
+        assert killed.ingest(folder, name) == 0, f"seed {seed} {step} {when}"
+        assert state(bridge, name) == wanted, f"seed {seed} {step} {when}"
 
 
-def test_a_run_that_is_killed_is_finished_by_the_next(deadly: Deadly, peer: Peer, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_is_finished_by_the_next(
+    killed: KilledIngest, bridge: FakeBridge, tmp_path: Path
+) -> None:
     """Seed 0 has pages to write and pages to delete; a killed run has sent one batch, or removed one page."""
-    dies_and_converges(deadly, peer, tmp_path / "pages", 0, ("send", "after"), ("remove", "after"))
-    assert peer.collections["calm0"]
+    dies_and_converges(killed, bridge, tmp_path / "pages", 0, ("send", "after"), ("remove", "after"))
+    assert bridge.collections["calm0"]
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_every_step_boundary_converges(deadly: Deadly, peer: Peer, tmp_path: Path, seed: int) -> None:
+def test_every_step_boundary_converges(
+    killed: KilledIngest, bridge: FakeBridge, tmp_path: Path, seed: int
+) -> None:
     cases = [(step, when) for step in STEPS for when in ("before", "after")]
-    dies_and_converges(deadly, peer, tmp_path / "pages", seed, *cases)
+    dies_and_converges(killed, bridge, tmp_path / "pages", seed, *cases)

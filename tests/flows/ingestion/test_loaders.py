@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Response
 
-from flows.ingestion.reading import load
-from flows.ingestion.remote import objects, suffix_of
+from flows.ingestion.download import list_objects, suffix_of
+from flows.ingestion.loader import load
 from flows.ingestion.sources import find
 from flows.ingestion.text import Unreadable
 from tests.conftest import free_ports, settings_in
@@ -214,19 +214,19 @@ def stored(tmp_path: Path, endpoint: str) -> Settings:
 
 def test_a_prefix_of_a_bucket_is_a_folder(bucket: str, tmp_path: Path) -> None:
     settings = stored(tmp_path, bucket)
-    listing = find(["s3://library/docs"], objects=partial(objects, s3=settings.s3))
+    listing = find(["s3://library/docs"], list_objects=partial(list_objects, s3=settings.s3))
     assert listing.roots == ["library/docs/"]
     found = load(listing.files, settings)
     assert {document.id: document.title for document in found.documents} == {
         "library/docs/uno.md": "Uno",
         "library/docs/two.txt": "two",
     }
-    missing = find(["s3://nothing/here"], objects=partial(objects, s3=settings.s3))
+    missing = find(["s3://nothing/here"], list_objects=partial(list_objects, s3=settings.s3))
     assert (missing.complete, missing.roots) == (False, [])
-    unset = find(["s3://library/docs"], objects=partial(objects, s3=settings_in(tmp_path).s3))
+    unset = find(["s3://library/docs"], list_objects=partial(list_objects, s3=settings_in(tmp_path).s3))
     assert "CAPIBARA6_S3__ENDPOINT" in unset.problems[0][1].say("es")
 
 
 def test_a_store_that_is_not_there_makes_the_listing_incomplete(tmp_path: Path) -> None:
     settings = stored(tmp_path, f"http://127.0.0.1:{free_ports(1)[0]}")
-    assert not find(["s3://library/docs"], objects=partial(objects, s3=settings.s3)).complete
+    assert not find(["s3://library/docs"], list_objects=partial(list_objects, s3=settings.s3)).complete

@@ -13,14 +13,14 @@ import pypdf
 import pytest
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject
 
-from flows.ingestion.reading import load
-from flows.ingestion.sources import MOST_BYTES, find
+from flows.ingestion.loader import load
+from flows.ingestion.sources import MAX_FILE_BYTES, find
 from tests.conftest import settings_in
 
 GROWTH = 256 * 2**20
 MEASURE = """
 import json, resource, sys
-from flows.ingestion.reading import load
+from flows.ingestion.loader import load
 from flows.ingestion.sources import find
 from tools.settings import Settings
 
@@ -145,7 +145,7 @@ def test_a_healthy_file_beside_poison_is_read(tmp_path: Path) -> None:
     found = load(find([str(tmp_path)]).files, settings_in(tmp_path))
     assert [document.title for document in found.documents] == ["Good"]
     assert [name for name, _ in found.failed] == [f"{tmp_path.name}/huge.pdf"]
-    assert str(MOST_BYTES) in found.failed[0][1]
+    assert str(MAX_FILE_BYTES) in found.failed[0][1]
 
 
 def test_the_limits_are_of_the_child_alone() -> None:

@@ -1,4 +1,4 @@
-"""Heavy maps: the same work on threads and on a Dask cluster; what is not installed says how to get it."""
+"""Task runners: the same work on threads and on a Dask cluster; what is not installed says how to get it."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from flows.ingest import ingest
-from flows.ingestion.runners import open_map
+from flows.ingestion.runners import open_executor
 from flows.orchestration.launch import prefect_environment
 from tests.conftest import settings_in
-from tests.flows.peer import Peer
+from tests.flows.fake_bridge import FakeBridge
 from tools.errors import NotSupported
 from tools.settings import Settings
 
@@ -37,7 +37,7 @@ def script(tmp_path: Path) -> Path:
 
 @pytest.mark.soak
 def test_a_dask_cluster_reads_and_the_flow_writes(
-    prefect: Settings, peer: Peer, folder: Path, script: Path
+    prefect: Settings, bridge: FakeBridge, folder: Path, script: Path
 ) -> None:
     settings = prefect.model_copy(update={"task_runner": "dask"})
     environment = {**os.environ, **prefect_environment(settings), "PYTHONPATH": str(Path.cwd())}
@@ -50,10 +50,12 @@ def test_a_dask_cluster_reads_and_the_flow_writes(
     )
     assert done.returncode == 0, done.stderr[-3_000:]
     assert json.loads(done.stdout.splitlines()[-1]) == ["notes/es/uno.md", "notes/two.txt"]
-    assert len(peer.collections["of_dask"]) == 2
+    assert len(bridge.collections["of_dask"]) == 2
 
 
-async def test_a_dask_cluster_that_is_named_is_used(run, peer: Peer, folder: Path, monkeypatch) -> None:
+async def test_a_dask_cluster_that_is_named_is_used(
+    run, bridge: FakeBridge, folder: Path, monkeypatch
+) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
@@ -62,13 +64,13 @@ async def test_a_dask_cluster_that_is_named_is_used(run, peer: Peer, folder: Pat
         monkeypatch.setenv("CAPIBARA6_FLOWS", json.dumps({"cluster": cluster.scheduler_address}))
         state = await run(ingest, sources=[str(folder)], collection="of_a_named_cluster")
     assert state.is_completed(), state.message
-    assert len(peer.collections["of_a_named_cluster"]) == 2
+    assert len(bridge.collections["of_a_named_cluster"]) == 2
 
 
 @pytest.mark.skipif(find_spec("prefect_ray") is not None, reason="Ray is installed here")
 def test_a_runner_that_is_not_installed_says_how_to_get_it(tmp_path: Path) -> None:
     with (
         pytest.raises(NotSupported, match=r"pip install 'capibara6\[ray\]'"),
-        open_map(settings_in(tmp_path, task_runner="ray")),
+        open_executor(settings_in(tmp_path, task_runner="ray")),
     ):
         pass

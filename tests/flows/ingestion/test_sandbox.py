@@ -8,9 +8,9 @@ import pypdf
 import pytest
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from flows.ingestion.formats import ZIP, Malformed, html, reading, table
-from flows.ingestion.reading import read
-from flows.ingestion.sources import Found
+from flows.ingestion.formats import ZIP_ERRORS, Malformed, csv_table, html, parsing
+from flows.ingestion.loader import read
+from flows.ingestion.sources import SourceFile
 from flows.ingestion.text import Unreadable
 from tools.schema import Document
 
@@ -19,7 +19,7 @@ WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
 def _read(path: Path, data: bytes) -> Document:
     path.write_bytes(data)
-    [(_, document)] = read(Found(path.name, path, len(data)))
+    [(_, document)] = read(SourceFile(path.name, path, len(data)))
     if isinstance(document, Unreadable):
         raise document
     return document
@@ -63,7 +63,7 @@ def test_html_keeps_headings_and_what_is_shown() -> None:
 
 
 def test_a_table_says_the_column_of_each_value() -> None:
-    assert table(b"modelo;puerto\npool;8082\nbridge;\n") == (
+    assert csv_table(b"modelo;puerto\npool;8082\nbridge;\n") == (
         "",
         "modelo: pool; puerto: 8082\n\nmodelo: bridge",
     )
@@ -110,5 +110,5 @@ def test_a_member_whose_packing_is_broken_is_named_whatever_packed_it(tmp_path: 
             archive.writestr("a.txt", "hola mundo " * 50)
         data = bytearray(packed.getvalue())
         data[39:49] = bytes(10)  # behind the local header and the name
-        with pytest.raises(Malformed), reading(*ZIP), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with pytest.raises(Malformed), parsing(*ZIP_ERRORS), zipfile.ZipFile(io.BytesIO(data)) as archive:
             archive.read("a.txt")

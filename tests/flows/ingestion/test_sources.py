@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from flows.ingestion.reading import MAX_BYTES, read
-from flows.ingestion.sources import Found, find
+from flows.ingestion.loader import MAX_TEXT_BYTES, read
+from flows.ingestion.sources import SourceFile, find
 from flows.ingestion.text import Unreadable
 from tools.schema import Document
 
 pytestmark = pytest.mark.pure
 
 
-def _found(path: Path) -> Found:
-    return Found(path.name, path, path.stat().st_size)
+def _found(path: Path) -> SourceFile:
+    return SourceFile(path.name, path, path.stat().st_size)
 
 
 def _read(path: Path) -> Document:
@@ -82,7 +82,7 @@ def test_a_source_that_does_not_exist_makes_the_listing_incomplete(tmp_path: Pat
         (b"---\ntitle: x\n---\n\n", "empty"),
         (b"\x00\x01\x02binary", "binary"),
         ("año".encode("latin-1"), "encoding"),
-        (b"a" * (MAX_BYTES + 1), "too_large"),
+        (b"a" * (MAX_TEXT_BYTES + 1), "too_large"),
     ],
     ids=["empty", "blank", "only front matter", "binary", "latin-1", "large"],
 )

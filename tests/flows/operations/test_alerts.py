@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from flows.alert_test import alert_test
 from flows.health import health
-from flows.operations.alerts import send_alert, settled, turned
-from tests.flows.operators import mailbox, receiver
+from flows.operations.alerts import debounced_state, send_alert, transitions
+from tests.flows.alert_receivers import mailbox, receiver
 from tests.ports import free_ports
 from tests.serving import serving
 from tools.sections import Alerts
@@ -31,19 +31,20 @@ def _seen(text: str, gap: float = 60.0) -> list[tuple[float, str]]:
     [("", "up"), ("ud", "up"), ("dd", "down"), ("dud", "up"), ("ddu", "down"), ("dduu", "up"), ("gg", "up")],
 )
 def test_it_takes_two_in_a_row_to_turn(text: str, state: str) -> None:
-    assert settled(_seen(text), threshold=2, within_s=HOUR) == state
+    assert debounced_state(_seen(text), threshold=2, within_s=HOUR) == state
 
 
 def test_failures_far_apart_do_not_add_up() -> None:
-    assert settled(_seen("dd", gap=2 * HOUR), threshold=2, within_s=HOUR) == "up"
-    assert settled(_seen("ddd", gap=0.7 * HOUR), threshold=2, within_s=HOUR) == "down"
+    assert debounced_state(_seen("dd", gap=2 * HOUR), threshold=2, within_s=HOUR) == "up"
+    assert debounced_state(_seen("ddd", gap=0.7 * HOUR), threshold=2, within_s=HOUR) == "down"
 
 
 @given(st.text(alphabet="ud", max_size=40), st.integers(1, 4))
 def test_alerts_alternate_and_never_repeat(text: str, threshold: int) -> None:
     history = [(when, {"pool": status}) for when, status in _seen(text)]
     news = [
-        turned(history[: n + 1], threshold=threshold, within_s=HOUR).get("pool") for n in range(len(history))
+        transitions(history[: n + 1], threshold=threshold, within_s=HOUR).get("pool")
+        for n in range(len(history))
     ]
     told = [state for state in news if state]
     assert told[:1] in ([], ["down"])
@@ -87,7 +88,7 @@ async def test_the_test_alert_proves_the_path_or_fails(run, monkeypatch: pytest.
 
 
 async def test_a_service_that_goes_down_and_comes_back_is_told_once_each(
-    impatient: None, run, prefect: Settings, monkeypatch: pytest.MonkeyPatch
+    no_retry_delay: None, run, prefect: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ui = FastAPI()
     ui.get("/health")(lambda: {"status": "ok"})
@@ -111,7 +112,7 @@ async def test_a_service_that_goes_down_and_comes_back_is_told_once_each(
 
 
 async def test_an_alert_that_no_channel_took_is_sent_again_until_one_does(
-    impatient: None, run, monkeypatch: pytest.MonkeyPatch
+    no_retry_delay: None, run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [port] = free_ports(1)
     hook = {"webhook": f"http://127.0.0.1:{port}/hook", "threshold": 1}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.operations import archive
-from flows.operations.archive import Manifest
+from flows.operations.archive import BackupManifest
 from tools.errors import BadRequest, NotFound
 from tools.settings import Settings
 
@@ -15,7 +15,7 @@ from tools.settings import Settings
 def _make(settings: Settings, name: str, made: str = "2026-11-22") -> Path:
     with archive.create(settings, name) as path:
         (path / "postgres.dump").write_text("data")
-        archive.write(path, Manifest(made=made, version="1", counts={}))
+        archive.write(path, BackupManifest(made=made, version="1", counts={}))
     return archive.folder(settings) / name
 
 
@@ -40,16 +40,16 @@ def test_a_damaged_or_unknown_backup_is_refused(settings: Settings) -> None:
 def test_the_newest_backups_stay_whatever_they_are_called(settings: Settings) -> None:
     for month, name in enumerate(("before-the-move", "2026-02", "1-by-hand"), start=1):
         _make(settings, name, f"2026-0{month}-01")
-    assert archive.retire(settings, 2) == ["before-the-move"]
-    assert archive.names(settings) == ["2026-02", "1-by-hand"]
+    assert archive.delete_old(settings, 2) == ["before-the-move"]
+    assert archive.list_backups(settings) == ["2026-02", "1-by-hand"]
 
 
 def test_a_backup_that_can_not_be_read_stops_nobody_and_is_not_taken_for_one(settings: Settings) -> None:
     for month, name in enumerate("abc", start=1):
         _make(settings, name, f"2026-0{month}-01")
     (archive.folder(settings) / "a" / "manifest.json").write_text('{"made": ')
-    assert archive.retire(settings, 1) == ["b"]
-    assert archive.names(settings) == ["c"]
+    assert archive.delete_old(settings, 1) == ["b"]
+    assert archive.list_backups(settings) == ["c"]
     with pytest.raises(BadRequest, match=r"manifest\.json is damaged"):
         archive.read(settings, "a")
     assert (archive.folder(settings) / "a" / "postgres.dump").is_file()
@@ -73,4 +73,4 @@ def test_sqlite_files_are_copied_whole_while_they_are_written(settings: Settings
 
 def test_settings_in_a_backup_hold_no_secret(settings: Settings) -> None:
     secret = settings.model_validate({**settings.model_dump(), "api_key": "hunter2"})
-    assert "hunter2" not in str(archive.plain(secret))
+    assert "hunter2" not in str(archive.settings_without_secrets(secret))

@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.orchestration.crash_recovery import HEARTBEAT, is_silent, sweep
+from flows.orchestration.crash_recovery import HEARTBEAT, is_silent, recover
 from flows.orchestration.launch import POOL
-from tests.flows.conftest import Machinery
+from tests.flows.conftest import PrefectProcesses
+from tests.flows.fake_bridge import FakeBridge
 from tests.flows.orchestration.test_outage import crashed_run, plans_kept, until
-from tests.flows.peer import Peer
 from tools.clients.prefect import Prefect, open_prefect
 from tools.settings import Settings
 
@@ -57,41 +57,41 @@ async def begun(prefect: Prefect, *states: str) -> str:
 
 @pytest.mark.timeout(600)
 async def test_a_run_whose_worker_is_killed_runs_once_more_and_no_plan_is_lost(
-    eventless: Settings, machinery: Machinery, peer: Peer, folder: Path
+    eventless: Settings, processes: PrefectProcesses, bridge: FakeBridge, folder: Path
 ) -> None:
     """Worker, run and server die together; several sweeps at once send the run back a single time."""
     async with open_prefect(eventless) as prefect, plans_kept(prefect):
-        run = await crashed_run(machinery, peer, prefect, folder, "of_a_sweep")
-        machinery.kill_worker()
-        machinery.kill_server()
-        peer.release()
-        machinery.start_server()
+        run = await crashed_run(processes, bridge, prefect, folder, "of_a_sweep")
+        processes.kill_worker()
+        processes.kill_server()
+        bridge.release()
+        processes.start_server()
         swept = await asyncio.gather(
-            *(sweep(prefect, silence_s=MOMENT_S, starting_s=0.0, grace_s=0.0) for _ in range(3))
+            *(recover(prefect, timeout_s=MOMENT_S, start_timeout_s=0.0, grace_s=0.0) for _ in range(3))
         )
         assert [run_id for item in swept for run_id in item.crashed].count(run.id) == 1
         assert [run_id for item in swept for run_id in item.retried].count(run.id) == 1
         assert (await history(prefect, run.id))[-3:] == ["Running", "Crashed", "AwaitingRetry"]
-        machinery.start_worker()
+        processes.start_worker()
         ended = await prefect.wait(run.id, timeout=240)
         assert ended.state == "COMPLETED", ended.message
-        again = await sweep(prefect, grace_s=0.0)
+        again = await recover(prefect, grace_s=0.0)
         assert run.id not in again.crashed + again.retried
         assert (await history(prefect, run.id)).count("AwaitingRetry") == 1
-    assert len(peer.collections["of_a_sweep"]) == 2
+    assert len(bridge.collections["of_a_sweep"]) == 2
 
 
 async def test_a_run_that_crashes_twice_is_left_alone(eventless: Settings) -> None:
     async with open_prefect(eventless) as prefect:
         run_id = await begun(prefect, "RUNNING", "CRASHED", "RUNNING", "CRASHED")
         assert (await history(prefect, run_id)).count("Crashed") == 2
-        assert run_id not in (await sweep(prefect, grace_s=0.0)).retried
+        assert run_id not in (await recover(prefect, grace_s=0.0)).retried
 
 
 async def test_a_run_that_just_crashed_is_left_to_the_automation(eventless: Settings) -> None:
     async with open_prefect(eventless) as prefect:
         run_id = await begun(prefect, "RUNNING", "CRASHED")
-        assert run_id not in (await sweep(prefect, grace_s=3_600.0)).retried
+        assert run_id not in (await recover(prefect, grace_s=3_600.0)).retried
         await prefect.call("DELETE", f"/flow_runs/{run_id}")
 
 
@@ -101,7 +101,7 @@ async def test_a_heartbeat_is_heard_and_a_strangers_silence_means_nothing(eventl
     async with open_prefect(eventless) as prefect:
 
         async def silent(**changed: Any) -> bool:
-            return await is_silent(prefect, {**run, **changed}, silence_s=600.0, starting_s=600.0)
+            return await is_silent(prefect, {**run, **changed}, timeout_s=600.0, start_timeout_s=600.0)
 
         async def heard() -> bool:
             beat = {

@@ -12,10 +12,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from flows.orchestration.cli import app
-from flows.orchestration.deploy import deploy, read_manifest, warm_once
+from flows.orchestration.deploy import deploy, read_deployments, warm_once
 from flows.orchestration.launch import prefect_environment
 from tests.conftest import settings_in
-from tests.flows.peer import Peer
+from tests.flows.fake_bridge import FakeBridge
 from tools.clients.prefect import open_prefect
 from tools.errors import BadRequest, NotFound, Unavailable, UpstreamSilent
 from tools.settings import Settings
@@ -31,7 +31,7 @@ def flows(settings: Settings, *words: str) -> Result:
 async def test_deploying_again_changes_nothing(deployed: Settings) -> None:
     async with open_prefect(deployed) as prefect:
         before = {item["name"]: item["updated"] for item in await prefect.deployments()}
-        assert sorted(before) == sorted(entry["name"] for entry in read_manifest())
+        assert sorted(before) == sorted(entry["name"] for entry in read_deployments())
         assert await deploy(deployed) == []
         assert before == {item["name"]: item["updated"] for item in await prefect.deployments()}
 
@@ -60,7 +60,7 @@ async def test_a_schedule_that_somebody_paused_stays_paused(deployed: Settings) 
 
 
 async def test_a_deployment_runs_once_a_key_through_the_worker(
-    deployed: Settings, peer: Peer, folder: Path
+    deployed: Settings, bridge: FakeBridge, folder: Path
 ) -> None:
     parameters = {"sources": [str(folder)], "collection": "of_the_worker"}
     lines: list[str] = []
@@ -73,7 +73,7 @@ async def test_a_deployment_runs_once_a_key_through_the_worker(
         kinds = {item["key"]: item["type"] for item in await prefect.artifacts(run.id)}
     assert run.state == "COMPLETED"
     assert run.message in lines
-    assert sorted(peer.collections["of_the_worker"]) == ["notes/es/uno.md", "notes/two.txt"]
+    assert sorted(bridge.collections["of_the_worker"]) == ["notes/es/uno.md", "notes/two.txt"]
     assert kinds == {
         "ingest-of-the-worker": "table",
         "ingest-of-the-worker-summary": "markdown",
@@ -82,7 +82,7 @@ async def test_a_deployment_runs_once_a_key_through_the_worker(
 
 
 def test_operators_run_and_read_flows_from_the_command_line(
-    deployed: Settings, peer: Peer, folder: Path
+    deployed: Settings, bridge: FakeBridge, folder: Path
 ) -> None:
     parameters = json.dumps({"sources": [str(folder)]})
     done = flows(deployed, "run", "ingest/ingest", "--wait", "--parameters", parameters)
@@ -93,7 +93,9 @@ def test_operators_run_and_read_flows_from_the_command_line(
     assert "2 añadidos" in flows(deployed, "logs", "ingest").stdout
 
 
-def test_a_run_that_fails_ends_the_command_with_1(deployed: Settings, tmp_path: Path, peer: Peer) -> None:
+def test_a_run_that_fails_ends_the_command_with_1(
+    deployed: Settings, tmp_path: Path, bridge: FakeBridge
+) -> None:
     parameters = json.dumps({"sources": [str(tmp_path / "nothing")]})
     done = flows(deployed, "run", "ingest", "--wait", "--parameters", parameters)
     assert done.exit_code == 1

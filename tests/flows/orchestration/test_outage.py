@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Machinery
-from tests.flows.peer import Peer
+from tests.flows.conftest import PrefectProcesses
+from tests.flows.fake_bridge import FakeBridge
 from tools.clients.prefect import Prefect, Run, open_prefect
 from tools.settings import Settings
 
@@ -48,15 +48,15 @@ async def plans_kept(prefect: Prefect) -> AsyncIterator[None]:
         await prefect.schedule("cleanup", active=False)
 
 
-async def outage(machinery: Machinery, folder: Path, seconds: float, collection: str) -> None:
+async def outage(processes: PrefectProcesses, folder: Path, seconds: float, collection: str) -> None:
     """The server is gone while runs should start; afterwards each has run, and every plan is still there."""
-    async with open_prefect(machinery.settings) as prefect, plans_kept(prefect):
+    async with open_prefect(processes.settings) as prefect, plans_kept(prefect):
         parameters = {"sources": [str(folder)], "collection": collection}
         due = time.monotonic() + 1.0
         runs = [await prefect.start("ingest", parameters, after_s=1.0) for _ in range(2)]
-        machinery.kill_server()
+        processes.kill_server()
         await asyncio.sleep(due + seconds - time.monotonic())
-        machinery.start_server()
+        processes.start_server()
         for run in runs:
             ended = await prefect.wait(run.id, timeout=240)
             assert ended.state == "COMPLETED", ended.message
@@ -65,55 +65,57 @@ async def outage(machinery: Machinery, folder: Path, seconds: float, collection:
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 async def test_a_server_that_is_away_when_runs_are_due_loses_none(
-    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+    deployed: Settings, processes: PrefectProcesses, bridge: FakeBridge, folder: Path
 ) -> None:
-    await outage(machinery, folder, 0.5, "of_an_outage")
-    assert len(peer.collections["of_an_outage"]) == 2
+    await outage(processes, folder, 0.5, "of_an_outage")
+    assert len(bridge.collections["of_an_outage"]) == 2
 
 
-async def crashed_run(machinery: Machinery, peer: Peer, prefect: Prefect, folder: Path, name: str) -> Run:
+async def crashed_run(
+    processes: PrefectProcesses, bridge: FakeBridge, prefect: Prefect, folder: Path, name: str
+) -> Run:
     """A run through the worker that is in the middle of a write."""
-    peer.block()
+    bridge.block()
     run = await prefect.start("ingest", {"sources": [str(folder)], "collection": name})
 
     async def writing() -> bool:
-        return name in peer.written
+        return name in bridge.written
 
     await until(writing)
     return run
 
 
 async def test_a_run_whose_process_is_killed_is_crashed_and_runs_once_more(
-    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+    deployed: Settings, processes: PrefectProcesses, bridge: FakeBridge, folder: Path
 ) -> None:
     async with open_prefect(deployed) as prefect:
-        run = await crashed_run(machinery, peer, prefect, folder, "of_a_crash")
-        for process in machinery.runs():
+        run = await crashed_run(processes, bridge, prefect, folder, "of_a_crash")
+        for process in processes.runs():
             process.kill()
-        peer.release()
+        bridge.release()
         ended = await prefect.wait(run.id, timeout=240)
         assert (ended.state, ended.attempts) == ("COMPLETED", 2), ended.message
-    assert len(peer.collections["of_a_crash"]) == 2
+    assert len(bridge.collections["of_a_crash"]) == 2
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 async def test_a_server_that_is_away_for_a_minute_loses_no_schedule(
-    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+    deployed: Settings, processes: PrefectProcesses, bridge: FakeBridge, folder: Path
 ) -> None:
-    await outage(machinery, folder, 60.0, "of_a_minute")
+    await outage(processes, folder, 60.0, "of_a_minute")
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 async def test_a_zombie_is_marked_as_crashed_after_three_heartbeats_and_runs_once_more(
-    deployed: Settings, machinery: Machinery, peer: Peer, folder: Path
+    deployed: Settings, processes: PrefectProcesses, bridge: FakeBridge, folder: Path
 ) -> None:
     """Worker and run are killed together: nobody is left to report it."""
     async with open_prefect(deployed) as prefect:
-        run = await crashed_run(machinery, peer, prefect, folder, "of_a_zombie")
-        machinery.kill_worker()
-        peer.release()
+        run = await crashed_run(processes, bridge, prefect, folder, "of_a_zombie")
+        processes.kill_worker()
+        bridge.release()
         killed = datetime.now(UTC)
 
         async def noticed() -> bool:
@@ -121,7 +123,7 @@ async def test_a_zombie_is_marked_as_crashed_after_three_heartbeats_and_runs_onc
 
         await until(noticed, 300)
         print(f"noticed after {(datetime.now(UTC) - killed).total_seconds():.0f} s")
-        machinery.start_worker()
+        processes.start_worker()
         ended = await prefect.wait(run.id, timeout=240)
         assert (ended.state, ended.attempts) == ("COMPLETED", 2), ended.message
-    assert len(peer.collections["of_a_zombie"]) == 2
+    assert len(bridge.collections["of_a_zombie"]) == 2

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.schedules import CronSchedule
 
-from flows.orchestration.deploy import MANIFEST, declare, load_flow, read_manifest
+from flows.orchestration.deploy import DEPLOYMENTS, build_request, load_flow, read_deployments
 
-ENTRIES = read_manifest()
+ENTRIES = read_deployments()
 IDS = [entry["name"] for entry in ENTRIES]
 
 
 def test_every_flow_file_is_one_deployment_of_its_name() -> None:
     written = {
-        file.stem for file in (MANIFEST.parent / "flows").glob("*.py") if "\n@flow" in file.read_text()
+        file.stem for file in (DEPLOYMENTS.parent / "flows").glob("*.py") if "\n@flow" in file.read_text()
     }
     assert sorted(IDS) == sorted(written)
 
@@ -55,10 +55,10 @@ def test_a_deployment_is_bounded_and_in_the_local_pool(entry: dict) -> None:
     assert entry["concurrency_limit"]["limit"] >= 1
     assert entry["concurrency_limit"]["collision_strategy"] in ("ENQUEUE", "CANCEL_NEW")
     assert entry["work_pool"] == {"name": "local"}
-    assert declare(entry)["parameter_openapi_schema"]["type"] == "object"
+    assert build_request(entry)["parameter_openapi_schema"]["type"] == "object"
 
 
 def test_the_pool_is_written_once() -> None:
-    text = Path(MANIFEST).read_text(encoding="utf-8")
+    text = Path(DEPLOYMENTS).read_text(encoding="utf-8")
     assert text.count("work_pool: *local") == len(ENTRIES)
     assert text.count("&local") == 1

@@ -68,9 +68,9 @@ async def client_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     ("path", "body", "kind"), [("save-lead", LEAD, "leads"), ("save-conversation", TALK, "conversations")]
 )
 async def test_it_is_kept_before_the_answer_and_worked_on_once(
-    resting: Settings, kept: dict[str, dict[str, Any]], path: str, body: dict[str, Any], kind: str
+    paused: Settings, kept: dict[str, dict[str, Any]], path: str, body: dict[str, Any], kind: str
 ) -> None:
-    async with client_of(resting) as client:
+    async with client_of(paused) as client:
         first = await client.post(f"/api/{path}", json=body)
         again = await client.post(f"/api/{path}", json=body)
     assert first.status_code == again.status_code == 202
@@ -92,9 +92,9 @@ async def test_it_is_kept_before_the_answer_and_worked_on_once(
     ],
 )
 async def test_what_is_not_right_is_refused_and_not_kept(
-    resting: Settings, kept: dict[str, dict[str, Any]], path: str, body: dict[str, Any]
+    paused: Settings, kept: dict[str, dict[str, Any]], path: str, body: dict[str, Any]
 ) -> None:
-    async with client_of(resting) as client:
+    async with client_of(paused) as client:
         response = await client.post(f"/api/{path}", json=body)
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "invalid_value"
@@ -115,8 +115,8 @@ async def test_without_prefect_it_is_kept_and_the_answer_is_a_503_in_shape(
 
 
 async def test_without_the_store_nothing_is_started(
-    resting: Settings, kept: dict[str, dict[str, Any]]
+    paused: Settings, kept: dict[str, dict[str, Any]]
 ) -> None:
-    async with client_of(resting) as client:
+    async with client_of(paused) as client:
         response = await client.post("/api/save-lead", json={**LEAD, "name": "away"})
     assert (response.status_code, response.json()["error"]["code"]) == (503, "store_unavailable")

@@ -38,9 +38,9 @@ def sign(body: bytes, *, secret: str = "s3cret", key: str = "", late_s: float = 
     return {**headers, "idempotency-key": key} if key else headers
 
 
-async def test_a_webhook_starts_one_run_a_key_and_it_can_be_followed(resting: Settings) -> None:
+async def test_a_webhook_starts_one_run_a_key_and_it_can_be_followed(paused: Settings) -> None:
     request = {"json": {"services": [], "question": ""}, "headers": {"idempotency-key": "k"}}
-    async with build(resting) as client:
+    async with build(paused) as client:
         first = await client.post("/webhook/health", **request)
         again = await client.post("/webhook/health", **request)
         assert (first.status_code, first.json()["run_id"]) == (202, again.json()["run_id"])
@@ -58,8 +58,8 @@ async def test_a_webhook_starts_one_run_a_key_and_it_can_be_followed(resting: Se
         ("/webhook/health", b"[" * 100_000, 400),
     ],
 )
-async def test_what_may_not_start_is_4xx(resting: Settings, path: str, body: bytes, status: int) -> None:
-    async with build(resting) as client:
+async def test_what_may_not_start_is_4xx(paused: Settings, path: str, body: bytes, status: int) -> None:
+    async with build(paused) as client:
         response = await client.post(path, content=body)
     assert response.status_code == status
     assert response.json()["error"]["message"]
@@ -102,9 +102,9 @@ async def test_a_signature_of_another_body_is_401(prefect: Settings) -> None:
     assert response.status_code == 401
 
 
-async def test_who_records_a_signed_request_can_only_ask_for_the_same_run(resting: Settings) -> None:
+async def test_who_records_a_signed_request_can_only_ask_for_the_same_run(paused: Settings) -> None:
     body = b'{"services": [], "question": ""}'
-    async with build(guarded(resting)) as client:
+    async with build(guarded(paused)) as client:
         headers = sign(body)
         first = await client.post("/webhook/health", content=body, headers=headers)
         replayed = await client.post("/webhook/health", content=body, headers=headers)

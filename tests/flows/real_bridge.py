@@ -1,4 +1,4 @@
-"""The real bridge over its real stores, PostgreSQL at the end of a cable that can be cut."""
+"""The real bridge over its real stores, PostgreSQL at the end of a proxy that can be cut."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from servers.local.embedded_stores import open_stores
 from tests.conftest import settings_in
-from tests.flows.cable import Cable
+from tests.flows.tcp_proxy import TcpProxy
 from tests.ports import free_ports
 from tools.settings import Settings
 
@@ -28,21 +28,21 @@ def stores_of_flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settin
 
 
 @pytest.fixture(scope="module")
-def cable(stores_of_flows: Settings) -> Iterator[Cable]:
-    cable = Cable(stores_of_flows.postgres_socket_dir / f".s.PGSQL.{stores_of_flows.ports.postgres}")
-    yield cable
-    cable.close()
+def proxy(stores_of_flows: Settings) -> Iterator[TcpProxy]:
+    proxy = TcpProxy(stores_of_flows.postgres_socket_dir / f".s.PGSQL.{stores_of_flows.ports.postgres}")
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture(scope="module")
-def real(stores_of_flows: Settings, prefect: Settings, cable: Cable) -> Iterator[Settings]:
+def bridge_settings(stores_of_flows: Settings, prefect: Settings, proxy: TcpProxy) -> Iterator[Settings]:
     """Settings of running stores, graph server and bridge, and of the session's Prefect."""
     stores = stores_of_flows
     bridge, nebula = free_ports(2)
     ports = stores.ports.model_copy(
         update={"bridge": bridge, "nebula": nebula, "prefect": prefect.ports.prefect}
     )
-    dsn = SecretStr(f"postgresql://postgres@127.0.0.1:{cable.port}/capibara6")
+    dsn = SecretStr(f"postgresql://postgres@127.0.0.1:{proxy.port}/capibara6")
     external = stores.stores.model_copy(update={"postgres_dsn": dsn})
     settings = stores.model_copy(update={"ports": ports, "stores": external})
     with _serving(settings, "graph", "bridge"):
@@ -99,8 +99,8 @@ def _until_whole(settings: Settings) -> None:
 
 
 @pytest.fixture
-def here(real: Settings, monkeypatch: pytest.MonkeyPatch, run) -> Settings:
+def real_services(bridge_settings: Settings, monkeypatch: pytest.MonkeyPatch, run) -> Settings:
     """`run` speaks to the real services."""
-    for name, value in real.environment().items():
+    for name, value in bridge_settings.environment().items():
         monkeypatch.setenv(name, value)
-    return real
+    return bridge_settings

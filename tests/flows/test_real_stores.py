@@ -19,8 +19,8 @@ from flows.operations import history
 from flows.operations.machine import Check
 from flows.orchestration.launch import database_url, ensure_database
 from flows.reconcile import reconcile
-from flows.restore import restore, waiting
-from tests.flows.real import another_bridge, wait_for
+from flows.restore import not_in_graph, restore
+from tests.flows.real_bridge import another_bridge, wait_for
 from tools.errors import NotSupported
 from tools.settings import Settings
 
@@ -56,7 +56,7 @@ def empty(settings: Settings) -> None:
 
 
 async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
-    here: Settings, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    real_services: Settings, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "pages"
     folder.mkdir()
@@ -68,28 +68,28 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     assert (await (await run(ingest, **request)).aresult()).unchanged == ["pages/pool.md", "pages/puente.md"]
 
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
-    milvus = MilvusClient(here.milvus_uri)
-    milvus.delete(physical(here, milvus), filter='document_id == "pages/pool.md"')
+    milvus = MilvusClient(real_services.milvus_uri)
+    milvus.delete(physical(real_services, milvus), filter='document_id == "pages/pool.md"')
     [lost] = await (await run(reconcile, collections=[COLLECTION])).aresult()
     assert (lost.document, lost.missing, lost.extra) == ("pages/pool.md", 1, 0)
-    await wait_for(lambda: _listed(here) == 2)
+    await wait_for(lambda: _listed(real_services) == 2)
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
-    ask_graph(here, f'DELETE VERTEX "{_passage(here, "pages/pool.md")}" WITH EDGE')
+    ask_graph(real_services, f'DELETE VERTEX "{_passage(real_services, "pages/pool.md")}" WITH EDGE')
     [lost] = await (await run(reconcile, collections=[COLLECTION])).aresult()
     assert (lost.document, lost.missing, lost.extra, lost.unlinked) == ("pages/pool.md", 0, 0, 1)
-    await wait_for(lambda: _listed(here) == 2)
+    await wait_for(lambda: _listed(real_services) == 2)
     assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
 
     saved = await run(backup, name="before", keep=3)
     assert (await saved.aresult()).counts[COLLECTION] == {"documents": 2, "chunks": 2}
     assert (await run(backup, name="before")).is_completed()
 
-    milvus.drop_collection(physical(here, milvus))
+    milvus.drop_collection(physical(real_services, milvus))
     milvus.close()
-    empty(here)
+    empty(real_services)
     assert (await run(restore, name="before")).is_failed(), "it asks for confirmation"
-    with another_bridge(here) as new:
+    with another_bridge(real_services) as new:
         monkeypatch.setenv("CAPIBARA6_PORTS", json.dumps(new.ports.model_dump()))
         for _ in range(2):  # a second time puts back the same
             back = await run(restore, name="before", confirm=True, timeout_s=180)
@@ -99,18 +99,18 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
 
 
 async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(
-    here: Settings, run, tmp_path: Path
+    real_services: Settings, run, tmp_path: Path
 ) -> None:
     folder, name = tmp_path / "pages", "of_a_lost_collection"
     folder.mkdir()
     (folder / "puente.md").write_text(PAGES["puente.md"], encoding="utf-8")
     await run(ingest, sources=[str(folder)], collection=name)
-    milvus = MilvusClient(here.milvus_uri)
+    milvus = MilvusClient(real_services.milvus_uri)
     milvus.drop_collection(next(held for held in milvus.list_collections() if held.startswith(name)))
     milvus.close()
     [lost] = await (await run(reconcile, collections=[name])).aresult()
     assert (lost.document, lost.missing, lost.extra) == ("pages/puente.md", 1, 0)
-    client = MilvusClient(here.milvus_uri)
+    client = MilvusClient(real_services.milvus_uri)
     await wait_for(lambda: any(held.startswith(name) for held in client.list_collections()))
     client.close()
     deadline = time.monotonic() + 180
@@ -118,18 +118,22 @@ async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(
         assert time.monotonic() < deadline, "the collection was not embedded again"
 
 
-async def test_a_collection_that_is_not_there_is_not_reconciled_in_silence(here: Settings, run) -> None:
+async def test_a_collection_that_is_not_there_is_not_reconciled_in_silence(
+    real_services: Settings, run
+) -> None:
     state = await run(reconcile, collections=["of_nobody"])
     assert state.is_failed()
     assert "of_nobody" in state.message
 
 
-async def test_the_history_of_checks_is_kept_in_postgresql_and_forgotten_in_time(here: Settings) -> None:
+async def test_the_history_of_checks_is_kept_in_postgresql_and_forgotten_in_time(
+    real_services: Settings,
+) -> None:
     now = datetime.now(UTC)
     for age, status in ((100, "down"), (2, "down"), (1, "ok")):
-        await history.record(here, [Check("pool", status, "x", 7)], at=now - timedelta(days=age))
-    await history.record(here, [Check("pool", "ok", "x", 7)], at=now - timedelta(days=1))  # again
-    kept = await history.since(here, now - timedelta(days=365))
+        await history.record(real_services, [Check("pool", status, "x", 7)], at=now - timedelta(days=age))
+    await history.record(real_services, [Check("pool", "ok", "x", 7)], at=now - timedelta(days=1))  # again
+    kept = await history.since(real_services, now - timedelta(days=365))
     assert [(row["name"], row["status"], row["ms"]) for row in kept] == [
         ("pool", "down", 7),
         ("pool", "ok", 7),
@@ -155,4 +159,4 @@ def _listed(settings: Settings, collection: str = COLLECTION) -> int:
     url = f"{settings.bridge_url}/api/v1/documents?collection={collection}"
     body = json.loads(httpx.get(url, trust_env=False).text)
     found = body.get("documents", [])
-    return len(found) - len(waiting({collection: found}))
+    return len(found) - len(not_in_graph({collection: found}))

@@ -1,11 +1,11 @@
-"""A small real bridge: speaks the documents' wire over HTTP and keeps them in a dictionary."""
+"""A fake bridge: a small real server that speaks the documents' wire and keeps them in a dictionary."""
 
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
 from tools.errors import (
@@ -19,16 +19,18 @@ from tools.schema import Extraction
 
 
 @dataclass
-class Peer:
+class FakeBridge:
     """A bridge that keeps documents in a dictionary. `away` requests fail; `refused` ids never enter.
 
-    No write ends before `meet` of them have been under way together.
+    `requests` are the documents of each write, `listings` the rows of each listing. No write ends before
+    `meet` of them have been under way together.
     """
 
     collections: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     away: int = 0
     refused: set[str] = field(default_factory=set)
     requests: list[int] = field(default_factory=list)
+    listings: list[int] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     busy: int = 0
     most_busy: int = 0
@@ -115,9 +117,20 @@ class Peer:
             return {"accepted": changed, "unchanged": len(body["documents"]) - changed, "failed": []}
 
         @app.get("/api/v1/documents")
-        async def documents(collection: str, limit: int, offset: int) -> dict[str, Any]:
-            held = sorted(self.collections.get(collection, {}).values(), key=lambda item: item["id"])
+        async def documents(
+            collection: str,
+            limit: int,
+            offset: int,
+            id: Annotated[list[str] | None, Query()] = None,
+            prefix: Annotated[list[str] | None, Query()] = None,
+        ) -> dict[str, Any]:
+            held = [
+                item
+                for _, item in sorted(self.collections.get(collection, {}).items())
+                if (id is None or item["id"] in id) and (prefix is None or _begins(item, tuple(prefix)))
+            ]
             rows = [self.view(item) for item in held[offset : offset + limit]]
+            self.listings.append(len(rows))
             return {"documents": rows, "total": len(held)}
 
     def _one_document(self, app: FastAPI) -> None:
@@ -145,6 +158,11 @@ class Peer:
             if self.collections.get(collection, {}).pop(document_id, None) is None:
                 raise DocumentNotFound(document_id)
             return {"deleted": True}
+
+
+def _begins(document: dict[str, Any], prefixes: tuple[str, ...]) -> bool:
+    origin = document.get("metadata", {}).get("origin", "")
+    return document["id"].startswith(prefixes) or origin.startswith(prefixes)
 
 
 def _hash(document: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Runs flow `ingest` in processes that kill themselves (SIGKILL) before or after the n-th time of one step.
 
-`python -m tests.flows.deadly` reads a JSON list a line, `[FOLDER, COLLECTION, STEP, before|after, N]`; steps
-are the verbs that `ingest` calls. It answers each with the exit status of the fork that ran it: what takes
-seconds, importing, is done once.
+`python -m tests.flows.killed_ingest` reads a JSON list a line, `[FOLDER, COLLECTION, STEP, before|after, N]`;
+steps are the verbs that `ingest` calls. It answers each with the exit status of the fork that ran it: what
+takes seconds, importing, is done once.
 """
 
 import asyncio
@@ -13,17 +13,17 @@ import sys
 from functools import wraps
 from typing import Any
 
-import flows.ingest as subject
+import flows.ingest as module
 from flows.ingest import ingest
 
-STEPS = ("find", "known", "load", "send", "compare", "remove", "publish")
-TASKS = ("known", "load", "remove")
+STEPS = ("find", "stored", "load", "send", "compare", "remove", "publish")
+TASKS = ("stored", "load", "remove")
 
 
 def arm(step: str, *, after: bool, times: int) -> None:
     """The `times`-th call of the step is the last thing that this process does."""
-    target: Any = getattr(subject, step)
-    owner, name, real = (target, "fn", target.fn) if step in TASKS else (subject, step, target)
+    target: Any = getattr(module, step)
+    owner, name, real = (target, "fn", target.fn) if step in TASKS else (module, step, target)
     calls = 0
 
     def count() -> bool:
@@ -32,7 +32,7 @@ def arm(step: str, *, after: bool, times: int) -> None:
         return calls == times
 
     @wraps(real)
-    async def deadly(*given: Any, **named: Any) -> Any:
+    async def dying(*given: Any, **named: Any) -> Any:
         last = count()
         if last and not after:
             die()
@@ -42,7 +42,7 @@ def arm(step: str, *, after: bool, times: int) -> None:
         return result
 
     @wraps(real)
-    def deadly_now(*given: Any, **named: Any) -> Any:
+    def dying_now(*given: Any, **named: Any) -> Any:
         last = count()
         if last and not after:
             die()
@@ -51,7 +51,7 @@ def arm(step: str, *, after: bool, times: int) -> None:
             die()
         return result
 
-    setattr(owner, name, deadly if asyncio.iscoroutinefunction(real) else deadly_now)
+    setattr(owner, name, dying if asyncio.iscoroutinefunction(real) else dying_now)
 
 
 def die() -> None:
