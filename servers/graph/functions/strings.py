@@ -1,4 +1,7 @@
-"""Text: changing, cutting, and converting between text, numbers and truth."""
+"""String functions (`substr`, `lpad`, `split`, `concat` …) and conversions (`toString`, `toInteger`, casts).
+
+Positions and counts are code points; only `length` and `size` count UTF-8 bytes.
+"""
 
 import json
 import math
@@ -8,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from servers.graph.errors import ExecutionError
-from servers.graph.values.arithmetic import LONGEST, bounded, concat_text
+from servers.graph.values.arithmetic import MAX_LENGTH, bounded, concat_text
 from servers.graph.values.types import (
     BAD_DATA,
     BAD_TYPE,
@@ -31,7 +34,10 @@ INTEGER_TEXT = re.compile(r"\s*[+-]?\d+\s*$")
 
 
 def text(run: Callable[..., Any]) -> Callable[..., Any]:
-    """The first argument is text: NULL and EMPTY come back as NULL, anything else as a bad type."""
+    """Decorates a function of a text.
+
+    NULL and EMPTY in any argument give NULL, a first argument that is no text BAD_TYPE.
+    """
 
     def guarded(value: Any, *rest: Any) -> Any:
         for item in (value, *rest):
@@ -43,16 +49,28 @@ def text(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compare(left: Any, right: Any) -> Any:
+    """Order of two texts by code point: -1, 0 or 1.
+
+    NULL gives NULL, other types BAD_TYPE; `strcasecmp` lowers them first.
+    """
     if type(left) is not str or type(right) is not str:
         return NULL if isinstance(left, Null) or isinstance(right, Null) else BAD_TYPE
     return (left > right) - (left < right)
 
 
 def left(value: str, count: Any) -> Any:
+    """`left(text, count)`: the first code points.
+
+    A negative count gives ""; one that is no integer BAD_TYPE.
+    """
     return _counted(count, lambda: value[:count])
 
 
 def right(value: str, count: Any) -> Any:
+    """`right(text, count)`: the last code points.
+
+    A negative count gives ""; one that is no integer BAD_TYPE.
+    """
     return _counted(count, lambda: value[-count:] if count else "")
 
 
@@ -63,10 +81,16 @@ def _counted(count: Any, run: Callable[[], str]) -> Any:
 
 
 def pad_left(value: str, size: Any, fill: Any) -> Any:
+    """`lpad(text, size, fill)`: filled on the left, or cut, to `size` code points.
+
+    "" for a negative size or an empty fill that is needed; BAD_DATA beyond MAX_LENGTH; BAD_TYPE for wrong
+    types.
+    """
     return _padded(value, size, fill, lambda lack: lack + value)
 
 
 def pad_right(value: str, size: Any, fill: Any) -> Any:
+    """`rpad(text, size, fill)`: filled on the right, or cut, to `size` code points; else as `lpad`."""
     return _padded(value, size, fill, lambda lack: value + lack)
 
 
@@ -75,7 +99,7 @@ def _padded(value: str, size: Any, fill: Any, join: Callable[[str], str]) -> Any
         return BAD_TYPE
     if size < 0 or (size > len(value) and not fill):
         return ""
-    if size > LONGEST:
+    if size > MAX_LENGTH:
         return BAD_DATA
     if size <= len(value):
         return value[:size]
@@ -84,6 +108,10 @@ def _padded(value: str, size: Any, fill: Any, join: Callable[[str], str]) -> Any
 
 
 def substr(value: str, start: Any, count: Any = None) -> Any:
+    """`substr(text, start, count)`: code points from `start`, counted from 0; without `count` to the end.
+
+    A negative number gives BAD_DATA, one that is no integer BAD_TYPE.
+    """
     if type(start) is not int or (count is not None and type(count) is not int):
         return BAD_TYPE
     if start < 0 or (count is not None and count < 0):
@@ -92,25 +120,41 @@ def substr(value: str, start: Any, count: Any = None) -> Any:
 
 
 def replace(value: str, old: Any, new: Any) -> Any:
+    """`replace(text, old, new)`: every occurrence; an empty `old` changes nothing.
+
+    What is no text gives BAD_TYPE, a result longer than MAX_LENGTH BAD_DATA.
+    """
     if type(old) is not str or type(new) is not str:
         return BAD_TYPE
     made = value.replace(old, new) if old else value
-    return made if len(made) <= LONGEST else BAD_DATA
+    return made if len(made) <= MAX_LENGTH else BAD_DATA
 
 
 def split(value: str, separator: Any) -> Any:
+    """`split(text, separator)`: a list; an empty separator splits into code points.
+
+    No text as separator: BAD_TYPE.
+    """
     if type(separator) is not str:
         return BAD_TYPE
     return value.split(separator) if separator else list(value)
 
 
 def concat(*values: Any) -> Any:
+    """`concat(value, …)`: the texts of the values joined; a NULL or EMPTY among them gives NULL.
+
+    Raises `MemoryExceeded`.
+    """
     if any(isinstance(value, Null | Empty) for value in values):
         return NULL
     return bounded("".join(map(concat_text, values)))
 
 
 def concat_ws(separator: Any, *values: Any) -> Any:
+    """`concat_ws(separator, value, …)`: joined with a separator, NULL and EMPTY left out.
+
+    A separator that is no text gives NULL. Raises `MemoryExceeded`.
+    """
     if type(separator) is not str:
         return NULL
     return bounded(
@@ -119,12 +163,20 @@ def concat_ws(separator: Any, *values: Any) -> Any:
 
 
 def to_string(value: Any) -> Any:
+    """`toString(value)` of texts, booleans, numbers, dates and times.
+
+    NULL and EMPTY stay, other types give BAD_TYPE.
+    """
     if isinstance(value, str | bool | int | float | Date | Time | DateTime | Duration):
         return concat_text(value)
     return value if isinstance(value, Null | Empty) else BAD_TYPE
 
 
 def to_boolean(value: Any) -> Any:
+    """`toBoolean(boolean | text)`: "true" and "false" in any case, other texts NULL.
+
+    NULL stays, EMPTY gives NULL, other types BAD_TYPE.
+    """
     if type(value) is bool or isinstance(value, Null | Empty):
         return NULL if isinstance(value, Empty) else value
     if type(value) is str:
@@ -133,6 +185,10 @@ def to_boolean(value: Any) -> Any:
 
 
 def to_float(value: Any) -> Any:
+    """`toFloat(number | text)`.
+
+    A text that is no number gives NULL, as do NULL and EMPTY; other types BAD_TYPE.
+    """
     match value:
         case bool():
             return BAD_TYPE
@@ -153,6 +209,11 @@ def _parsed(value: str) -> Any:
 
 
 def to_integer(value: Any) -> Any:
+    """`toInteger(number | text)`: fractions cut towards zero, floats held within 64 bits.
+
+    A whole number in a text beyond 64 bits gives OVERFLOW, a text that is no number NULL, as do NaN, NULL and
+    EMPTY; other types BAD_TYPE.
+    """
     match value:
         case bool():
             return BAD_TYPE
@@ -179,13 +240,17 @@ def _cut(value: Any) -> Any:
 
 
 def to_set(value: Any) -> Any:
+    """`toSet(list | set)`: NULL and EMPTY give NULL, other types BAD_TYPE."""
     if isinstance(value, list | NSet):
         return NSet(value)
     return NULL if isinstance(value, Null | Empty) else BAD_TYPE
 
 
 def json_extract(value: str) -> Any:
-    """A JSON object as a map; nested objects go one level deep."""
+    """`json_extract(text)`: a JSON object as a map.
+
+    No object: BAD_DATA, as is whatever lies more than five containers deep.
+    """
     try:
         found = json.loads(value)
     except ValueError:
@@ -204,6 +269,7 @@ def _from_json(value: Any, depth: int) -> Any:
 
 
 def reverse(value: Any) -> Any:
+    """`reverse(text | list)`: NULL and EMPTY give NULL, other types BAD_TYPE."""
     return value[::-1] if isinstance(value, str | list) else _none(value)
 
 
@@ -212,13 +278,17 @@ def _none(value: Any) -> Any:
 
 
 def length_of(value: Any) -> Any:
+    """`length(text | path)`: UTF-8 bytes, or edges. NULL and EMPTY give NULL, other types BAD_TYPE."""
     if type(value) is str:
         return len(value.encode())
     return len(value.edges) if type(value) is Path else _none(value)
 
 
 def cast(kind: str, value: Any) -> Any:
-    """`(INT)x` and its kin."""
+    """`(INT)x`, `(FLOAT)x`, `(DOUBLE)x`, `(STRING)x`, `(BOOL)x`.
+
+    As `toInteger` and its kin, and numbers to booleans. Raises `ExecutionError` for other types.
+    """
     convert = {
         "INT": to_integer,
         "FLOAT": to_float,

@@ -1,4 +1,4 @@
-"""What nGQL computes with: Python's own types, plus NULLs, EMPTY, moments, vertices, edges, paths.
+"""The types of nGQL's values: Python's own, plus NULLs, EMPTY, dates, durations, vertices, edges and paths.
 
 Integers are 64-bit, `str` is text, `list` and `dict` are lists and maps, `NSet` is a set.
 """
@@ -7,6 +7,15 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+Props = dict[str, Any]
+"""Properties by name. A value is one of the types of this file or Python's; only running tells which."""
+
+Tags = dict[str, Props]
+"""Properties by tag."""
+
+Parameters = dict[str, Any]
+"""Values by the name of a `$parameter`."""
 
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
@@ -53,6 +62,8 @@ EMPTY = Empty()
 
 @dataclass(frozen=True, slots=True, order=True)
 class Date:
+    """A day of the proleptic Gregorian calendar."""
+
     year: int
     month: int
     day: int
@@ -63,6 +74,8 @@ class Date:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Time:
+    """A time of day in UTC, to the microsecond."""
+
     hour: int
     minute: int
     second: int
@@ -74,7 +87,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DateTime:
-    """UTC."""
+    """A moment in UTC, to the microsecond."""
 
     year: int
     month: int
@@ -86,10 +99,12 @@ class DateTime:
 
     @property
     def date(self) -> Date:
+        """The day."""
         return Date(self.year, self.month, self.day)
 
     @property
     def time(self) -> Time:
+        """The time of day."""
         return Time(self.hour, self.minute, self.second, self.micro)
 
     def __str__(self) -> str:
@@ -110,18 +125,20 @@ class Duration:
 
 
 class Vertex:
-    """`tags` maps a tag's name to its properties. They may be read as late as they are looked at."""
+    """A vertex.
+
+    `tags` are its properties by tag, or a function of the vid that reads them when they are looked at.
+    """
 
     __slots__ = ("_tags", "vid")
 
-    def __init__(
-        self, vid: Any, tags: "dict[str, dict[str, Any]] | Callable[[Any], Any] | None" = None
-    ) -> None:
+    def __init__(self, vid: Any, tags: Tags | Callable[[Any], Tags | None] | None = None) -> None:
         self.vid = vid
         self._tags: Any = {} if tags is None else tags
 
     @property
-    def tags(self) -> dict[str, dict[str, Any]]:
+    def tags(self) -> Tags:
+        """Properties by tag, read now if they were not."""
         if type(self._tags) is not dict:
             self._tags = self._tags(self.vid) or {}
         return self._tags
@@ -149,7 +166,8 @@ class Edge:
         self._decode = decode
 
     @property
-    def props(self) -> dict[str, Any]:
+    def props(self) -> Props:
+        """Properties by name, decoded now if they were not."""
         if self._decode is not None:
             self._props, self._decode = self._decode(self._props) or {}, None
         return self._props
@@ -161,7 +179,7 @@ class Edge:
 
     @property
     def key(self) -> tuple[Any, int, int, Any]:
-        """The same for both directions."""
+        """`(src, type, rank, dst)` as stored: the same for both directions."""
         if self.type < 0:
             return self.dst, -self.type, self.rank, self.src
         return self.src, self.type, self.rank, self.dst
@@ -182,6 +200,7 @@ class Path:
 
     @property
     def key(self) -> tuple[Any, ...]:
+        """What two equal paths share: the first vid, and each edge's key and direction."""
         return self.vertices[0].vid, *((edge.key, edge.type > 0) for edge in self.edges)
 
     def __eq__(self, other: object) -> bool:
@@ -230,6 +249,7 @@ def identity(value: Any) -> Any:
 
 
 def row_identity(row: Iterable[Any]) -> tuple[Any, ...]:
+    """A hashable stand-in for a row, item by item."""
     return tuple(map(identity, row))
 
 

@@ -1,13 +1,15 @@
-"""A path pattern made ready: where to start, which way to walk, what to bind."""
+"""Compiles a MATCH path pattern: tags, edge types, hops, properties, and the columns that aliases bind.
+
+Its text is parsed in `language/transformer/pattern_rules`; where to start is `start_finder`'s.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import walk
+from servers.graph.engine.expression_tree import is_constant, walk
 from servers.graph.engine.match.bindings import EDGE, EDGES, NODE, PATH, VALUE, MatchScope
 from servers.graph.engine.plan import Context
-from servers.graph.engine.statements.output import is_constant
 from servers.graph.engine.type_check import constant, fold
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
@@ -20,19 +22,26 @@ FAR = 1_000_000
 
 @dataclass(slots=True)
 class Node:
-    """`bound` is the place of an alias that earlier patterns bound; `place` where a new one goes."""
+    """A node of the pattern. `same_alias` are other nodes that must be the same vertex.
+
+    `props` are (tag, property, value). `bound` is the column of an alias that earlier patterns bound;
+    `column` where a new one goes.
+    """
 
     pattern: s.NodePattern
     labels: list[str]
     props: list[tuple[str | None, str, Evaluate]]
     bound: int | None = None
-    place: int | None = None
-    twins: list[int] = field(default_factory=list)
+    column: int | None = None
+    same_alias: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Link:
-    """An edge of the pattern. `low` and `high` are None for exactly one edge."""
+    """An edge of the pattern; `types` are ids. `low` and `high` are hops, `low` None for exactly one edge.
+
+    `bound` and `column` are as a node's.
+    """
 
     types: list[int]
     everything: bool
@@ -41,14 +50,19 @@ class Link:
     low: int | None
     high: int
     bound: int | None = None
-    place: int | None = None
+    column: int | None = None
 
 
 @dataclass(slots=True)
 class Pattern:
+    """A compiled path pattern.
+
+    `path_column` is where its own alias goes; `shortest` is "", "one" or "all".
+    """
+
     nodes: list[Node]
     links: list[Link]
-    path_place: int | None
+    path_column: int | None
     shortest: str
     width: int = 0
 
@@ -61,13 +75,13 @@ def prepare(path: s.PathPattern, scope: MatchScope, context: Context) -> Pattern
     links: list[Link] = []
     for edge in path.edges:
         links.append(_link(edge, scope, before, known, context))
-    _twins(path, nodes)
-    place = None
+    _note_same_alias(path, nodes)
+    column = None
     if path.alias is not None:
-        if path.alias in scope.places:
+        if path.alias in scope.aliases:
             raise SemanticError(f"`{path.alias}': Redefined alias")
-        place = scope.add(path.alias, PATH)
-    return Pattern(nodes, links, place, path.shortest)
+        column = scope.add(path.alias, PATH)
+    return Pattern(nodes, links, column, path.shortest)
 
 
 def _node(
@@ -85,9 +99,9 @@ def _node(
     if name in known:
         if known[name] not in (NODE, VALUE):
             raise SemanticError(f"Alias `{name}' should be Node.")
-        made.bound = scope.places[name]
-    elif name not in scope.places:
-        made.place = scope.add(name, NODE)
+        made.bound = scope.aliases[name]
+    elif name not in scope.aliases:
+        made.column = scope.add(name, NODE)
     elif scope.kinds[name] != NODE:
         raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     return made
@@ -120,12 +134,12 @@ def _node_props(
     ]
 
 
-def _twins(path: s.PathPattern, nodes: list[Node]) -> None:
+def _note_same_alias(path: s.PathPattern, nodes: list[Node]) -> None:
     """Nodes of one path that share an alias are one vertex."""
     for at, node in enumerate(path.nodes):
         if node.alias is not None:
             others = [index for index, other in enumerate(path.nodes) if other.alias == node.alias]
-            nodes[at].twins = [index for index in others if index != at]
+            nodes[at].same_alias = [index for index in others if index != at]
 
 
 def _link(
@@ -148,11 +162,11 @@ def _link(
     if name in known:
         if known[name] not in (EDGE, EDGES, VALUE):
             raise SemanticError(f"Alias `{name}' should be Edge.")
-        made.bound = scope.places[name]
-    elif name in scope.places:
+        made.bound = scope.aliases[name]
+    elif name in scope.aliases:
         raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     else:
-        made.place = scope.add(name, EDGE if low is None else EDGES)
+        made.column = scope.add(name, EDGE if low is None else EDGES)
     return made
 
 
