@@ -6,8 +6,8 @@ from typing import Any
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.scope import Scope
 from servers.graph.errors import SemanticError
+from servers.graph.functions.conversions import cast
 from servers.graph.functions.registry import find_function
-from servers.graph.functions.strings import cast
 from servers.graph.language import expressions as e
 from servers.graph.values.attributes import attribute, subscript
 from servers.graph.values.comparison import equal

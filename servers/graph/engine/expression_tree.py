@@ -9,6 +9,7 @@ from typing import Any
 
 from servers.graph.functions.registry import AGGREGATES
 from servers.graph.language import expressions as e
+from servers.graph.language.patterns import EdgePattern, NodePattern, PathPattern
 
 _FIELDS: dict[type, tuple[str, ...]] = {}
 
@@ -31,7 +32,7 @@ def walk(node: Any) -> Iterator[e.Expr]:
     elif isinstance(node, list | tuple):
         for item in node:
             yield from walk(item)
-    elif type(node).__name__ in ("PathPattern", "NodePattern", "EdgePattern"):
+    elif isinstance(node, PathPattern | NodePattern | EdgePattern):
         for name in names_of(type(node)):
             yield from walk(getattr(node, name))
 

@@ -26,7 +26,7 @@ def properties(value: Any) -> Any:
 
 
 def source(value: Any) -> Any:
-    """`src(edge | path)`: the vid where the stored edge begins, whichever way it was walked."""
+    """`src(edge | path)`: the vid where the stored edge begins, whichever way it was traversed."""
     match value:
         case Edge():
             return value.src if value.type > 0 else value.dst
@@ -36,7 +36,7 @@ def source(value: Any) -> Any:
 
 
 def destination(value: Any) -> Any:
-    """`dst(edge | path)`: the vid where the stored edge ends, whichever way it was walked."""
+    """`dst(edge | path)`: the vid where the stored edge ends, whichever way it was traversed."""
     match value:
         case Edge():
             return value.dst if value.type > 0 else value.src
@@ -46,12 +46,12 @@ def destination(value: Any) -> Any:
 
 
 def walked_source(value: Any) -> Any:
-    """`none_direct_src(edge | path)`: the vid where the walk came from, whatever the edge's direction."""
+    """`none_direct_src(edge | path)`: the vid it was traversed from."""
     return value.src if type(value) is Edge else source(value)
 
 
 def walked_destination(value: Any) -> Any:
-    """`none_direct_dst(edge | path)`: the vid where the walk went to, whatever the edge's direction."""
+    """`none_direct_dst(edge | path)`: the vid it was traversed to."""
     return value.dst if type(value) is Edge else destination(value)
 
 
@@ -61,7 +61,7 @@ def edge_type(value: Any) -> Any:
 
 
 def type_id(value: Any) -> Any:
-    """`typeid(edge)`: the number of its edge type, negative when it was walked backwards."""
+    """`typeid(edge)`: the number of its edge type, negative when it was traversed backwards."""
     return value.type if type(value) is Edge else _none(value)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from servers.graph.functions import dates, graph_elements, lists, maths, strings
+from servers.graph.functions import conversions, dates, graph_elements, lists, maths, strings
 
 AGGREGATES = frozenset(
     {"count", "sum", "avg", "max", "min", "std", "bit_and", "bit_or", "bit_xor", "collect", "collect_set"}
@@ -30,7 +30,7 @@ class Function:
 
 def _collect() -> dict[str, Function]:
     found: dict[str, Function] = {}
-    for module in (maths, strings, lists, dates, graph_elements):
+    for module in (maths, strings, conversions, lists, dates, graph_elements):
         for name, (run, min_args, max_args, *result) in module.FUNCTIONS.items():
             found[name] = Function(run, min_args, max_args, *result)
     return found

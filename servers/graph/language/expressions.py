@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from servers.graph.values.types import text_of_constant
+from servers.graph.values.text import text_of_constant
 
 
 @dataclass(slots=True)

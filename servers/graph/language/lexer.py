@@ -137,7 +137,7 @@ class NgqlLexer(Lexer):
     def __init__(self, _conf: Any) -> None:
         pass
 
-    def lex(self, data: Any) -> Iterator[Token]:  # type: ignore[override]
+    def lex(self, data: Any) -> Iterator[Token]:  # type: ignore[override] - Lark gives a lexer of one's own the text
         """Lark's entry; as `tokens`."""
         return tokens(str(data))
 

@@ -28,11 +28,15 @@ from servers.graph.language.statements import Explain, Statement
 from servers.graph.language.template import Template
 from servers.graph.language.transformer.dml_rules import AstTransformer
 
-CACHED = 1024
-DEEPEST = 512
+CACHED_TEMPLATES = 1024
+"""The most recently used are kept."""
+
+MAX_DEPTH = 512
 """Levels of an expression, as in the cluster."""
 _BESIDE = Path(__file__).parent / "__pycache__" / "grammar.tables"
-LONGEST_CACHED = 16_384
+MAX_CACHED_LENGTH = 16_384
+"""Characters of a statement, its literals cut out, that is kept."""
+
 VALUE_TOKENS = "NAME STRING_VALUE DOUBLE_VALUE INTEGER VARIABLE IPV4 _PLPAR PREDICATE"
 OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": NgqlLexer, "maybe_placeholders": False}
 
@@ -82,7 +86,7 @@ class Parser:
             return template
 
     def _learn(self, skeleton: str, text: str, literals: list[str]) -> Template | list[Statement]:
-        if len(skeleton) > LONGEST_CACHED:
+        if len(skeleton) > MAX_CACHED_LENGTH:
             return self._run(text)
         try:
             template = Template(self._run(skeleton))
@@ -93,7 +97,7 @@ class Parser:
             return self._run(text)
         with self._lock:
             self._templates[skeleton] = template
-            if len(self._templates) > CACHED:
+            if len(self._templates) > CACHED_TEMPLATES:
                 self._templates.popitem(last=False)
         return template
 
@@ -118,7 +122,7 @@ def check_depth(statements: list[Statement]) -> None:
     stack: list[tuple[Any, int]] = [(item, 0) for item in statements]
     while stack:
         node, depth = stack.pop()
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise SemanticError(
                 "The above expression is not a valid expression, because its depth exceeds the maximum depth"
             )

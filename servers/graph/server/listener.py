@@ -16,7 +16,10 @@ from tools.log import get_logger
 
 log = get_logger("graph")
 STACK_BYTES = 32 * 2**20
+"""Of a connection's thread: room for expressions as deep as the parser allows."""
+
 RECURSION_LIMIT = 12_000
+"""Python frames, for the same expressions."""
 
 
 class Listener:

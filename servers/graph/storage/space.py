@@ -18,8 +18,14 @@ from servers.graph.storage.schema import IndexDef, PropDef, Schema, SchemaDef
 from servers.graph.values.types import NULL, Props
 
 APPLICATION = 0x6E47514C
+"""SQLite's application_id of a space's file: "nGQL"."""
+
 CHECKED_BYTES = 64 * 2**20
+"""A file up to this size is checked when it is opened; larger ones would take too long."""
+
 PROGRESS_STEPS = 20_000
+"""SQLite instructions between two looks at the deadline."""
+
 NO_TAG = 0
 """The tag of the row that keeps a vertex without tags."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from servers.graph.errors import MemoryExceeded
 from servers.graph.values import temporal as t
+from servers.graph.values.text import concat_text
 from servers.graph.values.types import (
     BAD_TYPE,
     DIV_BY_ZERO,
@@ -24,6 +25,8 @@ from servers.graph.values.types import (
 )
 
 EPSILON = 1e-8
+"""Floats nearer to each other are equal, and nearer to 0 are 0, as in Nebula."""
+
 MAX_LENGTH = 4 * 2**20
 """Characters of a text or items of a list that an expression may make."""
 
@@ -48,22 +51,6 @@ def null_operand(left: Any, right: Any) -> Any:
         if type(value) is Empty:
             return value
     return None
-
-
-def concat_text(value: Any) -> str:
-    """How a value joins a string."""
-    if type(value) is bool:
-        return "true" if value else "false"
-    if type(value) is float:
-        return text_of_number(value)
-    return str(value)
-
-
-def text_of_number(value: float) -> str:
-    """A float as `toString` gives it: always with a point."""
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e16:
-        return f"{value:.1f}"
-    return repr(value)
 
 
 def add(left: Any, right: Any) -> Any:

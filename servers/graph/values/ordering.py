@@ -68,4 +68,4 @@ class Reversed:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Reversed) and self.key == other.key
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment] - keys are compared, never hashed

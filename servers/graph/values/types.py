@@ -3,7 +3,6 @@
 Integers are 64-bit, `str` is text, `list` and `dict` are lists and maps, `NSet` is a set.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
 
 class Null:
-    """One of NULL's kinds; compare by identity. `kind` is the number on the wire."""
+    """One of NULL's kinds; compare by identity. `kind` is thrift's number of it."""
 
     __slots__ = ("kind", "name")
 
@@ -151,7 +150,7 @@ class Vertex:
 
 
 class Edge:
-    """An edge as it was walked. `type` is negative, and the ends swapped, when walked backwards.
+    """An edge as it was traversed. `type` is negative, and the ends swapped, when that was backwards.
 
     `props` are a dict, or a stored text with what decodes it.
     """
@@ -174,7 +173,7 @@ class Edge:
 
     @property
     def flipped(self) -> "Edge":
-        """The same edge, walked the other way."""
+        """The same edge, traversed the other way."""
         return Edge(self.dst, self.src, -self.type, self.name, self.rank, self._props, self._decode)
 
     @property
@@ -276,30 +275,3 @@ TYPE_NAMES: dict[type, str] = {
 def type_name(value: Any) -> str:
     """Nebula's name of a value's type, as its messages spell it."""
     return TYPE_NAMES[type(value)]
-
-
-def text_of_float(value: float) -> str:
-    """The shortest digits that read back; whole numbers without a point, as in column names."""
-    if math.isnan(value) or math.isinf(value):
-        return {True: "NaN"}.get(math.isnan(value), "Infinity" if value > 0 else "-Infinity")
-    if value == int(value) and abs(value) < 1e15:
-        return str(int(value)) if value or math.copysign(1, value) > 0 else "-0"
-    return repr(value)
-
-
-def text_of_constant(value: Any) -> str:
-    """A literal as Nebula prints it in column names and messages."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return text_of_float(value)
-        case str():
-            return f'"{value}"'
-        case list():
-            return f"[{','.join(map(text_of_constant, value))}]"
-        case NSet():
-            return "{" + ",".join(map(text_of_constant, value)) + "}"
-        case dict():
-            return "{" + ",".join(f"{key}:{text_of_constant(item)}" for key, item in value.items()) + "}"
-    return str(value)

@@ -18,6 +18,7 @@ from servers.graph.engine.scope import Leaf
 from servers.graph.engine.type_check import checked_filter
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
+from servers.graph.language import patterns as p
 from servers.graph.language import statements as s
 from servers.graph.values.types import NULL, Empty, Null
 
@@ -127,7 +128,7 @@ def _existence(node: e.Expr) -> e.Expr | None:
 
 def compile_pattern(node: e.PathExpr, scope: MatchScope, context: Context) -> Leaf:
     """A pattern as a value: the list of its paths. Raises `SemanticError` where it would introduce names."""
-    path: s.PathPattern = node.path
+    path: p.PathPattern = node.path
     for part in [*path.nodes, *path.edges]:
         if part.alias is not None and part.alias not in scope.aliases and part.alias not in scope.locals:
             raise SemanticError(

@@ -13,11 +13,11 @@ from servers.graph.engine.plan import Context
 from servers.graph.engine.type_check import constant, fold
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
-from servers.graph.language import statements as s
+from servers.graph.language import patterns as p
 from servers.graph.values.types import BAD_TYPE
 
 FAR = 1_000_000
-"""The upper bound of `*`: a walk that repeats no edge ends long before."""
+"""The upper bound of `*`, in hops: a path that repeats no edge ends long before."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Node:
     `column` where a new one goes.
     """
 
-    pattern: s.NodePattern
+    pattern: p.NodePattern
     labels: list[str]
     props: list[tuple[str | None, str, Evaluate]]
     bound: int | None = None
@@ -67,7 +67,7 @@ class Pattern:
     width: int = 0
 
 
-def prepare(path: s.PathPattern, scope: MatchScope, context: Context) -> Pattern:
+def prepare(path: p.PathPattern, scope: MatchScope, context: Context) -> Pattern:
     """Compile a pattern and add its new aliases to the scope. Raises `SemanticError`."""
     known = dict(scope.kinds)
     before = scope.copy()
@@ -85,7 +85,7 @@ def prepare(path: s.PathPattern, scope: MatchScope, context: Context) -> Pattern
 
 
 def _node(
-    node: s.NodePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
+    node: p.NodePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
 ) -> Node:
     labels = [name for name, _ in node.labels]
     for name in labels:
@@ -120,7 +120,7 @@ def _parameters(value: e.Expr) -> bool:
 
 
 def _node_props(
-    node: s.NodePattern, labels: list[str], before: MatchScope
+    node: p.NodePattern, labels: list[str], before: MatchScope
 ) -> list[tuple[str | None, str, Evaluate]]:
     """(tag, property, wanted value) of the maps in a node's pattern."""
     if node.props is not None and node.props.entries and not labels:
@@ -134,7 +134,7 @@ def _node_props(
     ]
 
 
-def _note_same_alias(path: s.PathPattern, nodes: list[Node]) -> None:
+def _note_same_alias(path: p.PathPattern, nodes: list[Node]) -> None:
     """Nodes of one path that share an alias are one vertex."""
     for at, node in enumerate(path.nodes):
         if node.alias is not None:
@@ -143,7 +143,7 @@ def _note_same_alias(path: s.PathPattern, nodes: list[Node]) -> None:
 
 
 def _link(
-    edge: s.EdgePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
+    edge: p.EdgePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
 ) -> Link:
     edges = context.schema.edges
     types: list[int] = []

@@ -10,7 +10,7 @@ from servers.graph.values.comparison import equal
 from servers.graph.values.types import EMPTY, NULL, Edge, Path, Tags, Vertex
 
 Step = tuple[int, int, int]
-"""(link, the node it is walked from, the node it leads to)"""
+"""(link, the node it is traversed from, the node it leads to)"""
 
 
 def expand_order(pattern: Pattern, start: int) -> list[Step]:

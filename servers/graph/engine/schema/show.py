@@ -10,7 +10,8 @@ from servers.graph.language import ddl_statements as d
 from servers.graph.storage.catalog import SpaceInfo
 from servers.graph.storage.codec import from_stored
 from servers.graph.storage.schema import PropDef, SchemaDef
-from servers.graph.values.types import EMPTY, NULL, text_of_constant
+from servers.graph.values.text import text_of_constant
+from servers.graph.values.types import EMPTY, NULL
 
 Make = Callable[[Any, Context, Execution], Rows]
 

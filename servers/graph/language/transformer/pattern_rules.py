@@ -8,6 +8,7 @@ from typing import Any
 from lark import Token
 
 from servers.graph.language import expressions as e
+from servers.graph.language import patterns as p
 from servers.graph.language import statements as s
 from servers.graph.language.transformer.expression_rules import inline
 from servers.graph.language.transformer.query_rules import QueryRules
@@ -23,10 +24,10 @@ class PatternRules(QueryRules):
         kept = without_tokens(parts)
         return kept[0], (kept[1:] or [None])[0]
 
-    def node(self, *parts: Any) -> s.NodePattern:
+    def node(self, *parts: Any) -> p.NodePattern:
         kept = without_tokens(parts)
         alias = next((part for part in kept if isinstance(part, str)), None)
-        return s.NodePattern(
+        return p.NodePattern(
             alias, [part for part in kept if isinstance(part, tuple)], first_of(kept, e.MapLiteral)
         )
 
@@ -48,34 +49,34 @@ class PatternRules(QueryRules):
     def hops_range(self, _star: Token, low: Token, high: Token) -> tuple[str, Any]:
         return "hops", (low.value, high.value)
 
-    def edge_body(self, *parts: Any) -> s.EdgePattern:
+    def edge_body(self, *parts: Any) -> p.EdgePattern:
         kept = without_tokens(parts)
         alias = next((part for part in kept if isinstance(part, str)), None)
         types = next((part for part in kept if isinstance(part, list)), [])
-        return s.EdgePattern(alias, types, named_parts(kept).get("hops"), first_of(kept, e.MapLiteral))
+        return p.EdgePattern(alias, types, named_parts(kept).get("hops"), first_of(kept, e.MapLiteral))
 
-    def path(self, *parts: Any) -> s.PathPattern:
-        nodes = [part for part in parts if isinstance(part, s.NodePattern)]
-        return s.PathPattern(nodes, [part for part in parts if isinstance(part, s.EdgePattern)])
+    def path(self, *parts: Any) -> p.PathPattern:
+        nodes = [part for part in parts if isinstance(part, p.NodePattern)]
+        return p.PathPattern(nodes, [part for part in parts if isinstance(part, p.EdgePattern)])
 
     def path_expr(self, *parts: Any) -> e.Expr:
-        cut = next(at for at, part in enumerate(parts) if isinstance(part, s.EdgePattern))
+        cut = next(at for at, part in enumerate(parts) if isinstance(part, p.EdgePattern))
         return e.PathExpr(self.path(self.node(*parts[:cut]), *parts[cut:]))
 
-    def shortest_one(self, *parts: Any) -> s.PathPattern:
+    def shortest_one(self, *parts: Any) -> p.PathPattern:
         return _shortest(parts, "one")
 
-    def shortest_all(self, *parts: Any) -> s.PathPattern:
+    def shortest_all(self, *parts: Any) -> p.PathPattern:
         return _shortest(parts, "all")
 
-    def bare_pattern(self, path: s.PathPattern) -> s.PathPattern:
+    def bare_pattern(self, path: p.PathPattern) -> p.PathPattern:
         return path
 
-    def named_pattern(self, name: str, path: s.PathPattern) -> s.PathPattern:
+    def named_pattern(self, name: str, path: p.PathPattern) -> p.PathPattern:
         path.alias = name
         return path
 
-    def patterns(self, *paths: Any) -> list[s.PathPattern]:
+    def patterns(self, *paths: Any) -> list[p.PathPattern]:
         return without_tokens(paths)
 
     # ------------------------------------------------------------ match
@@ -127,8 +128,8 @@ class PatternRules(QueryRules):
         return s.Match([], projection)
 
 
-def _shortest(parts: Any, kind: str) -> s.PathPattern:
-    path = first_of(parts, s.PathPattern)
+def _shortest(parts: Any, kind: str) -> p.PathPattern:
+    path = first_of(parts, p.PathPattern)
     assert path is not None
     path.shortest = kind
     return path

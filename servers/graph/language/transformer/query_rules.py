@@ -6,6 +6,7 @@ from lark import Token
 
 from servers.graph.errors import NgqlSyntaxError
 from servers.graph.language import expressions as e
+from servers.graph.language import patterns as p
 from servers.graph.language import statements as s
 from servers.graph.language.transformer.expression_rules import inline
 from servers.graph.language.transformer.rule_parts import first_of, named_parts, without_tokens
@@ -20,8 +21,8 @@ def _set_operation(op: str) -> Any:
 
 
 def _edge(direction: str) -> Any:
-    def make(_self: Any, *parts: Any) -> s.EdgePattern:
-        edge = first_of(parts, s.EdgePattern)
+    def make(_self: Any, *parts: Any) -> p.EdgePattern:
+        edge = first_of(parts, p.EdgePattern)
         assert edge is not None
         edge.direction = direction
         return edge
