@@ -12,6 +12,7 @@ from servers.graph.language import expressions as e
 from servers.graph.language.patterns import EdgePattern, NodePattern, PathPattern
 
 _FIELDS: dict[type, tuple[str, ...]] = {}
+_PATTERNS = (PathPattern, NodePattern, EdgePattern)
 
 
 def names_of(kind: type) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def walk(node: Any) -> Iterator[e.Expr]:
     elif isinstance(node, list | tuple):
         for item in node:
             yield from walk(item)
-    elif isinstance(node, PathPattern | NodePattern | EdgePattern):
+    elif isinstance(node, _PATTERNS):
         for name in names_of(type(node)):
             yield from walk(getattr(node, name))
 

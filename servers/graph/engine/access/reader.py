@@ -18,7 +18,7 @@ IN_ALL = "SELECT -type, rank, src, props FROM e WHERE dst = ?"
 IN_ONE = "SELECT -type, rank, src, props FROM e WHERE dst = ? AND type = ?"
 
 
-REMEMBERED = 200_000
+MAX_CACHED_VERTICES = 200_000
 """Vertices that one query keeps at hand."""
 
 
@@ -35,8 +35,8 @@ class GraphReader:
         self._execute = connection.execute
         self._vertices: dict[Any, Tags | None] = {}
         self._rows: dict[Any, list[tuple[int, str]]] = {}
-        self._ttl = store.ttl_edges
-        self._fading = store.has_ttl_tags
+        self._ttl_edges = store.ttl_edges
+        self._has_ttl_tags = store.has_ttl_tags
 
     # ------------------------------------------------------------ vertices
     def _stored(self, vid: Any) -> list[tuple[int, str]]:
@@ -45,7 +45,7 @@ class GraphReader:
         if found is None:
             self.run.tick()
             found = self._execute("SELECT tag, props FROM v WHERE vid = ?", (vid,)).fetchall()
-            if len(self._rows) < REMEMBERED:
+            if len(self._rows) < MAX_CACHED_VERTICES:
                 self._rows[vid] = found
         return found
 
@@ -55,7 +55,7 @@ class GraphReader:
             return self._vertices[vid]
         stored = self._stored(vid)
         found = self._decoded(stored) if stored else None
-        if len(self._vertices) < REMEMBERED:
+        if len(self._vertices) < MAX_CACHED_VERTICES:
             self._vertices[vid] = found
         return found
 
@@ -77,24 +77,24 @@ class GraphReader:
 
     def has_vertex(self, vid: Any) -> bool:
         """Whether the space has the vertex."""
-        if self._fading or vid in self._vertices:
+        if self._has_ttl_tags or vid in self._vertices:
             return self.tags(vid) is not None
         return bool(self._stored(vid))
 
     # ------------------------------------------------------------ edges
-    def hops(self, vid: Any, types: Iterable[int], *, out: bool, everything: bool) -> list[Hop]:
-        """Edges at a vertex in one direction. `everything` reads all types at once instead of `types`."""
+    def hops(self, vid: Any, types: Iterable[int], *, out: bool, all_types: bool) -> list[Hop]:
+        """Edges at a vertex in one direction. `all_types` reads all types at once instead of `types`."""
         self.run.tick()
-        if everything:
+        if all_types:
             rows = self._execute(OUT_ALL if out else IN_ALL, (vid,)).fetchall()
         else:
             one = OUT_ONE if out else IN_ONE
             rows = [row for kind in types for row in self._execute(one, (vid, kind)).fetchall()]
-        return [row for row in rows if self._alive(row)] if self._ttl else rows
+        return [row for row in rows if self._alive(row)] if self._ttl_edges else rows
 
     def _alive(self, row: Hop) -> bool:
         kind = abs(row[0])
-        return kind not in self._ttl or self.decoders[kind](row[3]) is not None
+        return kind not in self._ttl_edges or self.decoders[kind](row[3]) is not None
 
     def edge(self, src: Any, hop: Hop) -> Edge:
         """The edge as traversed from `src`."""
@@ -103,16 +103,16 @@ class GraphReader:
         return Edge(src, other, kind, name, rank, text, self.decoders[abs(kind)])
 
     # ------------------------------------------------------------ scans
-    def vertices_with_tag(self, tag: int, narrow: str, bound: list[Any]) -> Iterator[Any]:
-        """Vids with a tag, by its id; `narrow` is more SQL for the WHERE, `bound` its bindings."""
-        for (vid,) in self._execute(f"SELECT vid FROM v WHERE tag = {tag}{narrow}", bound):
+    def vertices_with_tag(self, tag: int, where: str, bound: list[Any]) -> Iterator[Any]:
+        """Vids with a tag, by its id; `where` is more SQL for the WHERE, `bound` its bindings."""
+        for (vid,) in self._execute(f"SELECT vid FROM v WHERE tag = {tag}{where}", bound):
             self.run.tick()
             yield vid
 
-    def edges_of_type(self, definition: SchemaDef, narrow: str, bound: list[Any]) -> Iterator[Edge]:
-        """The edges of a type; `narrow` is more SQL for the WHERE, `bound` its bindings."""
+    def edges_of_type(self, definition: SchemaDef, where: str, bound: list[Any]) -> Iterator[Edge]:
+        """The edges of a type; `where` is more SQL for the WHERE, `bound` its bindings."""
         number, name, decode = definition.id, definition.name, self.decoders[definition.id]
-        sql = f"SELECT src, rank, dst, props FROM e WHERE type = {number}{narrow}"
+        sql = f"SELECT src, rank, dst, props FROM e WHERE type = {number}{where}"
         for src, rank, dst, text in self._execute(sql, bound):
             self.run.tick()
             props = decode(text)

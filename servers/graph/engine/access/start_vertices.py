@@ -1,6 +1,5 @@
 """Start vertices of a traversal: vids from constants, pipes and `$variables`, checked."""
 
-from collections.abc import Callable
 from typing import Any
 
 from servers.graph.engine.evaluate import compile_expr
@@ -13,8 +12,6 @@ from servers.graph.errors import ExecutionError, NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.storage.space import SpaceStore
 from servers.graph.values.types import Empty, Null, type_name
-
-Starts = Callable[[Execution], list[tuple[Any, Any]]]
 
 
 class StartVertices:

@@ -44,7 +44,7 @@ class Link:
     """
 
     types: list[int]
-    everything: bool
+    all_types: bool
     direction: str
     props: list[tuple[str, Evaluate]]
     low: int | None
@@ -154,8 +154,8 @@ def _link(
     entries = edge.props.entries if edge.props else []
     props = [(key, compile_expr(wanted(value), before)) for key, value in entries]
     low, high = _bounds(edge.hops)
-    everything = not types
-    made = Link(types or [item.id for item in edges.values()], everything, edge.direction, props, low, high)
+    all_types = not types
+    made = Link(types or [item.id for item in edges.values()], all_types, edge.direction, props, low, high)
     name = edge.alias
     if name is None:
         return made

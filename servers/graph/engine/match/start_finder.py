@@ -168,15 +168,15 @@ def _conditions(
 def _tagged(definition: SchemaDef, conditions: list[tuple[Condition, Evaluate]]) -> Find:
     def find(reader: GraphReader, frame: Frame) -> Iterable[Any]:
         values = [(condition, value(frame)) for condition, value in conditions]
-        narrow, bound = where_sql(definition, values)
-        return reader.vertices_with_tag(definition.id, narrow, bound)
+        where, bound = where_sql(definition, values)
+        return reader.vertices_with_tag(definition.id, where, bound)
 
     return find
 
 
 def _at_link(at: int, link: Link, context: Context) -> Start | None:
     """At the near ends of an edge type that has an index."""
-    if link.everything or link.low == 0:
+    if link.all_types or link.low == 0:
         return None
     schema = context.schema
     names = [schema.edge_ids[kind].name for kind in link.types]

@@ -125,9 +125,9 @@ class PatternTraversal:
         direction = link.direction
         found: list[Hop] = []
         if direction == "both" or (direction == "out") == forward:
-            found = self.reader.hops(vid, link.types, out=True, everything=link.everything)
+            found = self.reader.hops(vid, link.types, out=True, all_types=link.all_types)
         if direction == "both" or (direction == "in") == forward:
-            found = found + self.reader.hops(vid, link.types, out=False, everything=link.everything)
+            found = found + self.reader.hops(vid, link.types, out=False, all_types=link.all_types)
         return found
 
     def accept(self, at: int, vid: Any) -> Vertex | None:

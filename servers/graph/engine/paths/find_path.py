@@ -147,9 +147,9 @@ class _Search:
         for depth in range(1, self.max_steps):
             found: dict[Any, int] = {}
             for vid in level:
-                hops = reader.hops(vid, types, out=False, everything=over.everything) if over.out else []
+                hops = reader.hops(vid, types, out=False, all_types=over.all_types) if over.out else []
                 if over.back:
-                    hops = hops + reader.hops(vid, types, out=True, everything=over.everything)
+                    hops = hops + reader.hops(vid, types, out=True, all_types=over.all_types)
                 found.update((hop[2], depth) for hop in hops if hop[2] not in distances)
             distances.update(found)
             level = list(found)

@@ -108,8 +108,8 @@ class _SubgraphSearch:
         return made
 
     def _hops(self, reader: GraphReader, vid: Any) -> list[Hop]:
-        found = reader.hops(vid, self.out, out=True, everything=False)
-        return found + reader.hops(vid, self.back, out=False, everything=False)
+        found = reader.hops(vid, self.out, out=True, all_types=False)
+        return found + reader.hops(vid, self.back, out=False, all_types=False)
 
     def _edges(self, reader: GraphReader, vid: Any) -> list[Edge]:
         frame = Frame(reader.run)

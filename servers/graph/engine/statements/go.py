@@ -35,8 +35,8 @@ class OverClause:
             if definition is None:
                 raise SemanticError(f"{name} not found in space [{context.space}].")
             self.edges[alias or name] = definition
-        self.everything = not over.names
-        if self.everything:
+        self.all_types = not over.names
+        if self.all_types:
             self.edges = dict(schema.edges)
             if not self.edges:
                 raise SemanticError("edges not found in space")
@@ -47,10 +47,10 @@ class OverClause:
     def hops(self, reader: GraphReader, vid: Any) -> list[Hop]:
         """The edges at a vertex that a step follows."""
         if not self.back:
-            return reader.hops(vid, self.types, out=True, everything=self.everything)
-        found = reader.hops(vid, self.types, out=False, everything=self.everything)
+            return reader.hops(vid, self.types, out=True, all_types=self.all_types)
+        found = reader.hops(vid, self.types, out=False, all_types=self.all_types)
         if self.out:
-            found = reader.hops(vid, self.types, out=True, everything=self.everything) + found
+            found = reader.hops(vid, self.types, out=True, all_types=self.all_types) + found
         return found
 
 

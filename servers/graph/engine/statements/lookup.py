@@ -131,10 +131,10 @@ def _conditions(where: e.Expr | None, definition: SchemaDef, context: Context) -
 def _scan_vertices(
     reader: GraphReader, definition: SchemaDef, conditions: list[tuple[Condition, Any]], test: Evaluate | None
 ) -> Iterator[Frame]:
-    narrow, bound = where_sql(definition, conditions)
+    where, bound = where_sql(definition, conditions)
     frame = Frame(reader.run)
     frame.reader = reader
-    for vid in reader.vertices_with_tag(definition.id, narrow, bound):
+    for vid in reader.vertices_with_tag(definition.id, where, bound):
         if definition.name not in (reader.tags(vid) or ()):
             continue
         frame.vid = vid
@@ -145,10 +145,10 @@ def _scan_vertices(
 def _scan_edges(
     reader: GraphReader, definition: SchemaDef, conditions: list[tuple[Condition, Any]], test: Evaluate | None
 ) -> Iterator[Frame]:
-    narrow, bound = where_sql(definition, conditions)
+    where, bound = where_sql(definition, conditions)
     frame = Frame(reader.run)
     frame.reader = reader
-    for edge in reader.edges_of_type(definition, narrow, bound):
+    for edge in reader.edges_of_type(definition, where, bound):
         frame.edge = edge
         if test is None or test(frame) is True:
             yield frame
