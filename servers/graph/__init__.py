@@ -1,1 +1,1 @@
-"""The embedded graph server (:9669): NebulaGraph's protocol and nGQL over SQLite."""
+"""The embedded graph server (:9669): NebulaGraph's protocol and nGQL over SQLite, without a cluster."""

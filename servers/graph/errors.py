@@ -1,4 +1,11 @@
-"""What a statement may answer instead of rows: Nebula's codes and the prefixes its clients know."""
+"""The errors that a client sees: NebulaGraph's error codes and the message prefixes its clients know.
+
+QueryError
+├── NgqlSyntaxError  SemanticError  PermissionDenied  StatementEmpty
+├── BadLogin (server/users)  SessionInvalid  TooManySessions (server/sessions)
+└── ExecutionError
+    └── StorageError  QueryKilled  MemoryExceeded  SpaceDamaged  Unsupported
+"""
 
 from typing import ClassVar
 
@@ -16,10 +23,14 @@ class QueryError(Exception):
 
 
 class NgqlSyntaxError(QueryError):
+    """The text is not of the language (E_SYNTAX_ERROR)."""
+
     code, prefix = -1004, "SyntaxError: "
 
 
 class SemanticError(QueryError):
+    """The statement is well formed and means nothing here: names, types, clauses (E_SEMANTIC_ERROR)."""
+
     code, prefix = -1009, "SemanticError: "
 
 
@@ -30,6 +41,8 @@ class ExecutionError(QueryError):
 
 
 class PermissionDenied(QueryError):
+    """The user's role does not allow it (E_BAD_PERMISSION)."""
+
     code, prefix = -1008, "PermissionError: "
 
 
@@ -40,6 +53,8 @@ class StorageError(ExecutionError):
 
 
 class StatementEmpty(QueryError):
+    """There is no statement in the text (E_STATEMENT_EMPTY)."""
+
     code = -1006
 
 
@@ -50,6 +65,8 @@ class QueryKilled(ExecutionError):
 
 
 class MemoryExceeded(ExecutionError):
+    """A value or a query needs more memory than is allowed (E_GRAPH_MEMORY_EXCEEDED)."""
+
     code, prefix = -2600, "ExecutionError: "
 
 
@@ -63,6 +80,8 @@ UNSUPPORTED = "not supported by the embedded graph server; use a NebulaGraph clu
 
 
 class Unsupported(ExecutionError):
+    """What only a NebulaGraph cluster can do; `what` names it."""
+
     code, prefix = -2004, "ExecutionError: "
 
     def __init__(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether a graph server answers: its protocol has no HTTP, so the check speaks thrift."""
+"""The health check: whether a graph server answers. Its protocol has no HTTP, so the check speaks thrift."""
 
 import socket
 

@@ -9,11 +9,11 @@ from types import FrameType
 
 from nebula3.graph import GraphService
 
-from servers.graph.engine.execute import Engine
-from servers.graph.engine.frame import Caps
+from servers.graph.engine.execution import QueryLimits
+from servers.graph.engine.executor import Engine
 from servers.graph.language.parser import Parser
+from servers.graph.server.graph_service import GraphServiceHandler
 from servers.graph.server.listener import Listener
-from servers.graph.server.service import Graph
 from servers.graph.server.sessions import Sessions
 from servers.graph.server.users import Users
 from servers.graph.storage.catalog import Catalog
@@ -29,16 +29,16 @@ def open_listener(settings: Settings, *, port: int | None = None) -> Iterator[Li
     folder, limits = settings.home.absolute() / "graph", settings.graph
     users = Users(folder / "users.json", settings)
     catalog = Catalog(folder)
-    caps = Caps(limits.deadline_s, limits.max_rows, limits.max_query_bytes, limits.max_steps)
-    engine = Engine(catalog, Parser(folder / "grammar.tables"), caps)
-    sessions = Sessions(most=limits.max_sessions, idle_s=limits.session_idle_s)
+    query_limits = QueryLimits(limits.deadline_s, limits.max_rows, limits.max_query_bytes, limits.max_steps)
+    engine = Engine(catalog, Parser(folder / "grammar.tables"), query_limits)
+    sessions = Sessions(max_sessions=limits.max_sessions, idle_s=limits.session_idle_s)
     number = settings.ports.nebula if port is None else port
-    graph = Graph(engine, users, sessions, address=(settings.host, number))
+    handler = GraphServiceHandler(engine, users, sessions, address=(settings.host, number))
     listener = Listener(
-        GraphService.Processor(graph),
+        GraphService.Processor(handler),
         settings.host,
         number,
-        most=limits.max_connections,
+        max_connections=limits.max_connections,
         frame_bytes=limits.max_statement_bytes,
         drain_s=settings.limits.drain_s,
     )

@@ -30,6 +30,7 @@ def serving(settings: Settings) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def connected(address: tuple[str, int]) -> Iterator[ConnectionPool]:
+    """A pool of the stock client's connections to the server."""
     config = Config()
     config.max_connection_pool_size = 80
     pool = ConnectionPool()

@@ -29,12 +29,14 @@ def _map(props: dict[str, Any]) -> str:
 
 
 def vertex(value: ValueWrapper) -> str:
+    """`("id" :tag{p: 1})`, tags and properties sorted."""
     node = value.as_node()
     tags = "".join(f" :{tag}{{{_map(node.properties(tag))}}}" for tag in sorted(node.tags()))
     return f"({render(node.get_id())}{tags})"
 
 
 def edge(value: ValueWrapper) -> str:
+    """`[:e "a"->"b" @0 {p: 1}]`, properties sorted."""
     link = value.as_relationship()
     props = f" {{{_map(link.properties())}}}" if link.properties() else ""
     ends = f"{render(link.start_vertex_id())}->{render(link.end_vertex_id())}"
@@ -42,7 +44,7 @@ def edge(value: ValueWrapper) -> str:
 
 
 def path(value: ValueWrapper) -> str:
-    """Ids and edge names only, each edge as it was walked."""
+    """Ids and edge names only, each edge as it was traversed."""
     walked = value.as_path()
     nodes = [render(node.get_id()) for node in walked.nodes()]
     text = f"<({nodes[0]})"

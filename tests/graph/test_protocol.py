@@ -14,7 +14,7 @@ from nebula3.gclient.net.SessionPool import SessionPool
 
 from servers.graph.health import alive
 from servers.graph.server import compact_protocol
-from servers.graph.server.thrift_values import dataset
+from servers.graph.server.thrift_values import thrift_dataset
 from servers.graph.values import types as v
 from tests.graph.conftest import Ask, table
 
@@ -101,5 +101,5 @@ def test_fast_bytes_are_those_of_the_generated_code() -> None:
     moments = [v.Date(2020, 1, 2), v.Time(1, 2, 3, 4), v.DateTime(2020, 1, 2), v.Duration(1, 2, 3)]
     row = [*numbers, *texts, *containers, *graph, *moments]
     rows = [[value] for value in row] + [row]
-    written = serialize(TCompactProtocolFactory(), dataset(["a", "b"], rows))
-    assert compact_protocol.table(["a", "b"], rows) == written
+    written = serialize(TCompactProtocolFactory(), thrift_dataset(["a", "b"], rows))
+    assert compact_protocol.encode_dataset(["a", "b"], rows) == written

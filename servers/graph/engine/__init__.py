@@ -1,1 +1,1 @@
-"""Planning and running statements: names are resolved and refused first, then closures run over rows."""
+"""The query engine: the planner resolves names and types, the executor runs compiled closures over rows."""

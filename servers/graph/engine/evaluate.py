@@ -1,17 +1,17 @@
-"""Compiles an expression to a function of a frame. Names are the scope's business."""
+"""The expression compiler: an expression becomes a function of a frame. Names are the scope's business."""
 
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.engine.access.attributes import attribute, item_of
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.scope import Scope
 from servers.graph.errors import SemanticError
-from servers.graph.functions.strings import cast
-from servers.graph.functions.table import find
+from servers.graph.functions.conversions import cast
+from servers.graph.functions.registry import find_function
 from servers.graph.language import expressions as e
+from servers.graph.values.attributes import attribute, subscript
 from servers.graph.values.comparison import equal
-from servers.graph.values.operators import BINARY, UNARY, both, either, exclusive, truth
+from servers.graph.values.operators import BINARY, UNARY, logical_and, logical_or, logical_xor, truth
 from servers.graph.values.types import (
     BAD_TYPE,
     NULL,
@@ -24,12 +24,15 @@ Evaluate = Callable[[Frame], Any]
 
 
 def compile_expr(node: e.Expr, scope: Scope) -> Evaluate:
-    """Raises `SemanticError` for names the scope does not know."""
+    """The function that gives the expression's value for a frame.
+
+    Raises `SemanticError` for unknown names.
+    """
     if type(node) is e.Const:
         value = node.value
         return lambda _: value
-    leaf = scope.leaf(node)
-    return leaf if leaf is not None else _COMPILERS[type(node)](node, scope)
+    resolved = scope.resolve(node)
+    return resolved if resolved is not None else _COMPILERS[type(node)](node, scope)
 
 
 def _label(node: e.Label, scope: Scope) -> Evaluate:
@@ -43,7 +46,7 @@ def _attribute(node: e.Attr, scope: Scope) -> Evaluate:
 
 def _subscript(node: e.Subscript, scope: Scope) -> Evaluate:
     left, index = compile_expr(node.left, scope), compile_expr(node.index, scope)
-    return lambda frame: item_of(left(frame), index(frame))
+    return lambda frame: subscript(left(frame), index(frame))
 
 
 def _slice(node: e.Slice, scope: Scope) -> Evaluate:
@@ -91,7 +94,7 @@ def _and(left: Evaluate, right: Evaluate) -> Evaluate:
         first = left(frame)
         if first is False:
             return False
-        return both(truth(first), truth(right(frame)))
+        return logical_and(truth(first), truth(right(frame)))
 
     return run
 
@@ -101,7 +104,7 @@ def _or(left: Evaluate, right: Evaluate) -> Evaluate:
         first = left(frame)
         if first is True:
             return True
-        return either(truth(first), truth(right(frame)))
+        return logical_or(truth(first), truth(right(frame)))
 
     return run
 
@@ -109,7 +112,7 @@ def _or(left: Evaluate, right: Evaluate) -> Evaluate:
 _LOGIC: dict[str, Callable[[Evaluate, Evaluate], Evaluate]] = {
     "AND": _and,
     "OR": _or,
-    "XOR": lambda left, right: lambda frame: exclusive(truth(left(frame)), truth(right(frame))),
+    "XOR": lambda left, right: lambda frame: logical_xor(truth(left(frame)), truth(right(frame))),
 }
 
 
@@ -120,7 +123,7 @@ def _test(node: e.Test, scope: Scope) -> Evaluate:
 
 
 def _call(node: e.Call, scope: Scope) -> Evaluate:
-    function = find(node.name, len(node.arguments))
+    function = find_function(node.name, len(node.arguments))
     if function is None:
         raise SemanticError(f"Invalid use of aggregating function `{node.text()}'.")
     run = function.run
@@ -213,7 +216,7 @@ def _comprehension(node: e.Comprehension, scope: Scope) -> Evaluate:
             frame.locals[name] = item
             if where is None or where(frame) is True:
                 made.append(result(frame) if result else item)
-                frame.run.grow(len(made), made[-1])
+                frame.run.account_growth(len(made), made[-1])
         return made
 
     return run
@@ -234,7 +237,7 @@ def _reduce(node: e.Reduce, scope: Scope) -> Evaluate:
             frame.locals[total], frame.locals[name] = value, item
             value = result(frame)
             if isinstance(value, str | list):
-                frame.run.weigh(len(value) * 8)
+                frame.run.check_bytes(len(value) * 8)
         return value
 
     return run

@@ -1,11 +1,12 @@
-"""Plans: the columns a statement will give and what makes its rows; and what planning may look at."""
+"""Query plans: the columns that a statement will give and what makes its rows; and the planning context."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from servers.graph.engine.expression_walk import inputs, is_aggregate, walk
-from servers.graph.engine.frame import Row, Rows, Run
+from servers.graph.engine.administration import Administration
+from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import inputs, is_aggregate, walk
 from servers.graph.engine.scope import Scope
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
@@ -13,15 +14,19 @@ from servers.graph.language.statements import Statement
 from servers.graph.storage.catalog import Catalog
 from servers.graph.storage.schema import Schema, SchemaDef
 from servers.graph.storage.space import SpaceStore
+from servers.graph.values.types import Parameters
 
 
 @dataclass(slots=True)
 class Plan:
-    """`columns` is empty for a statement that answers no table. `inner` are the plans it is made of."""
+    """A planned statement; `run` makes the rows, `columns` and `types` are empty where it gives no table.
+
+    `name` is the plan node's, as EXPLAIN shows it; `types` are deduced; `inner` are the plans it is made of.
+    """
 
     name: str
     columns: list[str]
-    run: Callable[[Run], Rows]
+    run: Callable[[Execution], Rows]
     types: list[str] = field(default_factory=list)
     inner: list["Plan"] = field(default_factory=list)
     writes: bool = False
@@ -30,7 +35,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Shape:
-    """The columns of rows that another statement made."""
+    """The columns, and their deduced types, of rows that another statement makes."""
 
     columns: list[str]
     types: list[str]
@@ -38,44 +43,55 @@ class Shape:
 
 @dataclass(slots=True)
 class Context:
-    """What a statement is planned against. `space` is the session's; `input` what the pipe brings."""
+    """What a statement is planned against. `space` is the session's; `input` the shape of what a pipe brings.
+
+    `plan` and `parse` plan and parse an inner statement; `variables` are the shapes of `$x = …` so far.
+    """
 
     catalog: Catalog
     space: str | None
-    parameters: dict[str, Any]
+    parameters: Parameters
     plan: Callable[[Statement, "Context"], Plan]
     parse: Callable[[str], list[Statement]]
+    administration: Administration
     variables: dict[str, Shape] = field(default_factory=dict)
     input: Shape | None = None
-    administration: Any = None
 
     @property
     def store(self) -> SpaceStore:
+        """The space in use. Raises `SemanticError` when none is chosen, `SpaceDamaged`."""
         if self.space is None:
             raise SemanticError("Space was not chosen.")
         return self.catalog.store(self.space)
 
     @property
     def schema(self) -> Schema:
+        """The schema of the space in use, as it is now."""
         return self.store.schema
 
-    def piped(self, left: Plan) -> "Context":
-        return replace(self, input=unique(Shape(left.columns, left.types)))
+    def with_input(self, left: Plan) -> "Context":
+        """The context of a pipe's right side. Raises `SemanticError` for duplicate columns."""
+        return replace(self, input=refuse_duplicates(Shape(left.columns, left.types)))
 
     def tag(self, name: str) -> SchemaDef:
+        """The tag of that name. Raises `SemanticError`."""
         found = self.schema.tags.get(name)
         if found is None:
             raise SemanticError(f"No schema found for `{name}'")
         return found
 
     def edge(self, name: str) -> SchemaDef:
+        """The edge type of that name. Raises `SemanticError`."""
         found = self.schema.edges.get(name)
         if found is None:
             raise SemanticError(f"No schema found for `{name}'")
         return found
 
     def source(self, *nodes: Any) -> tuple[str | None, Shape | None]:
-        """Which rows the expressions read: `$-`, a variable's name, or None; with their shape."""
+        """Which rows the expressions read: `$-`, a variable's name, or None; with their shape.
+
+        Raises `SemanticError` for more than one.
+        """
         uses_input, names = inputs(*nodes)
         names -= self.parameters.keys()
         if uses_input and names:
@@ -86,7 +102,7 @@ class Context:
             name = names.pop()
             if name not in self.variables:
                 raise SemanticError(f"`{_first_use(name, nodes)}', not exist variable `{name}'")
-            return name, unique(self.variables[name])
+            return name, refuse_duplicates(self.variables[name])
         return ("$-", self.input) if uses_input else (None, None)
 
     def scope(self, *nodes: Any) -> Scope:
@@ -95,8 +111,8 @@ class Context:
         return scope_of(self, source, shape)
 
 
-def unique(shape: Shape) -> Shape:
-    """Refuse rows whose columns cannot be told apart. Raises `SemanticError`."""
+def refuse_duplicates(shape: Shape) -> Shape:
+    """The shape, unless columns cannot be told apart. Raises `SemanticError`."""
     for at, name in enumerate(shape.columns):
         if name in shape.columns[:at]:
             raise SemanticError(f"Duplicate Column Name : `{name}'")
@@ -117,6 +133,7 @@ def _first_use(name: str, nodes: Any) -> str:
 
 
 def scope_of(context: Context, source: str | None, shape: Shape | None, kind: type[Scope] = Scope) -> Scope:
+    """A scope of a kind over the rows of `source`."""
     return kind(
         columns=shape.columns if shape else None,
         types=shape.types if shape else None,
@@ -125,9 +142,6 @@ def scope_of(context: Context, source: str | None, shape: Shape | None, kind: ty
     )
 
 
-def rows_of(run: Run, source: str | None) -> Rows:
-    """The rows of `$-` or of a variable."""
+def rows_of(run: Execution, source: str | None) -> Rows:
+    """The rows of `$-` or of the variable `source`; those of the pipe for None."""
     return run.variables[source] if source and source != "$-" else run.input
-
-
-NOTHING: Row = []

@@ -1,4 +1,4 @@
-"""From a statement to its plan: one planner a kind of statement."""
+"""The planner: from a statement to its plan, one planning function a kind of statement."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,21 +7,21 @@ from servers.graph.engine.match.clauses import plan_match
 from servers.graph.engine.paths import find_path, subgraph
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.schema import indexes, schemas, show, spaces
-from servers.graph.engine.statements import delete, explain, fetch, go, insert, lookup, tables, update
+from servers.graph.engine.statements import delete, explain, fetch, go, insert, lookup, relational, update
 from servers.graph.errors import Unsupported
-from servers.graph.language import definitions as d
+from servers.graph.language import ddl_statements as d
+from servers.graph.language import dml_statements as w
 from servers.graph.language import statements as s
-from servers.graph.language import writing as w
 
 PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     s.Explain: explain.plan_explain,
-    s.YieldSentence: tables.plan_yield,
-    s.GroupBy: tables.plan_group,
-    s.OrderBy: tables.plan_order,
-    s.Limit: tables.plan_limit,
-    s.Pipe: tables.plan_pipe,
-    s.Assignment: tables.plan_assignment,
-    s.SetOperation: tables.plan_set,
+    s.YieldSentence: relational.plan_yield,
+    s.GroupBy: relational.plan_group,
+    s.OrderBy: relational.plan_order,
+    s.Limit: relational.plan_limit,
+    s.Pipe: relational.plan_pipe,
+    s.Assignment: relational.plan_assignment,
+    s.SetOperation: relational.plan_set,
     s.Go: go.plan_go,
     s.FetchVertices: fetch.plan_fetch_vertices,
     s.FetchEdges: fetch.plan_fetch_edges,
@@ -54,7 +54,7 @@ PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
 
 
 def plan(statement: s.Statement, context: Context) -> Plan:
-    """Raises `QueryError` for what the statement may not mean."""
+    """The plan of a statement. Raises `QueryError` for what the statement may not mean."""
     planner = PLANNERS.get(type(statement))
     if planner is None:
         raise Unsupported(type(statement).__name__)

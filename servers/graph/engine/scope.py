@@ -1,4 +1,4 @@
-"""What names mean where an expression stands. A leaf becomes a function of the frame."""
+"""Name resolution: what a name means where an expression stands. A name becomes a function of the frame."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from servers.graph.engine.frame import Frame
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
-from servers.graph.values.types import type_name
+from servers.graph.values.types import Parameters, type_name
 
 UNKNOWN = "__EMPTY__"
 """The deduced type of what only running can tell."""
@@ -15,9 +15,10 @@ Leaf = Callable[[Frame], Any]
 
 
 class Scope:
-    """Local names, parameters, and the columns of an input. Subclasses add what their statement offers.
+    """Loop variables, parameters, and the columns of an input; subclasses add their statement's names.
 
-    `columns` and `types` describe the rows of the pipe or of the `$variable` named `source`.
+    `columns` and `types` describe the rows of the pipe or of the `$variable` named `source`. What overrides
+    `resolve_own` and `own_type` says nothing new.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class Scope:
         columns: list[str] | None = None,
         types: list[str] | None = None,
         source: str = "$-",
-        parameters: dict[str, Any] | None = None,
+        parameters: Parameters | None = None,
     ) -> None:
         self.columns = columns
         self.types = types or []
@@ -35,13 +36,17 @@ class Scope:
         self.locals: frozenset[str] = frozenset()
 
     def with_local(self, name: str) -> "Scope":
+        """The same scope with one more loop variable."""
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
         made.locals = self.locals | {name}
         return made
 
-    def leaf(self, node: e.Expr) -> Leaf | None:
-        """A function for a name that this scope knows; None leaves the node to the compiler."""
+    def resolve(self, node: e.Expr) -> Leaf | None:
+        """A function that reads the name from a frame; None leaves the node to the compiler.
+
+        Raises `SemanticError`.
+        """
         match node:
             case e.Label(name=name) if name in self.locals:
                 return lambda frame: frame.locals[name]
@@ -56,14 +61,14 @@ class Scope:
                 return None
             case e.Attr(left=e.Variable(name=variable), name=name):
                 return self._column(variable, name)
-        return self.special(node)
+        return self.resolve_own(node)
 
-    def special(self, node: e.Expr) -> Leaf | None:
-        """The statement's own names."""
+    def resolve_own(self, node: e.Expr) -> Leaf | None:
+        """As `resolve`, for the names that only this kind of statement has."""
         return None
 
     def type_of(self, node: e.Expr) -> str:
-        """The deduced type of a leaf."""
+        """The deduced type of a name, UNKNOWN when only running can tell."""
         match node:
             case e.Label(name=name) if name in self.locals:
                 return UNKNOWN
@@ -71,9 +76,10 @@ class Scope:
                 return type_name(self.parameters[name])
             case e.Attr(left=e.Ref(what="$-"), name=name) | e.Attr(left=e.Variable(), name=name):
                 return self._column_type(name)
-        return self.special_type(node)
+        return self.own_type(node)
 
-    def special_type(self, node: e.Expr) -> str:
+    def own_type(self, node: e.Expr) -> str:
+        """As `type_of`, for the names that only this kind of statement has."""
         return UNKNOWN
 
     def _column_type(self, name: str) -> str:
@@ -82,8 +88,8 @@ class Scope:
         return self.types[self.columns.index(name)]
 
     def _column(self, source: str, name: str) -> Leaf:
-        shown = source if source == "$-" else f"${source}"
+        label = source if source == "$-" else f"${source}"
         if self.columns is None or source != self.source or name not in self.columns:
-            raise SemanticError(f"`{shown}.{name}', not exist prop `{name}'")
+            raise SemanticError(f"`{label}.{name}', not exist prop `{name}'")
         index = self.columns.index(name)
         return lambda frame: frame.row[index]

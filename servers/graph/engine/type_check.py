@@ -1,13 +1,14 @@
-"""Types before running: folding of constants, deduction, and the refusals that Nebula words this way."""
+"""The type checker: constant folding, type deduction, and the refusals that Nebula words this way."""
 
 from typing import Any
 
 from servers.graph.engine.evaluate import compile_expr
-from servers.graph.engine.expression_walk import is_aggregate, rewrite, walk
-from servers.graph.engine.frame import Caps, Frame, Run
+from servers.graph.engine.execution import Execution, QueryLimits
+from servers.graph.engine.expression_tree import is_aggregate, rewrite, walk
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.scope import UNKNOWN, Scope
 from servers.graph.errors import NgqlSyntaxError, SemanticError
-from servers.graph.functions.table import find
+from servers.graph.functions.registry import find_function
 from servers.graph.language import expressions as e
 from servers.graph.values.operators import BINARY, UNARY
 from servers.graph.values.types import (
@@ -20,6 +21,7 @@ from servers.graph.values.types import (
     Duration,
     Edge,
     NSet,
+    Parameters,
     Path,
     Time,
     Vertex,
@@ -46,7 +48,7 @@ NULL_NAME = "NULL"
 LOGIC = frozenset({"AND", "OR", "XOR"})
 ARITHMETIC = frozenset("+-*/%")
 _CONSTANT_SCOPE = Scope()
-_CONSTANT_FRAME = Frame(Run(Caps(), float("inf"), {}))
+_CONSTANT_FRAME = Frame(Execution(QueryLimits(), float("inf"), {}))
 
 
 def fold(node: e.Expr) -> e.Expr:
@@ -75,7 +77,7 @@ def check_calls(node: e.Expr) -> None:
         if not isinstance(part, e.Call):
             continue
         values = [argument.value for argument in part.arguments if isinstance(argument, e.Const)]
-        function = find(part.name, len(values)) if len(values) == len(part.arguments) else None
+        function = find_function(part.name, len(values)) if len(values) == len(part.arguments) else None
         if function and values and function.run(*values) is BAD_TYPE:
             raise SemanticError(f"Type error `{part.text()}'")
 
@@ -88,14 +90,17 @@ def _constant(node: e.Expr, value: Any) -> e.Expr:
     return node if value is BAD_TYPE else e.Const(value)
 
 
-def constant(node: e.Expr, parameters: dict[str, Any] | None = None) -> Any:
-    """The value of an expression that needs no row."""
+def constant(node: e.Expr, parameters: Parameters | None = None) -> Any:
+    """The value of an expression that needs no row. Raises `SemanticError` for names."""
     scope = Scope(parameters=parameters) if parameters else _CONSTANT_SCOPE
     return compile_expr(node, scope)(_CONSTANT_FRAME)
 
 
 def deduce(node: e.Expr, scope: Scope) -> str:
-    """The type of an expression, UNKNOWN when only running can tell. Raises `SemanticError`."""
+    """The type of an expression (INT, STRING …), UNKNOWN when only running can tell.
+
+    Raises `SemanticError`.
+    """
     deducer = _DEDUCERS.get(type(node))
     return deducer(node, scope) if deducer else scope.type_of(node)
 
@@ -164,7 +169,7 @@ def _call(node: e.Call, scope: Scope) -> str:
         return {"count": "INT", "collect": "LIST", "collect_set": "SET", "avg": "FLOAT", "std": "FLOAT"}.get(
             node.name.lower(), UNKNOWN
         )
-    function = find(node.name, len(kinds))
+    function = find_function(node.name, len(kinds))
     if function is None or not all(map(_certain, kinds)):
         return function.result or UNKNOWN if function else UNKNOWN
     if kinds and function.run(*[SAMPLES[kind] for kind in kinds]) is BAD_TYPE:

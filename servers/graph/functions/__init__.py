@@ -1,1 +1,1 @@
-"""nGQL's functions: plain Python over values, gathered in one table."""
+"""nGQL's built-in functions: plain Python over values, gathered by name in `registry`."""

@@ -1,4 +1,7 @@
-"""Aggregates: what COUNT, SUM and their kin make of a group's values."""
+"""Aggregate functions: COUNT, SUM, AVG, MAX, MIN, STD, COLLECT and the bitwise ones over a group's values.
+
+Grouping itself is in `engine/statements/projection`.
+"""
 
 import math
 from collections.abc import Callable
@@ -11,7 +14,11 @@ from servers.graph.values.types import BAD_TYPE, NULL, Empty, NSet, Null, identi
 
 
 def aggregate(name: str, values: list[Any], *, distinct: bool) -> Any:
-    """`values` are those of the group's rows; NULL and EMPTY do not count."""
+    """What `name` (lower case) makes of the values of a group's rows; NULL and EMPTY do not count.
+
+    Of no values, `count` is 0, `sum` 0, the collections empty and the rest NULL; `sum`, `avg`, `std` and the
+    bitwise ones of unfit types give BAD_TYPE.
+    """
     present = [value for value in values if not isinstance(value, Null | Empty)]
     if distinct:
         present = list({identity(value): value for value in present}.values())

@@ -1,15 +1,19 @@
-"""Lists, maps, sets and NULL."""
+"""Functions of lists, maps and sets (`size`, `range`, `head`, `keys` …), and `coalesce`.
+
+Where nothing else is said: NULL and EMPTY give NULL, other types BAD_TYPE.
+"""
 
 from typing import Any
 
 from servers.graph.errors import ExecutionError
 from servers.graph.values.types import BAD_TYPE, NULL, Edge, Empty, NSet, Null, Path, Vertex
 
-LONGEST = 1_000_000
+MAX_LENGTH = 1_000_000
 """Items that `range` may make."""
 
 
 def keys(value: Any) -> Any:
+    """`keys(map | vertex | edge)`: the names, a vertex's and an edge's sorted."""
     match value:
         case dict():
             return list(value)
@@ -21,54 +25,69 @@ def keys(value: Any) -> Any:
 
 
 def labels(value: Any) -> Any:
+    """`labels(vertex)` and `tags(vertex)`: the names of its tags."""
     return list(value.tags) if type(value) is Vertex else _none(value)
 
 
 def nodes(value: Any) -> Any:
+    """`nodes(path)`: its vertices in order."""
     return list(value.vertices) if type(value) is Path else _none(value)
 
 
 def relationships(value: Any) -> Any:
+    """`relationships(path)`: its edges in order."""
     return list(value.edges) if type(value) is Path else _none(value)
 
 
 def size(value: Any) -> Any:
+    """`size(text | list | map | set)`: UTF-8 bytes of a text, items of the others."""
     if type(value) is str:
         return len(value.encode())
     return len(value) if isinstance(value, list | dict | NSet) else _none(value)
 
 
 def span(start: Any, end: Any, step: Any = 1) -> Any:
-    """`range`: both ends included."""
+    """`range(start, end, step = 1)`: integers, both ends included.
+
+    A NULL gives NULL; what is no integer, and a step of 0, BAD_TYPE. Raises `ExecutionError` for more than
+    MAX_LENGTH items.
+    """
     if any(type(value) is not int for value in (start, end, step)):
         return NULL if any(isinstance(value, Null) for value in (start, end, step)) else BAD_TYPE
     if step == 0:
         return BAD_TYPE
     made = range(start, end + (1 if step > 0 else -1), step)
-    if len(made) > LONGEST:
-        raise ExecutionError(f"range of {len(made)} items is more than {LONGEST}")
+    if len(made) > MAX_LENGTH:
+        raise ExecutionError(f"range of {len(made)} items is more than {MAX_LENGTH}")
     return list(made)
 
 
 def head(value: Any) -> Any:
+    """`head(list)`: the first item, NULL of an empty list."""
     return (value[0] if value else NULL) if type(value) is list else _none(value)
 
 
 def last(value: Any) -> Any:
+    """`last(list)`: the last item, NULL of an empty list."""
     return (value[-1] if value else NULL) if type(value) is list else _none(value)
 
 
 def tail(value: Any) -> Any:
+    """`tail(list)`: all but the first item."""
     return value[1:] if type(value) is list else _none(value)
 
 
 def coalesce(*values: Any) -> Any:
-    """The first item that is not NULL, of a list or of the arguments."""
+    """`coalesce(value, …)` or `coalesce(list)`: the first that is not NULL, else NULL.
+
+    EMPTY counts as a value.
+    """
     items = values[0] if len(values) == 1 and type(values[0]) is list else values
     return next((item for item in items if not isinstance(item, Null)), NULL)
 
 
 def is_in(*values: Any) -> bool:
+    """`udf_is_in(value, item, …)`: whether the value is one of the items."""
     return values[0] in values[1:]
 
 

@@ -1,4 +1,4 @@
-"""Numbers: functions of mathematics, random numbers, hashing and bits."""
+"""Functions of mathematics, random numbers, hashing and bits: `abs`, `round`, `pow`, `rand32`, `hash` …"""
 
 import math
 import random
@@ -6,14 +6,17 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.values.arithmetic import is_number, whole
+from servers.graph.values.arithmetic import checked_int, is_number
 from servers.graph.values.types import BAD_TYPE, MAX_INT, NULL, OUT_OF_RANGE, Empty, Null
 
 MASK = 2**64 - 1
 
 
 def number(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Only numbers go in: NULL and EMPTY come back as NULL, anything else as a bad type."""
+    """Decorates a function of numbers.
+
+    NULL and EMPTY give NULL, other types BAD_TYPE; outside its domain NaN, too large infinity.
+    """
 
     def guarded(*values: Any) -> Any:
         for value in values:
@@ -32,6 +35,11 @@ def number(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def integers(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a function of integers.
+
+    NULL and EMPTY give NULL, anything else that is no integer BAD_TYPE.
+    """
+
     def guarded(*values: Any) -> Any:
         for value in values:
             if isinstance(value, Null | Empty):
@@ -44,21 +52,27 @@ def integers(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def rounded(value: float, digits: int = 0) -> float:
-    """Half away from zero."""
+    """`round(number, digits = 0)`: half away from zero."""
     scale = 10.0**digits
     scaled = abs(value) * scale
     return math.copysign(math.floor(scaled + 0.5) / scale, value) if math.isfinite(scaled) else float(value)
 
 
 def absolute(value: Any) -> Any:
-    return whole(abs(value)) if type(value) is int else abs(value)
+    """`abs(number)`; of the smallest integer OVERFLOW."""
+    return checked_int(abs(value)) if type(value) is int else abs(value)
 
 
 def sign(value: float) -> int:
+    """`sign(number)`: -1, 0 or 1."""
     return (value > 0) - (value < 0)
 
 
 def power(base: Any, exponent: Any) -> Any:
+    """`pow(base, exponent)`: an integer for integers whose result is one and fits 64 bits, else a float.
+
+    Zero to a negative integer is infinity.
+    """
     if type(base) is int and type(exponent) is int:
         result = float(base) ** exponent if base or exponent >= 0 else math.inf
         return int(base**exponent) if exponent >= 0 and abs(result) <= MAX_INT else result
@@ -66,14 +80,21 @@ def power(base: Any, exponent: Any) -> Any:
 
 
 def random_between(low: int, high: int) -> Any:
+    """A random integer, low ≤ it < high; OUT_OF_RANGE when there is none."""
     return random.randrange(low, high) if low < high else OUT_OF_RANGE
 
 
 def rand32(*bounds: Any) -> Any:
+    """`rand32()`: an integer in [0, 2^31).
+
+    `rand32(high)` and `rand32(low, high)` are `random_between`, from 0 or `low`. What is no integer, NULL
+    included, gives BAD_TYPE.
+    """
     return _rand(2**31, bounds, unsigned=True)
 
 
 def rand64(*bounds: Any) -> Any:
+    """`rand64()`: an integer in [-2^63, 2^63). With arguments as `rand32`."""
     return _rand(2**63, bounds, unsigned=False)
 
 
@@ -88,7 +109,7 @@ def _rand(top: int, bounds: tuple[Any, ...], *, unsigned: bool) -> Any:
 
 
 def murmur(data: bytes, seed: int = 0xC70F6907) -> int:
-    """MurmurHash2 for 64 bits, as libstdc++'s std::hash; signed."""
+    """MurmurHash64A with libstdc++'s seed, as its std::hash of strings. A signed 64-bit integer."""
     multiplier = 0xC6A4A7935BD1E995
     state = (seed ^ (len(data) * multiplier)) & MASK
     whole_bytes = len(data) & ~7
@@ -104,6 +125,10 @@ def murmur(data: bytes, seed: int = 0xC70F6907) -> int:
 
 
 def hashed(value: Any) -> Any:
+    """`hash(value)`: integers and booleans as they are, texts and floats by `murmur`, NULL as -1.
+
+    EMPTY and 0.0 give 0; other values hash their Python text, unlike the cluster.
+    """
     match value:
         case bool() | int():
             return int(value)

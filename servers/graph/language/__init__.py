@@ -1,1 +1,1 @@
-"""nGQL: tokens, grammar, trees. Text in, statements out; nothing here knows of spaces or data."""
+"""nGQL: tokens, grammar, syntax trees. Text in, statements out; nothing here knows of spaces or data."""

@@ -1,15 +1,18 @@
-"""Trees of expressions. Each node can say itself as Nebula does: it names a column without an alias."""
+"""Syntax trees of expressions.
+
+Each node can say itself as Nebula does: it names a column without an alias.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from servers.graph.values.types import text_of_constant
+from servers.graph.values.text import text_of_constant
 
 
 @dataclass(slots=True)
 class Expr(ABC):
-    """A node of an expression."""
+    """A node of an expression. `text` is overridden by each and says nothing new there."""
 
     @abstractmethod
     def text(self) -> str:
@@ -18,6 +21,8 @@ class Expr(ABC):
 
 @dataclass(slots=True)
 class Const(Expr):
+    """A literal; `value` is what it means, or its slot in a template."""
+
     value: Any
 
     def text(self) -> str:
@@ -26,6 +31,8 @@ class Const(Expr):
 
 @dataclass(slots=True)
 class Label(Expr):
+    """A bare name: an alias, a loop variable, a property."""
+
     name: str
 
     def text(self) -> str:
@@ -34,6 +41,8 @@ class Label(Expr):
 
 @dataclass(slots=True)
 class Attr(Expr):
+    """`left.name`."""
+
     left: Expr
     name: str
 
@@ -53,6 +62,8 @@ class Star(Expr):
 
 @dataclass(slots=True)
 class Subscript(Expr):
+    """`left[index]`."""
+
     left: Expr
     index: Expr
 
@@ -62,6 +73,8 @@ class Subscript(Expr):
 
 @dataclass(slots=True)
 class Slice(Expr):
+    """`left[low..high]`, either end left out or not."""
+
     left: Expr
     low: Expr | None
     high: Expr | None
@@ -74,6 +87,8 @@ class Slice(Expr):
 
 @dataclass(slots=True)
 class Unary(Expr):
+    """`-x`, `+x` and `!x`."""
+
     op: str
     operand: Expr
 
@@ -83,6 +98,8 @@ class Unary(Expr):
 
 @dataclass(slots=True)
 class Cast(Expr):
+    """`(type)x`."""
+
     type: str
     operand: Expr
 
@@ -117,6 +134,8 @@ class Test(Expr):
 
 @dataclass(slots=True)
 class Call(Expr):
+    """A call of a function or an aggregate; `star` is `count(*)`."""
+
     name: str
     arguments: list[Expr]
     distinct: bool = False
@@ -129,6 +148,8 @@ class Call(Expr):
 
 @dataclass(slots=True)
 class ListLiteral(Expr):
+    """`[a, b]`."""
+
     items: list[Expr]
 
     def text(self) -> str:
@@ -137,6 +158,8 @@ class ListLiteral(Expr):
 
 @dataclass(slots=True)
 class SetLiteral(Expr):
+    """`{a, b}`."""
+
     items: list[Expr]
 
     def text(self) -> str:
@@ -145,6 +168,8 @@ class SetLiteral(Expr):
 
 @dataclass(slots=True)
 class MapLiteral(Expr):
+    """`{key: value}`."""
+
     entries: list[tuple[str, Expr]]
 
     def text(self) -> str:
@@ -153,6 +178,8 @@ class MapLiteral(Expr):
 
 @dataclass(slots=True)
 class Case(Expr):
+    """CASE WHEN … THEN … ELSE … END, with a `subject` or without; `ternary` is `a ? b : c`."""
+
     subject: Expr | None
     branches: list[tuple[Expr, Expr]]
     otherwise: Expr | None
@@ -184,6 +211,8 @@ class Predicate(Expr):
 
 @dataclass(slots=True)
 class Comprehension(Expr):
+    """`[name IN items WHERE where | result]`."""
+
     name: str
     items: Expr
     where: Expr | None
@@ -197,6 +226,8 @@ class Comprehension(Expr):
 
 @dataclass(slots=True)
 class Reduce(Expr):
+    """`reduce(total = initial, name IN items | result)`."""
+
     total: str
     initial: Expr
     name: str

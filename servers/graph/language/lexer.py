@@ -1,4 +1,4 @@
-"""Cuts nGQL into the grammar's tokens: keywords, names, literals, references, the `(` of a pattern.
+"""The lexer: cuts nGQL into the grammar's tokens — keywords, names, literals, the `(` of a pattern.
 
 It also finds the literals of a statement, so that statements that differ only in them share one parse.
 """
@@ -137,7 +137,8 @@ class NgqlLexer(Lexer):
     def __init__(self, _conf: Any) -> None:
         pass
 
-    def lex(self, data: Any) -> Iterator[Token]:  # type: ignore[override]
+    def lex(self, data: Any) -> Iterator[Token]:  # type: ignore[override] - Lark gives a lexer of one's own the text
+        """Lark's entry; as `tokens`."""
         return tokens(str(data))
 
 
@@ -222,7 +223,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def split_literals(text: str) -> tuple[str, list[str]] | None:
-    """`(skeleton, literals)`: literals become marks of their kind. None where that is unsafe."""
+    """`(skeleton, literals)`: the text with a mark for each literal. None where that is unsafe."""
     parts = LITERAL.split(text)
     literals = parts[1::2]
     marks = []

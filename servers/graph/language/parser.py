@@ -1,4 +1,4 @@
-"""Text to statements. Parse tables are kept on disk between starts, parsed statements in a bounded memory.
+"""The parser: nGQL to syntax trees, by Lark's LALR(1) with tables kept on disk and a cache of statements.
 
 A statement's literals are cut out first: statements that differ only in them share one template.
 """
@@ -19,20 +19,24 @@ from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
 from servers.graph.errors import NgqlSyntaxError, QueryError, SemanticError, StatementEmpty
-from servers.graph.language import definitions as d
-from servers.graph.language import writing as w
-from servers.graph.language.bulk import Block, one_of_many
+from servers.graph.language import ddl_statements as d
+from servers.graph.language import dml_statements as w
+from servers.graph.language.bulk_insert import LiteralBlock, single_row_statement
 from servers.graph.language.expressions import Expr
 from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, Slot, split_literals, tokens
 from servers.graph.language.statements import Explain, Statement
 from servers.graph.language.template import Template
-from servers.graph.language.transformer.pattern_rules import Builder
+from servers.graph.language.transformer.dml_rules import AstTransformer
 
-CACHED = 1024
-DEEPEST = 512
+CACHED_TEMPLATES = 1024
+"""The most recently used are kept."""
+
+MAX_DEPTH = 512
 """Levels of an expression, as in the cluster."""
 _BESIDE = Path(__file__).parent / "__pycache__" / "grammar.tables"
-LONGEST_CACHED = 16_384
+MAX_CACHED_LENGTH = 16_384
+"""Characters of a statement, its literals cut out, that is kept."""
+
 VALUE_TOKENS = "NAME STRING_VALUE DOUBLE_VALUE INTEGER VARIABLE IPV4 _PLPAR PREDICATE"
 OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": NgqlLexer, "maybe_placeholders": False}
 
@@ -51,9 +55,9 @@ class Parser:
         if split is None:
             return self._run(text)
         skeleton, literals = split
-        if not Template.suits(literals):
+        if not Template.accepts(literals):
             return self._run(text)
-        batch = one_of_many(skeleton)
+        batch = single_row_statement(skeleton)
         if batch is not None:
             statements = self._batch(*batch, literals)
             if statements is not None:
@@ -72,7 +76,7 @@ class Parser:
         first = found.statements[0]
         if not isinstance(first, w.InsertVertices | w.InsertEdges):
             return None
-        return [replace(first, block=Block(literals, width, count))]
+        return [replace(first, block=LiteralBlock(literals, width, count))]
 
     def _find(self, skeleton: str) -> Template | None:
         with self._lock:
@@ -82,7 +86,7 @@ class Parser:
             return template
 
     def _learn(self, skeleton: str, text: str, literals: list[str]) -> Template | list[Statement]:
-        if len(skeleton) > LONGEST_CACHED:
+        if len(skeleton) > MAX_CACHED_LENGTH:
             return self._run(text)
         try:
             template = Template(self._run(skeleton))
@@ -93,7 +97,7 @@ class Parser:
             return self._run(text)
         with self._lock:
             self._templates[skeleton] = template
-            if len(self._templates) > CACHED:
+            if len(self._templates) > CACHED_TEMPLATES:
                 self._templates.popitem(last=False)
         return template
 
@@ -118,7 +122,7 @@ def check_depth(statements: list[Statement]) -> None:
     stack: list[tuple[Any, int]] = [(item, 0) for item in statements]
     while stack:
         node, depth = stack.pop()
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise SemanticError(
                 "The above expression is not a valid expression, because its depth exceeds the maximum depth"
             )
@@ -146,17 +150,17 @@ def _grammar() -> str:
     return f"{text}\n%declare {' '.join(names)}\n"
 
 
-def _load(places: list[Path]) -> Lark:
+def _load(paths: list[Path]) -> Lark:
     """From the first place that has this grammar's tables; else built and kept."""
     grammar = _grammar()
     stamp = hashlib.sha256(f"{version('lark')}\0{grammar}".encode()).hexdigest()
-    known = next((found for found in (_read(place, stamp) for place in places) if found), None)
+    known = next((found for found in (_read(path, stamp) for path in paths) if found), None)
     if known is not None:
         data, memo = known
         data["options"]["lexer"] = data["parser"]["lexer_conf"]["lexer_type"] = NgqlLexer
-        return Lark.__new__(Lark)._load({"data": data, "memo": memo}, transformer=Builder())
-    lark = Lark(grammar, transformer=Builder(), **OPTIONS)
-    next((place for place in places if _write(place, stamp, lark)), None)
+        return Lark.__new__(Lark)._load({"data": data, "memo": memo}, transformer=AstTransformer())
+    lark = Lark(grammar, transformer=AstTransformer(), **OPTIONS)
+    next((path for path in paths if _write(path, stamp, lark)), None)
     return lark
 
 

@@ -1,28 +1,39 @@
-"""Trees of statements. `writes` marks what a read-only user may not run."""
+"""Syntax trees of query statements: GO, FETCH, LOOKUP, MATCH, paths, pipes and what shapes rows.
+
+Those that write are in `dml_statements` and `ddl_statements`.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from servers.graph.language.expressions import Expr, MapLiteral
+from servers.graph.language.expressions import Expr
+from servers.graph.language.patterns import PathPattern
 
 
 @dataclass(slots=True)
 class Statement:
+    """Any statement. `writes` marks what a read-only user may not run."""
+
     writes: ClassVar[bool] = False
 
 
 @dataclass(slots=True)
 class Column:
+    """An item of a YIELD, WITH or RETURN."""
+
     expr: Expr
     alias: str | None = None
 
     @property
     def name(self) -> str:
+        """Its alias, else the expression as Nebula writes it."""
         return self.alias if self.alias is not None else self.expr.text()
 
 
 @dataclass(slots=True)
 class Yield:
+    """YIELD's columns."""
+
     columns: list[Column]
     distinct: bool = False
 
@@ -32,6 +43,8 @@ class Yield:
 
 @dataclass(slots=True)
 class Explain(Statement):
+    """EXPLAIN, or PROFILE; `format` is row, dot, dot:struct or tck."""
+
     profile: bool
     sentences: list[Statement]
     format: str = "row"
@@ -39,19 +52,23 @@ class Explain(Statement):
 
 @dataclass(slots=True)
 class Assignment(Statement):
+    """`$name = sentence`."""
+
     name: str
     sentence: Statement
 
 
 @dataclass(slots=True)
 class Pipe(Statement):
+    """`left | right`."""
+
     left: Statement
     right: Statement
 
 
 @dataclass(slots=True)
 class SetOperation(Statement):
-    """`op` is UNION, UNION ALL, INTERSECT or MINUS."""
+    """UNION and its kin; `op` is UNION, UNION ALL, INTERSECT or MINUS."""
 
     op: str
     left: Statement
@@ -63,6 +80,8 @@ class SetOperation(Statement):
 
 @dataclass(slots=True)
 class Steps:
+    """A number of steps or a range of it; `upto` is UPTO."""
+
     low: Any
     high: Any
     upto: bool = False
@@ -70,7 +89,7 @@ class Steps:
 
 @dataclass(slots=True)
 class Over:
-    """Edges walked: `names` of (edge, alias), empty for `*`; direction is "", REVERSELY or BIDIRECT."""
+    """OVER: `names` of (edge, alias), empty for `*`; direction is "", REVERSELY or BIDIRECT."""
 
     names: list[tuple[str, str | None]]
     direction: str = ""
@@ -78,6 +97,8 @@ class Over:
 
 @dataclass(slots=True)
 class Go(Statement):
+    """GO; `sample` is (SAMPLE or LIMIT, list of edges a step)."""
+
     steps: Steps | None
     starts: list[Expr]
     over: Over
@@ -88,7 +109,7 @@ class Go(Statement):
 
 @dataclass(slots=True)
 class FetchVertices(Statement):
-    """`tags` is None for `*`."""
+    """FETCH PROP ON tags; `tags` is None for `*`."""
 
     tags: list[str] | None
     vids: list[Expr]
@@ -97,6 +118,8 @@ class FetchVertices(Statement):
 
 @dataclass(slots=True)
 class EdgeKey:
+    """`src -> dst @rank`."""
+
     src: Expr
     dst: Expr
     rank: Expr | None
@@ -104,6 +127,8 @@ class EdgeKey:
 
 @dataclass(slots=True)
 class FetchEdges(Statement):
+    """FETCH PROP ON an edge type."""
+
     names: list[str]
     keys: list[EdgeKey]
     output: Yield | None
@@ -111,6 +136,8 @@ class FetchEdges(Statement):
 
 @dataclass(slots=True)
 class Lookup(Statement):
+    """LOOKUP ON a tag or an edge type."""
+
     name: str
     where: Expr | None
     output: Yield | None
@@ -118,7 +145,7 @@ class Lookup(Statement):
 
 @dataclass(slots=True)
 class FindPath(Statement):
-    """`kind` is SHORTEST, "SINGLE SHORTEST", ALL or NOLOOP."""
+    """FIND PATH; `kind` is SHORTEST, "SINGLE SHORTEST", ALL or NOLOOP, `upto` the most steps."""
 
     kind: str
     with_prop: bool
@@ -132,7 +159,7 @@ class FindPath(Statement):
 
 @dataclass(slots=True)
 class Subgraph(Statement):
-    """`edges` of (IN | OUT | BOTH, names)."""
+    """GET SUBGRAPH; `edges` of (IN, OUT or BOTH, names)."""
 
     with_prop: bool
     steps: Steps | None
@@ -144,81 +171,40 @@ class Subgraph(Statement):
 
 @dataclass(slots=True)
 class YieldSentence(Statement):
+    """YIELD as a statement of its own."""
+
     output: Yield
     where: Expr | None
 
 
 @dataclass(slots=True)
 class GroupBy(Statement):
+    """GROUP BY … YIELD."""
+
     keys: list[Expr]
     output: Yield
 
 
 @dataclass(slots=True)
 class OrderBy(Statement):
+    """ORDER BY."""
+
     factors: list[tuple[Expr, bool]]
     """(expression, descending)"""
 
 
 @dataclass(slots=True)
 class Limit(Statement):
+    """LIMIT after a pipe, with the rows it skips."""
+
     skip: Any
     count: Any
 
 
-# ---------------------------------------------------------------- match
-
-
-@dataclass(slots=True)
-class NodePattern:
-    alias: str | None
-    labels: list[tuple[str, MapLiteral | None]]
-    props: MapLiteral | None
-
-    def text(self) -> str:
-        labels = "".join(f":{name}{props.text() if props else ''}" for name, props in self.labels)
-        return f"({self.alias or ''}{labels}{self.props.text() if self.props else ''})"
-
-
-@dataclass(slots=True)
-class EdgePattern:
-    """`hops` is None for exactly one edge, else (low, high) with None for no upper bound."""
-
-    alias: str | None
-    types: list[str]
-    hops: tuple[Any, Any] | None
-    props: MapLiteral | None
-    direction: str = "both"
-
-    def text(self) -> str:
-        types = ":" + "|".join(self.types) if self.types else ""
-        hops = ""
-        if self.hops is not None:
-            low, high = self.hops
-            hops = f"*{low}..{'' if high is None else high}"
-        inner = f"{self.alias or ''}{types}{hops}{self.props.text() if self.props else ''}"
-        body = f"-[{inner}]-" if inner else "--"
-        return {"out": f"{body}>", "in": f"<{body}"}.get(self.direction, body)
-
-
-@dataclass(slots=True)
-class PathPattern:
-    """`shortest` is "", "one" or "all"."""
-
-    nodes: list[NodePattern]
-    edges: list[EdgePattern]
-    alias: str | None = None
-    shortest: str = ""
-
-    def text(self) -> str:
-        parts = [self.nodes[0].text()]
-        for edge, node in zip(self.edges, self.nodes[1:], strict=True):
-            parts += [edge.text(), node.text()]
-        return "".join(parts)
-
-
 @dataclass(slots=True)
 class MatchClause:
+    """MATCH, or OPTIONAL MATCH, and its WHERE."""
+
     optional: bool
     paths: list[PathPattern]
     where: Expr | None
@@ -226,6 +212,8 @@ class MatchClause:
 
 @dataclass(slots=True)
 class UnwindClause:
+    """UNWIND expr AS alias."""
+
     expr: Expr
     alias: str
 
@@ -244,11 +232,15 @@ class Projection:
 
 @dataclass(slots=True)
 class WithClause:
+    """WITH and its WHERE."""
+
     projection: Projection
     where: Expr | None
 
 
 @dataclass(slots=True)
 class Match(Statement):
+    """A whole MATCH statement; `projection` is its RETURN."""
+
     clauses: list[MatchClause | UnwindClause | WithClause]
     projection: Projection

@@ -1,4 +1,4 @@
-"""A parsed statement whose literals are blanks, and the filling of those blanks."""
+"""Templates of parsed statements: syntax trees whose literals are slots, and filling them."""
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -20,26 +20,27 @@ class Template:
 
     def fill(self, literals: list[str]) -> list[Statement]:
         """Raises `NgqlSyntaxError` for an integer out of range."""
-        return self._fill([read(literal) for literal in literals]) if self._fill else self.statements
+        return self._fill([read_literal(literal) for literal in literals]) if self._fill else self.statements
 
     @staticmethod
-    def suits(literals: list[str]) -> bool:
+    def accepts(literals: list[str]) -> bool:
         """Whether the literals are what the template took them for; 2^63 needs a minus before it."""
         return not any(len(literal) > 18 and literal.isdigit() for literal in literals)
 
 
-class Filling:
-    """One expression of a template, to be filled many times."""
+class ExpressionTemplate:
+    """One expression with slots, to be filled many times."""
 
     def __init__(self, node: Any) -> None:
         self._node, self._fill = node, _filler(node)
 
     def fill(self, values: list[Any]) -> Any:
+        """The expression with the values in its slots; the template itself where there are none."""
         return self._fill(values) if self._fill else self._node
 
 
-def read(literal: str) -> Any:
-    """The value of a literal's text."""
+def read_literal(literal: str) -> Any:
+    """The value of a literal's text. Raises `NgqlSyntaxError` for an integer out of range."""
     if literal[0] in "\"'":
         return unescape(literal)
     if not literal.isdigit():

@@ -1,1 +1,1 @@
-"""Nebula's protocol on a socket: connections, sessions, users, values on the wire."""
+"""NebulaGraph's protocol on a socket: connections, sessions, users, values as thrift and JSON."""

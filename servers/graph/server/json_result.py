@@ -1,13 +1,13 @@
-"""A result as the JSON that `execute_json` promises."""
+"""A result as the JSON that `executeJson` gives."""
 
 import json
 from typing import Any
 
-from servers.graph.engine.execute import Result
+from servers.graph.engine.executor import Result
 from servers.graph.values import types as v
 
 
-def as_json(result: Result) -> bytes:
+def result_to_json(result: Result) -> bytes:
     """`{"errors": [{code, message?}], "results": [{columns, data: [{row, meta}], …}]}` in UTF-8."""
     error: dict[str, Any] = {"code": result.code}
     if result.code:
@@ -22,32 +22,32 @@ def as_json(result: Result) -> bytes:
         if result.columns:
             one["columns"] = result.columns
             one["data"] = [
-                {"row": [plain(value) for value in row], "meta": [_meta(value) for value in row]}
+                {"row": [json_value(value) for value in row], "meta": [_meta(value) for value in row]}
                 for row in result.rows
             ]
         body["results"] = [one]
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A value as JSON has it: vertices and edges as their properties, paths as lists of them."""
     match value:
         case v.Null() | v.Empty():
             return None
         case v.Vertex():
             return {
-                f"{tag}.{name}": plain(item)
+                f"{tag}.{name}": json_value(item)
                 for tag, props in value.tags.items()
                 for name, item in props.items()
             }
         case v.Edge():
-            return {name: plain(item) for name, item in value.props.items()}
+            return {name: json_value(item) for name, item in value.props.items()}
         case v.Path():
-            return [plain(part) for part in _parts(value)]
+            return [json_value(part) for part in _parts(value)]
         case list() | v.NSet():
-            return [plain(item) for item in value]
+            return [json_value(item) for item in value]
         case dict():
-            return {key: plain(item) for key, item in value.items()}
+            return {key: json_value(item) for key, item in value.items()}
         case v.Date() | v.Time() | v.DateTime() | v.Duration():
             return str(value)
     return value

@@ -1,4 +1,4 @@
-"""The socket: accepts connections, a thread each, frames bounded. It knows nothing of graphs."""
+"""The TCP listener: accepts connections, a thread each, frames bounded. It knows nothing of graphs."""
 
 import socket
 import sys
@@ -15,18 +15,25 @@ from nebula3.fbthrift.transport.TTransport import TBufferedTransport
 from tools.log import get_logger
 
 log = get_logger("graph")
-STACK = 32 * 2**20
-RECURSION = 12_000
+STACK_BYTES = 32 * 2**20
+"""Of a connection's thread: room for expressions as deep as the parser allows."""
+
+RECURSION_LIMIT = 12_000
+"""Python frames, for the same expressions."""
 
 
 class Listener:
-    """Serves `processor` (a thrift one) on an address. `port` 0 takes a free one."""
+    """Serves `processor`, a thrift one, on an address; `port` 0 takes a free one.
+
+    Beyond `max_connections` it hangs up. A frame is at most `frame_bytes`; `drain_s` is how many seconds
+    `stop` waits for requests under way.
+    """
 
     def __init__(
-        self, processor: Any, host: str, port: int, *, most: int, frame_bytes: int, drain_s: float
+        self, processor: Any, host: str, port: int, *, max_connections: int, frame_bytes: int, drain_s: float
     ) -> None:
         self._processor, self._frame_bytes, self._drain_s = processor, frame_bytes, drain_s
-        self._slots = threading.BoundedSemaphore(most)
+        self._slots = threading.BoundedSemaphore(max_connections)
         self._socket = socket.create_server((host, port), backlog=256)
         self._open: dict[int, tuple[socket.socket, threading.Thread]] = {}
         self._lock = threading.Lock()
@@ -34,13 +41,14 @@ class Listener:
 
     @property
     def address(self) -> tuple[str, int]:
+        """(host, port) that it listens on."""
         return self._socket.getsockname()[:2]
 
     def serve(self) -> None:
         """Accept until `stop`."""
         # Room for expressions of the allowed depth; pages are only taken when touched.
-        threading.stack_size(STACK)
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
+        threading.stack_size(STACK_BYTES)
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
         while not self._stopping.is_set():
             try:
                 peer, _ = self._socket.accept()
@@ -65,7 +73,7 @@ class Listener:
         with self._lock:
             connections = list(self._open.values())
         for peer, _ in connections:
-            _hush(peer)
+            _stop_reading(peer)
         for _, thread in connections:
             thread.join(self._drain_s / max(1, len(connections)) + 0.05)
 
@@ -91,7 +99,7 @@ class Listener:
             self._slots.release()
 
 
-def _hush(peer: socket.socket) -> None:
+def _stop_reading(peer: socket.socket) -> None:
     """No more requests from this peer; the answer under way may still leave."""
     with suppress(OSError):
         peer.shutdown(socket.SHUT_RD)

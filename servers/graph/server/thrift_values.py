@@ -1,4 +1,4 @@
-"""Values to and from the thrift types that nebula3-python ships."""
+"""Values to and from the generated thrift types of nebula3-python."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,9 @@ w: Any = ttypes
 """The generated module: its constructors are made at import, out of a type checker's sight."""
 
 
-def to_wire(value: Any) -> Any:
-    """A value as the client reads it."""
-    return _TO_WIRE[type(value)](value)
+def to_thrift(value: Any) -> Any:
+    """A value as thrift's Value."""
+    return _TO_THRIFT[type(value)](value)
 
 
 def _text(value: str) -> Any:
@@ -40,19 +40,19 @@ def _datetime(value: v.DateTime) -> Any:
     )
 
 
-def _map(value: dict[str, Any]) -> dict[bytes, Any]:
-    return {key.encode(): to_wire(item) for key, item in value.items()}
+def _map(value: v.Props) -> dict[bytes, Any]:
+    return {key.encode(): to_thrift(item) for key, item in value.items()}
 
 
 def _vertex(value: v.Vertex) -> Any:
     tags = [w.Tag(name=name.encode(), props=_map(props)) for name, props in value.tags.items()]
-    return w.Vertex(vid=to_wire(value.vid), tags=tags)
+    return w.Vertex(vid=to_thrift(value.vid), tags=tags)
 
 
 def _edge(value: v.Edge) -> Any:
     return w.Edge(
-        src=to_wire(value.src),
-        dst=to_wire(value.dst),
+        src=to_thrift(value.src),
+        dst=to_thrift(value.dst),
         type=value.type,
         name=value.name.encode(),
         ranking=value.rank,
@@ -74,16 +74,16 @@ def _path(value: v.Path) -> Any:
     return w.Path(src=_vertex(value.vertices[0]), steps=steps)
 
 
-_TO_WIRE: dict[type, Callable[[Any], Any]] = {
+_TO_THRIFT: dict[type, Callable[[Any], Any]] = {
     v.Empty: lambda _: w.Value(),
     v.Null: lambda value: w.Value(nVal=value.kind),
     bool: lambda value: w.Value(bVal=value),
     int: lambda value: w.Value(iVal=value),
     float: lambda value: w.Value(fVal=value),
     str: _text,
-    list: lambda value: w.Value(lVal=w.NList(values=list(map(to_wire, value)))),
+    list: lambda value: w.Value(lVal=w.NList(values=list(map(to_thrift, value)))),
     dict: lambda value: w.Value(mVal=w.NMap(kvs=_map(value))),
-    v.NSet: lambda value: w.Value(uVal=w.NSet(values=list(map(to_wire, value)))),
+    v.NSet: lambda value: w.Value(uVal=w.NSet(values=list(map(to_thrift, value)))),
     v.Date: lambda value: w.Value(dVal=_date(value)),
     v.Time: lambda value: w.Value(tVal=_time(value)),
     v.DateTime: lambda value: w.Value(dtVal=_datetime(value)),
@@ -110,13 +110,13 @@ NULLS = {
 }
 
 
-def from_wire(value: Any) -> Any:
-    """A parameter's value. Vertices, edges and paths come as they left."""
-    reader = _FROM_WIRE.get(value.getType())
+def from_thrift(value: Any) -> Any:
+    """A parameter's value; EMPTY for the kinds that no parameter has, such as vertices."""
+    reader = _FROM_THRIFT.get(value.getType())
     return reader(value.value) if reader else v.EMPTY
 
 
-_FROM_WIRE: dict[int, Callable[[Any], Any]] = {
+_FROM_THRIFT: dict[int, Callable[[Any], Any]] = {
     w.Value.NVAL: lambda kind: NULLS.get(kind, v.NULL),
     w.Value.BVAL: bool,
     w.Value.IVAL: int,
@@ -126,14 +126,15 @@ _FROM_WIRE: dict[int, Callable[[Any], Any]] = {
     w.Value.TVAL: lambda time: v.Time(time.hour, time.minute, time.sec, time.microsec),
     w.Value.DTVAL: lambda at: v.DateTime(at.year, at.month, at.day, at.hour, at.minute, at.sec, at.microsec),
     w.Value.DUVAL: lambda span: v.Duration(span.months, span.seconds, span.microseconds),
-    w.Value.LVAL: lambda items: [from_wire(item) for item in items.values],
-    w.Value.UVAL: lambda items: v.NSet(from_wire(item) for item in items.values),
-    w.Value.MVAL: lambda items: {key.decode(): from_wire(item) for key, item in items.kvs.items()},
+    w.Value.LVAL: lambda items: [from_thrift(item) for item in items.values],
+    w.Value.UVAL: lambda items: v.NSet(from_thrift(item) for item in items.values),
+    w.Value.MVAL: lambda items: {key.decode(): from_thrift(item) for key, item in items.kvs.items()},
 }
 
 
-def dataset(columns: list[str], rows: list[list[Any]]) -> Any:
+def thrift_dataset(columns: list[str], rows: list[list[Any]]) -> Any:
+    """A table as thrift's DataSet."""
     return w.DataSet(
         column_names=[name.encode() for name in columns],
-        rows=[w.Row(values=list(map(to_wire, row))) for row in rows],
+        rows=[w.Row(values=list(map(to_thrift, row))) for row in rows],
     )

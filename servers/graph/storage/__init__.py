@@ -1,1 +1,1 @@
-"""Where graphs live: one SQLite file a space, a catalogue of spaces, schemas, coded properties."""
+"""Storage: one SQLite file a space, a catalogue of spaces, schema definitions, the codec of properties."""

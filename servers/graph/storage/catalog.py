@@ -1,26 +1,39 @@
-"""The list of spaces, and the open ones. One small SQLite file; spaces open at first use."""
+"""The catalogue: the list of spaces, and the open ones. One small SQLite file; spaces open at first use."""
 
 import json
 import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.storage.space import SpaceStore
 
 
+class SpaceOptions(TypedDict):
+    """What CREATE SPACE set. `vid_type` is FIXED_STRING or INT64, `vid_length` bytes."""
+
+    partition_num: int
+    replica_factor: int
+    charset: str
+    collate: str
+    comment: str | None
+    vid_type: str
+    vid_length: int
+
+
 @dataclass(frozen=True, slots=True)
 class SpaceInfo:
-    """`options`: partition_num, replica_factor, charset, collate, vid_type, vid_length, comment."""
+    """A space of the catalogue."""
 
     id: int
     name: str
-    options: dict[str, Any]
+    options: SpaceOptions
 
     @property
     def vid_text(self) -> str:
+        """The type of its vids as SHOW spells it: FIXED_STRING(8), INT64."""
         length = self.options["vid_length"]
         return f"FIXED_STRING({length})" if self.options["vid_type"] == "FIXED_STRING" else "INT64"
 
@@ -44,9 +57,11 @@ class Catalog:
         self._spaces = {name: SpaceInfo(number, name, json.loads(options)) for number, name, options in rows}
 
     def names(self) -> list[str]:
+        """The names of all spaces, sorted."""
         return sorted(self._spaces)
 
     def info(self, name: str) -> SpaceInfo | None:
+        """The space of that name, or None."""
         return self._spaces.get(name)
 
     def store(self, name: str) -> SpaceStore:
@@ -68,8 +83,8 @@ class Catalog:
                 )
             return self._open[info.id]
 
-    def create(self, name: str, options: dict[str, Any]) -> SpaceInfo:
-        """Raises `ExecutionError` when the name is taken."""
+    def create(self, name: str, options: SpaceOptions) -> SpaceInfo:
+        """A new, empty space. Raises `ExecutionError` when the name is taken."""
         with self._lock:
             if name in self._spaces:
                 raise ExecutionError("Existed!")
@@ -82,7 +97,7 @@ class Catalog:
             return info
 
     def drop(self, name: str) -> None:
-        """Raises `ExecutionError` when there is no such space."""
+        """Forget a space and erase its file. Raises `ExecutionError` when there is no such space."""
         with self._lock:
             info = self._spaces.get(name)
             if info is None:
@@ -95,6 +110,7 @@ class Catalog:
             self._erase(info.id)
 
     def close(self) -> None:
+        """Close every open space and the catalogue."""
         with self._lock:
             for store in self._open.values():
                 store.close()

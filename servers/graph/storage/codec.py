@@ -1,4 +1,4 @@
-"""Properties to and from the text that a row holds: a JSON list, one item a property, in order of position.
+"""The codec of properties: a row's text is a JSON list, one item a property, in order of position.
 
 Temporal values are kept as integers that sort as they do, so that an index can range over them.
 """
@@ -17,9 +17,8 @@ from servers.graph.values.temporal import (
     micros_of_time,
     time_of_micros,
 )
-from servers.graph.values.types import NULL, Date, DateTime, Duration, Null, Time
+from servers.graph.values.types import NULL, Date, DateTime, Duration, Null, Props, Time
 
-Props = dict[str, Any]
 Decode = Callable[[str], Props | None]
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
@@ -40,11 +39,13 @@ FROM_STORED: dict[str, Callable[[Any], Any]] = {
 
 
 def to_stored(value: Any) -> Any:
+    """A value as JSON keeps it: NULL as null, dates and times as integers."""
     convert = TO_STORED.get(type(value))
     return convert(value) if convert else value
 
 
 def from_stored(prop: PropDef, value: Any) -> Any:
+    """The value of a property from what JSON kept."""
     if value is None:
         return NULL
     convert = FROM_STORED.get(prop.type)
@@ -61,8 +62,13 @@ def encode(values: Sequence[Any]) -> str:
     return _dumps([to_stored(value) for value in values])
 
 
-def decoder(schema: SchemaDef, defaults: dict[str, Any]) -> Decode:
-    """A function from stored text to properties; None for a row that TTL has ended.
+def column_sql(definition: SchemaDef, name: str) -> str:
+    """The SQL expression that reads property `name` out of a stored row, for indexes and WHERE."""
+    return f"json_extract(props, '$[{definition.by_name[name].position}]')"
+
+
+def decoder(schema: SchemaDef, defaults: Props) -> Decode:
+    """A function from a row's text to its properties; None for a row that TTL has ended.
 
     `defaults` are the values of properties that were added after a row was written.
     """

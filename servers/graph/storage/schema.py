@@ -1,16 +1,15 @@
-"""What a space's tags, edge types and indexes are. Immutable: a change makes a new `Schema`."""
+"""Definitions of a space's tags, edge types and indexes. Immutable: a change makes a new `Schema`."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-from servers.graph.values.types import NULL
 
 
 @dataclass(frozen=True, slots=True)
 class PropDef:
     """A property. `position` is its place in stored rows and is never reused.
 
-    `default` is None, `("value", stored value)` or `("expression", nGQL text)`.
+    `length` is bytes of a FIXED_STRING; `default` is None, `("value", stored value)` or `("expression", nGQL
+    text)`.
     """
 
     name: str
@@ -30,7 +29,7 @@ class PropDef:
 
 @dataclass(frozen=True, slots=True)
 class SchemaDef:
-    """A tag or an edge type."""
+    """A tag or an edge type; `kind` is TAG or EDGE. `ttl_duration` is seconds, 0 for none."""
 
     kind: str
     name: str
@@ -46,6 +45,7 @@ class SchemaDef:
         self.by_name.update({prop.name: prop for prop in self.props})
 
     def changed(self, **changes: Any) -> "SchemaDef":
+        """A copy with some fields changed."""
         return replace(self, by_name={}, **changes)
 
 
@@ -74,6 +74,7 @@ class Schema:
 
     @staticmethod
     def of(definitions: list[SchemaDef], indexes: list[IndexDef], next_id: int) -> "Schema":
+        """The schema of these definitions; `next_id` is the id of the next tag, edge type or index."""
         tags = {item.name: item for item in sorted(definitions, key=lambda d: d.id) if item.kind == "TAG"}
         edges = {item.name: item for item in sorted(definitions, key=lambda d: d.id) if item.kind == "EDGE"}
         return Schema(
@@ -86,13 +87,13 @@ class Schema:
         )
 
     def of_kind(self, kind: str) -> dict[str, SchemaDef]:
+        """Tags or edge types by name, for TAG or EDGE."""
         return self.tags if kind == "TAG" else self.edges
 
     def indexes_of(self, kind: str, owner: str) -> list[IndexDef]:
+        """The indexes of a tag or an edge type."""
         return [item for item in self.indexes.values() if item.kind == kind and item.owner == owner]
 
     def definitions(self) -> list[SchemaDef]:
+        """All tags, then all edge types."""
         return [*self.tags.values(), *self.edges.values()]
-
-
-MISSING: Any = NULL

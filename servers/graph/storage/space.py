@@ -1,6 +1,6 @@
-"""One space's file: rows of vertices and edges, readers that never wait, one writer at a time.
+"""A space's SQLite file: rows of vertices and edges, readers that never wait, one writer at a time.
 
-Durable when `write()` ends: SQLite in WAL mode, synced. A file that SQLite or its check distrusts is refused.
+Durable when `write()` ends: WAL mode, synced. A file that SQLite or its check distrusts is refused.
 """
 
 import json
@@ -15,13 +15,20 @@ from typing import Any
 from servers.graph.errors import ExecutionError, QueryKilled, SpaceDamaged
 from servers.graph.storage.codec import Decode, decoder, from_stored
 from servers.graph.storage.schema import IndexDef, PropDef, Schema, SchemaDef
-from servers.graph.values.types import NULL
+from servers.graph.values.types import NULL, Props
 
 APPLICATION = 0x6E47514C
+"""SQLite's application_id of a space's file: "nGQL"."""
+
 CHECKED_BYTES = 64 * 2**20
+"""A file up to this size is checked when it is opened; larger ones would take too long."""
+
 PROGRESS_STEPS = 20_000
+"""SQLite instructions between two looks at the deadline."""
+
 PRIMARY = 0xFF
 """The byte of an error code that names its kind; the rest says more of it."""
+
 NO_TAG = 0
 """The tag of the row that keeps a vertex without tags."""
 
@@ -36,7 +43,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT);
 
 
 class SpaceStore:
-    """An open space. Safe for many threads."""
+    """An open space. Safe for many threads. Raises `SpaceDamaged`."""
 
     def __init__(self, path: Path, *, name: str, vid_type: str, vid_length: int) -> None:
         self.path, self.name = path, name
@@ -46,17 +53,20 @@ class SpaceStore:
         self._writer = _prepared(path)
         self.schema = _read_schema(self._writer)
         self.decoders = _decoders(self.schema)
-        self._note_fading()
+        self._note_ttl()
 
-    def _note_fading(self) -> None:
+    def _note_ttl(self) -> None:
         """What TTL may end: such edges and vertices must be decoded to know whether they are there."""
-        self.fading_edges = frozenset(item.id for item in self.schema.edges.values() if item.ttl_col)
-        self.fading_tags = any(item.ttl_col for item in self.schema.tags.values())
+        self.ttl_edges = frozenset(item.id for item in self.schema.edges.values() if item.ttl_col)
+        self.has_ttl_tags = any(item.ttl_col for item in self.schema.tags.values())
 
     # ------------------------------------------------------------ reading
     @contextmanager
     def read(self, deadline: float) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one moment of the space. `deadline` is monotonic seconds."""
+        """A connection that sees one snapshot. `deadline` is monotonic seconds.
+
+        Raises `QueryKilled` beyond it.
+        """
         connection = self._borrow()
         _limit(connection, deadline)
         try:
@@ -84,7 +94,10 @@ class SpaceStore:
     # ------------------------------------------------------------ writing
     @contextmanager
     def write(self, deadline: float) -> Iterator[sqlite3.Connection]:
-        """The only writing connection, inside a transaction that is durable when the block ends."""
+        """The only writing connection, inside a transaction that is durable when the block ends.
+
+        Raises `QueryKilled` when the deadline comes first.
+        """
         if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise QueryKilled("the query waited for other writers beyond its deadline")
         try:
@@ -113,9 +126,10 @@ class SpaceStore:
                     connection.execute(statement)
                 _write_schema(connection, schema)
             self.schema, self.decoders = schema, _decoders(schema)
-            self._note_fading()
+            self._note_ttl()
 
     def close(self) -> None:
+        """Close the writer and the idle readers."""
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
@@ -220,7 +234,7 @@ def _decoders(schema: Schema) -> dict[int, Decode]:
     return {item.id: decoder(item, _late_defaults(item)) for item in schema.definitions()}
 
 
-def _late_defaults(item: SchemaDef) -> dict[str, Any]:
+def _late_defaults(item: SchemaDef) -> Props:
     return {
         prop.name: from_stored(prop, prop.default[1]) if prop.default and prop.default[0] == "value" else NULL
         for prop in item.props

@@ -1,1 +1,1 @@
-"""What nGQL computes with: values, their arithmetic, comparison and order."""
+"""What nGQL computes with: the types of values, their arithmetic, comparison, order and attributes."""

@@ -1,10 +1,14 @@
-"""Arithmetic as Nebula defines it. NULLs are results, never exceptions."""
+"""Arithmetic operators (+ - * / %) as Nebula defines them. NULLs are results, never exceptions.
+
+Where nothing else is said: an operand that is NULL, or else EMPTY, is the result; unfit types give BAD_TYPE.
+"""
 
 import math
 from typing import Any
 
 from servers.graph.errors import MemoryExceeded
 from servers.graph.values import temporal as t
+from servers.graph.values.text import concat_text
 from servers.graph.values.types import (
     BAD_TYPE,
     DIV_BY_ZERO,
@@ -21,22 +25,25 @@ from servers.graph.values.types import (
 )
 
 EPSILON = 1e-8
-LONGEST = 4 * 2**20
+"""Floats nearer to each other are equal, and nearer to 0 are 0, as in Nebula."""
+
+MAX_LENGTH = 4 * 2**20
 """Characters of a text or items of a list that an expression may make."""
 
 
 def is_number(value: Any) -> bool:
+    """Whether it is an integer or a float; a boolean is neither."""
     kind = type(value)
     return kind is int or kind is float
 
 
-def whole(value: int) -> Any:
-    """An integer, or the overflow NULL."""
+def checked_int(value: int) -> Any:
+    """An integer, or the OVERFLOW NULL beyond 64 bits."""
     return value if MIN_INT <= value <= MAX_INT else OVERFLOW
 
 
-def missing(left: Any, right: Any) -> Any:
-    """What an operation gives when an operand is NULL or EMPTY; None when neither is."""
+def null_operand(left: Any, right: Any) -> Any:
+    """The operand that is NULL, else the one that is EMPTY; None when neither is."""
     for value in (left, right):
         if type(value) is Null:
             return value
@@ -46,26 +53,14 @@ def missing(left: Any, right: Any) -> Any:
     return None
 
 
-def concat_text(value: Any) -> str:
-    """How a value joins a string."""
-    if type(value) is bool:
-        return "true" if value else "false"
-    if type(value) is float:
-        return text_of_number(value)
-    return str(value)
-
-
-def text_of_number(value: float) -> str:
-    """A float as `toString` gives it: always with a point."""
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e16:
-        return f"{value:.1f}"
-    return repr(value)
-
-
 def add(left: Any, right: Any) -> Any:
+    """`left + right`: numbers, texts and what joins them, lists and items, dates and times and durations.
+
+    Integers beyond 64 bits give OVERFLOW. Raises `MemoryExceeded`.
+    """
     if type(left) is int and type(right) is int:
-        return whole(left + right)
-    gone = missing(left, right)
+        return checked_int(left + right)
+    gone = null_operand(left, right)
     if gone is not None:
         return gone
     if is_number(left) and is_number(right):
@@ -81,8 +76,8 @@ def add(left: Any, right: Any) -> Any:
 
 def bounded(value: Any) -> Any:
     """A text or a list, unless it is longer than one value may be. Raises `MemoryExceeded`."""
-    if len(value) > LONGEST:
-        raise MemoryExceeded(f"a value of {len(value)} items is more than {LONGEST}")
+    if len(value) > MAX_LENGTH:
+        raise MemoryExceeded(f"a value of {len(value)} items is more than {MAX_LENGTH}")
     return value
 
 
@@ -118,9 +113,10 @@ def _shift(value: Any, by: Any, sign: int) -> Any:
 
 
 def subtract(left: Any, right: Any) -> Any:
+    """`left - right`: numbers, dates (days between), lists (the right one's items go), times, durations."""
     if type(left) is int and type(right) is int:
-        return whole(left - right)
-    gone = missing(left, right)
+        return checked_int(left - right)
+    gone = null_operand(left, right)
     if gone is not None:
         return gone
     if is_number(left) and is_number(right):
@@ -136,28 +132,33 @@ def subtract(left: Any, right: Any) -> Any:
 
 
 def multiply(left: Any, right: Any) -> Any:
-    gone = missing(left, right)
+    """`left * right` of numbers; integers beyond 64 bits give OVERFLOW."""
+    gone = null_operand(left, right)
     if gone is not None:
         return gone
     if not (is_number(left) and is_number(right)):
         return BAD_TYPE
     if type(left) is int and type(right) is int:
-        return whole(left * right)
+        return checked_int(left * right)
     return float(left) * right
 
 
 def divide(left: Any, right: Any) -> Any:
+    """`left / right` of numbers; integers are cut towards zero.
+
+    By zero (floats: within EPSILON) DIV_BY_ZERO.
+    """
     bad = _undivided(left, right)
     if bad is not None:
         return bad
     if type(left) is int and type(right) is int:
-        return whole(_truncated(left, right))
+        return checked_int(_truncated(left, right))
     return left / right
 
 
 def _undivided(left: Any, right: Any) -> Any:
     """What a division gives that can not be made; None when it can."""
-    gone = missing(left, right)
+    gone = null_operand(left, right)
     if gone is not None:
         return gone
     if not (is_number(left) and is_number(right)):
@@ -172,6 +173,7 @@ def _truncated(left: int, right: int) -> int:
 
 
 def modulo(left: Any, right: Any) -> Any:
+    """`left % right` of numbers, with the sign of `left`. By zero (floats: within EPSILON) DIV_BY_ZERO."""
     bad = _undivided(left, right)
     if bad is not None:
         return bad
@@ -181,18 +183,21 @@ def modulo(left: Any, right: Any) -> Any:
 
 
 def negate(value: Any) -> Any:
+    """`-value` of a number; of the smallest integer OVERFLOW."""
     if isinstance(value, Null | Empty):
         return value
     if type(value) is int:
-        return whole(-value)
+        return checked_int(-value)
     return -value if type(value) is float else BAD_TYPE
 
 
-def keep_sign(value: Any) -> Any:
+def unary_plus(value: Any) -> Any:
+    """`+value`: a number as it is."""
     return value if is_number(value) or isinstance(value, Null | Empty) else BAD_TYPE
 
 
 def logical_not(value: Any) -> Any:
+    """`!value`: three-valued, NULL and EMPTY stay."""
     if type(value) is bool:
         return not value
     return value if isinstance(value, Null | Empty) else BAD_TYPE

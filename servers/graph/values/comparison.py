@@ -1,11 +1,11 @@
-"""Comparison as Nebula defines it: True, False, or a NULL where that cannot be said."""
+"""Comparison and text operators (== < IN CONTAINS =~): True, False, or a NULL where that cannot be said."""
 
 from collections.abc import Callable
 from typing import Any
 
 import regex
 
-from servers.graph.values.arithmetic import EPSILON, is_number, missing
+from servers.graph.values.arithmetic import EPSILON, is_number, null_operand
 from servers.graph.values.ordering import order_key
 from servers.graph.values.types import BAD_TYPE, NULL, Date, DateTime, Duration, Empty, NSet, Null, Time
 
@@ -14,7 +14,11 @@ REGEX_S = 2.0
 
 
 def equal(left: Any, right: Any) -> Any:
-    """True, False or NULL."""
+    """`left == right`: True, False or NULL.
+
+    Integers and floats within EPSILON are equal, other unlike types are not; inside lists and maps NULL
+    equals NULL.
+    """
     kind = type(left)
     if kind is type(right):
         if kind is list:
@@ -46,12 +50,16 @@ def same(left: Any, right: Any) -> bool:
 
 
 def not_equal(left: Any, right: Any) -> Any:
+    """`left != right`: the opposite of `equal`, NULLs as they are."""
     found = equal(left, right)
     return not found if type(found) is bool else found
 
 
 def less(left: Any, right: Any) -> Any:
-    """True, False, or a NULL: values of unlike types have no order."""
+    """`left < right`: True, False or NULL.
+
+    Values of unlike types, maps, sets and durations have no order: NULL. EMPTY is less than all but itself.
+    """
     left_kind, right_kind = type(left), type(right)
     if left_kind is right_kind and left_kind in _PLAIN:
         return left < right
@@ -70,14 +78,17 @@ _PLAIN = frozenset({int, float, str, bool, Date, Time, DateTime})
 
 
 def less_or_equal(left: Any, right: Any) -> Any:
+    """`left <= right`: `less` or `equal`, NULL where `less` is."""
     return _or(less(left, right), equal(left, right))
 
 
 def greater(left: Any, right: Any) -> Any:
+    """`left > right`: `less` the other way round."""
     return less(right, left)
 
 
 def greater_or_equal(left: Any, right: Any) -> Any:
+    """`left >= right`: `greater` or `equal`, NULL where `greater` is."""
     return _or(less(right, left), equal(left, right))
 
 
@@ -85,8 +96,11 @@ def _or(first: Any, second: Any) -> Any:
     return first if type(first) is Null else first or second
 
 
-def contained(item: Any, container: Any) -> Any:
-    """`item IN container`, where NULL makes what is not found unknown."""
+def member_of(item: Any, container: Any) -> Any:
+    """`item IN container`: a list, a set, or a map's keys.
+
+    NULL for a NULL item, and where a NULL among the members leaves it open. Other containers give BAD_TYPE.
+    """
     if type(container) is Null or type(container) is Empty:
         return NULL if type(container) is Null else container
     if type(container) is dict:
@@ -101,7 +115,9 @@ def contained(item: Any, container: Any) -> Any:
     return NULL if any(type(member) is Null for member in container) else False
 
 
-def negation(decide: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def negated_operator(decide: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The operator whose True and False are swapped; NULLs as they are."""
+
     def negated(left: Any, right: Any) -> Any:
         found = decide(left, right)
         return not found if type(found) is bool else found
@@ -113,7 +129,7 @@ def _textual(decide: Callable[[str, str], bool]) -> Callable[[Any, Any], Any]:
     def compare(left: Any, right: Any) -> Any:
         if type(left) is str and type(right) is str:
             return decide(left, right)
-        return BAD_TYPE if missing(left, right) is None else NULL
+        return BAD_TYPE if null_operand(left, right) is None else NULL
 
     return compare
 

@@ -1,4 +1,4 @@
-"""The operators of expressions, by the way they are spelt, and three-valued logic."""
+"""The operators by their spelling, and the three-valued logic of AND, OR and XOR."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,15 +6,14 @@ from typing import Any
 from servers.graph.values.arithmetic import (
     add,
     divide,
-    keep_sign,
     logical_not,
     modulo,
     multiply,
     negate,
     subtract,
+    unary_plus,
 )
 from servers.graph.values.comparison import (
-    contained,
     contains,
     ends_with,
     equal,
@@ -23,7 +22,8 @@ from servers.graph.values.comparison import (
     less,
     less_or_equal,
     matches,
-    negation,
+    member_of,
+    negated_operator,
     not_equal,
     starts_with,
 )
@@ -42,38 +42,41 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     ">": greater,
     ">=": greater_or_equal,
     "=~": matches,
-    "IN": contained,
-    "NOT IN": negation(contained),
+    "IN": member_of,
+    "NOT IN": negated_operator(member_of),
     "CONTAINS": contains,
-    "NOT CONTAINS": negation(contains),
+    "NOT CONTAINS": negated_operator(contains),
     "STARTS WITH": starts_with,
-    "NOT STARTS WITH": negation(starts_with),
+    "NOT STARTS WITH": negated_operator(starts_with),
     "ENDS WITH": ends_with,
-    "NOT ENDS WITH": negation(ends_with),
+    "NOT ENDS WITH": negated_operator(ends_with),
 }
-UNARY: dict[str, Callable[[Any], Any]] = {"-": negate, "+": keep_sign, "!": logical_not}
+UNARY: dict[str, Callable[[Any], Any]] = {"-": negate, "+": unary_plus, "!": logical_not}
 
 
 def truth(value: Any) -> Any:
-    """A value as an operand of AND, OR, XOR: a bool, or a NULL."""
+    """A value as an operand of AND, OR, XOR: a boolean, or a NULL (BAD_TYPE for other types)."""
     if type(value) is bool or type(value) is Null:
         return value
     return NULL if type(value) is Empty else BAD_TYPE
 
 
-def both(left: Any, right: Any) -> Any:
+def logical_and(left: Any, right: Any) -> Any:
+    """`left AND right` of truths: False wins over NULL, though not over BAD_TYPE."""
     if left is False or right is False:
         return BAD_TYPE if BAD_TYPE in (left, right) else False
     return right if left is True else left
 
 
-def either(left: Any, right: Any) -> Any:
+def logical_or(left: Any, right: Any) -> Any:
+    """`left OR right` of truths: True wins over NULL, though not over BAD_TYPE."""
     if left is True or right is True:
         return BAD_TYPE if BAD_TYPE in (left, right) else True
     return right if left is False else left
 
 
-def exclusive(left: Any, right: Any) -> Any:
+def logical_xor(left: Any, right: Any) -> Any:
+    """`left XOR right` of truths: a NULL of either is the result."""
     if type(left) is bool and type(right) is bool:
         return left != right
     return left if type(left) is Null else right

@@ -1,4 +1,4 @@
-"""The order of ORDER BY, MIN and MAX: any values, types by rank, NULL last."""
+"""The sort order of ORDER BY, MIN and MAX: any values, types by rank, NULL last."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ RANKS: dict[type, int] = {
 
 
 def order_key(value: Any) -> Any:
-    """Sorts any values: types by rank, NULL last."""
+    """A sort key for any value: types by RANKS, EMPTY first, NULL last; numbers together."""
     kind = type(value)
     if kind is str or kind is int or kind is float or kind is bool:
         return RANKS[kind], value
@@ -55,7 +55,7 @@ def _inner_key(value: Any) -> Any:
 
 
 class Reversed:
-    """Turns an order around, for descending factors."""
+    """A sort key turned around, for the descending factors of ORDER BY."""
 
     __slots__ = ("key",)
 
@@ -68,4 +68,4 @@ class Reversed:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Reversed) and self.key == other.key
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment] - keys are compared, never hashed

@@ -1,18 +1,26 @@
-"""What nGQL computes with: Python's own types, plus NULLs, EMPTY, moments, vertices, edges, paths.
+"""The types of nGQL's values: Python's own, plus NULLs, EMPTY, dates, durations, vertices, edges and paths.
 
 Integers are 64-bit, `str` is text, `list` and `dict` are lists and maps, `NSet` is a set.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+Props = dict[str, Any]
+"""Properties by name. A value is one of the types of this file or Python's; only running tells which."""
+
+Tags = dict[str, Props]
+"""Properties by tag."""
+
+Parameters = dict[str, Any]
+"""Values by the name of a `$parameter`."""
 
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
 
 class Null:
-    """One of NULL's kinds; compare by identity. `kind` is the number on the wire."""
+    """One of NULL's kinds; compare by identity. `kind` is thrift's number of it."""
 
     __slots__ = ("kind", "name")
 
@@ -53,6 +61,8 @@ EMPTY = Empty()
 
 @dataclass(frozen=True, slots=True, order=True)
 class Date:
+    """A day of the proleptic Gregorian calendar."""
+
     year: int
     month: int
     day: int
@@ -63,6 +73,8 @@ class Date:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Time:
+    """A time of day in UTC, to the microsecond."""
+
     hour: int
     minute: int
     second: int
@@ -74,7 +86,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DateTime:
-    """UTC."""
+    """A moment in UTC, to the microsecond."""
 
     year: int
     month: int
@@ -86,10 +98,12 @@ class DateTime:
 
     @property
     def date(self) -> Date:
+        """The day."""
         return Date(self.year, self.month, self.day)
 
     @property
     def time(self) -> Time:
+        """The time of day."""
         return Time(self.hour, self.minute, self.second, self.micro)
 
     def __str__(self) -> str:
@@ -110,18 +124,20 @@ class Duration:
 
 
 class Vertex:
-    """`tags` maps a tag's name to its properties. They may be read as late as they are looked at."""
+    """A vertex.
+
+    `tags` are its properties by tag, or a function of the vid that reads them when they are looked at.
+    """
 
     __slots__ = ("_tags", "vid")
 
-    def __init__(
-        self, vid: Any, tags: "dict[str, dict[str, Any]] | Callable[[Any], Any] | None" = None
-    ) -> None:
+    def __init__(self, vid: Any, tags: Tags | Callable[[Any], Tags | None] | None = None) -> None:
         self.vid = vid
         self._tags: Any = {} if tags is None else tags
 
     @property
-    def tags(self) -> dict[str, dict[str, Any]]:
+    def tags(self) -> Tags:
+        """Properties by tag, read now if they were not."""
         if type(self._tags) is not dict:
             self._tags = self._tags(self.vid) or {}
         return self._tags
@@ -134,7 +150,7 @@ class Vertex:
 
 
 class Edge:
-    """An edge as it was walked. `type` is negative, and the ends swapped, when walked backwards.
+    """An edge as it was traversed. `type` is negative, and the ends swapped, when that was backwards.
 
     `props` are a dict, or a stored text with what decodes it.
     """
@@ -149,19 +165,20 @@ class Edge:
         self._decode = decode
 
     @property
-    def props(self) -> dict[str, Any]:
+    def props(self) -> Props:
+        """Properties by name, decoded now if they were not."""
         if self._decode is not None:
             self._props, self._decode = self._decode(self._props) or {}, None
         return self._props
 
     @property
     def flipped(self) -> "Edge":
-        """The same edge, walked the other way."""
+        """The same edge, traversed the other way."""
         return Edge(self.dst, self.src, -self.type, self.name, self.rank, self._props, self._decode)
 
     @property
     def key(self) -> tuple[Any, int, int, Any]:
-        """The same for both directions."""
+        """`(src, type, rank, dst)` as stored: the same for both directions."""
         if self.type < 0:
             return self.dst, -self.type, self.rank, self.src
         return self.src, self.type, self.rank, self.dst
@@ -182,6 +199,7 @@ class Path:
 
     @property
     def key(self) -> tuple[Any, ...]:
+        """What two equal paths share: the first vid, and each edge's key and direction."""
         return self.vertices[0].vid, *((edge.key, edge.type > 0) for edge in self.edges)
 
     def __eq__(self, other: object) -> bool:
@@ -230,6 +248,7 @@ def identity(value: Any) -> Any:
 
 
 def row_identity(row: Iterable[Any]) -> tuple[Any, ...]:
+    """A hashable stand-in for a row, item by item."""
     return tuple(map(identity, row))
 
 
@@ -256,30 +275,3 @@ TYPE_NAMES: dict[type, str] = {
 def type_name(value: Any) -> str:
     """Nebula's name of a value's type, as its messages spell it."""
     return TYPE_NAMES[type(value)]
-
-
-def text_of_float(value: float) -> str:
-    """The shortest digits that read back; whole numbers without a point, as in column names."""
-    if math.isnan(value) or math.isinf(value):
-        return {True: "NaN"}.get(math.isnan(value), "Infinity" if value > 0 else "-Infinity")
-    if value == int(value) and abs(value) < 1e15:
-        return str(int(value)) if value or math.copysign(1, value) > 0 else "-0"
-    return repr(value)
-
-
-def text_of_constant(value: Any) -> str:
-    """A literal as Nebula prints it in column names and messages."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return text_of_float(value)
-        case str():
-            return f'"{value}"'
-        case list():
-            return f"[{','.join(map(text_of_constant, value))}]"
-        case NSet():
-            return "{" + ",".join(map(text_of_constant, value)) + "}"
-        case dict():
-            return "{" + ",".join(f"{key}:{text_of_constant(item)}" for key, item in value.items()) + "}"
-    return str(value)

@@ -1,1 +1,1 @@
-"""Reading elements: vertices, edges, their properties, and where a traversal starts."""
+"""Access to vertices and edges: the reader, names and values of properties, index seeks, start vertices."""

@@ -1,4 +1,4 @@
-"""Values that go into a tag or an edge: defaults, NULL, and the fit of value and type."""
+"""Values that go into a tag or an edge: defaults, NULL, and coercion to the property's type."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,53 +19,59 @@ RANGES = {
 MISMATCH = "The data type does not meet the requirements. Use the correct type of data."
 
 
-class Filler:
-    """Makes stored rows of a schema from values given in some order of properties."""
+class PropertyEncoder:
+    """Encodes rows of a tag or edge type from values given in the order of `names`.
+
+    `evaluate` gives the value of a default's text. Raises `SemanticError` when a property must be given and
+    is not.
+    """
 
     def __init__(self, schema: SchemaDef, names: list[str], evaluate: Callable[[str], Any]) -> None:
         self._schema = schema
-        self._fits = [(_fit_of(prop), prop) for prop in schema.props]
+        self._coercions = [(_coercion_of(prop), prop) for prop in schema.props]
         self._index = {name: at for at, name in enumerate(names)}
         self._evaluate = evaluate
         for prop in schema.props:
             if prop.name not in self._index and prop.default is None and not prop.nullable:
                 raise SemanticError(f"The property `{prop.name}' is not nullable and has no default value.")
 
-    def texts(self, columns: Sequence[Sequence[Any]], count: int) -> list[str]:
+    def encode_columns(self, columns: Sequence[Sequence[Any]], count: int) -> list[str]:
         """Stored texts of `count` rows given column by column. Raises `StorageError`."""
         made: list[Sequence[Any]] = [[NULL] * count for _ in range(self._schema.next_position)]
-        for fit, prop in self._fits:
+        for coerce_value, prop in self._coercions:
             at = self._index.get(prop.name)
             if at is None:
-                made[prop.position] = [default_of(prop, self._evaluate) for _ in range(count)]
+                made[prop.position] = [default_value(prop, self._evaluate) for _ in range(count)]
             else:
-                made[prop.position] = _fit_column(fit, prop, columns[at])
+                made[prop.position] = _coerce_column(coerce_value, prop, columns[at])
         return [encode(row) for row in zip(*made, strict=True)] if made else ["[]"] * count
 
 
-def _fit_column(fit: Callable[[Any, PropDef], Any], prop: PropDef, column: Sequence[Any]) -> Sequence[Any]:
+def _coerce_column(
+    coerce_value: Callable[[Any, PropDef], Any], prop: PropDef, column: Sequence[Any]
+) -> Sequence[Any]:
     kinds = set(map(type, column))
     if (kinds == {str} and prop.type == "STRING") or (kinds == {int} and prop.type in ("INT", "INT64")):
         return column
-    return [fit(value, prop) for value in column]
+    return [coerce_value(value, prop) for value in column]
 
 
-def default_of(prop: PropDef, evaluate: Callable[[str], Any]) -> Any:
+def default_value(prop: PropDef, evaluate: Callable[[str], Any]) -> Any:
     """The value of a property that was not given. Raises `StorageError` when there is none."""
     if prop.default is None:
         if prop.nullable:
             return NULL
         raise StorageError("The not null field doesn't have a default value.")
     kind, value = prop.default
-    return from_stored(prop, value) if kind == "value" else fitted(prop, evaluate(value))
+    return from_stored(prop, value) if kind == "value" else coerce(prop, evaluate(value))
 
 
-def fitted(prop: PropDef, value: Any) -> Any:
-    """The value as the property keeps it. Raises `StorageError`."""
-    return _fit_of(prop)(value, prop)
+def coerce(prop: PropDef, value: Any) -> Any:
+    """The value as the property keeps it. Raises `StorageError` for a wrong type, range or NULL."""
+    return _coercion_of(prop)(value, prop)
 
 
-def _nothing(value: Any, prop: PropDef) -> Any:
+def _coerce_null(value: Any, prop: PropDef) -> Any:
     if value is NULL:
         if not prop.nullable:
             raise StorageError("The not null field cannot be null.")
@@ -75,10 +81,10 @@ def _nothing(value: Any, prop: PropDef) -> Any:
     return None
 
 
-def _integer(value: Any, prop: PropDef) -> Any:
+def _coerce_integer(value: Any, prop: PropDef) -> Any:
     if type(value) is not int:
         if type(value) is Null:
-            return _nothing(value, prop)
+            return _coerce_null(value, prop)
         raise StorageError(MISMATCH)
     low, high = RANGES[prop.type]
     if not low <= value <= high:
@@ -86,44 +92,44 @@ def _integer(value: Any, prop: PropDef) -> Any:
     return value
 
 
-def _text(value: Any, prop: PropDef) -> Any:
+def _coerce_string(value: Any, prop: PropDef) -> Any:
     if type(value) is str:
         return value
     if type(value) is Null:
-        return _nothing(value, prop)
+        return _coerce_null(value, prop)
     raise StorageError(MISMATCH)
 
 
-def _fixed(value: Any, prop: PropDef) -> Any:
-    made = _text(value, prop)
+def _coerce_fixed_string(value: Any, prop: PropDef) -> Any:
+    made = _coerce_string(value, prop)
     if type(made) is not str:
         return made
     data = made.encode()
     return made if len(data) <= (prop.length or 0) else data[: prop.length].decode(errors="ignore")
 
 
-def _float(value: Any, prop: PropDef) -> Any:
+def _coerce_float(value: Any, prop: PropDef) -> Any:
     if type(value) in (int, float):
         return float(value)
     if type(value) is Null:
-        return _nothing(value, prop)
+        return _coerce_null(value, prop)
     raise StorageError(MISMATCH)
 
 
-def _kind(*kinds: type) -> Callable[[Any, PropDef], Any]:
-    def fit(value: Any, prop: PropDef) -> Any:
+def _of_types(*kinds: type) -> Callable[[Any, PropDef], Any]:
+    def coerce_value(value: Any, prop: PropDef) -> Any:
         if type(value) in kinds:
             return value
         if type(value) is Null:
-            return _nothing(value, prop)
+            return _coerce_null(value, prop)
         raise StorageError(MISMATCH)
 
-    return fit
+    return coerce_value
 
 
-def _timestamp(value: Any, prop: PropDef) -> Any:
+def _coerce_timestamp(value: Any, prop: PropDef) -> Any:
     if type(value) is Null:
-        return _nothing(value, prop)
+        return _coerce_null(value, prop)
     if type(value) not in (int, str):
         raise StorageError(MISMATCH)
     found = t.timestamp_from(value)
@@ -132,23 +138,23 @@ def _timestamp(value: Any, prop: PropDef) -> Any:
     return found
 
 
-_FITS: dict[str, Callable[[Any, PropDef], Any]] = {
-    **dict.fromkeys(RANGES, _integer),
-    "STRING": _text,
-    "FIXED_STRING": _fixed,
-    "FLOAT": _float,
-    "DOUBLE": _float,
-    "BOOL": _kind(bool),
-    "DATE": _kind(Date),
-    "TIME": _kind(Time),
-    "DATETIME": _kind(DateTime),
-    "DURATION": _kind(Duration),
-    "TIMESTAMP": _timestamp,
+_COERCIONS: dict[str, Callable[[Any, PropDef], Any]] = {
+    **dict.fromkeys(RANGES, _coerce_integer),
+    "STRING": _coerce_string,
+    "FIXED_STRING": _coerce_fixed_string,
+    "FLOAT": _coerce_float,
+    "DOUBLE": _coerce_float,
+    "BOOL": _of_types(bool),
+    "DATE": _of_types(Date),
+    "TIME": _of_types(Time),
+    "DATETIME": _of_types(DateTime),
+    "DURATION": _of_types(Duration),
+    "TIMESTAMP": _coerce_timestamp,
 }
 
 
-def _fit_of(prop: PropDef) -> Callable[[Any, PropDef], Any]:
-    found = _FITS.get(prop.type)
+def _coercion_of(prop: PropDef) -> Callable[[Any, PropDef], Any]:
+    found = _COERCIONS.get(prop.type)
     if found is None:
         raise ExecutionError(f"type {prop.type} is not supported")
     return found

@@ -1,10 +1,10 @@
-"""Where a traversal starts: vertex ids from constants, pipes and variables, checked."""
+"""Start vertices of a traversal: vids from constants, pipes and `$variables`, checked."""
 
-from collections.abc import Callable
 from typing import Any
 
 from servers.graph.engine.evaluate import compile_expr
-from servers.graph.engine.frame import Frame, Run
+from servers.graph.engine.execution import Execution
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Shape, rows_of, scope_of
 from servers.graph.engine.scope import UNKNOWN
 from servers.graph.engine.type_check import constant, deduce
@@ -13,11 +13,9 @@ from servers.graph.language import expressions as e
 from servers.graph.storage.space import SpaceStore
 from servers.graph.values.types import Empty, Null, type_name
 
-Starts = Callable[[Run], list[tuple[Any, Any]]]
 
-
-class Places:
-    """Compiled starting points. `source` is the rows they are read from, if any."""
+class StartVertices:
+    """Compiled start vertices. `source` names the rows they are read from, None for constants."""
 
     def __init__(self, exprs: list[e.Expr], context: Context) -> None:
         self.source, self.shape = context.source(exprs)
@@ -47,15 +45,19 @@ class Places:
             raise _wrong_kind(exprs[0], self._store, kind)
         self._column = compiled
 
-    def vids(self, run: Run) -> list[Any]:
-        """Distinct ids, in the order they came."""
+    def vids(self, run: Execution) -> list[Any]:
+        """Distinct vids, in the order they came. Raises `ExecutionError` for what is no vid."""
         return list(dict.fromkeys(vid for vid, _ in self.pairs(run)))
 
-    def all_vids(self, run: Run) -> list[Any]:
+    def all_vids(self, run: Execution) -> list[Any]:
+        """As `vids`, repeated ones too."""
         return [vid for vid, _ in self.pairs(run)]
 
-    def pairs(self, run: Run) -> list[tuple[Any, Any]]:
-        """(id, the row it came from) for each start."""
+    def pairs(self, run: Execution) -> list[tuple[Any, Any]]:
+        """`(vid, the row it came from)` for each start, the row None for constants.
+
+        Raises `ExecutionError`.
+        """
         if self.source is None:
             return [(vid, None) for vid in self._constants]
         frame, made = Frame(run), []
@@ -74,15 +76,17 @@ class Places:
 
 
 def vid_type_text(store: SpaceStore) -> str:
+    """The type of a space's vids as messages spell it: FIXED_STRING(8), INT64."""
     return f"FIXED_STRING({store.vid_length})" if store.vid_type == "FIXED_STRING" else "INT64"
 
 
 def is_vid(value: Any, store: SpaceStore) -> bool:
+    """Whether the value is of the type of the space's vids; its length is not looked at."""
     return type(value) is (int if store.vid_type == "INT64" else str)
 
 
 def check_vid(value: Any, expr: e.Expr, store: SpaceStore) -> None:
-    """Refuse an id that is not of the space's kind."""
+    """Refuse a vid that is not of the space's type. Raises `SemanticError`."""
     if not is_vid(value, store):
         raise _wrong_kind(expr, store, type_name(value))
 
@@ -92,6 +96,6 @@ def _wrong_kind(expr: e.Expr, store: SpaceStore, kind: str) -> SemanticError:
     return SemanticError(f"`{expr.text()}', the srcs should be type of {wanted}, but was`{kind}'")
 
 
-def fits(value: Any, store: SpaceStore) -> bool:
-    """Whether the id may be stored: of the kind, and not longer than the space allows."""
+def is_storable_vid(value: Any, store: SpaceStore) -> bool:
+    """Whether the vid may be stored: of the type, and not more UTF-8 bytes than the space allows."""
     return is_vid(value, store) and (type(value) is int or len(value.encode()) <= store.vid_length)

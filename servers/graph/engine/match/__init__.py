@@ -1,1 +1,1 @@
-"""MATCH: patterns sought, walked and bound; WITH, UNWIND and RETURN over what they bind."""
+"""MATCH: path patterns planned, traversed and bound; WITH, UNWIND and RETURN over what they bind."""

@@ -1,43 +1,54 @@
-"""MATCH's names: what each alias is bound to, and where in a row."""
+"""MATCH's names: which alias is bound to what, and in which column of a row."""
 
+from collections.abc import Callable
 from typing import Any
 
-from servers.graph.engine.access.attributes import attribute
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.scope import UNKNOWN, Leaf, Scope
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
-from servers.graph.values.types import NULL, Empty, Null, Vertex
+from servers.graph.values.attributes import attribute
+from servers.graph.values.types import NULL, Empty, Null, Parameters, Vertex
 
 NODE, EDGE, EDGES, PATH, VALUE = "NODE", "EDGE", "EDGES", "PATH", "VALUE"
 TYPES = {NODE: "VERTEX", EDGE: "EDGE", EDGES: "LIST", PATH: "PATH"}
 
 
 class MatchScope(Scope):
-    """Aliases by name: place in the row, kind, and deduced type. `patterns` compiles patterns."""
+    """Aliases by name: column in the row, kind, and deduced type.
 
-    def __init__(self, parameters: dict[str, Any], patterns: Any = None, **outer: Any) -> None:
-        super().__init__(parameters=parameters, **outer)
-        self.places: dict[str, int] = {}
+    `patterns` compiles patterns in expressions.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        patterns: "CompilePattern",
+        *,
+        columns: list[str] | None,
+        types: list[str] | None,
+    ) -> None:
+        super().__init__(parameters=parameters, columns=columns, types=types)
+        self.aliases: dict[str, int] = {}
         self.kinds: dict[str, str] = {}
         self.deduced: dict[str, str] = {}
         self.patterns = patterns
-        self.base = 0
 
     def add(self, name: str, kind: str, deduced: str = UNKNOWN) -> int:
-        """The place of a new alias."""
-        self.places[name] = len(self.places)
+        """The column of a new alias."""
+        self.aliases[name] = len(self.aliases)
         self.kinds[name] = kind
         self.deduced[name] = TYPES.get(kind, deduced)
-        return self.places[name]
+        return self.aliases[name]
 
     def copy(self) -> "MatchScope":
+        """A scope of its own: aliases added to it are not added here."""
         made = self.with_local("\0")
         assert isinstance(made, MatchScope)
-        made.places, made.kinds, made.deduced = dict(self.places), dict(self.kinds), dict(self.deduced)
+        made.aliases, made.kinds, made.deduced = dict(self.aliases), dict(self.kinds), dict(self.deduced)
         return made
 
-    def special(self, node: e.Expr) -> Leaf | None:
+    def resolve_own(self, node: e.Expr) -> Leaf | None:
         match node:
             case e.Label(name=name):
                 return self._alias(name)
@@ -60,16 +71,16 @@ class MatchScope(Scope):
         return name not in self.locals and self.kinds.get(name) in kinds
 
     def _alias(self, name: str) -> Leaf:
-        place = self.places.get(name)
-        if place is None:
+        column = self.aliases.get(name)
+        if column is None:
             raise SemanticError(f"Alias used but not defined: `{name}'")
-        return lambda frame: frame.row[place]
+        return lambda frame: frame.row[column]
 
     def _tag_property(self, name: str, tag: str, prop: str) -> Leaf:
-        place = self.places[name]
+        column = self.aliases[name]
 
         def read(frame: Frame) -> Any:
-            value = frame.row[place]
+            value = frame.row[column]
             if type(value) is Vertex:
                 props = value.tags.get(tag)
                 return NULL if props is None else props.get(prop, NULL)
@@ -77,11 +88,14 @@ class MatchScope(Scope):
 
         return read
 
-    def special_type(self, node: e.Expr) -> str:
+    def own_type(self, node: e.Expr) -> str:
         match node:
             case e.Label(name=name):
                 return self.deduced.get(name, UNKNOWN)
         return UNKNOWN
+
+
+CompilePattern = Callable[[e.PathExpr, MatchScope], Leaf]
 
 
 def _of_value(value: Any, first: str, second: str) -> Any:

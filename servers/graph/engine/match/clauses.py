@@ -1,28 +1,33 @@
-"""The whole MATCH statement: clauses pass rows on, RETURN makes the table."""
+"""Plans the whole MATCH statement: clauses pass rows on, RETURN makes the table.
+
+The patterns themselves are the `matcher`'s.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from servers.graph.engine.access.reader import Access
+from servers.graph.engine.access.reader import GraphReader
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import has_aggregate, walk
-from servers.graph.engine.frame import Frame, Row, Rows, Run
+from servers.graph.engine.execution import Execution, Row, Rows
+from servers.graph.engine.expression_tree import has_aggregate, walk
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.match.bindings import VALUE, MatchScope
 from servers.graph.engine.match.matcher import Matcher, as_condition, compile_pattern
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.scope import Scope
-from servers.graph.engine.statements.output import Output, build_output
-from servers.graph.engine.statements.tables import frames_over, sort_rows
+from servers.graph.engine.statements.projection import CompiledProjection, compile_projection
+from servers.graph.engine.statements.relational import frames_over, sort_rows
 from servers.graph.engine.type_check import checked_filter, constant, deduce, fold
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.values.types import Empty, NSet, Null
 
-Stage = Callable[[Access, Iterator[Row]], Iterator[Row]]
+Stage = Callable[[GraphReader, Iterator[Row]], Iterator[Row]]
 
 
 def plan_match(statement: s.Match, context: Context) -> Plan:
+    """Plan MATCH … WITH … UNWIND … RETURN. Raises `SemanticError`."""
     context.store  # noqa: B018 - a space must be chosen
     scope = new_scope(context)
     stages: list[Stage] = []
@@ -33,18 +38,19 @@ def plan_match(statement: s.Match, context: Context) -> Plan:
     projection = Projector(statement.projection, scope)
     store = context.store
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         with store.read(run.deadline) as connection:
-            access = Access(run, store, connection)
+            reader = GraphReader(run, store, connection)
             rows: Iterator[Row] = iter([[]])
             for stage in stages:
-                rows = stage(access, rows)
-            return projection.rows(access, rows)
+                rows = stage(reader, rows)
+            return projection.rows(reader, rows)
 
     return Plan("Project", projection.output.names, execute, projection.output.types)
 
 
 def new_scope(context: Context) -> MatchScope:
+    """A scope without aliases; the columns of a pipe may be read."""
     source = context.input
     return MatchScope(
         context.parameters,
@@ -76,7 +82,7 @@ def _stage(clause: Any, scope: MatchScope, context: Context, may_scan: bool) -> 
     projector = Projector(clause.projection, scope)
     inner = new_scope(context)
     for name, kind, deduced in projector.bindings():
-        if name in inner.places:
+        if name in inner.aliases:
             raise SemanticError(f"`{name}': Redefined alias")
         inner.add(name, kind, deduced)
     where = None
@@ -86,10 +92,10 @@ def _stage(clause: Any, scope: MatchScope, context: Context, may_scan: bool) -> 
 
 
 def _with(projector: "Projector", where: Evaluate | None) -> Stage:
-    def run(access: Access, rows: Iterator[Row]) -> Iterator[Row]:
-        made = projector.rows(access, rows)
-        for frame in frames_over(access.run, made):
-            frame.tags = access
+    def run(reader: GraphReader, rows: Iterator[Row]) -> Iterator[Row]:
+        made = projector.rows(reader, rows)
+        for frame in frames_over(reader.run, made):
+            frame.reader = reader
             if where is None or where(frame) is True:
                 yield frame.row
 
@@ -103,17 +109,17 @@ def _unwind(clause: s.UnwindClause, scope: MatchScope) -> Stage:
         )
     evaluate = compile_expr(fold(clause.expr), scope)
     deduce(clause.expr, scope)
-    if clause.alias in scope.places:
+    if clause.alias in scope.aliases:
         raise SemanticError(f"Variable `{clause.alias}` already declared")
     scope.add(clause.alias, VALUE)
 
-    def run(access: Access, rows: Iterator[Row]) -> Iterator[Row]:
-        frame = Frame(access.run)
-        frame.tags = access
+    def run(reader: GraphReader, rows: Iterator[Row]) -> Iterator[Row]:
+        frame = Frame(reader.run)
+        frame.reader = reader
         for row in rows:
             frame.row = row
             for item in _items(evaluate(frame)):
-                access.run.tick()
+                reader.run.tick()
                 yield [*row, item]
 
     return run
@@ -126,18 +132,20 @@ def _items(value: Any) -> list[Any]:
 
 
 class Projector:
-    """WITH and RETURN: columns, then ORDER BY, SKIP and LIMIT over them."""
+    """WITH and RETURN compiled: columns, then ORDER BY, SKIP and LIMIT over them. Raises `SemanticError`."""
 
     def __init__(self, projection: s.Projection, scope: MatchScope) -> None:
         columns = list(projection.columns)
         if projection.star:
-            names = [name for name in scope.places if not name.startswith("\0")]
+            names = [name for name in scope.aliases if not name.startswith("\0")]
             if not names and not columns:
                 raise SemanticError("RETURN * is not allowed when there are no variables in scope")
             columns = [s.Column(e.Label(name), name) for name in names] + columns
         self.columns = [s.Column(as_value(column.expr), column.name) for column in columns]
         self.scope = scope
-        self.output: Output = build_output(self.columns, scope, distinct=projection.distinct)
+        self.output: CompiledProjection = compile_projection(
+            self.columns, scope, distinct=projection.distinct
+        )
         self.order = [(self._factor(expr), descending) for expr, descending in projection.order]
         self.skip = _count(projection.skip, "SKIP", scope)
         self.limit = _count(projection.limit, "LIMIT", scope)
@@ -147,8 +155,8 @@ class Projector:
         if isinstance(expr, e.Variable) and expr.name in self.scope.parameters:
             return compile_expr(expr, self.scope)
         if name in self.output.names and isinstance(expr, e.Label):
-            place = self.output.names.index(name)
-            return lambda frame: frame.row[place]
+            column = self.output.names.index(name)
+            return lambda frame: frame.row[column]
         raise SemanticError("Only column name can be used as sort item")
 
     def bindings(self) -> list[tuple[str, str, str]]:
@@ -161,20 +169,22 @@ class Projector:
             made.append((column.name, kind, deduced))
         return made
 
-    def rows(self, access: Access, rows: Iterator[Row]) -> Rows:
-        frames = _frames(access, rows)
+    def rows(self, reader: GraphReader, rows: Iterator[Row]) -> Rows:
+        """The table for the rows of the clauses before it."""
+        frames = _frames(reader, rows)
         early = self.limit is not None and not self.order and not self.output.distinct
         if early and self.output.groups is None:
             made = self._first(frames)
         else:
-            made = self.output.rows(frames, access.run)
+            made = self.output.rows(frames, reader.run)
         if self.order:
-            made = sort_rows(access.run, made, self.order)
+            made = sort_rows(reader.run, made, self.order)
         end = None if self.limit is None else self.skip_count + self.limit
         return made[self.skip_count : end]
 
     @property
     def skip_count(self) -> int:
+        """How many rows SKIP drops."""
         return self.skip or 0
 
     def _first(self, frames: Iterator[Frame]) -> Rows:
@@ -189,15 +199,16 @@ class Projector:
         return made
 
 
-def _frames(access: Access, rows: Iterator[Row]) -> Iterator[Frame]:
-    frame = Frame(access.run)
-    frame.tags = access
+def _frames(reader: GraphReader, rows: Iterator[Row]) -> Iterator[Frame]:
+    frame = Frame(reader.run)
+    frame.reader = reader
     for row in rows:
         frame.row = row
         yield frame
 
 
 def as_value(node: e.Expr) -> e.Expr:
+    """The expression of a column; a pattern that is the whole column stays the list of its paths."""
     return as_condition(node) if not isinstance(node, e.PathExpr) else node
 
 

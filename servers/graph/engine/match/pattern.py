@@ -1,59 +1,73 @@
-"""A path pattern made ready: where to start, which way to walk, what to bind."""
+"""Compiles a MATCH path pattern: tags, edge types, hops, properties, and the columns that aliases bind.
+
+Its text is parsed in `language/transformer/pattern_rules`; where to start is `start_finder`'s.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import walk
+from servers.graph.engine.expression_tree import is_constant, walk
 from servers.graph.engine.match.bindings import EDGE, EDGES, NODE, PATH, VALUE, MatchScope
 from servers.graph.engine.plan import Context
-from servers.graph.engine.statements.output import is_constant
 from servers.graph.engine.type_check import constant, fold
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
-from servers.graph.language import statements as s
+from servers.graph.language import patterns as p
 from servers.graph.values.types import BAD_TYPE
 
 FAR = 1_000_000
-"""The upper bound of `*`: a walk that repeats no edge ends long before."""
+"""The upper bound of `*`, in hops: a path that repeats no edge ends long before."""
 
 
 @dataclass(slots=True)
 class Node:
-    """`bound` is the place of an alias that earlier patterns bound; `place` where a new one goes."""
+    """A node of the pattern. `same_alias` are other nodes that must be the same vertex.
 
-    pattern: s.NodePattern
+    `props` are (tag, property, value). `bound` is the column of an alias that earlier patterns bound;
+    `column` where a new one goes.
+    """
+
+    pattern: p.NodePattern
     labels: list[str]
     props: list[tuple[str | None, str, Evaluate]]
     bound: int | None = None
-    place: int | None = None
-    twins: list[int] = field(default_factory=list)
+    column: int | None = None
+    same_alias: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Link:
-    """An edge of the pattern. `low` and `high` are None for exactly one edge."""
+    """An edge of the pattern; `types` are ids. `low` and `high` are hops, `low` None for exactly one edge.
+
+    `bound` and `column` are as a node's.
+    """
 
     types: list[int]
-    everything: bool
+    all_types: bool
     direction: str
     props: list[tuple[str, Evaluate]]
     low: int | None
     high: int
     bound: int | None = None
-    place: int | None = None
+    column: int | None = None
 
 
 @dataclass(slots=True)
 class Pattern:
+    """A compiled path pattern.
+
+    `path_column` is where its own alias goes; `shortest` is "", "one" or "all".
+    """
+
     nodes: list[Node]
     links: list[Link]
-    path_place: int | None
+    path_column: int | None
     shortest: str
     width: int = 0
 
 
-def prepare(path: s.PathPattern, scope: MatchScope, context: Context) -> Pattern:
+def prepare(path: p.PathPattern, scope: MatchScope, context: Context) -> Pattern:
     """Compile a pattern and add its new aliases to the scope. Raises `SemanticError`."""
     known = dict(scope.kinds)
     before = scope.copy()
@@ -61,17 +75,17 @@ def prepare(path: s.PathPattern, scope: MatchScope, context: Context) -> Pattern
     links: list[Link] = []
     for edge in path.edges:
         links.append(_link(edge, scope, before, known, context))
-    _twins(path, nodes)
-    place = None
+    _note_same_alias(path, nodes)
+    column = None
     if path.alias is not None:
-        if path.alias in scope.places:
+        if path.alias in scope.aliases:
             raise SemanticError(f"`{path.alias}': Redefined alias")
-        place = scope.add(path.alias, PATH)
-    return Pattern(nodes, links, place, path.shortest)
+        column = scope.add(path.alias, PATH)
+    return Pattern(nodes, links, column, path.shortest)
 
 
 def _node(
-    node: s.NodePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
+    node: p.NodePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
 ) -> Node:
     labels = [name for name, _ in node.labels]
     for name in labels:
@@ -85,9 +99,9 @@ def _node(
     if name in known:
         if known[name] not in (NODE, VALUE):
             raise SemanticError(f"Alias `{name}' should be Node.")
-        made.bound = scope.places[name]
-    elif name not in scope.places:
-        made.place = scope.add(name, NODE)
+        made.bound = scope.aliases[name]
+    elif name not in scope.aliases:
+        made.column = scope.add(name, NODE)
     elif scope.kinds[name] != NODE:
         raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     return made
@@ -106,7 +120,7 @@ def _parameters(value: e.Expr) -> bool:
 
 
 def _node_props(
-    node: s.NodePattern, labels: list[str], before: MatchScope
+    node: p.NodePattern, labels: list[str], before: MatchScope
 ) -> list[tuple[str | None, str, Evaluate]]:
     """(tag, property, wanted value) of the maps in a node's pattern."""
     if node.props is not None and node.props.entries and not labels:
@@ -120,16 +134,16 @@ def _node_props(
     ]
 
 
-def _twins(path: s.PathPattern, nodes: list[Node]) -> None:
+def _note_same_alias(path: p.PathPattern, nodes: list[Node]) -> None:
     """Nodes of one path that share an alias are one vertex."""
     for at, node in enumerate(path.nodes):
         if node.alias is not None:
             others = [index for index, other in enumerate(path.nodes) if other.alias == node.alias]
-            nodes[at].twins = [index for index in others if index != at]
+            nodes[at].same_alias = [index for index in others if index != at]
 
 
 def _link(
-    edge: s.EdgePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
+    edge: p.EdgePattern, scope: MatchScope, before: MatchScope, known: dict[str, str], context: Context
 ) -> Link:
     edges = context.schema.edges
     types: list[int] = []
@@ -140,19 +154,19 @@ def _link(
     entries = edge.props.entries if edge.props else []
     props = [(key, compile_expr(wanted(value), before)) for key, value in entries]
     low, high = _bounds(edge.hops)
-    everything = not types
-    made = Link(types or [item.id for item in edges.values()], everything, edge.direction, props, low, high)
+    all_types = not types
+    made = Link(types or [item.id for item in edges.values()], all_types, edge.direction, props, low, high)
     name = edge.alias
     if name is None:
         return made
     if name in known:
         if known[name] not in (EDGE, EDGES, VALUE):
             raise SemanticError(f"Alias `{name}' should be Edge.")
-        made.bound = scope.places[name]
-    elif name in scope.places:
+        made.bound = scope.aliases[name]
+    elif name in scope.aliases:
         raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     else:
-        made.place = scope.add(name, EDGE if low is None else EDGES)
+        made.column = scope.add(name, EDGE if low is None else EDGES)
     return made
 
 

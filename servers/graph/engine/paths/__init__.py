@@ -1,1 +1,1 @@
-"""FIND PATH and GET SUBGRAPH."""
+"""FIND PATH and GET SUBGRAPH: plans and searches."""

@@ -1,12 +1,13 @@
-"""GET SUBGRAPH: what lies around some vertices, a row a step."""
+"""GET SUBGRAPH: the vertices and edges around some vertices, a row a step."""
 
 from typing import Any
 
-from servers.graph.engine.access.elements import TraverseScope
-from servers.graph.engine.access.reader import Access, Hop
-from servers.graph.engine.access.start_vertices import Places
+from servers.graph.engine.access.element_scope import TraverseScope
+from servers.graph.engine.access.reader import GraphReader, Hop
+from servers.graph.engine.access.start_vertices import StartVertices
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.frame import Frame, Rows, Run
+from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.type_check import checked_filter
 from servers.graph.errors import SemanticError
@@ -16,9 +17,10 @@ from servers.graph.values.types import Edge, Vertex
 
 
 def plan_subgraph(statement: s.Subgraph, context: Context) -> Plan:
+    """Plan GET SUBGRAPH. Raises `SemanticError`."""
     if statement.output is None:
         raise SemanticError("Missing yield clause.")
-    store, places = context.store, Places(statement.starts, context)
+    store, starts = context.store, StartVertices(statement.starts, context)
     names = [column.name for column in statement.output.columns]
     wanted = []
     for column in statement.output.columns:
@@ -28,11 +30,11 @@ def plan_subgraph(statement: s.Subgraph, context: Context) -> Plan:
     directions = _directions(statement, context)
     where = _where(statement, context)
     steps = statement.steps.high if statement.steps else 1
-    surround = _Surround(directions, where, steps, statement.with_prop)
+    search = _SubgraphSearch(directions, where, steps, statement.with_prop)
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         with store.read(run.deadline) as connection:
-            layers = surround.layers(Access(run, store, connection), places.vids(run))
+            layers = search.layers(GraphReader(run, store, connection), starts.vids(run))
         return [[vertices if what == "VERTICES" else edges for what in wanted] for vertices, edges in layers]
 
     return Plan("Subgraph", names, execute, ["LIST"] * len(names))
@@ -65,7 +67,9 @@ def _where(statement: s.Subgraph, context: Context) -> Evaluate | None:
     return compile_expr(checked_filter(statement.where, scope), scope)
 
 
-class _Surround:
+class _SubgraphSearch:
+    """A breadth-first search, ready to run. `directions` are types followed (outwards, inwards)."""
+
     def __init__(
         self,
         directions: tuple[list[int], list[int]],
@@ -76,12 +80,12 @@ class _Surround:
         self.out, self.back = directions
         self.where, self.steps, self.with_prop = where, steps, with_prop
 
-    def layers(self, access: Access, starts: list[Any]) -> list[tuple[list[Any], list[Any]]]:
+    def layers(self, reader: GraphReader, starts: list[Any]) -> list[tuple[list[Any], list[Any]]]:
         """(vertices, edges) a step; the last has only edges between vertices that are in."""
-        if self.steps > access.run.caps.steps:
-            raise SemanticError(f"{self.steps} STEPS is more than {access.run.caps.steps}")
+        if self.steps > reader.run.limits.steps:
+            raise SemanticError(f"{self.steps} STEPS is more than {reader.run.limits.steps}")
         seen, known = dict.fromkeys(starts), set()
-        level = [vid for vid in starts if access.tags(vid) is not None or self._hops(access, vid)]
+        level = [vid for vid in starts if reader.tags(vid) is not None or self._hops(reader, vid)]
         made: list[tuple[list[Any], list[Any]]] = []
         for step in range(self.steps + 1):
             if not level and step:
@@ -89,41 +93,41 @@ class _Surround:
             following: dict[Any, None] = {}
             edges: list[Edge] = []
             for vid in level:
-                for edge in self._edges(access, vid):
+                for edge in self._edges(reader, vid):
                     if edge.key in known or (step == self.steps and edge.dst not in seen):
                         continue
                     known.add(edge.key)
-                    edges.append(self._shown(edge))
+                    edges.append(self._as_stored(edge))
                     if edge.dst not in seen:
                         following[edge.dst] = None
             if self.steps == 0:
                 edges = []
-            made.append(([self._vertex(access, vid) for vid in level], edges))
+            made.append(([self._vertex(reader, vid) for vid in level], edges))
             seen.update(following)
             level = list(following)
         return made
 
-    def _hops(self, access: Access, vid: Any) -> list[Hop]:
-        found = access.hops(vid, self.out, out=True, everything=False)
-        return found + access.hops(vid, self.back, out=False, everything=False)
+    def _hops(self, reader: GraphReader, vid: Any) -> list[Hop]:
+        found = reader.hops(vid, self.out, out=True, all_types=False)
+        return found + reader.hops(vid, self.back, out=False, all_types=False)
 
-    def _edges(self, access: Access, vid: Any) -> list[Edge]:
-        frame = Frame(access.run)
-        frame.tags, frame.src = access, vid
+    def _edges(self, reader: GraphReader, vid: Any) -> list[Edge]:
+        frame = Frame(reader.run)
+        frame.reader, frame.src = reader, vid
         kept = []
-        for hop in self._hops(access, vid):
-            access.run.tick()
-            edge = access.edge(vid, hop)
+        for hop in self._hops(reader, vid):
+            reader.run.tick()
+            edge = reader.edge(vid, hop)
             frame.edge, frame.dst = edge, edge.dst
             if self.where is None or self.where(frame) is not False:
                 kept.append(edge)
         return kept
 
-    def _shown(self, edge: Edge) -> Edge:
+    def _as_stored(self, edge: Edge) -> Edge:
         """As stored, whichever way it was found."""
         props = edge.props if self.with_prop else {}
         src, kind, rank, dst = edge.key
         return Edge(src, dst, kind, edge.name, rank, props)
 
-    def _vertex(self, access: Access, vid: Any) -> Vertex:
-        return access.vertex(vid) if self.with_prop else Vertex(vid)
+    def _vertex(self, reader: GraphReader, vid: Any) -> Vertex:
+        return reader.vertex(vid) if self.with_prop else Vertex(vid)

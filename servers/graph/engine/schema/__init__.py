@@ -1,1 +1,1 @@
-"""Spaces, tags, edge types, indexes: changed and shown."""
+"""Schema statements (DDL): spaces, tags, edge types and indexes changed, and SHOW and DESCRIBE."""

@@ -1,22 +1,22 @@
-"""Indexes: CREATE, DROP, REBUILD. Each is an index of the storage engine, so it covers old rows at once."""
+"""CREATE, DROP and REBUILD of tag and edge indexes, and SUBMIT JOB.
+
+Each is an index of SQLite, so it covers the rows that were there at once.
+"""
 
 from dataclasses import replace
 
-from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.errors import ExecutionError, SemanticError
-from servers.graph.language import definitions as d
+from servers.graph.language import ddl_statements as d
+from servers.graph.storage.codec import column_sql
 from servers.graph.storage.schema import IndexDef, Schema, SchemaDef
 
 TABLES = {"TAG": ("v", "tag", "vid"), "EDGE": ("e", "type", "src")}
 
 
-def column_sql(definition: SchemaDef, name: str) -> str:
-    """How the storage engine reads a property of a stored row."""
-    return f"json_extract(props, '$[{definition.by_name[name].position}]')"
-
-
 def index_sql(schema: Schema, index: IndexDef) -> str:
+    """The CREATE INDEX statement of SQLite for an index of the schema."""
     definition = schema.of_kind(index.kind)[index.owner]
     table, kind, key = TABLES[index.kind]
     columns = ", ".join(column_sql(definition, name) for name, _ in index.fields) or key
@@ -24,9 +24,13 @@ def index_sql(schema: Schema, index: IndexDef) -> str:
 
 
 def plan_create_index(statement: d.CreateIndex, context: Context) -> Plan:
+    """Plan CREATE TAG INDEX or EDGE INDEX.
+
+    It runs into `ExecutionError` when it is there or its fields do not fit.
+    """
     store = context.store
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         schema = store.schema
         if (statement.kind, statement.name) in schema.indexes:
             if statement.if_not_exists:
@@ -76,9 +80,10 @@ def _check_field(definition: SchemaDef, name: str, length: int | None) -> None:
 
 
 def plan_drop_index(statement: d.DropIndex, context: Context) -> Plan:
+    """Plan DROP INDEX. It runs into `ExecutionError` when there is none."""
     store = context.store
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         found = store.schema.indexes.get((statement.kind, statement.name))
         if found is None:
             if statement.if_exists:
@@ -93,27 +98,32 @@ def plan_drop_index(statement: d.DropIndex, context: Context) -> Plan:
 
 
 def plan_rebuild(statement: d.RebuildIndex, context: Context) -> Plan:
+    """Plan REBUILD INDEX: SQLite's REINDEX, done when the statement ends. The row is its job's number."""
     store, jobs = context.store, context.administration
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         for name in statement.names:
             found = store.schema.indexes.get((statement.kind, name))
             if found is None:
                 raise ExecutionError("IndexNotFound: Index not existed!")
             with store.write(run.deadline) as connection:
                 connection.execute(f"REINDEX i{found.id}")
-        return [[jobs.finished_job(f"REBUILD_{statement.kind}_INDEX", context.space)]]
+        return [[jobs.finished_job(f"REBUILD_{statement.kind}_INDEX", store.name)]]
 
     return Plan("SubmitJob", ["New Job Id"], execute, ["INT"], writes=True)
 
 
 def plan_job(statement: d.SubmitJob, context: Context) -> Plan:
+    """Plan SUBMIT JOB: nothing to do here, so it is over at once. The row is its number.
+
+    Raises `SemanticError`.
+    """
     space, jobs = context.space, context.administration
     if space is None:
         raise SemanticError("Space was not chosen.")
     name = "_".join(statement.words).upper()
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         if name == "COMPACT":
             with context.store.write(run.deadline):
                 pass

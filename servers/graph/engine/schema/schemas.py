@@ -1,16 +1,15 @@
-"""Tags and edge types: CREATE, ALTER, DROP. A change is seen by the next statement."""
+"""CREATE, ALTER and DROP of tags and edge types. A change is seen by the next statement."""
 
 from dataclasses import replace
 from typing import Any
 
-from servers.graph.engine.access.property_values import fitted
-from servers.graph.engine.expression_walk import walk
-from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.access.property_values import coerce
+from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import is_constant, walk
 from servers.graph.engine.plan import Context, Plan
-from servers.graph.engine.statements.output import is_constant
 from servers.graph.engine.type_check import constant
 from servers.graph.errors import ExecutionError, QueryError, SemanticError, Unsupported
-from servers.graph.language import definitions as d
+from servers.graph.language import ddl_statements as d
 from servers.graph.language import expressions as e
 from servers.graph.storage.codec import to_stored
 from servers.graph.storage.schema import PropDef, Schema, SchemaDef
@@ -20,6 +19,7 @@ TTL_TYPES = frozenset({"INT", "INT64", "TIMESTAMP"})
 
 
 def plan_create_schema(statement: d.CreateSchema, context: Context) -> Plan:
+    """Plan CREATE TAG or EDGE. Raises `SemanticError`, `ExecutionError` for properties that may not be."""
     store, kind = context.store, statement.kind
     props = tuple(_prop(item, at, context) for at, item in enumerate(statement.props))
     if len({prop.name for prop in props}) < len(props):
@@ -27,7 +27,7 @@ def plan_create_schema(statement: d.CreateSchema, context: Context) -> Plan:
     draft = _with_options(SchemaDef(kind, statement.name, 0, props, len(props)), statement.options, context)
     other = "EDGE" if kind == "TAG" else "TAG"
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         schema = store.schema
         if statement.name in schema.of_kind(kind):
             if statement.if_not_exists:
@@ -64,7 +64,7 @@ def _default(prop: PropDef, expr: e.Expr, context: Context) -> tuple[str, Any]:
     if not is_constant(expr):
         raise SemanticError(f"Wrong default value expression: `{expr.text()}'")
     try:
-        value = fitted(prop, constant(expr, context.parameters))
+        value = coerce(prop, constant(expr, context.parameters))
     except QueryError:
         raise ExecutionError("Invalid param!") from None
     if any(isinstance(part, e.Call) and not part.arguments for part in walk(expr)):
@@ -72,7 +72,7 @@ def _default(prop: PropDef, expr: e.Expr, context: Context) -> tuple[str, Any]:
     return "value", None if isinstance(value, Null) else to_stored(value)
 
 
-def _with_options(item: SchemaDef, options: dict[str, Any], context: Context) -> SchemaDef:
+def _with_options(item: SchemaDef, options: d.Options, context: Context) -> SchemaDef:
     changes: dict[str, Any] = {}
     if "ttl_duration" in options:
         duration = constant(options["ttl_duration"], context.parameters)
@@ -100,9 +100,13 @@ def _ttl_column(item: SchemaDef, name: str) -> str | None:
 
 
 def plan_alter_schema(statement: d.AlterSchema, context: Context) -> Plan:
+    """Plan ALTER TAG or EDGE: properties added, changed, dropped, and TTL.
+
+    It runs into `ExecutionError`, `SemanticError`.
+    """
     store, kind = context.store, statement.kind
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         schema = store.schema
         found = schema.of_kind(kind).get(statement.name)
         if found is None:
@@ -160,9 +164,10 @@ _CHANGES: dict[str, Any] = {"add": _add, "change": _change, "drop": _drop}
 
 
 def plan_drop_schema(statement: d.DropSchema, context: Context) -> Plan:
+    """Plan DROP TAG or EDGE with its rows. It runs into `ExecutionError` while an index of it exists."""
     store, kind = context.store, statement.kind
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         schema = store.schema
         found = schema.of_kind(kind).get(statement.name)
         if found is None:

@@ -1,21 +1,23 @@
-"""SHOW and DESCRIBE: the catalogue, schemas and sessions as tables."""
+"""SHOW and DESCRIBE: the catalogue, schemas, statistics and sessions as tables."""
 
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.errors import ExecutionError, SemanticError
-from servers.graph.language import definitions as d
+from servers.graph.language import ddl_statements as d
 from servers.graph.storage.catalog import SpaceInfo
 from servers.graph.storage.codec import from_stored
 from servers.graph.storage.schema import PropDef, SchemaDef
-from servers.graph.values.types import EMPTY, NULL, text_of_constant
+from servers.graph.values.text import text_of_constant
+from servers.graph.values.types import EMPTY, NULL
 
-Make = Callable[[Any, Context, Run], Rows]
+Make = Callable[[Any, Context, Execution], Rows]
 
 
 def plan_show(statement: d.Show, context: Context) -> Plan:
+    """Plan SHOW. Raises `SemanticError` when it needs a space and none is chosen."""
     columns, make, needs_space = _SHOWS[statement.what]
     if needs_space and context.space is None:
         raise SemanticError("Space was not chosen.")
@@ -26,6 +28,7 @@ def plan_show(statement: d.Show, context: Context) -> Plan:
 
 
 def plan_describe(statement: d.Describe, context: Context) -> Plan:
+    """Plan DESCRIBE of a space, tag, edge type or index. It runs into `ExecutionError` when there is none."""
     if statement.kind == "SPACE":
         return Plan("DescSpace", SPACE_COLUMNS, lambda _: [_space_row(_info(context, statement.name))])
     if context.space is None:
@@ -97,7 +100,7 @@ def _field_type(prop: PropDef, length: int | None) -> str:
     return f"fixed_string({length})" if prop.type == "STRING" else prop.type_text
 
 
-def _create_space(statement: d.Show, context: Context, _: Run) -> Rows:
+def _create_space(statement: d.Show, context: Context, _: Execution) -> Rows:
     info = _info(context, statement.name)
     o = info.options
     text = (
@@ -110,7 +113,7 @@ def _create_space(statement: d.Show, context: Context, _: Run) -> Rows:
     return [[info.name, text]]
 
 
-def _create_schema(statement: d.Show, context: Context, _: Run) -> Rows:
+def _create_schema(statement: d.Show, context: Context, _: Execution) -> Rows:
     found = _found(statement, context)
     lines = ",\n".join(f" {_prop_text(prop)}" for prop in found.props)
     body = f" (\n{lines}\n)" if lines else " (\n)"
@@ -130,7 +133,7 @@ def _prop_text(prop: PropDef) -> str:
     return " ".join(parts)
 
 
-def _create_index(statement: d.Show, context: Context, _: Run) -> Rows:
+def _create_index(statement: d.Show, context: Context, _: Execution) -> Rows:
     kind = statement.what.split()[1]
     index = context.schema.indexes.get((kind, statement.name))
     if index is None:
@@ -141,7 +144,7 @@ def _create_index(statement: d.Show, context: Context, _: Run) -> Rows:
     return [[index.name, f"CREATE {kind} INDEX `{index.name}` ON `{index.owner}` {body}{comment}"]]
 
 
-def _indexes(statement: d.Show, context: Context, _: Run) -> Rows:
+def _indexes(statement: d.Show, context: Context, _: Execution) -> Rows:
     kind = statement.what.split()[0]
     found = sorted(context.schema.indexes.values(), key=lambda item: item.id)
     return [[item.name, item.owner, [name for name, _ in item.fields]] for item in found if item.kind == kind]
@@ -155,12 +158,12 @@ def _indexes_by(statement: d.Show, context: Context) -> Rows:
     return [[item.name, [name for name, _ in item.fields]] for item in found]
 
 
-def _index_status(statement: d.Show, context: Context, _: Run) -> Rows:
+def _index_status(statement: d.Show, context: Context, _: Execution) -> Rows:
     kind = statement.what.split()[0]
     return [[item.name, "FINISHED"] for item in context.schema.indexes.values() if item.kind == kind]
 
 
-def _stats(_statement: d.Show, context: Context, run: Run) -> Rows:
+def _stats(_statement: d.Show, context: Context, run: Execution) -> Rows:
     store = context.store
     with store.read(run.deadline) as connection:
         tags = dict(connection.execute("SELECT tag, count(*) FROM v GROUP BY tag").fetchall())
@@ -169,10 +172,6 @@ def _stats(_statement: d.Show, context: Context, run: Run) -> Rows:
     rows: Rows = [["Tag", item.name, tags.get(item.id, 0)] for item in store.schema.tags.values()]
     rows += [["Edge", item.name, edges.get(item.id, 0)] for item in store.schema.edges.values()]
     return [*rows, ["Space", "vertices", vertices], ["Space", "edges", sum(edges.values())]]
-
-
-def _from(method: str) -> Make:
-    return lambda statement, context, _: getattr(context.administration, method)(statement.name)
 
 
 SESSION_COLUMNS: list[str] = [
@@ -208,7 +207,7 @@ JOB_COLUMNS = ["Job Id", "Command", "Status", "Start Time", "Stop Time"]
 TASK_COLUMNS = ["Job Id(TaskId)", "Command(Dest)", "Status", "Start Time", "Stop Time", "Error Code"]
 PART_COLUMNS = ["Partition ID", "Leader", "Peers", "Losts"]
 
-_SHOWS: dict[str, tuple[list[str], Any, bool]] = {
+_SHOWS: dict[str, tuple[list[str], Make, bool]] = {
     "SPACES": (["Name"], lambda _s, context, _r: [[name] for name in context.catalog.names()], False),
     "TAGS": (["Name"], lambda _s, context, _r: [[name] for name in sorted(context.schema.tags)], True),
     "EDGES": (["Name"], lambda _s, context, _r: [[name] for name in sorted(context.schema.edges)], True),
@@ -228,16 +227,20 @@ _SHOWS: dict[str, tuple[list[str], Any, bool]] = {
         False,
     ),
     "COLLATION": (["Collation", "Charset"], lambda *_: [["utf8_bin", "utf8"]], False),
-    "HOSTS": (HOST_COLUMNS, _from("hosts"), False),
+    "HOSTS": (HOST_COLUMNS, lambda _s, context, _r: context.administration.hosts(), False),
     "PARTS": (PART_COLUMNS, lambda *_: [], True),
-    "SESSIONS": (SESSION_COLUMNS, _from("sessions"), False),
-    "SESSION": (SESSION_COLUMNS, _from("session"), False),
-    "QUERIES": (QUERY_COLUMNS, _from("queries"), False),
-    "USERS": (["Account", "IP Whitelist"], _from("users"), False),
-    "JOBS": (JOB_COLUMNS, lambda _s, context, _r: context.administration.jobs(context.space), True),
+    "SESSIONS": (SESSION_COLUMNS, lambda _s, context, _r: context.administration.sessions(), False),
+    "SESSION": (
+        SESSION_COLUMNS,
+        lambda statement, context, _r: context.administration.session(statement.name),
+        False,
+    ),
+    "QUERIES": (QUERY_COLUMNS, lambda _s, context, _r: context.administration.queries(), False),
+    "USERS": (["Account", "IP Whitelist"], lambda _s, context, _r: context.administration.users(), False),
+    "JOBS": (JOB_COLUMNS, lambda _s, context, _r: context.administration.jobs(context.space or ""), True),
     "JOB": (
         TASK_COLUMNS,
-        lambda statement, context, _r: context.administration.job(statement.name, context.space),
+        lambda statement, context, _r: context.administration.job(statement.name, context.space or ""),
         True,
     ),
     "SNAPSHOTS": (["Name", "Status", "Hosts"], lambda *_: [], False),

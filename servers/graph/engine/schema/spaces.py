@@ -1,30 +1,23 @@
-"""Spaces: USE, CREATE, DROP, CLEAR, and copies of a space's schema."""
+"""USE, CREATE, DROP and CLEAR SPACE, and copies of a space's schema."""
 
-from typing import Any
-
-from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.schema.indexes import index_sql
 from servers.graph.errors import ExecutionError, SemanticError
-from servers.graph.language import definitions as d
+from servers.graph.language import ddl_statements as d
+from servers.graph.storage.catalog import SpaceOptions
 
-DEFAULTS: dict[str, Any] = {
-    "partition_num": 100,
-    "replica_factor": 1,
-    "charset": "utf8",
-    "collate": "utf8_bin",
-    "comment": None,
-}
-LONGEST_VID = 32_767
+MAX_VID_BYTES = 32_767
 
 
 def plan_use(statement: d.Use, context: Context) -> Plan:
+    """Plan USE; what follows in the request is planned in that space. Raises `SemanticError`."""
     name = statement.space
     if context.catalog.info(name) is None:
         raise SemanticError(f"SpaceNotFound: SpaceName `{name}`")
     context.space = name
 
-    def execute(_: Run) -> Rows:
+    def execute(_: Execution) -> Rows:
         context.catalog.store(name)
         context.administration.use(name)
         return []
@@ -33,9 +26,10 @@ def plan_use(statement: d.Use, context: Context) -> Plan:
 
 
 def plan_create_space(statement: d.CreateSpace, context: Context) -> Plan:
+    """Plan CREATE SPACE. Raises `SemanticError` for options that may not be."""
     options = _options(statement.options)
 
-    def execute(_: Run) -> Rows:
+    def execute(_: Execution) -> Rows:
         if context.catalog.info(statement.name) and statement.if_not_exists:
             return []
         context.catalog.create(statement.name, options)
@@ -44,7 +38,7 @@ def plan_create_space(statement: d.CreateSpace, context: Context) -> Plan:
     return Plan("CreateSpace", [], execute, writes=True)
 
 
-def _options(given: dict[str, Any]) -> dict[str, Any]:
+def _options(given: d.Options) -> SpaceOptions:
     for name in ("partition_num", "replica_factor"):
         if given.get(name, 1) < 1:
             raise SemanticError(f"{name.title().replace('_', ' ')} value should be greater than zero")
@@ -59,15 +53,24 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         kind, length = "INT64", 8
     elif kind != "FIXED_STRING":
         raise SemanticError("Only support FIXED_STRING or INT64 vid type.")
-    elif not 1 <= length <= LONGEST_VID:
-        raise SemanticError(f"Invalid vid size {length}: must be between 1 and {LONGEST_VID}")
-    return {**DEFAULTS, **given, "vid_type": kind, "vid_length": length}
+    elif not 1 <= length <= MAX_VID_BYTES:
+        raise SemanticError(f"Invalid vid size {length}: must be between 1 and {MAX_VID_BYTES}")
+    return {
+        "partition_num": given.get("partition_num", 100),
+        "replica_factor": given.get("replica_factor", 1),
+        "charset": given.get("charset", "utf8"),
+        "collate": given.get("collate", "utf8_bin"),
+        "comment": given.get("comment"),
+        "vid_type": kind,
+        "vid_length": length,
+    }
 
 
 def plan_create_space_as(statement: d.CreateSpaceAs, context: Context) -> Plan:
+    """Plan CREATE SPACE … AS: the schema and indexes of another, without its data."""
     catalog = context.catalog
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         source = catalog.info(statement.source)
         if source is None:
             raise ExecutionError("SpaceNotFound: Space not existed!")
@@ -83,7 +86,9 @@ def plan_create_space_as(statement: d.CreateSpaceAs, context: Context) -> Plan:
 
 
 def plan_drop_space(statement: d.DropSpace, context: Context) -> Plan:
-    def execute(_: Run) -> Rows:
+    """Plan DROP SPACE: its file goes, and sessions in it are in none."""
+
+    def execute(_: Execution) -> Rows:
         if context.catalog.info(statement.name) is None and statement.if_exists:
             return []
         context.catalog.drop(statement.name)
@@ -94,7 +99,9 @@ def plan_drop_space(statement: d.DropSpace, context: Context) -> Plan:
 
 
 def plan_clear_space(statement: d.ClearSpace, context: Context) -> Plan:
-    def execute(run: Run) -> Rows:
+    """Plan CLEAR SPACE: all vertices and edges go, the schema stays."""
+
+    def execute(run: Execution) -> Rows:
         if context.catalog.info(statement.name) is None:
             if statement.if_exists:
                 return []

@@ -1,1 +1,1 @@
-"""Statements that read, write or shape rows, one planner a kind."""
+"""Statements that read, write or shape rows, one planning function a kind; projection and aggregation."""

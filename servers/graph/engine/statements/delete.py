@@ -2,20 +2,21 @@
 
 from typing import Any
 
-from servers.graph.engine.access.start_vertices import Places
-from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.access.start_vertices import StartVertices
+from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
-from servers.graph.engine.statements.fetch import Keys
+from servers.graph.engine.statements.fetch import EdgeKeys
 from servers.graph.errors import SemanticError
-from servers.graph.language import writing as w
+from servers.graph.language import dml_statements as w
 
 
 def plan_delete_vertices(statement: w.DeleteVertices, context: Context) -> Plan:
-    store, places = context.store, Places(statement.vids, context)
+    """Plan DELETE VERTEX, WITH EDGE or leaving its edges. Raises `SemanticError`."""
+    store, starts = context.store, StartVertices(statement.vids, context)
     with_edge = statement.with_edge
 
-    def execute(run: Run) -> Rows:
-        keys = [(vid,) for vid in places.vids(run)]
+    def execute(run: Execution) -> Rows:
+        keys = [(vid,) for vid in starts.vids(run)]
         with store.write(run.deadline) as connection:
             connection.executemany("DELETE FROM v WHERE vid = ?", keys)
             if with_edge:
@@ -27,13 +28,14 @@ def plan_delete_vertices(statement: w.DeleteVertices, context: Context) -> Plan:
 
 
 def plan_delete_edges(statement: w.DeleteEdges, context: Context) -> Plan:
+    """Plan DELETE EDGE. Raises `SemanticError`."""
     store = context.store
     definition = store.schema.edges.get(statement.edge)
     if definition is None:
         raise SemanticError(f"No schema found for `{statement.edge}'")
-    keys, number = Keys(statement.keys, context), definition.id
+    keys, number = EdgeKeys(statement.keys, context), definition.id
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         found: list[tuple[Any, ...]] = [(src, number, rank, dst) for src, rank, dst in keys.read(run)]
         with store.write(run.deadline) as connection:
             connection.executemany("DELETE FROM e WHERE src = ? AND type = ? AND rank = ? AND dst = ?", found)
@@ -43,7 +45,8 @@ def plan_delete_edges(statement: w.DeleteEdges, context: Context) -> Plan:
 
 
 def plan_delete_tags(statement: w.DeleteTags, context: Context) -> Plan:
-    store, places = context.store, Places(statement.vids, context)
+    """Plan DELETE TAG, of some tags or of all. Raises `SemanticError`."""
+    store, starts = context.store, StartVertices(statement.vids, context)
     numbers: list[int] = []
     for name in statement.tags if statement.tags is not None else list(store.schema.tags):
         definition = store.schema.tags.get(name)
@@ -51,8 +54,8 @@ def plan_delete_tags(statement: w.DeleteTags, context: Context) -> Plan:
             raise SemanticError(f"No schema found for `{name}'")
         numbers.append(definition.id)
 
-    def execute(run: Run) -> Rows:
-        keys = [(vid, number) for vid in places.vids(run) for number in numbers]
+    def execute(run: Execution) -> Rows:
+        keys = [(vid, number) for vid in starts.vids(run) for number in numbers]
         with store.write(run.deadline) as connection:
             connection.executemany("DELETE FROM v WHERE vid = ? AND tag = ?", keys)
         return []

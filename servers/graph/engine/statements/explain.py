@@ -1,9 +1,9 @@
-"""EXPLAIN and PROFILE: the plan of a statement as Nebula's clients draw it."""
+"""EXPLAIN and PROFILE: the plan of a statement as nodes that Nebula's clients draw."""
 
 import time
 from dataclasses import dataclass
 
-from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.errors import SemanticError
 from servers.graph.language import statements as s
@@ -12,8 +12,11 @@ FORMATS = ("row", "dot", "dot:struct", "tck")
 
 
 @dataclass(slots=True)
-class Node:
-    """A line of the drawn plan. `rows` and `micros` are those of a PROFILE."""
+class PlanNode:
+    """A node of the shown plan; `depends` are ids of others.
+
+    `rows` and `micros` (microseconds) are those of a PROFILE.
+    """
 
     id: int
     name: str
@@ -24,12 +27,13 @@ class Node:
 
 
 def plan_explain(statement: s.Explain, context: Context) -> Plan:
+    """Plan EXPLAIN, which runs nothing, or PROFILE. Raises `SemanticError` for an unknown format."""
     if statement.format.lower() not in FORMATS:
         raise SemanticError(f"Invalid explain/profile format type: {statement.format}")
     inner = [context.plan(sentence, context) for sentence in statement.sentences]
     last = inner[-1]
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         rows: Rows = []
         for item in inner if statement.profile else []:
             began = time.perf_counter_ns()
@@ -43,13 +47,13 @@ def plan_explain(statement: s.Explain, context: Context) -> Plan:
     return made
 
 
-def nodes_of(plan: Plan, run: Run) -> list[Node]:
-    """The plan's lines, the outermost first."""
-    made: list[Node] = []
+def plan_nodes(plan: Plan, run: Execution) -> list[PlanNode]:
+    """The plan's nodes, the outermost first."""
+    made: list[PlanNode] = []
 
     def visit(item: Plan) -> int:
         number = len(made)
-        node = Node(number, item.name, item.columns, [])
+        node = PlanNode(number, item.name, item.columns, [])
         made.append(node)
         if id(item) in run.profile:
             node.rows, node.micros = run.profile[id(item)]

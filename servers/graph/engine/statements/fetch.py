@@ -3,22 +3,24 @@
 from collections.abc import Iterator
 from typing import Any
 
-from servers.graph.engine.access.elements import EdgeScope, VertexScope, refuse_refs, shown
-from servers.graph.engine.access.reader import Access
-from servers.graph.engine.access.start_vertices import Places, check_vid, is_vid, vid_type_text
+from servers.graph.engine.access.element_scope import EdgeScope, VertexScope, column_text, refuse_refs
+from servers.graph.engine.access.reader import GraphReader
+from servers.graph.engine.access.start_vertices import StartVertices, check_vid, is_vid, vid_type_text
 from servers.graph.engine.evaluate import compile_expr
-from servers.graph.engine.frame import Frame, Rows, Run
+from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan, rows_of, scope_of
 from servers.graph.engine.scope import Scope
-from servers.graph.engine.statements.output import build_output
+from servers.graph.engine.statements.projection import compile_projection
 from servers.graph.engine.type_check import constant
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values.types import Empty, Null, Vertex
+from servers.graph.values.types import Empty, Null, Tags, Vertex
 
 
 def plan_fetch_vertices(statement: s.FetchVertices, context: Context) -> Plan:
+    """Plan FETCH PROP ON tags or `*`. Raises `SemanticError`."""
     if statement.output is None:
         raise SemanticError("Missing yield clause.")
     store = context.store
@@ -26,26 +28,26 @@ def plan_fetch_vertices(statement: s.FetchVertices, context: Context) -> Plan:
         tags = dict(store.schema.tags)
     else:
         tags = {name: _tag(context, name) for name in dict.fromkeys(statement.tags)}
-    places = Places(statement.vids, context)
+    starts = StartVertices(statement.vids, context)
     scope = VertexScope(parameters=context.parameters)
     scope.bind(context)
     scope.tags = tags
     for column in statement.output.columns:
-        refuse_refs(column.expr, ("VERTEX",), shown(column))
-    output = build_output(statement.output.columns, scope, distinct=statement.output.distinct)
+        refuse_refs(column.expr, ("VERTEX",), column_text(column))
+    output = compile_projection(statement.output.columns, scope, distinct=statement.output.distinct)
     wanted = None if statement.tags is None else frozenset(tags)
 
-    def frames(access: Access, run: Run) -> Iterator[Frame]:
+    def frames(reader: GraphReader, run: Execution) -> Iterator[Frame]:
         frame = Frame(run)
-        view = frame.tags = _View(access, wanted)
-        for vid in places.all_vids(run):
+        view = frame.reader = _View(reader, wanted)
+        for vid in starts.all_vids(run):
             if view.tags(vid) is not None:
                 frame.vid = vid
                 yield frame
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         with store.read(run.deadline) as connection:
-            return output.rows(frames(Access(run, store, connection), run), run)
+            return output.rows(frames(GraphReader(run, store, connection), run), run)
 
     return Plan("GetVertices", output.names, execute, output.types)
 
@@ -53,16 +55,18 @@ def plan_fetch_vertices(statement: s.FetchVertices, context: Context) -> Plan:
 class _View:
     """Vertices as FETCH sees them: only the tags asked for."""
 
-    def __init__(self, access: Access, wanted: frozenset[str] | None) -> None:
-        self._access, self._wanted = access, wanted
+    def __init__(self, reader: GraphReader, wanted: frozenset[str] | None) -> None:
+        self._reader, self._wanted = reader, wanted
 
-    def tags(self, vid: Any) -> dict[str, dict[str, Any]] | None:
-        found, wanted = self._access.tags(vid), self._wanted
+    def tags(self, vid: Any) -> Tags | None:
+        """Properties by tag, only of the tags asked for; None when nothing is left."""
+        found, wanted = self._reader.tags(vid), self._wanted
         if found is None or wanted is None:
             return found
         return {name: props for name, props in found.items() if name in wanted} or None
 
     def vertex(self, vid: Any) -> Any:
+        """The vertex with those tags."""
         return Vertex(vid, self.tags)
 
 
@@ -74,6 +78,7 @@ def _tag(context: Context, name: str) -> Any:
 
 
 def plan_fetch_edges(statement: s.FetchEdges, context: Context) -> Plan:
+    """Plan FETCH PROP ON an edge type. Raises `SemanticError`."""
     if statement.output is None:
         raise SemanticError("Missing yield clause.")
     if len(statement.names) > 1:
@@ -82,30 +87,30 @@ def plan_fetch_edges(statement: s.FetchEdges, context: Context) -> Plan:
     definition = store.schema.edges.get(name)
     if definition is None:
         raise SemanticError(f"EdgeNotFound: EdgeName `{name}`")
-    keys = Keys(statement.keys, context)
+    keys = EdgeKeys(statement.keys, context)
     scope = EdgeScope(parameters=context.parameters).bind(context, {name: definition})
     for column in statement.output.columns:
-        refuse_refs(column.expr, ("EDGE",), shown(column))
-    output = build_output(statement.output.columns, scope, distinct=statement.output.distinct)
+        refuse_refs(column.expr, ("EDGE",), column_text(column))
+    output = compile_projection(statement.output.columns, scope, distinct=statement.output.distinct)
 
-    def frames(access: Access, run: Run) -> Iterator[Frame]:
+    def frames(reader: GraphReader, run: Execution) -> Iterator[Frame]:
         frame = Frame(run)
-        frame.tags = access
+        frame.reader = reader
         for src, rank, dst in keys.read(run):
-            edge = access.one_edge(src, definition.id, rank, dst)
+            edge = reader.edge_by_key(src, definition.id, rank, dst)
             if edge is not None:
                 frame.edge = edge
                 yield frame
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         with store.read(run.deadline) as connection:
-            return output.rows(frames(Access(run, store, connection), run), run)
+            return output.rows(frames(GraphReader(run, store, connection), run), run)
 
     return Plan("GetEdges", output.names, execute, output.types)
 
 
-class Keys:
-    """Edge keys, from constants or from the rows of a pipe or a variable."""
+class EdgeKeys:
+    """Edge keys, from constants or from the rows of a pipe or a `$variable`. Raises `SemanticError`."""
 
     def __init__(self, keys: list[s.EdgeKey], context: Context) -> None:
         self._store = context.store
@@ -127,8 +132,8 @@ class Keys:
         rank = compile_expr(key.rank or e.Const(0), scope)
         return compile_expr(key.src, scope), rank, compile_expr(key.dst, scope)
 
-    def read(self, run: Run) -> list[tuple[Any, Any, Any]]:
-        """(src, rank, dst) of each key."""
+    def read(self, run: Execution) -> list[tuple[Any, Any, Any]]:
+        """`(src, rank, dst)` of each key; those with a NULL are left out. Raises `ExecutionError`."""
         if self.source is None:
             return self._constants
         frame, made = Frame(run), []

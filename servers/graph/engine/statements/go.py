@@ -1,16 +1,17 @@
-"""GO: walks of m to n steps, one frontier at a time."""
+"""GO: traversals of m to n steps, breadth first, one frontier at a time."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from servers.graph.engine.access.elements import TraverseScope, refuse_refs, shown
-from servers.graph.engine.access.reader import Access, Hop
-from servers.graph.engine.access.start_vertices import Places
+from servers.graph.engine.access.element_scope import TraverseScope, column_text, refuse_refs
+from servers.graph.engine.access.reader import GraphReader, Hop
+from servers.graph.engine.access.start_vertices import StartVertices
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import has_aggregate
-from servers.graph.engine.frame import Frame, Row, Rows, Run
+from servers.graph.engine.execution import Execution, Row, Rows
+from servers.graph.engine.expression_tree import has_aggregate
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan, scope_of
-from servers.graph.engine.statements.output import Output, build_output
+from servers.graph.engine.statements.projection import CompiledProjection, compile_projection
 from servers.graph.engine.type_check import checked_filter, constant
 from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import statements as s
@@ -20,8 +21,11 @@ from servers.graph.values.types import Edge
 Found = tuple[Any, Hop]
 
 
-class Walker:
-    """Which edges a step follows."""
+class OverClause:
+    """OVER compiled: the edge types and directions that a step follows. Raises `SemanticError`.
+
+    `edges` are the types by alias; `out` and `back` say whether edges are followed forwards and backwards.
+    """
 
     def __init__(self, over: s.Over, context: Context) -> None:
         self.edges: dict[str, SchemaDef] = {}
@@ -31,8 +35,8 @@ class Walker:
             if definition is None:
                 raise SemanticError(f"{name} not found in space [{context.space}].")
             self.edges[alias or name] = definition
-        self.everything = not over.names
-        if self.everything:
+        self.all_types = not over.names
+        if self.all_types:
             self.edges = dict(schema.edges)
             if not self.edges:
                 raise SemanticError("edges not found in space")
@@ -40,42 +44,44 @@ class Walker:
         self.out = over.direction != "REVERSELY"
         self.back = over.direction != ""
 
-    def hops(self, access: Access, vid: Any) -> list[Hop]:
+    def hops(self, reader: GraphReader, vid: Any) -> list[Hop]:
+        """The edges at a vertex that a step follows."""
         if not self.back:
-            return access.hops(vid, self.types, out=True, everything=self.everything)
-        found = access.hops(vid, self.types, out=False, everything=self.everything)
+            return reader.hops(vid, self.types, out=True, all_types=self.all_types)
+        found = reader.hops(vid, self.types, out=False, all_types=self.all_types)
         if self.out:
-            found = access.hops(vid, self.types, out=True, everything=self.everything) + found
+            found = reader.hops(vid, self.types, out=True, all_types=self.all_types) + found
         return found
 
 
 def plan_go(statement: s.Go, context: Context) -> Plan:
+    """Plan GO. Raises `SemanticError`, `NgqlSyntaxError`."""
     if statement.output is None:
         raise SemanticError("Missing yield clause.")
     store = context.store
-    walker = Walker(statement.over, context)
-    places = Places(statement.starts, context)
+    over = OverClause(statement.over, context)
+    starts = StartVertices(statement.starts, context)
     columns = statement.output.columns
     exprs = [column.expr for column in columns]
     source, shape = context.source(exprs, statement.where, statement.starts)
     for column in columns:
-        refuse_refs(column.expr, ("EDGE", "$^", "$$"), shown(column))
+        refuse_refs(column.expr, ("EDGE", "$^", "$$"), column_text(column))
         if has_aggregate(column.expr):
-            text = ", ".join(shown(item) for item in columns)
+            text = ", ".join(column_text(item) for item in columns)
             raise NgqlSyntaxError(f"Invalid use of aggregating function in yield clause. near `{text}'")
     scope = scope_of(context, source, shape, TraverseScope)
     assert isinstance(scope, TraverseScope)
-    scope.bind(context, walker.edges)
+    scope.bind(context, over.edges)
     where = compile_expr(checked_filter(statement.where, scope), scope) if statement.where else None
-    output = build_output(columns, scope, distinct=statement.output.distinct)
-    trip = _Trip(walker, _steps(statement, context), where, output, _sampler(statement, context))
+    output = compile_projection(columns, scope, distinct=statement.output.distinct)
+    traversal = _Traversal(over, _steps(statement, context), where, output, _sampler(statement, context))
     # Rows of a pipe or a variable are joined with what they lead to, whether or not they are read.
-    trip.joined = source is not None
+    traversal.joined = source is not None
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         with store.read(run.deadline) as connection:
-            access = Access(run, store, connection)
-            return run.hold(trip.rows(access, places))
+            reader = GraphReader(run, store, connection)
+            return run.account_rows(traversal.rows(reader, starts))
 
     return Plan("Traverse", output.names, execute, output.types)
 
@@ -105,44 +111,48 @@ def _sampler(statement: s.Go, context: Context) -> list[int] | None:
     return counts
 
 
-class _Trip:
-    """A GO ready to run. `joined` rows repeat for each input row."""
+class _Traversal:
+    """A GO ready to run. `steps` are (first, last) whose edges are given; `keep` edges a step, None for all.
+
+    Where `joined`, what a start leads to repeats for each input row.
+    """
 
     def __init__(
         self,
-        walker: Walker,
+        over: OverClause,
         steps: tuple[int, int],
         where: Evaluate | None,
-        output: Output,
+        output: CompiledProjection,
         keep: list[int] | None,
     ) -> None:
-        self.walker, self.where, self.output, self.keep = walker, where, output, keep
+        self.over, self.where, self.output, self.keep = over, where, output, keep
         self.low, self.high = steps
         self.joined = False
 
-    def rows(self, access: Access, places: Places) -> Rows:
-        if self.high > access.run.caps.steps:
-            raise SemanticError(f"{self.high} STEPS is more than {access.run.caps.steps}")
+    def rows(self, reader: GraphReader, starts: StartVertices) -> Rows:
+        """The table. Raises `SemanticError` for more steps than the limit."""
+        if self.high > reader.run.limits.steps:
+            raise SemanticError(f"{self.high} STEPS is more than {reader.run.limits.steps}")
         if not self.joined:
-            found = self._walk(access, places.vids(access.run))
-            return self.output.rows(self._frames(access, found, [None]), access.run)
+            found = self._expand_frontier(reader, starts.vids(reader.run))
+            return self.output.rows(self._frames(reader, found, [None]), reader.run)
         by_start: dict[Any, list[Row]] = {}
-        for vid, row in places.pairs(access.run):
+        for vid, row in starts.pairs(reader.run):
             by_start.setdefault(vid, []).append(row)
         frames = (
             frame
             for vid, rows in by_start.items()
-            for frame in self._frames(access, self._walk(access, [vid]), rows)
+            for frame in self._frames(reader, self._expand_frontier(reader, [vid]), rows)
         )
-        return self.output.rows(frames, access.run)
+        return self.output.rows(frames, reader.run)
 
-    def _walk(self, access: Access, starts: list[Any]) -> Iterator[Found]:
+    def _expand_frontier(self, reader: GraphReader, starts: list[Any]) -> Iterator[Found]:
         """The edges of the steps asked for."""
         frontier = starts
         for step in range(1, self.high + 1):
             last, following, count = step == self.high, {}, 0
             for vid in frontier:
-                for hop in self.walker.hops(access, vid):
+                for hop in self.over.hops(reader, vid):
                     count += 1
                     if self.keep is not None and count > self.keep[step - 1]:
                         break
@@ -152,10 +162,10 @@ class _Trip:
                         following[hop[2]] = None
             frontier = list(following)
 
-    def _frames(self, access: Access, found: Iterable[Found], rows: list[Any]) -> Iterator[Frame]:
-        frame = Frame(access.run)
-        frame.tags = access
-        where, names, decoders = self.where, access.schema.edge_ids, access.decoders
+    def _frames(self, reader: GraphReader, found: Iterable[Found], rows: list[Any]) -> Iterator[Frame]:
+        frame = Frame(reader.run)
+        frame.reader = reader
+        where, names, decoders = self.where, reader.schema.edge_ids, reader.decoders
         for src, hop in found:
             frame.src, frame.dst = src, hop[2]
             kind, rank, dst, _ = hop

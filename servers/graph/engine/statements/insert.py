@@ -3,24 +3,26 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from servers.graph.engine.access.property_values import Filler
-from servers.graph.engine.access.start_vertices import fits
-from servers.graph.engine.frame import Rows, Run
+from servers.graph.engine.access.property_values import PropertyEncoder
+from servers.graph.engine.access.start_vertices import is_storable_vid
+from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.type_check import constant
 from servers.graph.errors import ExecutionError, SemanticError, StorageError
+from servers.graph.language import dml_statements as w
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.language import writing as w
-from servers.graph.language.template import Filling
+from servers.graph.language.bulk_insert import LiteralBlock
+from servers.graph.language.template import ExpressionTemplate
 from servers.graph.storage.schema import SchemaDef
 from servers.graph.storage.space import NO_TAG, SpaceStore
+from servers.graph.values.types import Parameters
 
 Bound = list[tuple[Any, ...]]
 
 
 def evaluator(context: Context) -> Callable[[str], Any]:
-    """Evaluates the text of a default."""
+    """A function that gives the value of a default's text."""
 
     def evaluate(text: str) -> Any:
         statement = context.parse(f"YIELD {text}")[0]
@@ -30,16 +32,23 @@ def evaluator(context: Context) -> Callable[[str], Any]:
     return evaluate
 
 
-def value_of(expr: e.Expr, parameters: dict[str, Any]) -> Any:
+def value_of(expr: e.Expr, parameters: Parameters) -> Any:
+    """The value of a literal or of an expression that needs no row."""
     return expr.value if type(expr) is e.Const else constant(expr, parameters)
 
 
 def plan_insert_vertices(statement: w.InsertVertices, context: Context) -> Plan:
-    store, parts, width = context.store, list[tuple[int, Filler, int, int]](), 0
+    """Plan INSERT VERTEX.
+
+    Raises `SemanticError`; it runs into `ExecutionError`, `StorageError` for values.
+    """
+    store, parts, width = context.store, list[tuple[int, PropertyEncoder, int, int]](), 0
     for name, props in statement.tags:
         definition = _schema(context, "TAG", name)
         names = _names(definition, props)
-        parts.append((definition.id, Filler(definition, names, evaluator(context)), width, len(names)))
+        parts.append(
+            (definition.id, PropertyEncoder(definition, names, evaluator(context)), width, len(names))
+        )
         width += len(names)
     if len({name for name, _ in statement.tags}) < len(statement.tags):
         raise SemanticError("Insert duplicate tags is not allowed")
@@ -54,8 +63,10 @@ def plan_insert_vertices(statement: w.InsertVertices, context: Context) -> Plan:
             return [(vid, NO_TAG, "[]") for vid in keys]
         return [
             (vid, tag, text)
-            for tag, filler, start, count in parts
-            for vid, text in zip(keys, filler.texts(columns[start : start + count], len(keys)), strict=True)
+            for tag, encoder, start, count in parts
+            for vid, text in zip(
+                keys, encoder.encode_columns(columns[start : start + count], len(keys)), strict=True
+            )
         ]
 
     verb = "INSERT OR IGNORE" if statement.if_not_exists else "INSERT OR REPLACE"
@@ -63,10 +74,11 @@ def plan_insert_vertices(statement: w.InsertVertices, context: Context) -> Plan:
 
 
 def plan_insert_edges(statement: w.InsertEdges, context: Context) -> Plan:
+    """Plan INSERT EDGE. Raises `SemanticError`; it runs into `ExecutionError`, `StorageError` for values."""
     store = context.store
     definition = _schema(context, "EDGE", statement.edge)
     names = _names(definition, statement.props)
-    filler, number = Filler(definition, names, evaluator(context)), definition.id
+    encoder, number = PropertyEncoder(definition, names, evaluator(context)), definition.id
     for _, values in statement.rows:
         if len(values) != len(names):
             raise SemanticError("Column count doesn't match value count.")
@@ -78,7 +90,7 @@ def plan_insert_edges(statement: w.InsertEdges, context: Context) -> Plan:
         check_vids(dsts, store)
         if set(map(type, ranks)) != {int}:
             raise SemanticError("Rank should be an integer")
-        texts = filler.texts(columns, len(srcs))
+        texts = encoder.encode_columns(columns, len(srcs))
         return list(zip(srcs, [number] * len(srcs), ranks, dsts, texts, strict=True))
 
     verb = "INSERT OR IGNORE" if statement.if_not_exists else "INSERT OR REPLACE"
@@ -90,7 +102,7 @@ def plan_insert_edges(statement: w.InsertEdges, context: Context) -> Plan:
 def columns_of(
     rows: list[list[e.Expr]], statement: w.InsertVertices | w.InsertEdges, context: Context
 ) -> list[Sequence[Any]]:
-    """The rows' values, column by column."""
+    """The rows' values, column by column; those of a literal block without evaluating row by row."""
     parameters, block = context.parameters, statement.block
     if block is None:
         return list(zip(*[[value_of(expr, parameters) for expr in row] for row in rows], strict=True))
@@ -101,13 +113,13 @@ def columns_of(
     return made
 
 
-def _evaluated(expr: e.Expr, block: Any, parameters: dict[str, Any]) -> list[Any]:
-    filling = Filling(expr)
-    return [value_of(filling.fill(block.row(at)), parameters) for at in range(block.count)]
+def _evaluated(expr: e.Expr, block: LiteralBlock, parameters: Parameters) -> list[Any]:
+    template = ExpressionTemplate(expr)
+    return [value_of(template.fill(block.row(at)), parameters) for at in range(block.count)]
 
 
 def _writing(name: str, store: SpaceStore, sql: str, make: Callable[[], Bound], keep_first: bool) -> Plan:
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         rows = make()
         run.check()
         if keep_first:
@@ -139,11 +151,13 @@ def _names(definition: SchemaDef, props: list[str] | None) -> list[str]:
 
 
 def check_vids(vids: Sequence[Any], store: SpaceStore) -> None:
-    """Refuse ids of the wrong kind or too long. Raises `ExecutionError`, `StorageError`."""
+    """Refuse vids of the wrong type or too long. Raises `ExecutionError`, `StorageError`."""
     integers = store.vid_type == "INT64"
     if set(map(type, vids)) != {int if integers else str}:
         raise ExecutionError(f"Vertex ID must be {'an integer' if integers else 'a string'}.")
-    if not integers and any(len(vid) > store.vid_length // 4 and not fits(vid, store) for vid in vids):
+    if not integers and any(
+        len(vid) > store.vid_length // 4 and not is_storable_vid(vid, store) for vid in vids
+    ):
         raise StorageError(
             "The VID must be a 64-bit integer or a string fitting space vertex id length limit."
         )

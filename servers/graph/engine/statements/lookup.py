@@ -1,17 +1,24 @@
-"""LOOKUP ON: elements of a tag or an edge type that fulfil a condition, where an index exists."""
+"""LOOKUP ON: an index scan of a tag or an edge type with a condition; it needs an index to exist."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from servers.graph.engine.access.elements import EdgeScope, VertexScope, property_type, refuse_refs, shown
-from servers.graph.engine.access.property_seek import MIRRORED, Condition, conjuncts, narrowing
-from servers.graph.engine.access.reader import Access
+from servers.graph.engine.access.element_scope import (
+    EdgeScope,
+    VertexScope,
+    column_text,
+    property_type,
+    refuse_refs,
+)
+from servers.graph.engine.access.predicate_pushdown import MIRRORED, Condition, conjuncts, where_sql
+from servers.graph.engine.access.reader import GraphReader
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import has_aggregate, walk
-from servers.graph.engine.frame import Frame, Rows, Run
+from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import has_aggregate, is_constant, walk
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.scope import UNKNOWN
-from servers.graph.engine.statements.output import build_output, is_constant
+from servers.graph.engine.statements.projection import compile_projection
 from servers.graph.engine.type_check import checked_filter, constant, deduce
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
@@ -20,6 +27,7 @@ from servers.graph.storage.schema import SchemaDef
 
 
 def plan_lookup(statement: s.Lookup, context: Context) -> Plan:
+    """Plan LOOKUP. Raises `SemanticError`; it runs into `ExecutionError` without an index."""
     if statement.output is None:
         raise SemanticError("Missing yield clause.")
     schema = context.schema
@@ -30,21 +38,21 @@ def plan_lookup(statement: s.Lookup, context: Context) -> Plan:
     scope = _scope(definition, context)
     where = _where(statement.where, definition, context) if statement.where else None
     for column in statement.output.columns:
-        refuse_refs(column.expr, ("VERTEX",) if on_tag else ("EDGE",), shown(column))
+        refuse_refs(column.expr, ("VERTEX",) if on_tag else ("EDGE",), column_text(column))
         if has_aggregate(column.expr):
             raise SemanticError(f"`{column.expr.text()}', not support aggregate function in lookup sentence.")
     test = compile_expr(checked_filter(where, scope), scope) if where else None
-    output = build_output(statement.output.columns, scope, distinct=statement.output.distinct)
+    output = compile_projection(statement.output.columns, scope, distinct=statement.output.distinct)
     conditions = _conditions(where, definition, context)
     scan = _scan_vertices if on_tag else _scan_edges
     store = context.store
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         if not store.schema.indexes_of(definition.kind, definition.name):
             raise ExecutionError("There is no index to use at runtime")
         with store.read(run.deadline) as connection:
-            access = Access(run, store, connection)
-            return output.rows(scan(access, definition, conditions, test), run)
+            reader = GraphReader(run, store, connection)
+            return output.rows(scan(reader, definition, conditions, test), run)
 
     return Plan("IndexScan", output.names, execute, output.types)
 
@@ -121,13 +129,13 @@ def _conditions(where: e.Expr | None, definition: SchemaDef, context: Context) -
 
 
 def _scan_vertices(
-    access: Access, definition: SchemaDef, conditions: list[tuple[Condition, Any]], test: Evaluate | None
+    reader: GraphReader, definition: SchemaDef, conditions: list[tuple[Condition, Any]], test: Evaluate | None
 ) -> Iterator[Frame]:
-    narrow, bound = narrowing(definition, conditions)
-    frame = Frame(access.run)
-    frame.tags = access
-    for vid in access.tagged(definition.id, narrow, bound):
-        if definition.name not in (access.tags(vid) or ()):
+    where, bound = where_sql(definition, conditions)
+    frame = Frame(reader.run)
+    frame.reader = reader
+    for vid in reader.vertices_with_tag(definition.id, where, bound):
+        if definition.name not in (reader.tags(vid) or ()):
             continue
         frame.vid = vid
         if test is None or test(frame) is True:
@@ -135,12 +143,12 @@ def _scan_vertices(
 
 
 def _scan_edges(
-    access: Access, definition: SchemaDef, conditions: list[tuple[Condition, Any]], test: Evaluate | None
+    reader: GraphReader, definition: SchemaDef, conditions: list[tuple[Condition, Any]], test: Evaluate | None
 ) -> Iterator[Frame]:
-    narrow, bound = narrowing(definition, conditions)
-    frame = Frame(access.run)
-    frame.tags = access
-    for edge in access.typed(definition, narrow, bound):
+    where, bound = where_sql(definition, conditions)
+    frame = Frame(reader.run)
+    frame.reader = reader
+    for edge in reader.edges_of_type(definition, where, bound):
         frame.edge = edge
         if test is None or test(frame) is True:
             yield frame

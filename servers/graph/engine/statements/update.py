@@ -4,46 +4,46 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from servers.graph.engine.access.elements import property_type
-from servers.graph.engine.access.property_values import default_of, fitted
-from servers.graph.engine.access.reader import Access
-from servers.graph.engine.access.start_vertices import Places
+from servers.graph.engine.access.element_scope import property_type
+from servers.graph.engine.access.property_values import coerce, default_value
+from servers.graph.engine.access.reader import GraphReader
+from servers.graph.engine.access.start_vertices import StartVertices
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import walk
-from servers.graph.engine.frame import Frame, Rows, Run
+from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import walk
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.scope import Leaf, Scope
-from servers.graph.engine.statements.fetch import Keys
+from servers.graph.engine.statements.fetch import EdgeKeys
 from servers.graph.engine.statements.insert import evaluator
-from servers.graph.engine.statements.output import build_output
+from servers.graph.engine.statements.projection import compile_projection
 from servers.graph.engine.type_check import checked_filter, deduce, fold
 from servers.graph.errors import SemanticError, StorageError
+from servers.graph.language import dml_statements as w
 from servers.graph.language import expressions as e
-from servers.graph.language import writing as w
 from servers.graph.storage.codec import encode
 from servers.graph.storage.schema import SchemaDef
-from servers.graph.values.types import NULL, UNKNOWN_PROP
+from servers.graph.values.types import NULL, UNKNOWN_PROP, Parameters, Props
 
-Props = dict[str, Any]
 NO_DEFAULT = "Invalid field value: may be the filed is not NULL or without default value or wrong schema."
 
 
 class UpdateScope(Scope):
     """Names of the element at hand: plain properties, `$^.tag.prop`, `edge.prop`."""
 
-    def __init__(self, definition: SchemaDef, parameters: dict[str, Any]) -> None:
+    def __init__(self, definition: SchemaDef, parameters: Parameters) -> None:
         super().__init__(parameters=parameters)
         self.definition = definition
 
-    def special(self, node: e.Expr) -> Leaf | None:
+    def resolve_own(self, node: e.Expr) -> Leaf | None:
         name = self._property(node)
         if name is None:
             return None
         if name.startswith("_") and self.definition.kind == "EDGE":
-            return lambda frame: frame.owner.get(name, NULL)
+            return lambda frame: frame.props.get(name, NULL)
         if name not in self.definition.by_name:
             raise SemanticError(f"`{node.text()}', not exist prop `{name}'")
-        return lambda frame: frame.owner.get(name, NULL)
+        return lambda frame: frame.props.get(name, NULL)
 
     def _property(self, node: e.Expr) -> str | None:
         match node:
@@ -58,9 +58,9 @@ class UpdateScope(Scope):
                 return name
         return None
 
-    def special_type(self, node: e.Expr) -> str:
+    def own_type(self, node: e.Expr) -> str:
         name = self._property(node)
-        return property_type(self.definition, name) if name else super().special_type(node)
+        return property_type(self.definition, name) if name else super().own_type(node)
 
 
 def _refuse_wrong(statement: w.UpdateVertex | w.UpdateEdge, definition: SchemaDef) -> None:
@@ -74,8 +74,8 @@ def _refuse_wrong(statement: w.UpdateVertex | w.UpdateEdge, definition: SchemaDe
             raise SemanticError(f"Has wrong expr in `{expr.text()}'")
 
 
-class Change:
-    """A prepared change of one tag or edge: WHEN, SET, YIELD."""
+class PreparedUpdate:
+    """A compiled change of one tag or edge: WHEN, SET, YIELD. Raises `SemanticError`, `StorageError`."""
 
     def __init__(
         self, statement: w.UpdateVertex | w.UpdateEdge, definition: SchemaDef, context: Context
@@ -92,26 +92,26 @@ class Change:
             self.sets.append((assign.name, compile_expr(folded, scope)))
         when = statement.when
         self.when = compile_expr(checked_filter(when, scope), scope) if when else None
-        self.output = build_output(statement.output.columns, scope) if statement.output else None
+        self.output = compile_projection(statement.output.columns, scope) if statement.output else None
         self.evaluate = evaluator(context)
 
-    def apply(self, stored: Props | None, run: Run, extra: Props) -> tuple[Props | None, Props]:
-        """(what to store or None, what YIELD sees). Raises `StorageError`."""
+    def apply(self, stored: Props | None, run: Execution, extra: Props) -> tuple[Props | None, Props]:
+        """`(what to store or None, what YIELD sees)`. `extra` are `_vid`, `_src` … Raises `StorageError`."""
         if stored is None and not self.insertable:
             raise StorageError("Vertex or edge not found.")
         frame = Frame(run)
         fresh = stored is None
         props = self._defaults() if stored is None else dict(stored)
-        frame.owner = {**props, **extra}
+        frame.props = {**props, **extra}
         if not fresh and self.when is not None and self.when(frame) is not True:
-            return None, frame.owner
+            return None, frame.props
         for name, value in self.sets:
             made = value(frame)
             if fresh and made is UNKNOWN_PROP:
                 raise StorageError(NO_DEFAULT)
-            props[name] = fitted(self.definition.by_name[name], made)
-            frame.owner = {**props, **extra}
-        return props, frame.owner
+            props[name] = coerce(self.definition.by_name[name], made)
+            frame.props = {**props, **extra}
+        return props, frame.props
 
     def _defaults(self) -> Props:
         """What a new element starts from; UNKNOWN_PROP stands where SET must give the value."""
@@ -120,63 +120,68 @@ class Change:
             bare = prop.default is None and not prop.nullable
             if bare and prop.name not in given:
                 raise StorageError(NO_DEFAULT)
-            made[prop.name] = UNKNOWN_PROP if bare else default_of(prop, self.evaluate)
+            made[prop.name] = UNKNOWN_PROP if bare else default_value(prop, self.evaluate)
         return made
 
     def encoded(self, props: Props) -> str:
+        """The stored text of the properties."""
         made: list[Any] = [NULL] * self.definition.next_position
         for prop in self.definition.props:
             made[prop.position] = props[prop.name]
         return encode(made)
 
-    def answer(self, seen: Props, run: Run) -> Rows:
+    def yield_rows(self, seen: Props, run: Execution) -> Rows:
+        """YIELD's only row, or none without YIELD."""
         if self.output is None:
             return []
         frame = Frame(run)
-        frame.owner = seen
+        frame.props = seen
         return [self.output.row(frame)]
 
     @property
     def columns(self) -> list[str]:
+        """The names of YIELD's columns."""
         return self.output.names if self.output else []
 
 
 def plan_update_vertex(statement: w.UpdateVertex, context: Context) -> Plan:
+    """Plan UPDATE or UPSERT VERTEX. Raises `SemanticError`, `StorageError`."""
     store, name = context.store, statement.tag or ""
     definition = store.schema.tags.get(name)
     if definition is None:
         raise SemanticError(f"No schema found for `{name}'")
-    places = Places([statement.vid], context)
-    change = Change(statement, definition, context)
+    starts = StartVertices([statement.vid], context)
+    update = PreparedUpdate(statement, definition, context)
 
-    def execute(run: Run) -> Rows:
-        vid = places.vids(run)[0]
+    def execute(run: Execution) -> Rows:
+        vid = starts.vids(run)[0]
 
         def read(connection: sqlite3.Connection) -> Props | None:
-            tags = Access(run, store, connection).tags(vid)
+            tags = GraphReader(run, store, connection).tags(vid)
             return tags.get(name) if tags else None
 
         def write(connection: sqlite3.Connection, text: str) -> None:
             connection.execute("INSERT OR REPLACE INTO v VALUES (?, ?, ?)", (vid, definition.id, text))
 
-        return _change(change, run, context, read, write, {"_vid": vid})
+        return _apply_update(update, run, context, read, write, {"_vid": vid})
 
-    return Plan("UpdateVertex", change.columns, execute, writes=True)
+    return Plan("UpdateVertex", update.columns, execute, writes=True)
 
 
 def plan_update_edge(statement: w.UpdateEdge, context: Context) -> Plan:
+    """Plan UPDATE or UPSERT EDGE. Raises `SemanticError`, `StorageError`."""
     store = context.store
     definition = store.schema.edges.get(statement.edge)
     if definition is None:
         raise SemanticError(f"No schema found for `{statement.edge}'")
-    keys = Keys([statement.key], context)
-    change = Change(statement, definition, context)
+    keys = EdgeKeys([statement.key], context)
+    update = PreparedUpdate(statement, definition, context)
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         src, rank, dst = keys.read(run)[0]
 
         def read(connection: sqlite3.Connection) -> Props | None:
-            edge = Access(run, store, connection).one_edge(src, definition.id, rank, dst)
+            edge = GraphReader(run, store, connection).edge_by_key(src, definition.id, rank, dst)
             return edge.props if edge else None
 
         def write(connection: sqlite3.Connection, text: str) -> None:
@@ -184,21 +189,21 @@ def plan_update_edge(statement: w.UpdateEdge, context: Context) -> Plan:
             connection.execute("INSERT OR REPLACE INTO e VALUES (?, ?, ?, ?, ?)", row)
 
         extra = {"_src": src, "_dst": dst, "_rank": rank, "_type": definition.id}
-        return _change(change, run, context, read, write, extra)
+        return _apply_update(update, run, context, read, write, extra)
 
-    return Plan("UpdateEdge", change.columns, execute, writes=True)
+    return Plan("UpdateEdge", update.columns, execute, writes=True)
 
 
-def _change(
-    change: Change,
-    run: Run,
+def _apply_update(
+    update: PreparedUpdate,
+    run: Execution,
     context: Context,
     read: Callable[[sqlite3.Connection], Props | None],
     write: Callable[[sqlite3.Connection, str], None],
     extra: Props,
 ) -> Rows:
     with context.store.write(run.deadline) as connection:
-        props, seen = change.apply(read(connection), run, extra)
+        props, seen = update.apply(read(connection), run, extra)
         if props is not None:
-            write(connection, change.encoded(props))
-    return change.answer(seen, run)
+            write(connection, update.encoded(props))
+    return update.yield_rows(seen, run)

@@ -1,1 +1,1 @@
-"""The grammar's rules turned into trees, a file a part of the language."""
+"""Syntax trees from the rules of `grammar.lark`: one class a file, each inheriting the one before."""

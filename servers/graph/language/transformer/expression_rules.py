@@ -1,13 +1,14 @@
-"""Turns the grammar's expression rules into trees, while the parser runs."""
+"""Parses expressions: their grammar rules to syntax trees, while the parser runs."""
 
 from typing import Any
 
 from lark import Token, Transformer, v_args
 
 from servers.graph.errors import NgqlSyntaxError
-from servers.graph.functions.table import known
+from servers.graph.functions.registry import is_known_call
 from servers.graph.language import expressions as e
-from servers.graph.language.lexer import MAX_INT, Slot
+from servers.graph.language.lexer import MAX_INT
+from servers.graph.language.transformer.rule_parts import without_tokens
 from servers.graph.values.types import MIN_INT, NULL
 
 inline: Any = v_args(inline=True)
@@ -36,8 +37,11 @@ def _ref(what: str) -> Any:
 
 
 @inline
-class Expressions(Transformer):
-    """One method a rule; keywords and punctuation that a rule keeps are dropped here."""
+class ExpressionRules(Transformer):
+    """One method a grammar rule of its name, called by Lark with what the rule matched.
+
+    Keywords and punctuation that a rule keeps are dropped here. What a rule means is in `grammar.lark`.
+    """
 
     either_or, either_xor, both_and = _binary("OR"), _binary("XOR"), _binary("AND")
     eq, ne, lt, le = _binary("=="), _binary("!="), _binary("<"), _binary("<=")
@@ -60,7 +64,7 @@ class Expressions(Transformer):
         return [name for name in names if not isinstance(name, Token)]
 
     def exprs(self, *items: Any) -> list[e.Expr]:
-        return _plain(items)
+        return without_tokens(items)
 
     vids = exprs
 
@@ -147,7 +151,7 @@ class Expressions(Transformer):
     def call(self, name: Any, arguments: list[e.Expr] | None = None) -> e.Expr:
         if isinstance(name, e.Expr):
             return name
-        if not known(name, len(arguments or [])):
+        if not is_known_call(name, len(arguments or [])):
             raise NgqlSyntaxError(f"Unknown function  near `{name}'")
         return e.Call(name, arguments or [])
 
@@ -163,7 +167,7 @@ class Expressions(Transformer):
         return e.Call(name, [], distinct=True, star=True)
 
     def branch(self, *parts: Any) -> tuple[e.Expr, e.Expr]:
-        when, then = _plain(parts)
+        when, then = without_tokens(parts)
         return when, then
 
     def case(self, *parts: Any) -> e.Expr:
@@ -189,13 +193,9 @@ class Expressions(Transformer):
         return item
 
     def reduce(self, _word: Token, total: str, *rest: Any) -> e.Expr:
-        initial, over, result = _plain(rest)
+        initial, over, result = without_tokens(rest)
         name, items = _iteration(over)
         return e.Reduce(total, initial, name, items, result)
-
-
-def _plain(parts: Any) -> list[Any]:
-    return [part for part in parts if not isinstance(part, Token)]
 
 
 def _iteration(over: e.Expr) -> tuple[str, e.Expr]:
@@ -203,8 +203,3 @@ def _iteration(over: e.Expr) -> tuple[str, e.Expr]:
         case e.Binary(op="IN", left=e.Label(name=name), right=items):
             return name, items
     raise NgqlSyntaxError(f"The loop variable must be a label in list comprehension, near `{over.text()}'")
-
-
-def integer(token: Token) -> int | Slot:
-    """An INTEGER token's number, or its slot in a template."""
-    return token.value

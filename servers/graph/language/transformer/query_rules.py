@@ -1,4 +1,4 @@
-"""Turns the grammar's query and writing rules into trees."""
+"""Parses GO, FETCH, LOOKUP, FIND PATH, GET SUBGRAPH, YIELD and pipes: grammar rules to syntax trees."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ from lark import Token
 
 from servers.graph.errors import NgqlSyntaxError
 from servers.graph.language import expressions as e
+from servers.graph.language import patterns as p
 from servers.graph.language import statements as s
 from servers.graph.language.transformer.expression_rules import inline
-from servers.graph.language.transformer.schema_rules import Definitions, keep, of
+from servers.graph.language.transformer.rule_parts import first_of, named_parts, without_tokens
+from servers.graph.language.transformer.schema_rules import SchemaRules
 
 
 def _set_operation(op: str) -> Any:
@@ -19,8 +21,8 @@ def _set_operation(op: str) -> Any:
 
 
 def _edge(direction: str) -> Any:
-    def make(_self: Any, *parts: Any) -> s.EdgePattern:
-        edge = of(parts, s.EdgePattern)
+    def make(_self: Any, *parts: Any) -> p.EdgePattern:
+        edge = first_of(parts, p.EdgePattern)
         assert edge is not None
         edge.direction = direction
         return edge
@@ -29,15 +31,15 @@ def _edge(direction: str) -> Any:
 
 
 @inline
-class Statements(Definitions):
-    """One method a rule."""
+class QueryRules(SchemaRules):
+    """One method a grammar rule of its name, called by Lark with what the rule matched."""
 
     union_distinct, union_all = _set_operation("UNION"), _set_operation("UNION ALL")
     intersect, minus = _set_operation("INTERSECT"), _set_operation("MINUS")
     edge_both, edge_out, edge_in = _edge("both"), _edge("out"), _edge("in")
 
     def start(self, *parts: Any) -> list[s.Statement]:
-        return keep(parts)
+        return without_tokens(parts)
 
     def explain_kind(self, word: Token) -> bool:
         return word.type == "PROFILE"
@@ -57,18 +59,18 @@ class Statements(Definitions):
         return s.Pipe(left, right)
 
     def inner(self, *parts: Any) -> s.Statement:
-        return keep(parts)[0]
+        return without_tokens(parts)[0]
 
     # ------------------------------------------------------------ clauses
     def column(self, expr: e.Expr, *alias: Any) -> s.Column:
-        names = keep(alias)
+        names = without_tokens(alias)
         if not names and isinstance(expr, e.Ref) and expr.what.isalpha():
             word = expr.what.lower()
             raise NgqlSyntaxError(f"please add alias when using `{word}'. near `{word}'")
         return s.Column(expr, *names)
 
     def columns(self, *columns: Any) -> list[s.Column]:
-        return keep(columns)
+        return without_tokens(columns)
 
     def yield_all(self, _word: Token, columns: list[s.Column]) -> s.Yield:
         return s.Yield(columns)
@@ -104,17 +106,17 @@ class Statements(Definitions):
         return s.Steps(1, high.value, True)
 
     def over_edge(self, name: str, *alias: Any) -> tuple[str, str | None]:
-        return name, (keep(alias) or [None])[0]
+        return name, (without_tokens(alias) or [None])[0]
 
     def direction(self, word: Token) -> str:
         return str(word).upper()
 
     def over_all(self, *parts: Any) -> s.Over:
-        return s.Over([], *keep(parts))
+        return s.Over([], *without_tokens(parts))
 
     def over_some(self, *parts: Any) -> s.Over:
         names = [part for part in parts if isinstance(part, tuple)]
-        return s.Over(names, *[part for part in keep(parts) if isinstance(part, str)])
+        return s.Over(names, *[part for part in without_tokens(parts) if isinstance(part, str)])
 
     def sample(self, _word: Token, expr: e.Expr) -> tuple[str, tuple[str, e.Expr]]:
         return "sample", ("SAMPLE", expr)
@@ -124,38 +126,38 @@ class Statements(Definitions):
 
     # ------------------------------------------------------------ traversals
     def go(self, *parts: Any) -> s.Statement:
-        named = _named(parts)
-        over = of(parts, s.Over)
+        named = named_parts(parts)
+        over = first_of(parts, s.Over)
         assert over is not None
-        steps, output = of(parts, s.Steps), of(parts, s.Yield)
+        steps, output = first_of(parts, s.Steps), first_of(parts, s.Yield)
         return s.Go(steps, named["from"], over, named.get("where"), output, named.get("sample"))
 
     def fetch_any(self, *parts: Any) -> s.Statement:
-        return s.FetchVertices(None, keep(parts)[0], of(parts, s.Yield))
+        return s.FetchVertices(None, without_tokens(parts)[0], first_of(parts, s.Yield))
 
     def fetch_vertices(self, *parts: Any) -> s.Statement:
-        tags, vids = keep(parts)[:2]
-        return s.FetchVertices(tags, vids, of(parts, s.Yield))
+        tags, vids = without_tokens(parts)[:2]
+        return s.FetchVertices(tags, vids, first_of(parts, s.Yield))
 
     def fetch_edges(self, *parts: Any) -> s.Statement:
-        names, keys = keep(parts)[:2]
-        return s.FetchEdges(names, keys, of(parts, s.Yield))
+        names, keys = without_tokens(parts)[:2]
+        return s.FetchEdges(names, keys, first_of(parts, s.Yield))
 
     def edge_key(self, src: e.Expr, dst: e.Expr, *rank: Any) -> s.EdgeKey:
-        return s.EdgeKey(src, dst, (keep(rank) or [None])[0])
+        return s.EdgeKey(src, dst, (without_tokens(rank) or [None])[0])
 
     def edge_keys(self, *keys: Any) -> list[s.EdgeKey]:
-        return keep(keys)
+        return without_tokens(keys)
 
     def lookup(self, *parts: Any) -> s.Statement:
-        return s.Lookup(keep(parts)[0], _named(parts).get("where"), of(parts, s.Yield))
+        return s.Lookup(without_tokens(parts)[0], named_parts(parts).get("where"), first_of(parts, s.Yield))
 
     def path_kind(self, *words: Token) -> tuple[str, str]:
         return "kind", " ".join(words).upper()
 
     def find_path(self, *parts: Any) -> s.Statement:
-        named = _named(parts)
-        over = of(parts, s.Over)
+        named = named_parts(parts)
+        over = first_of(parts, s.Over)
         assert over is not None
         return s.FindPath(
             named["kind"],
@@ -165,23 +167,23 @@ class Statements(Definitions):
             over,
             named.get("where"),
             named.get("upto", 5),
-            of(parts, s.Yield),
+            first_of(parts, s.Yield),
         )
 
     def sub_edges(self, word: Token, names: list[str]) -> tuple[str, tuple[str, list[str]]]:
         return "edges", (word.type, names)
 
     def subgraph(self, *parts: Any) -> s.Statement:
-        named = _named(parts)
-        edges = [part[1] for part in keep(parts) if isinstance(part, tuple) and part[0] == "edges"]
-        steps, output = of(parts, s.Steps), of(parts, s.Yield)
+        named = named_parts(parts)
+        edges = [part[1] for part in without_tokens(parts) if isinstance(part, tuple) and part[0] == "edges"]
+        steps, output = first_of(parts, s.Steps), first_of(parts, s.Yield)
         return s.Subgraph(named.get("prop", False), steps, named["from"], edges, named.get("where"), output)
 
     def yield_sentence(self, output: s.Yield, *where: Any) -> s.Statement:
-        return s.YieldSentence(output, _named(where).get("where"))
+        return s.YieldSentence(output, named_parts(where).get("where"))
 
     def group_by(self, *parts: Any) -> s.Statement:
-        keys, output = keep(parts)
+        keys, output = without_tokens(parts)
         return s.GroupBy(keys, output)
 
     def ascending(self, expr: e.Expr, *_: Token) -> tuple[e.Expr, bool]:
@@ -191,10 +193,10 @@ class Statements(Definitions):
         return expr, True
 
     def factors(self, *factors: Any) -> list[tuple[e.Expr, bool]]:
-        return keep(factors)
+        return without_tokens(factors)
 
     def order_by(self, *parts: Any) -> s.Statement:
-        return s.OrderBy(keep(parts)[0])
+        return s.OrderBy(without_tokens(parts)[0])
 
     def limit_count(self, _word: Token, count: Token) -> s.Statement:
         return s.Limit(0, count.value)
@@ -207,11 +209,3 @@ class Statements(Definitions):
 
     def offset_limit(self, _offset: Token, skip: Token, _limit: Token, count: Token) -> s.Statement:
         return s.Limit(skip.value, count.value)
-
-
-def _named(parts: Any) -> dict[str, Any]:
-    return {
-        part[0]: part[1]
-        for part in parts
-        if isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str)
-    }

@@ -1,32 +1,19 @@
-"""Turns the grammar's schema and administration rules into trees."""
+"""Parses schema statements, SHOW and administration: their grammar rules to syntax trees."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from lark import Token
 
-from servers.graph.language import definitions as d
+from servers.graph.language import ddl_statements as d
 from servers.graph.language import expressions as e
-from servers.graph.language.transformer.expression_rules import Expressions, inline
-
-T = TypeVar("T")
-
-
-def keep(parts: Any) -> list[Any]:
-    """What a rule matched, without its keywords and punctuation."""
-    return [part for part in parts if not isinstance(part, Token)]
-
-
-def of(parts: Any, kind: type[T]) -> T | None:
-    """The first part of a kind."""
-    return next((part for part in parts if isinstance(part, kind)), None)
-
-
-def flag(parts: Any, name: str) -> bool:
-    return (name, True) in [part for part in parts if isinstance(part, tuple)]
-
-
-def strings(parts: Any) -> list[str]:
-    return [part for part in parts if isinstance(part, str) and not isinstance(part, Token)]
+from servers.graph.language.transformer.expression_rules import ExpressionRules, inline
+from servers.graph.language.transformer.rule_parts import (
+    first_of,
+    has_flag,
+    kind_and_name,
+    names_in,
+    without_tokens,
+)
 
 
 def _option(name: str) -> Any:
@@ -39,22 +26,22 @@ def _option(name: str) -> Any:
 
 def _show(what: str) -> Any:
     def make(_self: Any, *parts: Any) -> d.Show:
-        return d.Show(what, (strings(parts) or [None])[0])
+        return d.Show(what, (names_in(parts) or [None])[0])
 
     return make
 
 
 def _show_kind(what: str) -> Any:
     def make(_self: Any, *parts: Any) -> d.Show:
-        kind, *rest = [part for part in keep(parts) if isinstance(part, str)]
+        kind, *rest = [part for part in without_tokens(parts) if isinstance(part, str)]
         return d.Show(what.format(kind), (rest or [None])[0])
 
     return make
 
 
 @inline
-class Definitions(Expressions):
-    """One method a rule."""
+class SchemaRules(ExpressionRules):
+    """One method a grammar rule of its name, called by Lark with what the rule matched."""
 
     partition_num, replica_factor = _option("partition_num"), _option("replica_factor")
     charset, collate, vid_type = _option("charset"), _option("collate"), _option("vid_type")
@@ -80,30 +67,32 @@ class Definitions(Expressions):
         return word.type
 
     def use(self, *parts: Any) -> d.Use:
-        return d.Use(strings(parts)[0])
+        return d.Use(names_in(parts)[0])
 
-    def space_options(self, *options: Any) -> dict[str, Any]:
-        return dict(keep(options))
+    def space_options(self, *options: Any) -> d.Options:
+        return dict(without_tokens(options))
 
     schema_options = space_options
 
     def create_space(self, *parts: Any) -> d.CreateSpace:
-        options = dict(of(parts, dict) or {})
-        options.update(part for part in keep(parts) if isinstance(part, tuple) and part[0] == "comment")
-        return d.CreateSpace(strings(parts)[0], flag(parts, "if_not_exists"), options)
+        options = dict(first_of(parts, dict) or {})
+        options.update(
+            part for part in without_tokens(parts) if isinstance(part, tuple) and part[0] == "comment"
+        )
+        return d.CreateSpace(names_in(parts)[0], has_flag(parts, "if_not_exists"), options)
 
     def create_space_as(self, *parts: Any) -> d.CreateSpaceAs:
-        name, source = strings(parts)
-        return d.CreateSpaceAs(name, source, flag(parts, "if_not_exists"))
+        name, source = names_in(parts)
+        return d.CreateSpaceAs(name, source, has_flag(parts, "if_not_exists"))
 
     def drop_space(self, *parts: Any) -> d.DropSpace:
-        return d.DropSpace(strings(parts)[0], flag(parts, "if_exists"))
+        return d.DropSpace(names_in(parts)[0], has_flag(parts, "if_exists"))
 
     def clear_space(self, *parts: Any) -> d.ClearSpace:
-        return d.ClearSpace(strings(parts)[0], flag(parts, "if_exists"))
+        return d.ClearSpace(names_in(parts)[0], has_flag(parts, "if_exists"))
 
     def describe_space(self, *parts: Any) -> d.Describe:
-        return d.Describe("SPACE", strings(parts)[0])
+        return d.Describe("SPACE", names_in(parts)[0])
 
     def nullable(self, *_: Token) -> tuple[str, Any]:
         return "nullable", True
@@ -121,34 +110,34 @@ class Definitions(Expressions):
         return d.Prop(name, kind[0], kind[1], **dict(options))
 
     def prop_list(self, *props: Any) -> list[d.Prop]:
-        return keep(props)
+        return without_tokens(props)
 
     def create_schema(self, _create: Token, kind: str, *parts: Any) -> d.CreateSchema:
-        props, options = of(parts, list) or [], of(parts, dict) or {}
-        return d.CreateSchema(kind, strings(parts)[0], flag(parts, "if_not_exists"), props, options)
+        props, options = first_of(parts, list) or [], first_of(parts, dict) or {}
+        return d.CreateSchema(kind, names_in(parts)[0], has_flag(parts, "if_not_exists"), props, options)
 
     def alter_add(self, *parts: Any) -> tuple[str, Any]:
-        return "add", keep(parts)[0]
+        return "add", without_tokens(parts)[0]
 
     def alter_change(self, *parts: Any) -> tuple[str, Any]:
-        return "change", keep(parts)[0]
+        return "change", without_tokens(parts)[0]
 
     def alter_drop(self, *parts: Any) -> tuple[str, Any]:
-        return "drop", keep(parts)[0]
+        return "drop", without_tokens(parts)[0]
 
     def alters(self, *alters: Any) -> list[tuple[str, Any]]:
-        return keep(alters)
+        return without_tokens(alters)
 
     def alter_schema(self, _alter: Token, kind: str, name: str, *parts: Any) -> d.AlterSchema:
-        return d.AlterSchema(kind, name, of(parts, list) or [], of(parts, dict) or {})
+        return d.AlterSchema(kind, name, first_of(parts, list) or [], first_of(parts, dict) or {})
 
     alter_options = alter_schema
 
     def drop_schema(self, _drop: Token, kind: str, *parts: Any) -> d.DropSchema:
-        return d.DropSchema(kind, strings(parts)[0], flag(parts, "if_exists"))
+        return d.DropSchema(kind, names_in(parts)[0], has_flag(parts, "if_exists"))
 
     def describe_schema(self, *parts: Any) -> d.Describe:
-        kind, name = strings_and_kind(parts)
+        kind, name = kind_and_name(parts)
         return d.Describe(kind, name)
 
     def index_field(self, name: str, *length: Token) -> tuple[str, Any]:
@@ -156,28 +145,25 @@ class Definitions(Expressions):
         return name, (lengths or [None])[0]
 
     def index_fields(self, *fields: Any) -> list[tuple[str, Any]]:
-        return keep(fields)
+        return without_tokens(fields)
 
     def create_index(self, _create: Token, kind: str, *parts: Any) -> d.CreateIndex:
-        name, owner = strings(parts)[:2]
-        comments = [part[1] for part in keep(parts) if isinstance(part, tuple) and part[0] == "comment"]
-        fields = of(parts, list) or []
-        return d.CreateIndex(kind, name, owner, fields, flag(parts, "if_not_exists"), *comments)
+        name, owner = names_in(parts)[:2]
+        comments = [
+            part[1] for part in without_tokens(parts) if isinstance(part, tuple) and part[0] == "comment"
+        ]
+        fields = first_of(parts, list) or []
+        return d.CreateIndex(kind, name, owner, fields, has_flag(parts, "if_not_exists"), *comments)
 
     def drop_index(self, _drop: Token, kind: str, *parts: Any) -> d.DropIndex:
-        return d.DropIndex(kind, strings(parts)[0], flag(parts, "if_exists"))
+        return d.DropIndex(kind, names_in(parts)[0], has_flag(parts, "if_exists"))
 
     def describe_index(self, *parts: Any) -> d.Describe:
-        kind, name = strings_and_kind(parts)
+        kind, name = kind_and_name(parts)
         return d.Describe(f"{kind} INDEX", name)
 
     def rebuild_index(self, _rebuild: Token, kind: str, *parts: Any) -> d.RebuildIndex:
-        return d.RebuildIndex(kind, of(parts, list) or [])
+        return d.RebuildIndex(kind, first_of(parts, list) or [])
 
     def submit_job(self, *parts: Any) -> d.SubmitJob:
-        return d.SubmitJob(strings(parts))
-
-
-def strings_and_kind(parts: Any) -> tuple[str, str]:
-    kind, name = [part for part in keep(parts) if isinstance(part, str)]
-    return kind, name
+        return d.SubmitJob(names_in(parts))

@@ -1,9 +1,10 @@
-"""What SHOW says about the server itself, and what statements change of their session."""
+"""The server that USE, SHOW and SUBMIT JOB look at: sessions, users, queries, hosts, finished jobs."""
 
 import time
 from typing import Any
 
-from servers.graph.engine.frame import Rows
+from servers.graph.engine.administration import Administration
+from servers.graph.engine.execution import Rows
 from servers.graph.errors import ExecutionError
 from servers.graph.server.sessions import Session, Sessions
 from servers.graph.server.users import GOD, Users
@@ -13,23 +14,28 @@ VERSION = "3.8.0"
 
 
 class Jobs:
-    """Jobs that are over as soon as they are asked for: nothing here runs behind a statement's back."""
+    """Jobs that are over as soon as they are asked for: nothing here runs behind a statement's back.
+
+    The last 10,000 are kept.
+    """
 
     def __init__(self) -> None:
         self._jobs: list[tuple[int, str, str, int]] = []
 
     def add(self, command: str, space: str) -> int:
+        """Note a job; its number, counted from 1."""
         number = len(self._jobs) + 1
         self._jobs.append((number, command, space, time.time_ns() // 1000))
         del self._jobs[:-10_000]
         return number
 
     def of(self, space: str) -> list[tuple[int, str, str, int]]:
+        """`(number, command, space, microseconds since 1970)` of a space's jobs, the latest first."""
         return [job for job in reversed(self._jobs) if job[2] == space]
 
 
-class Administration:
-    """The server as one session's statements see it."""
+class SessionAdministration(Administration):
+    """The engine's `Administration` for one session: what each method gives is said there."""
 
     def __init__(
         self, session: Session, sessions: Sessions, users: Users, jobs: Jobs, address: tuple[str, int]
@@ -67,14 +73,14 @@ class Administration:
             ["Total:1", "Succeeded:1", "Failed:0", "In Progress:0", "", ""],
         ]
 
-    def hosts(self, _name: Any) -> Rows:
+    def hosts(self) -> Rows:
         host, port = self._address
         return [[host, port, "ONLINE", 0, "No valid partition", "No valid partition", VERSION]]
 
-    def users(self, _name: Any) -> Rows:
+    def users(self) -> Rows:
         return [[name, ""] for name in self._users.names()]
 
-    def sessions(self, _name: Any) -> Rows:
+    def sessions(self) -> Rows:
         return [self._row(session) for session in self._visible()]
 
     def _visible(self) -> list[Session]:
@@ -104,7 +110,7 @@ class Administration:
             session.address,
         ]
 
-    def queries(self, _name: Any) -> Rows:
+    def queries(self) -> Rows:
         host, port = self._address
         now = time.time()
         made: Rows = []

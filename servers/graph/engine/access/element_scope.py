@@ -1,8 +1,11 @@
-"""Names of graph elements in expressions: `edge.prop`, `$^.tag.prop`, `$$`, `vertex`, `edge`."""
+"""Names of vertices and edges in expressions: `edge.prop`, `$^.tag.prop`, `$$`, `vertex`, `edge`.
+
+Scopes of GO, FETCH and LOOKUP; MATCH's is in `match/bindings`.
+"""
 
 from typing import Any
 
-from servers.graph.engine.expression_walk import walk
+from servers.graph.engine.expression_tree import walk
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context
 from servers.graph.engine.scope import UNKNOWN, Leaf, Scope
@@ -13,7 +16,7 @@ from servers.graph.storage.schema import SchemaDef
 from servers.graph.storage.space import SpaceStore
 from servers.graph.values.types import EMPTY, NULL
 
-SPECIAL = ("_src", "_dst", "_rank", "_type")
+EDGE_KEYS = ("_src", "_dst", "_rank", "_type")
 PROPERTY_TYPES = {
     "INT8": "INT",
     "INT16": "INT",
@@ -26,11 +29,13 @@ PROPERTY_TYPES = {
 
 
 def property_type(definition: SchemaDef, name: str) -> str:
+    """The deduced type of a property of a tag or edge type; UNKNOWN when it has none of that name."""
     prop = definition.by_name.get(name)
     return PROPERTY_TYPES.get(prop.type, prop.type) if prop else UNKNOWN
 
 
 def vid_kind(store: SpaceStore) -> str:
+    """The deduced type of a space's vids: INT or STRING."""
     return "INT" if store.vid_type == "INT64" else "STRING"
 
 
@@ -41,24 +46,29 @@ class ElementScope(Scope):
     edges: dict[str, SchemaDef]
 
     def bind(self, context: Context, edges: dict[str, SchemaDef] | None = None) -> "ElementScope":
+        """Set the space and the edge types that may be named; the scope itself."""
         self.store = context.store
         self.edges = edges if edges is not None else {}
         return self
 
     def tag_named(self, name: str) -> SchemaDef:
+        """The tag of that name. Raises `SemanticError`."""
         found = self.store.schema.tags.get(name)
         if found is None:
             raise SemanticError(f"TagNotFound: TagName `{name}`")
         return found
 
     def edge_property(self, owner: str, name: str) -> Leaf | None:
-        """`owner.name` of the frame's edge; EMPTY when the edge is of another type."""
+        """`owner.name` of the frame's edge; EMPTY when the edge is of another type.
+
+        None for an unknown edge type.
+        """
         definition = self.edges.get(owner)
         if definition is None:
             return None
         number = definition.id
-        if name in SPECIAL:
-            return _special(name, number)
+        if name in EDGE_KEYS:
+            return _edge_key(name, number)
         if name not in definition.by_name:
             raise SemanticError(f"`{owner}.{name}', not found the property `{name}'.")
 
@@ -69,21 +79,21 @@ class ElementScope(Scope):
         return read
 
     def tag_property(self, definition: SchemaDef, name: str, text: str, place: str) -> Leaf:
-        """A property of the vertex at `place` (src, dst, vid); EMPTY when it lacks the tag."""
+        """A property of the vertex whose vid is in the frame's `place`; EMPTY when it lacks the tag."""
         if name not in definition.by_name:
             raise SemanticError(f"`{text}', not found the property `{name}'.")
         tag = definition.name
         empty: dict[str, Any] = {}
 
         def read(frame: Frame) -> Any:
-            tags = frame.tags.tags(getattr(frame, place)) or empty
+            tags = frame.reader.tags(getattr(frame, place)) or empty
             props = tags.get(tag)
             return EMPTY if props is None else props.get(name, NULL)
 
         return read
 
 
-def _special(name: str, number: int) -> Leaf:
+def _edge_key(name: str, number: int) -> Leaf:
     def guarded(read: Any) -> Leaf:
         def run(frame: Frame) -> Any:
             return read(frame.edge) if abs(frame.edge.type) == number else EMPTY
@@ -101,7 +111,7 @@ def _special(name: str, number: int) -> Leaf:
 class TraverseScope(ElementScope):
     """GO's names: its edges, `$^`, `$$`, `edge`."""
 
-    def special(self, node: e.Expr) -> Leaf | None:
+    def resolve_own(self, node: e.Expr) -> Leaf | None:
         match node:
             case e.Attr(left=e.Label(name=owner), name=name):
                 return self._edge(owner, name)
@@ -111,9 +121,9 @@ class TraverseScope(ElementScope):
             case e.Ref(what="EDGE"):
                 return lambda frame: frame.edge
             case e.Ref(what="$^"):
-                return lambda frame: frame.tags.vertex(frame.src)
+                return lambda frame: frame.reader.vertex(frame.src)
             case e.Ref(what="$$"):
-                return lambda frame: frame.tags.vertex(frame.dst)
+                return lambda frame: frame.reader.vertex(frame.dst)
         return None
 
     def _edge(self, owner: str, name: str) -> Leaf:
@@ -122,7 +132,7 @@ class TraverseScope(ElementScope):
             raise SemanticError(f"edge `{owner}' not found in over clause")
         return found
 
-    def special_type(self, node: e.Expr) -> str:
+    def own_type(self, node: e.Expr) -> str:
         match node:
             case e.Attr(left=e.Label(), name="_src" | "_dst"):
                 return vid_kind(self.store)
@@ -145,7 +155,7 @@ class VertexScope(ElementScope):
 
     tags: dict[str, SchemaDef]
 
-    def special(self, node: e.Expr) -> Leaf | None:
+    def resolve_own(self, node: e.Expr) -> Leaf | None:
         match node:
             case e.Attr(left=e.Label(name=owner), name=name):
                 definition = self.tags.get(owner)
@@ -158,9 +168,10 @@ class VertexScope(ElementScope):
 
     @staticmethod
     def vertex(frame: Frame) -> Any:
-        return frame.tags.vertex(frame.vid)
+        """The frame's vertex."""
+        return frame.reader.vertex(frame.vid)
 
-    def special_type(self, node: e.Expr) -> str:
+    def own_type(self, node: e.Expr) -> str:
         match node:
             case e.Attr(left=e.Label(name=owner), name=name) if owner in self.tags:
                 return property_type(self.tags[owner], name)
@@ -172,7 +183,7 @@ class VertexScope(ElementScope):
 class EdgeScope(ElementScope):
     """FETCH's and LOOKUP's names on an edge type: `edge.prop`, `edge`."""
 
-    def special(self, node: e.Expr) -> Leaf | None:
+    def resolve_own(self, node: e.Expr) -> Leaf | None:
         match node:
             case e.Attr(left=e.Label(name=owner), name=name):
                 found = self.edge_property(owner, name)
@@ -183,11 +194,11 @@ class EdgeScope(ElementScope):
                 return lambda frame: frame.edge
         return None
 
-    special_type = TraverseScope.special_type
+    own_type = TraverseScope.own_type
 
 
-def shown(column: s.Column) -> str:
-    """A column as messages quote it."""
+def column_text(column: s.Column) -> str:
+    """A column as Nebula's messages quote it."""
     return f"{column.expr.text()} AS {column.alias}" if column.alias else column.expr.text()
 
 

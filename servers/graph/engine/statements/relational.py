@@ -1,14 +1,15 @@
-"""Statements over rows alone: YIELD, GROUP BY, ORDER BY, LIMIT, pipes, assignments, set operations."""
+"""Relational operators: YIELD, GROUP BY, ORDER BY, LIMIT, pipe, assignment, UNION, INTERSECT, MINUS."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import has_aggregate, rewrite, walk
-from servers.graph.engine.frame import Frame, Rows, Run
+from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import has_aggregate, is_constant, rewrite, walk
+from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan, Shape, rows_of, scope_of
 from servers.graph.engine.scope import UNKNOWN, Scope
-from servers.graph.engine.statements.output import build_output, distinct_rows, is_constant
+from servers.graph.engine.statements.projection import compile_projection, distinct_rows
 from servers.graph.engine.type_check import check_calls, checked_filter, fold
 from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
@@ -17,8 +18,8 @@ from servers.graph.values.ordering import Reversed, order_key
 from servers.graph.values.types import row_identity
 
 
-def frames_over(run: Run, rows: Rows, where: Evaluate | None = None) -> Iterator[Frame]:
-    """One frame, showing each row in turn."""
+def frames_over(run: Execution, rows: Rows, where: Evaluate | None = None) -> Iterator[Frame]:
+    """One frame, showing each row in turn for which `where` holds."""
     frame = Frame(run)
     for row in rows:
         frame.row = row
@@ -27,6 +28,7 @@ def frames_over(run: Run, rows: Rows, where: Evaluate | None = None) -> Iterator
 
 
 def plan_yield(statement: s.YieldSentence, context: Context) -> Plan:
+    """Plan YIELD over a pipe, a `$variable` or nothing. Raises `SemanticError`."""
     source, shape = context.source([column.expr for column in statement.output.columns], statement.where)
     if source is None and context.input is not None:
         source, shape = "$-", context.input
@@ -34,9 +36,9 @@ def plan_yield(statement: s.YieldSentence, context: Context) -> Plan:
     where = compile_expr(checked_filter(statement.where, scope), scope) if statement.where else None
     for column in statement.output.columns:
         check_calls(column.expr)
-    output = build_output(statement.output.columns, scope, distinct=statement.output.distinct)
+    output = compile_projection(statement.output.columns, scope, distinct=statement.output.distinct)
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         rows = rows_of(run, source) if source else [[]]
         return output.rows(frames_over(run, rows, where), run)
 
@@ -44,6 +46,7 @@ def plan_yield(statement: s.YieldSentence, context: Context) -> Plan:
 
 
 def plan_group(statement: s.GroupBy, context: Context) -> Plan:
+    """Plan GROUP BY. Raises `SemanticError`."""
     named = {column.alias: column.expr for column in statement.output.columns if column.alias}
 
     def aliased(node: e.Expr) -> e.Expr | None:
@@ -59,7 +62,7 @@ def plan_group(statement: s.GroupBy, context: Context) -> Plan:
     for expr in [*keys, *exprs]:
         _check_columns(expr, scope)
     _check_group(keys, exprs)
-    output = build_output(
+    output = compile_projection(
         statement.output.columns,
         scope,
         distinct=statement.output.distinct,
@@ -76,7 +79,7 @@ def plan_group(statement: s.GroupBy, context: Context) -> Plan:
 def _check_columns(expr: e.Expr, scope: Scope) -> None:
     for part in walk(expr):
         if isinstance(part, e.Attr) and isinstance(part.left, e.Ref | e.Variable):
-            scope.leaf(part)
+            scope.resolve(part)
 
 
 def _check_elements(keys: list[e.Expr], exprs: list[e.Expr]) -> None:
@@ -119,6 +122,7 @@ def _depends(expr: e.Expr, keys: set[str]) -> bool:
 
 
 def plan_order(statement: s.OrderBy, context: Context) -> Plan:
+    """Plan ORDER BY over columns of a pipe or a `$variable`. Raises `SemanticError`."""
     exprs = [expr for expr, _ in statement.factors]
     source, shape = context.source(exprs)
     for expr in exprs:
@@ -135,7 +139,8 @@ def plan_order(statement: s.OrderBy, context: Context) -> Plan:
     )
 
 
-def sort_rows(run: Run, rows: Rows, factors: list[tuple[Evaluate, bool]]) -> Rows:
+def sort_rows(run: Execution, rows: Rows, factors: list[tuple[Evaluate, bool]]) -> Rows:
+    """The rows sorted by (expression, descending); a stable sort."""
     frame = Frame(run)
 
     def key(row: Any) -> Any:
@@ -149,6 +154,7 @@ def sort_rows(run: Run, rows: Rows, factors: list[tuple[Evaluate, bool]]) -> Row
 
 
 def plan_limit(statement: s.Limit, context: Context) -> Plan:
+    """Plan LIMIT over a pipe; without one there are no rows."""
     shape = context.input
     if shape is None:
         return Plan("Limit", [], lambda _: [])
@@ -157,10 +163,11 @@ def plan_limit(statement: s.Limit, context: Context) -> Plan:
 
 
 def plan_pipe(statement: s.Pipe, context: Context) -> Plan:
+    """Plan `left | right`. Raises `QueryError` of either."""
     left = context.plan(statement.left, context)
-    right = context.plan(statement.right, context.piped(left))
+    right = context.plan(statement.right, context.with_input(left))
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         outer = run.input
         run.input = left.run(run)
         made = right.run(run)
@@ -171,12 +178,13 @@ def plan_pipe(statement: s.Pipe, context: Context) -> Plan:
 
 
 def plan_assignment(statement: s.Assignment, context: Context) -> Plan:
+    """Plan `$name = statement`. Raises `NgqlSyntaxError` when a parameter has the name."""
     inner, name = context.plan(statement.sentence, context), statement.name
     if name in context.parameters:
         raise NgqlSyntaxError(f"Variable definition conflicts with a parameter near `${name}'")
     context.variables[name] = Shape(inner.columns, inner.types)
 
-    def execute(run: Run) -> Rows:
+    def execute(run: Execution) -> Rows:
         run.variables[name] = inner.run(run)
         return run.variables[name]
 
@@ -184,6 +192,7 @@ def plan_assignment(statement: s.Assignment, context: Context) -> Plan:
 
 
 def plan_set(statement: s.SetOperation, context: Context) -> Plan:
+    """Plan UNION, UNION ALL, INTERSECT and MINUS. Raises `SemanticError` for unlike columns."""
     left, right = context.plan(statement.left, context), context.plan(statement.right, context)
     if len(left.columns) != len(right.columns):
         raise SemanticError("number of columns to UNION/INTERSECT/MINUS must be same")
@@ -194,7 +203,7 @@ def plan_set(statement: s.SetOperation, context: Context) -> Plan:
     return Plan(
         statement.op.title().replace(" ", ""),
         left.columns,
-        lambda run: run.hold(combine(left.run(run), right.run(run))),
+        lambda run: run.account_rows(combine(left.run(run), right.run(run))),
         types,
         [left, right],
     )

@@ -1,16 +1,22 @@
-"""Looking through expressions: what they hold, and copies of them with parts replaced."""
+"""Walking expression trees: what they hold, and copies with parts replaced.
+
+They are defined in `language`.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from servers.graph.functions.table import AGGREGATES
+from servers.graph.functions.registry import AGGREGATES
 from servers.graph.language import expressions as e
+from servers.graph.language.patterns import EdgePattern, NodePattern, PathPattern
 
 _FIELDS: dict[type, tuple[str, ...]] = {}
+_PATTERNS = (PathPattern, NodePattern, EdgePattern)
 
 
 def names_of(kind: type) -> tuple[str, ...]:
+    """The field names of a node's class."""
     if kind not in _FIELDS:
         _FIELDS[kind] = tuple(part.name for part in fields(kind))
     return _FIELDS[kind]
@@ -27,7 +33,7 @@ def walk(node: Any) -> Iterator[e.Expr]:
     elif isinstance(node, list | tuple):
         for item in node:
             yield from walk(item)
-    elif type(node).__name__ in ("PathPattern", "NodePattern", "EdgePattern"):
+    elif isinstance(node, _PATTERNS):
         for name in names_of(type(node)):
             yield from walk(getattr(node, name))
 
@@ -50,6 +56,7 @@ def rewrite(node: Any, change: Callable[[e.Expr], e.Expr | None]) -> Any:
 
 
 def is_aggregate(node: e.Expr) -> bool:
+    """Whether the node itself is a call of an aggregate function."""
     if not isinstance(node, e.Call):
         return False
     name = node.name.lower()
@@ -60,7 +67,14 @@ def is_aggregate(node: e.Expr) -> bool:
 
 
 def has_aggregate(node: e.Expr) -> bool:
+    """Whether an aggregate function is called anywhere in the expression."""
     return any(is_aggregate(part) for part in walk(node))
+
+
+def is_constant(node: e.Expr) -> bool:
+    """Whether the expression reads no column, element or label; parameters and calls may be in it."""
+    moving = (e.Attr, e.Label, e.Ref, e.PathExpr, e.Star)
+    return not any(isinstance(part, moving) for part in walk(node))
 
 
 def inputs(*nodes: Any) -> tuple[bool, set[str]]:

@@ -1,13 +1,19 @@
-"""Where a pattern is begun: at what is bound, at known ids, by an index, at an edge type, by a scan."""
+"""Chooses where a pattern's traversal starts: bound vertices, vids, index seek, edge type or full scan."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from servers.graph.engine.access.property_seek import MIRRORED, Condition, conjuncts, narrowing, usable
-from servers.graph.engine.access.reader import Access
+from servers.graph.engine.access.predicate_pushdown import (
+    MIRRORED,
+    Condition,
+    conjuncts,
+    has_usable_index,
+    where_sql,
+)
+from servers.graph.engine.access.reader import GraphReader
 from servers.graph.engine.evaluate import Evaluate, compile_expr
-from servers.graph.engine.expression_walk import walk
+from servers.graph.engine.expression_tree import walk
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.match.bindings import MatchScope
 from servers.graph.engine.match.pattern import Link, Node, Pattern
@@ -17,21 +23,21 @@ from servers.graph.language import expressions as e
 from servers.graph.storage.schema import SchemaDef
 from servers.graph.values.types import NSet, Vertex
 
-Find = Callable[[Access, Frame], Iterable[Any]]
+Find = Callable[[GraphReader, Frame], Iterable[Any]]
 
 NO_START = "Scan vertices or edges need to specify a limit number, or limit number can not push down."
 
 
 @dataclass(slots=True)
 class Start:
-    """The node to begin with, what finds its ids, and how good that is (0 is best)."""
+    """A start of a traversal: which node of the pattern, what finds its vids, and its cost (0 is best)."""
 
     node: int
     cost: int
     find: Find
 
 
-def choose(
+def choose_start(
     pattern: Pattern, where: e.Expr | None, before: MatchScope, context: Context, *, may_scan: bool
 ) -> Start:
     """The cheapest start. The error of a pattern without one is raised when it runs."""
@@ -44,7 +50,7 @@ def choose(
     if found:
         return min(found, key=lambda start: start.cost)
     if may_scan and scannable(pattern):
-        return Start(0, 9, lambda access, _: access.everyone())
+        return Start(0, 9, lambda reader, _: reader.all_vertices())
     return Start(0, 10, _refuse)
 
 
@@ -58,7 +64,7 @@ def scannable(pattern: Pattern) -> bool:
     return len(pattern.links) == 1 and bare and link.low is None and link.direction != "both"
 
 
-def _refuse(_access: Access, _frame: Frame) -> Iterable[Any]:
+def _refuse(_reader: GraphReader, _frame: Frame) -> Iterable[Any]:
     raise ExecutionError(NO_START)
 
 
@@ -76,14 +82,20 @@ def _at_node(at: int, node: Node, parts: list[e.Expr], before: MatchScope, conte
             conditions = _conditions(node, definition, parts, before)
             named = [condition.prop for condition, _ in conditions if condition.op == "=="]
             ranged = [condition.prop for condition, _ in conditions]
-            cost = 2 if named and usable(indexes, named) else 3 if ranged and usable(indexes, ranged) else 4
+            cost = (
+                2
+                if named and has_usable_index(indexes, named)
+                else 3
+                if ranged and has_usable_index(indexes, ranged)
+                else 4
+            )
             return Start(at, cost, _tagged(definition, conditions))
     return None
 
 
-def _bound(place: int) -> Find:
-    def find(_: Access, frame: Frame) -> Iterable[Any]:
-        value = frame.row[place]
+def _bound(column: int) -> Find:
+    def find(_: GraphReader, frame: Frame) -> Iterable[Any]:
+        value = frame.row[column]
         return [value.vid] if type(value) is Vertex else []
 
     return find
@@ -111,7 +123,7 @@ def _by_id(alias: str | None, parts: list[e.Expr], before: MatchScope) -> Find |
 def _known(value: e.Expr, before: MatchScope) -> bool:
     """Whether the expression needs only names that are bound already."""
     for part in walk(value):
-        if isinstance(part, e.Label) and part.name not in before.places:
+        if isinstance(part, e.Label) and part.name not in before.aliases:
             return False
         if isinstance(part, e.PathExpr | e.Ref | e.Star):
             return False
@@ -119,7 +131,7 @@ def _known(value: e.Expr, before: MatchScope) -> bool:
 
 
 def _ids(evaluate: Evaluate) -> Find:
-    def find(_: Access, frame: Frame) -> Iterable[Any]:
+    def find(_: GraphReader, frame: Frame) -> Iterable[Any]:
         value = evaluate(frame)
         found = list(value) if isinstance(value, list | NSet) else [value]
         return list(dict.fromkeys(vid for vid in found if type(vid) in (str, int)))
@@ -154,17 +166,17 @@ def _conditions(
 
 
 def _tagged(definition: SchemaDef, conditions: list[tuple[Condition, Evaluate]]) -> Find:
-    def find(access: Access, frame: Frame) -> Iterable[Any]:
+    def find(reader: GraphReader, frame: Frame) -> Iterable[Any]:
         values = [(condition, value(frame)) for condition, value in conditions]
-        narrow, bound = narrowing(definition, values)
-        return access.tagged(definition.id, narrow, bound)
+        where, bound = where_sql(definition, values)
+        return reader.vertices_with_tag(definition.id, where, bound)
 
     return find
 
 
 def _at_link(at: int, link: Link, context: Context) -> Start | None:
     """At the near ends of an edge type that has an index."""
-    if link.everything or link.low == 0:
+    if link.all_types or link.low == 0:
         return None
     schema = context.schema
     names = [schema.edge_ids[kind].name for kind in link.types]
@@ -172,9 +184,9 @@ def _at_link(at: int, link: Link, context: Context) -> Start | None:
         return None
     types, direction = link.types, link.direction
 
-    def find(access: Access, _: Frame) -> Iterable[Any]:
+    def find(reader: GraphReader, _: Frame) -> Iterable[Any]:
         if direction != "both":
-            return access.ends(types, "src" if direction == "out" else "dst")
-        return dict.fromkeys([*access.ends(types, "src"), *access.ends(types, "dst")])
+            return reader.endpoints(types, "src" if direction == "out" else "dst")
+        return dict.fromkeys([*reader.endpoints(types, "src"), *reader.endpoints(types, "dst")])
 
     return Start(at, 5, find)

@@ -1,11 +1,14 @@
-"""Trees of the statements that define and show schemas, and of the few administrative ones."""
+"""Syntax trees of schema statements (DDL), of SHOW and DESCRIBE, and of the few administrative ones."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from servers.graph.language.dml_statements import Write
 from servers.graph.language.expressions import Expr
 from servers.graph.language.statements import Statement
-from servers.graph.language.writing import Write
+
+Options = dict[str, Any]
+"""Options by name as they were written: literals, expressions, a type with its length."""
 
 
 @dataclass(slots=True)
@@ -22,18 +25,24 @@ class Prop:
 
 @dataclass(slots=True)
 class Use(Statement):
+    """USE space."""
+
     space: str
 
 
 @dataclass(slots=True)
 class CreateSpace(Write):
+    """CREATE SPACE with its options."""
+
     name: str
     if_not_exists: bool
-    options: dict[str, Any]
+    options: Options
 
 
 @dataclass(slots=True)
 class CreateSpaceAs(Write):
+    """CREATE SPACE name AS source."""
+
     name: str
     source: str
     if_not_exists: bool
@@ -41,39 +50,45 @@ class CreateSpaceAs(Write):
 
 @dataclass(slots=True)
 class DropSpace(Write):
+    """DROP SPACE."""
+
     name: str
     if_exists: bool
 
 
 @dataclass(slots=True)
 class ClearSpace(Write):
+    """CLEAR SPACE."""
+
     name: str
     if_exists: bool
 
 
 @dataclass(slots=True)
 class CreateSchema(Write):
-    """A tag or an edge type; `kind` is TAG or EDGE here and below."""
+    """CREATE TAG or EDGE; `kind` is TAG or EDGE here and below."""
 
     kind: str
     name: str
     if_not_exists: bool
     props: list[Prop]
-    options: dict[str, Any]
+    options: Options
 
 
 @dataclass(slots=True)
 class AlterSchema(Write):
-    """`changes` of ("add" | "change" | "drop", props or names)."""
+    """ALTER TAG or EDGE: `changes` of ("add" or "change", props) or ("drop", names)."""
 
     kind: str
     name: str
     changes: list[tuple[str, list[Any]]]
-    options: dict[str, Any]
+    options: Options
 
 
 @dataclass(slots=True)
 class DropSchema(Write):
+    """DROP TAG or EDGE."""
+
     kind: str
     name: str
     if_exists: bool
@@ -81,6 +96,8 @@ class DropSchema(Write):
 
 @dataclass(slots=True)
 class CreateIndex(Write):
+    """CREATE INDEX on the tag or edge type `owner`; `fields` are (property, length or None)."""
+
     kind: str
     name: str
     owner: str
@@ -91,6 +108,8 @@ class CreateIndex(Write):
 
 @dataclass(slots=True)
 class DropIndex(Write):
+    """DROP INDEX."""
+
     kind: str
     name: str
     if_exists: bool
@@ -98,18 +117,22 @@ class DropIndex(Write):
 
 @dataclass(slots=True)
 class RebuildIndex(Write):
+    """REBUILD INDEX of some names."""
+
     kind: str
     names: list[str]
 
 
 @dataclass(slots=True)
 class SubmitJob(Write):
+    """SUBMIT JOB; `words` are what follows."""
+
     words: list[str]
 
 
 @dataclass(slots=True)
 class Describe(Statement):
-    """`kind` is SPACE, TAG, EDGE, "TAG INDEX" or "EDGE INDEX"."""
+    """DESCRIBE; `kind` is SPACE, TAG, EDGE, "TAG INDEX" or "EDGE INDEX"."""
 
     kind: str
     name: str
@@ -117,8 +140,8 @@ class Describe(Statement):
 
 @dataclass(slots=True)
 class Show(Statement):
-    """`what` as spelt after SHOW; `name` its argument."""
+    """SHOW; `what` as spelt after it, `name` its argument, a session's or job's number or None."""
 
     what: str
     name: Any = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)

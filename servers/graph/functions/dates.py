@@ -1,4 +1,7 @@
-"""Dates and times, in UTC."""
+"""Date and time functions: `now`, `date`, `time`, `datetime`, `timestamp`, `duration`. All in UTC.
+
+The calendar's arithmetic is in `values/temporal`.
+"""
 
 from typing import Any
 
@@ -7,6 +10,10 @@ from servers.graph.values.types import BAD_DATA, BAD_TYPE, NULL, Date, DateTime,
 
 
 def date(value: Any = None) -> Any:
+    """`date()`, today, or `date(text | map | date | datetime)`.
+
+    What is no date: BAD_DATA; NULL gives NULL, other types BAD_TYPE.
+    """
     match value:
         case None:
             return t.datetime_of_micros(t.now_micros()).date
@@ -34,6 +41,10 @@ def _parts(parts: dict[str, Any], names: tuple[str, ...], defaults: tuple[Any, .
 
 
 def time(value: Any = None) -> Any:
+    """`time()`, now, or `time(text | map | time | datetime)`.
+
+    What is no time: BAD_DATA; NULL gives NULL, other types BAD_TYPE.
+    """
     match value:
         case None:
             return t.datetime_of_micros(t.now_micros()).time
@@ -60,6 +71,10 @@ def _time_of_map(parts: dict[str, Any]) -> Any:
 
 
 def datetime(value: Any = None) -> Any:
+    """`datetime()`, now, or `datetime(text | seconds | map | date | datetime)`. What is none: BAD_DATA.
+
+    NULL gives NULL, other types BAD_TYPE; seconds count from 1970 and are below 10^11 either way.
+    """
     match value:
         case None:
             return t.datetime_of_micros(t.now_micros())
@@ -85,6 +100,11 @@ def _datetime_of_map(parts: dict[str, Any]) -> Any:
 
 
 def timestamp(value: Any = None) -> Any:
+    """`timestamp()`, now, or `timestamp(text | seconds | datetime)`: whole seconds since 1970.
+
+    Before 1970, and text that is no moment: BAD_DATA. A datetime is not refused. NULL gives NULL, other types
+    BAD_TYPE.
+    """
     match value:
         case None:
             return t.now_micros() // 1_000_000
@@ -113,6 +133,10 @@ UNITS = {
 
 
 def duration(value: Any) -> Any:
+    """`duration(map)` of the UNITS in integers, summed.
+
+    An unknown unit: BAD_DATA; NULL gives NULL, no map BAD_TYPE.
+    """
     if not isinstance(value, dict):
         return _none(value)
     months = seconds = micros = 0

@@ -1,29 +1,32 @@
-"""Walks a pattern over the graph: from a start, edge by edge, never an edge twice in a path."""
+"""Traverses a path pattern: from its start vertices, edge by edge, never an edge twice in a path."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from servers.graph.engine.access.reader import Access, Hop
+from servers.graph.engine.access.reader import GraphReader, Hop
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.match.pattern import Link, Node, Pattern
 from servers.graph.values.comparison import equal
-from servers.graph.values.types import EMPTY, NULL, Edge, Path, Vertex
+from servers.graph.values.types import EMPTY, NULL, Edge, Path, Tags, Vertex
 
 Step = tuple[int, int, int]
-"""(link, the node it is walked from, the node it leads to)"""
+"""(link, the node it is traversed from, the node it leads to)"""
 
 
-def order_from(pattern: Pattern, start: int) -> list[Step]:
-    """Right from the start, then left."""
+def expand_order(pattern: Pattern, start: int) -> list[Step]:
+    """The order in which the links are traversed: right from the start, then left."""
     right = [(at, at, at + 1) for at in range(start, len(pattern.links))]
     return right + [(at, at + 1, at) for at in range(start - 1, -1, -1)]
 
 
-class Walk:
-    """One pattern over one row. `nodes` and `edges` hold the match while it is yielded."""
+class PatternTraversal:
+    """The traversal of a pattern for one row. `nodes` and `edges` hold the match while it is yielded.
 
-    def __init__(self, pattern: Pattern, order: list[Step], access: Access, frame: Frame) -> None:
-        self.pattern, self.order, self.access, self.frame = pattern, order, access, frame
+    `between` holds the inner vertices of links of several hops; `used` the keys of the path's edges.
+    """
+
+    def __init__(self, pattern: Pattern, order: list[Step], reader: GraphReader, frame: Frame) -> None:
+        self.pattern, self.order, self.reader, self.frame = pattern, order, reader, frame
         self.nodes: list[Any] = [None] * len(pattern.nodes)
         self.edges: list[Any] = [None] * len(pattern.links)
         self.between: list[list[Vertex]] = [[] for _ in pattern.links]
@@ -63,7 +66,7 @@ class Walk:
     def _one(self, link_at: int, link: Link, source: int, target: int, forward: bool) -> Iterator[Vertex]:
         vid = self.nodes[source].vid
         bound = self.frame.row[link.bound] if link.bound is not None else None
-        for edge in self._steps(link_at, link, vid, forward):
+        for edge in self.expand(link_at, link, vid, forward):
             key = edge.key
             if key in self.used or (bound is not None and bound != edge):
                 continue
@@ -94,15 +97,15 @@ class Walk:
                 yield from onwards(vid)
 
         def onwards(vid: Any) -> Iterator[Vertex]:
-            for edge in self._steps(link_at, link, vid, forward):
+            for edge in self.expand(link_at, link, vid, forward):
                 key = edge.key
                 if key in self.used:
                     continue
-                if not self.access.known(edge.dst):
+                if not self.reader.has_vertex(edge.dst):
                     continue
                 self.used.add(key)
                 trail.append(edge)
-                passed.append(self.access.vertex(edge.dst))
+                passed.append(self.reader.vertex(edge.dst))
                 yield from here(edge.dst)
                 trail.pop()
                 passed.pop()
@@ -110,10 +113,11 @@ class Walk:
 
         yield from here(self.nodes[source].vid)
 
-    def _steps(self, link_at: int, link: Link, vid: Any, forward: bool) -> Iterator[Edge]:
+    def expand(self, link_at: int, link: Link, vid: Any, forward: bool) -> Iterator[Edge]:
+        """The edges of a link at a vertex whose properties fit; `forward` is left to right in the pattern."""
         wanted = self._wanted_edges[link_at]
         for hop in self._hops(link, vid, forward):
-            edge = self.access.edge(vid, hop)
+            edge = self.reader.edge(vid, hop)
             if not wanted or all(equal(edge.props.get(name, NULL), value) is True for name, value in wanted):
                 yield edge
 
@@ -121,25 +125,25 @@ class Walk:
         direction = link.direction
         found: list[Hop] = []
         if direction == "both" or (direction == "out") == forward:
-            found = self.access.hops(vid, link.types, out=True, everything=link.everything)
+            found = self.reader.hops(vid, link.types, out=True, all_types=link.all_types)
         if direction == "both" or (direction == "in") == forward:
-            found = found + self.access.hops(vid, link.types, out=False, everything=link.everything)
+            found = found + self.reader.hops(vid, link.types, out=False, all_types=link.all_types)
         return found
 
     def accept(self, at: int, vid: Any) -> Vertex | None:
-        """The vertex, if it fits the node of the pattern."""
+        """The vertex, if it fits the node of the pattern, else None."""
         node = self.pattern.nodes[at]
         if node.bound is not None:
             known = self.frame.row[node.bound]
             if type(known) is not Vertex or known.vid != vid:
                 return None
-        for twin in node.twins:
-            other = self.nodes[twin]
+        for same in node.same_alias:
+            other = self.nodes[same]
             if other is not None and other.vid != vid:
                 return None
         if not node.labels and not self._wanted[at]:
-            return self.access.vertex(vid) if self.access.known(vid) else None
-        tags = self.access.tags(vid)
+            return self.reader.vertex(vid) if self.reader.has_vertex(vid) else None
+        tags = self.reader.tags(vid)
         if tags is None:
             return None
         if node.labels and not all(label in tags for label in node.labels):
@@ -150,7 +154,7 @@ class Walk:
 
     @property
     def path(self) -> Path:
-        """The match as a path."""
+        """The match as a path. Read it while the match is yielded."""
         vertices, edges = [self.nodes[0]], []
         for at, found in enumerate(self.edges):
             if isinstance(found, list):
@@ -164,7 +168,7 @@ class Walk:
         return Path(vertices, edges)
 
 
-def _prop(tags: dict[str, dict[str, Any]], owner: str | None, name: str) -> Any:
+def _prop(tags: Tags, owner: str | None, name: str) -> Any:
     if owner is not None:
         return tags.get(owner, {}).get(name, EMPTY)
     return next((props[name] for props in tags.values() if name in props), EMPTY)

@@ -1,4 +1,7 @@
-"""Vertices, edges and paths."""
+"""Functions of vertices, edges and paths: `id`, `properties`, `src`, `dst`, `rank`, `startNode` …
+
+Each gives NULL for NULL and EMPTY, and BAD_TYPE for what it does not take.
+"""
 
 from typing import Any
 
@@ -6,10 +9,12 @@ from servers.graph.values.types import BAD_TYPE, NULL, UNKNOWN_PROP, Edge, Empty
 
 
 def vid(value: Any) -> Any:
+    """`id(vertex)`: its vid."""
     return value.vid if type(value) is Vertex else _none(value)
 
 
 def properties(value: Any) -> Any:
+    """`properties(vertex | edge | map)`: a map; of a vertex, the properties of all its tags together."""
     match value:
         case Vertex():
             return {name: item for props in value.tags.values() for name, item in props.items()}
@@ -21,6 +26,7 @@ def properties(value: Any) -> Any:
 
 
 def source(value: Any) -> Any:
+    """`src(edge | path)`: the vid where the stored edge begins, whichever way it was traversed."""
     match value:
         case Edge():
             return value.src if value.type > 0 else value.dst
@@ -30,6 +36,7 @@ def source(value: Any) -> Any:
 
 
 def destination(value: Any) -> Any:
+    """`dst(edge | path)`: the vid where the stored edge ends, whichever way it was traversed."""
     match value:
         case Edge():
             return value.dst if value.type > 0 else value.src
@@ -39,27 +46,32 @@ def destination(value: Any) -> Any:
 
 
 def walked_source(value: Any) -> Any:
-    """`none_direct_src`: where the walk came from, whatever the edge's direction."""
+    """`none_direct_src(edge | path)`: the vid it was traversed from."""
     return value.src if type(value) is Edge else source(value)
 
 
 def walked_destination(value: Any) -> Any:
+    """`none_direct_dst(edge | path)`: the vid it was traversed to."""
     return value.dst if type(value) is Edge else destination(value)
 
 
 def edge_type(value: Any) -> Any:
+    """`type(edge)`: the name of its edge type."""
     return value.name if type(value) is Edge else _none(value)
 
 
 def type_id(value: Any) -> Any:
+    """`typeid(edge)`: the number of its edge type, negative when it was traversed backwards."""
     return value.type if type(value) is Edge else _none(value)
 
 
 def rank(value: Any) -> Any:
+    """`rank(edge)`: its rank, an integer."""
     return value.rank if type(value) is Edge else _none(value)
 
 
 def start_node(value: Any) -> Any:
+    """`startNode(path | edge)`: the first vertex; of an edge, one without tags."""
     match value:
         case Path():
             return value.vertices[0]
@@ -69,6 +81,7 @@ def start_node(value: Any) -> Any:
 
 
 def end_node(value: Any) -> Any:
+    """`endNode(path | edge)`: the last vertex; of an edge, one without tags."""
     match value:
         case Path():
             return value.vertices[-1]
@@ -78,11 +91,12 @@ def end_node(value: Any) -> Any:
 
 
 def repeats_edge(value: Any) -> Any:
+    """`hasSameEdgeInPath(path)`: whether an edge occurs twice, in either direction."""
     return len(set(value.edges)) < len(value.edges) if type(value) is Path else _none(value)
 
 
 def exists(value: Any) -> Any:
-    """False for what is not there; NULL where that cannot be said."""
+    """`exists(value)`: False for EMPTY and UNKNOWN_PROP, the NULL itself for other NULLs, else True."""
     if isinstance(value, Null):
         return False if value is UNKNOWN_PROP else value
     return not isinstance(value, Empty)

@@ -1,18 +1,22 @@
-"""One request: parse, permission, plan, run. Every error leaves as a `Result`; nothing is half-answered."""
+"""The executor: one request from text to `Result` — parse, permission, plan, run.
+
+Every error leaves as a `Result`; nothing is half-answered. Plans themselves are made in `planner`.
+"""
 
 import re
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
-from servers.graph.engine.frame import Caps, Row, Rows, Run
+from servers.graph.engine.administration import Administration
+from servers.graph.engine.execution import Execution, QueryLimits, Row, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.planner import plan, writes
 from servers.graph.errors import MemoryExceeded, PermissionDenied, QueryError, Unsupported
-from servers.graph.language import definitions as d
+from servers.graph.language import ddl_statements as d
 from servers.graph.language import statements as s
 from servers.graph.language.parser import Parser
 from servers.graph.storage.catalog import Catalog
+from servers.graph.values.types import Parameters
 
 CLUSTER_ONLY = re.compile(
     r"\s*(?:(?:CREATE|DROP|ALTER|GRANT|REVOKE|CHANGE|DESCRIBE|DESC)\s+(?:USER|ROLE|PASSWORD)"
@@ -26,7 +30,10 @@ CLUSTER_ONLY = re.compile(
 
 @dataclass(slots=True)
 class Result:
-    """`code` 0 means success; `columns` empty means no table. `latency` in microseconds."""
+    """What a request gave. `code` is 0 or Nebula's error; `columns` are empty for no table.
+
+    `latency` is microseconds.
+    """
 
     columns: list[str] = field(default_factory=list)
     rows: Rows = field(default_factory=list)
@@ -39,19 +46,23 @@ class Result:
 
 @dataclass(slots=True)
 class Engine:
-    """What all requests share."""
+    """The query engine that all requests share; safe for many threads."""
 
     catalog: Catalog
     parser: Parser
-    caps: Caps
+    limits: QueryLimits
 
-    def new_run(self, parameters: dict[str, Any]) -> Run:
-        return Run(self.caps, time.monotonic() + self.caps.deadline_s, parameters)
+    def new_execution(self, parameters: Parameters) -> Execution:
+        """A run that begins now, its deadline set by the limits."""
+        return Execution(self.limits, time.monotonic() + self.limits.deadline_s, parameters)
 
     def execute(
-        self, text: str, run: Run, *, space: str | None, may_write: bool, administration: Any
+        self, text: str, run: Execution, *, space: str | None, may_write: bool, administration: Administration
     ) -> Result:
-        """Never raises for what a statement does."""
+        """Run a request's statements in order and give the last one's table.
+
+        Never raises for what a statement does. `space` is the session's, None before USE.
+        """
         started = time.perf_counter_ns()
         try:
             result = self._execute(text, run, space, may_write, administration)
@@ -64,14 +75,12 @@ class Engine:
         return result
 
     def _execute(
-        self, text: str, run: Run, space: str | None, may_write: bool, administration: Any
+        self, text: str, run: Execution, space: str | None, may_write: bool, administration: Administration
     ) -> Result:
         statements = self._parse(text)
         if not may_write and any(map(writes, statements)):
             raise PermissionDenied("No permission to write data.")
-        context = Context(
-            self.catalog, space, run.parameters, plan, self.parser.parse, administration=administration
-        )
+        context = Context(self.catalog, space, run.parameters, plan, self.parser.parse, administration)
         result = Result()
         pending: list[Plan] = []
         for statement in statements:
@@ -96,7 +105,7 @@ def _changes_names(statement: s.Statement) -> bool:
     return isinstance(statement, d.Use) or (statement.writes and type(statement).__module__ == d.__name__)
 
 
-def _run_all(plans: list[Plan], run: Run) -> Result:
+def _run_all(plans: list[Plan], run: Execution) -> Result:
     result = Result()
     for item in plans:
         rows: list[Row] = item.run(run)

@@ -1,4 +1,4 @@
-"""Batches of INSERT: many rows of one shape are parsed as one, their literals kept in columns."""
+"""Bulk INSERT: many rows of one shape are parsed as one, their literals kept in columns."""
 
 import re
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from typing import Any
 
 from servers.graph.language import expressions as e
 from servers.graph.language.lexer import Slot
-from servers.graph.language.template import read
+from servers.graph.language.template import read_literal
 
 HEAD = re.compile(r"\s*INSERT\s+(?:VERTEX|EDGE)\b[^\0]*?\bVALUES\s*", re.IGNORECASE)
 COMMA = re.compile(r"\s*,\s*")
 
 
 @dataclass(slots=True)
-class Block:
+class LiteralBlock:
     """The literals of `count` rows alike; a row of the template has `width` of them."""
 
     literals: list[str]
@@ -34,8 +34,8 @@ class Block:
         return None
 
     def row(self, at: int) -> list[Any]:
-        """The literals of one row, read."""
-        return [read(literal) for literal in self.literals[at * self.width : (at + 1) * self.width]]
+        """The literals' values of one row."""
+        return [read_literal(literal) for literal in self.literals[at * self.width : (at + 1) * self.width]]
 
 
 def _read(column: list[str]) -> list[Any]:
@@ -43,12 +43,12 @@ def _read(column: list[str]) -> list[Any]:
     if joined[0] == '"' and "\\" not in joined:
         return [literal[1:-1] for literal in column]
     if joined.isdigit() and not any(literal[0] == "0" for literal in column):
-        return [read(literal) if len(literal) > 18 else int(literal) for literal in column]
-    return [read(literal) for literal in column]
+        return [read_literal(literal) if len(literal) > 18 else int(literal) for literal in column]
+    return [read_literal(literal) for literal in column]
 
 
-def one_of_many(skeleton: str) -> tuple[str, int] | None:
-    """`(the statement with its first row only, number of rows)` when all rows have one shape."""
+def single_row_statement(skeleton: str) -> tuple[str, int] | None:
+    """`(the statement with its first row only, number of rows)` when all rows have one shape, else None."""
     head = HEAD.match(skeleton)
     if head is None:
         return None

@@ -1,4 +1,4 @@
-"""What `value.name` and `value[index]` give, for any value."""
+"""Attribute access and subscripts: what `value.name` and `value[index]` give, for any value."""
 
 from typing import Any
 
@@ -19,7 +19,10 @@ from servers.graph.values.types import (
 
 
 def attribute(value: Any, name: str) -> Any:
-    """`value.name` of any value."""
+    """`value.name` of a map, vertex, edge, date, time or duration; what it lacks gives UNKNOWN_PROP.
+
+    NULL and EMPTY give NULL, other types BAD_TYPE. A vertex's tag of that name comes before its properties.
+    """
     if type(value) is dict:
         return value.get(name, UNKNOWN_PROP)
     if isinstance(value, Null | Empty):
@@ -54,8 +57,12 @@ def _of_moment(value: Any, name: str) -> Any:
     return BAD_TYPE
 
 
-def item_of(value: Any, index: Any) -> Any:
-    """`value[index]` of a list, map, vertex or edge."""
+def subscript(value: Any, index: Any) -> Any:
+    """`value[index]` of a list, map, vertex or edge.
+
+    Beyond a list OUT_OF_RANGE, a name that is not there UNKNOWN_PROP. NULL and EMPTY give NULL, other types
+    BAD_TYPE.
+    """
     if type(value) is list:
         if type(index) is not int:
             return BAD_TYPE

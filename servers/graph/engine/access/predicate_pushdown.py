@@ -1,11 +1,13 @@
-"""Finding elements by their properties: simple conditions become SQL."""
+"""Predicate pushdown and index seek: simple comparisons of a WHERE become SQL over stored properties.
+
+What SQL keeps is checked again by the compiled WHERE.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
-from servers.graph.engine.schema.indexes import column_sql
 from servers.graph.language import expressions as e
-from servers.graph.storage.codec import to_stored
+from servers.graph.storage.codec import column_sql, to_stored
 from servers.graph.storage.schema import IndexDef, PropDef, SchemaDef
 from servers.graph.values.types import Date, DateTime, Time
 
@@ -25,7 +27,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 @dataclass(slots=True)
 class Condition:
-    """`prop op value`, where value needs no element."""
+    """`prop op value`, where the value needs no element."""
 
     prop: str
     op: str
@@ -33,7 +35,7 @@ class Condition:
 
 
 def conjuncts(node: e.Expr | None) -> list[e.Expr]:
-    """The parts that must all hold."""
+    """The parts of an AND that must all hold; none of None."""
     match node:
         case None:
             return []
@@ -42,8 +44,11 @@ def conjuncts(node: e.Expr | None) -> list[e.Expr]:
     return [node]
 
 
-def narrowing(schema: SchemaDef, conditions: list[tuple[Condition, Any]]) -> tuple[str, list[Any]]:
-    """SQL and its bindings that keep every row that fulfils the conditions; other rows may stay too."""
+def where_sql(schema: SchemaDef, conditions: list[tuple[Condition, Any]]) -> tuple[str, list[Any]]:
+    """`(SQL that follows a WHERE's first condition, its bindings)`.
+
+    It keeps every row that fulfils the conditions; other rows may stay too.
+    """
     texts: list[str] = []
     bound: list[Any] = []
     for condition, value in conditions:
@@ -62,6 +67,6 @@ def _comparable(prop: PropDef, value: Any) -> bool:
     return type(value) in wanted
 
 
-def usable(indexes: list[IndexDef], props: list[str]) -> bool:
+def has_usable_index(indexes: list[IndexDef], props: list[str]) -> bool:
     """Whether some index starts with one of the properties, or there is one at all when none is named."""
     return any(not props or (index.fields and index.fields[0][0] in props) for index in indexes)

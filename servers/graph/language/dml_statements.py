@@ -1,37 +1,46 @@
-"""Trees of the statements that write elements: INSERT, UPDATE, DELETE."""
+"""Syntax trees of the statements that write vertices and edges (DML): INSERT, UPDATE, DELETE."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from servers.graph.language.bulk_insert import LiteralBlock
 from servers.graph.language.expressions import Expr
 from servers.graph.language.statements import EdgeKey, Statement, Yield
 
 
 @dataclass(slots=True)
 class Write(Statement):
+    """A statement that a read-only user may not run."""
+
     writes: ClassVar[bool] = True
 
 
 @dataclass(slots=True)
 class InsertVertices(Write):
+    """INSERT VERTEX: `tags` of (name, properties or None for all), `rows` of (vid, values of all tags)."""
+
     if_not_exists: bool
     tags: list[tuple[str, list[str] | None]]
     rows: list[tuple[Expr, list[Expr]]]
-    block: Any = None
+    block: LiteralBlock | None = None
     """The literals of many rows shaped as the only one in `rows`, whose own are blanks."""
 
 
 @dataclass(slots=True)
 class InsertEdges(Write):
+    """INSERT EDGE: `props` is None for all, `rows` of (key, values); `block` as for vertices."""
+
     if_not_exists: bool
     edge: str
     props: list[str] | None
     rows: list[tuple[EdgeKey, list[Expr]]]
-    block: Any = None
+    block: LiteralBlock | None = None
 
 
 @dataclass(slots=True)
 class Assign:
+    """`name = expr` of a SET; `owner` is the tag of the older `tag.name = expr`."""
+
     name: str
     expr: Expr
     owner: str | None = None
@@ -39,6 +48,8 @@ class Assign:
 
 @dataclass(slots=True)
 class UpdateVertex(Write):
+    """UPDATE VERTEX, or UPSERT when `insertable`."""
+
     insertable: bool
     tag: str | None
     vid: Expr
@@ -49,6 +60,8 @@ class UpdateVertex(Write):
 
 @dataclass(slots=True)
 class UpdateEdge(Write):
+    """UPDATE EDGE, or UPSERT when `insertable`."""
+
     insertable: bool
     edge: str
     key: EdgeKey
@@ -59,19 +72,23 @@ class UpdateEdge(Write):
 
 @dataclass(slots=True)
 class DeleteVertices(Write):
+    """DELETE VERTEX, or with its edges."""
+
     vids: list[Expr]
     with_edge: bool
 
 
 @dataclass(slots=True)
 class DeleteEdges(Write):
+    """DELETE EDGE."""
+
     edge: str
     keys: list[EdgeKey]
 
 
 @dataclass(slots=True)
 class DeleteTags(Write):
-    """`tags` is None for `*`."""
+    """DELETE TAG; `tags` is None for `*`."""
 
     tags: list[str] | None
     vids: list[Expr]

@@ -1,4 +1,4 @@
-"""Nebula's GraphService: thrift requests to sessions and the engine, results to thrift."""
+"""NebulaGraph's GraphService over thrift: requests to sessions and the engine, results to responses."""
 
 import time
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from nebula3.common.ttypes import ErrorCode
 from nebula3.graph import ttypes
 
-from servers.graph.engine.execute import Engine, Result
-from servers.graph.engine.frame import Run
-from servers.graph.engine.schema.administration import Administration, Jobs
-from servers.graph.engine.statements.explain import Node, nodes_of
+from servers.graph.engine.execution import Execution
+from servers.graph.engine.executor import Engine, Result
+from servers.graph.engine.statements.explain import PlanNode, plan_nodes
 from servers.graph.errors import QueryError
 from servers.graph.server import json_result
-from servers.graph.server.compact_protocol import Table
-from servers.graph.server.sessions import Query, Sessions
-from servers.graph.server.thrift_values import from_wire
+from servers.graph.server.administration import Jobs, SessionAdministration
+from servers.graph.server.compact_protocol import CompactDataSet
+from servers.graph.server.sessions import RunningQuery, Sessions
+from servers.graph.server.thrift_values import from_thrift
 from servers.graph.server.users import GUEST, Users
 from tools.log import get_logger
 
@@ -23,17 +23,23 @@ t: Any = ttypes
 """The generated module: its constructors are made at import, out of a type checker's sight."""
 
 
-class Graph:
-    """One object for all connections; every method may run in many threads at once."""
+class GraphServiceHandler:
+    """Thrift's handler of `GraphService`: methods and parameters are named by its IDL (graph.thrift).
+
+    One object for all connections; every method may run in many threads at once. Errors are codes in the
+    response.
+    """
 
     def __init__(self, engine: Engine, users: Users, sessions: Sessions, *, address: tuple[str, int]) -> None:
         self._engine, self._users, self._sessions = engine, users, sessions
         self._jobs, self._address = Jobs(), address
 
     def verifyClientVersion(self, req: Any) -> Any:
+        """Every version is welcome."""
         return t.VerifyClientVersionResp(error_code=ErrorCode.SUCCEEDED)
 
     def authenticate(self, username: bytes, password: bytes) -> Any:
+        """Log in: a new session's id, in UTC."""
         try:
             user = self._users.login(_text(username), _text(password))
             session = self._sessions.open(user, "")
@@ -47,9 +53,11 @@ class Graph:
         )
 
     def signout(self, sessionId: int) -> None:
+        """End the session."""
         self._sessions.close(sessionId)
 
     def execute(self, sessionId: int, stmt: bytes) -> Any:
+        """Run a request; the table in the response is written by `CompactDataSet`."""
         return self.executeWithParameter(sessionId, stmt, None)
 
     def executeWithParameter(
@@ -58,6 +66,7 @@ class Graph:
         stmt: bytes,
         parameterMap: dict[bytes, Any] | None,
     ) -> Any:
+        """As `execute`, with `$parameters`."""
         result, run = self._run(sessionId, stmt, parameterMap)
         response = t.ExecutionResponse(
             error_code=result.code, latency_in_us=result.latency, space_name=result.space.encode()
@@ -65,12 +74,13 @@ class Graph:
         if result.code:
             response.error_msg = result.message.encode("utf-8", "replace")
         elif result.columns:
-            response.data = Table(result.columns, result.rows)
+            response.data = CompactDataSet(result.columns, result.rows)
         if result.plan is not None and result.plan.explained:
-            response.plan_desc = drawn(nodes_of(result.plan, run))
+            response.plan_desc = plan_description(plan_nodes(result.plan, run))
         return response
 
     def executeJson(self, sessionId: int, stmt: bytes) -> bytes:
+        """Run a request; the result as JSON."""
         return self.executeJsonWithParameter(sessionId, stmt, None)
 
     def executeJsonWithParameter(
@@ -79,9 +89,10 @@ class Graph:
         stmt: bytes,
         parameterMap: dict[bytes, Any] | None,
     ) -> bytes:
-        return json_result.as_json(self._run(sessionId, stmt, parameterMap)[0])
+        """As `executeJson`, with `$parameters`."""
+        return json_result.result_to_json(self._run(sessionId, stmt, parameterMap)[0])
 
-    def _guarded(self, text: str, run: Run, **options: Any) -> Result:
+    def _execute(self, text: str, run: Execution, **options: Any) -> Result:
         """A fault of the server is an answer too: the connection and the other sessions go on."""
         try:
             return self._engine.execute(text, run, **options)
@@ -89,12 +100,12 @@ class Graph:
             log.error("unexpected", exc_info=exc)
             return Result(code=ErrorCode.E_UNKNOWN, message=f"Internal error: {type(exc).__name__}")
 
-    def _run(self, number: int, stmt: bytes, given: dict[bytes, Any] | None) -> tuple[Result, Run]:
-        run = self._engine.new_run({})
+    def _run(self, number: int, stmt: bytes, given: dict[bytes, Any] | None) -> tuple[Result, Execution]:
+        run = self._engine.new_execution({})
         try:
             session = self._sessions.get(number)
             text = stmt.decode()
-            parameters = {_text(key): from_wire(value) for key, value in (given or {}).items()}
+            parameters = {_text(key): from_thrift(value) for key, value in (given or {}).items()}
         except QueryError as exc:
             return Result(code=exc.number, message=exc.message), run
         except UnicodeDecodeError:
@@ -102,15 +113,15 @@ class Graph:
                 code=ErrorCode.E_SYNTAX_ERROR, message="SyntaxError: the statement is not UTF-8"
             ), run
         run.parameters = parameters
-        query = Query(next(self._sessions.numbers), text, time.time(), run)
+        query = RunningQuery(next(self._sessions.numbers), text, time.time(), run)
         session.queries[query.number] = query
         try:
-            result = self._guarded(
+            result = self._execute(
                 text,
                 run,
                 space=session.space,
                 may_write=session.user.role != GUEST,
-                administration=Administration(
+                administration=SessionAdministration(
                     session, self._sessions, self._users, self._jobs, self._address
                 ),
             )
@@ -121,8 +132,8 @@ class Graph:
         return result, run
 
 
-def drawn(nodes: list[Node]) -> Any:
-    """Thrift's description of a plan."""
+def plan_description(nodes: list[PlanNode]) -> Any:
+    """Thrift's PlanDescription of an EXPLAIN or PROFILE."""
     made = []
     for node in nodes:
         profiles = None
