@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from servers.pool.catalog.backends import BACKENDS, BackendName
+from servers.pool.catalog.backend_options import BACKENDS, BackendName
 from servers.pool.catalog.consensus_options import ConsensusConfig
 from servers.pool.catalog.options import Strict
 from servers.pool.catalog.routing_options import RoutingConfig

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from servers.pool.catalog.backends import BACKENDS
+from servers.pool.catalog.backend_options import BACKENDS
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.engines.backends import build_backends, instance_name
 from servers.pool.upstream.backend import ManagedBackend
