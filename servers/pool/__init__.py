@@ -1,1 +1,1 @@
-"""The model pool: one OpenAI- and Ollama-shaped door to models that are loaded when asked and never stuck."""
+"""The model pool: one OpenAI- and Ollama-compatible HTTP API for models that are loaded when asked."""

@@ -20,9 +20,9 @@ from servers.pool.upstream.circuit_breaker import RetryBudget
 from servers.pool.upstream.replicas import Replica, Replicas
 from tools.errors import Capibara6Error, EngineGone, RateLimited, Unavailable, UpstreamFailed
 
-PAUSE_S = (0.05, 0.2)
+RETRY_PAUSE_S = (0.05, 0.2)
 """Least and most seconds before a retry, chosen at random."""
-HONOURED_S = 1
+MAX_RETRY_AFTER_S = 1
 """An engine's `Retry-After` of at most this is waited for; a longer one is the client's to wait."""
 
 
@@ -55,14 +55,14 @@ class Dispatcher:
         tried: list[Replica] = []
         for attempt in range(1, spec.attempts + 1):
             try:
-                return _judged(spec, await self._once(spec, reservation, request, tried))
+                return _checked(spec, await self._once(spec, reservation, request, tried))
             except Capibara6Error as exc:
                 if attempt == spec.attempts or not self._worth_retrying(reservation, exc, attempt, tried):
                     raise
                 if not self.budget.spend():
                     raise
                 self.counters.retries += 1
-                await asyncio.sleep((exc.retry_after or 0) + random.uniform(*PAUSE_S))
+                await asyncio.sleep((exc.retry_after or 0) + random.uniform(*RETRY_PAUSE_S))
         raise AssertionError("the loop returns or raises")
 
     async def check(self, reservation: Reservation) -> None:
@@ -82,7 +82,7 @@ class Dispatcher:
         replica.busy += 1
         try:
             reply = await backend.ask(spec, replica.endpoint, request)
-            _weigh(replica, reply)
+            _track(replica, reply)
             return reply
         except BaseException as exc:
             replica.busy -= 1
@@ -105,7 +105,7 @@ class Dispatcher:
         self, reservation: Reservation, exc: Capibara6Error, attempt: int, tried: list[Replica]
     ) -> bool:
         """An engine that failed by itself may do better at once; one that is gone not, but another may."""
-        if (exc.retry_after or 0) > HONOURED_S:
+        if (exc.retry_after or 0) > MAX_RETRY_AFTER_S:
             return False
         replicas = self.targets[reservation.instance].replicas
         if replicas is not None and len(tried) < attempt:
@@ -118,7 +118,7 @@ class Dispatcher:
         )
 
 
-def _weigh(replica: Replica, reply: Reply) -> None:
+def _track(replica: Replica, reply: Reply) -> None:
     """Count the outcome, and keep the replica busy until the reply is closed."""
     if reply.status >= 500:
         raise _failed(reply)
@@ -134,7 +134,7 @@ def _weigh(replica: Replica, reply: Reply) -> None:
     reply.close = closed
 
 
-def _judged(spec: ModelSpec, reply: Reply) -> Reply:
+def _checked(spec: ModelSpec, reply: Reply) -> Reply:
     """A reply that may go to the client. Our own standing with the engine is not the client's affair."""
     if reply.status >= 500:
         raise _failed(reply)

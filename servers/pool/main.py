@@ -24,7 +24,7 @@ from servers.web.serve import listen
 from tools.log import configure, get_logger
 from tools.settings import Settings
 
-COLLECT = (20_000, 20, 50)
+GC_THRESHOLDS = (20_000, 20, 50)
 
 log = get_logger("pool")
 
@@ -163,5 +163,5 @@ def run(settings: Settings) -> None:
     app = build_app(settings)
     # What is loaded now stays: looking through it again and again would cost a fifth of every request.
     gc.freeze()
-    gc.set_threshold(*COLLECT)
+    gc.set_threshold(*GC_THRESHOLDS)
     listen(app, settings=settings, port=settings.ports.pool)

@@ -16,7 +16,7 @@ from flows.ingest import load
 from flows.ingestion.runners import open_map
 from flows.ingestion.sources import find
 from flows.warm import warm
-from tests.pool.world import Server, make_settings, write_catalog
+from tests.pool.harness import Server, make_settings, write_catalog
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error
 from tools.settings import Settings

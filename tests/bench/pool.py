@@ -23,7 +23,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.pool.world import Server, free_port, make_settings, write_catalog
+from tests.pool.harness import Server, free_port, make_settings, write_catalog
 
 PARTS = Path(__file__).with_name("pool_parts.py")
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hola"}]}

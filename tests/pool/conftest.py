@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.pool.world import Client, make_settings, serving, write_catalog
+from tests.pool.harness import Client, make_settings, serving, write_catalog
 from tools.settings import Settings
 
 Start = Callable[..., Any]

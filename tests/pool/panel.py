@@ -1,4 +1,4 @@
-"""A pool whose models are one chorus, and a client that asks it for consensus."""
+"""A pool whose models are one scripted engine, and a client that asks it for consensus."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.pool.chorus import Chorus, Script, chorus
-from tests.pool.world import make_settings, serving, until, write_catalog
+from tests.pool.harness import make_settings, serving, until, write_catalog
+from tests.pool.scripted_engine import Script, ScriptedEngine, scripted_engine
 
 QUESTION = [{"role": "user", "content": "¿Cuánto es la raíz de 1764?"}]
 LEVELS = {
@@ -21,9 +21,9 @@ LEVELS = {
 
 
 class Ask:
-    """A client of one pool whose models are one chorus."""
+    """A client of one pool whose models are one scripted engine."""
 
-    def __init__(self, http: aiohttp.ClientSession, base: str, engine: Chorus, app: Any) -> None:
+    def __init__(self, http: aiohttp.ClientSession, base: str, engine: ScriptedEngine, app: Any) -> None:
         self.http, self.base, self.engine, self.app = http, base, engine, app
 
     async def whole(self, strategy: str | None = None, **options: Any) -> tuple[int, dict[str, Any], Any]:
@@ -61,8 +61,8 @@ def streamed(events: list[dict[str, Any]]) -> str:
 
 @asynccontextmanager
 async def open_panel(home: Path, script: Script, **table: Any) -> AsyncIterator[Ask]:
-    """A pool whose models are one chorus; `table` is the catalogue's consensus table."""
-    async with chorus(script) as (engine, url):
+    """A pool whose models are one scripted engine; `table` is the catalogue's consensus table."""
+    async with scripted_engine(script) as (engine, url):
         models = {
             name: {
                 "backend": "openai",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from servers.pool.catalog.backends import BACKENDS, BackendName
+from servers.pool.catalog.backend_options import BACKENDS, BackendName
 from servers.pool.catalog.consensus_options import Consensus
 from servers.pool.catalog.routing_options import Auto
 from tools.errors import ModelNotFound

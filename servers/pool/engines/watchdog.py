@@ -25,7 +25,7 @@ def main(command: list[str]) -> int:
         os.set_blocking(end, False)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, _only_wake)
     # This program has one thread, so the hook between fork and exec is safe.
     engine = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)  # noqa: PLW1509
     selector = selectors.DefaultSelector()
@@ -40,6 +40,10 @@ def main(command: list[str]) -> int:
                 engine.send_signal(signal.SIGTERM)
     _end_all()
     return engine.returncode if engine.returncode >= 0 else 128 - engine.returncode
+
+
+def _only_wake(_number: int, _frame: object) -> None:
+    """The signal is read from the wakeup pipe."""
 
 
 def _die_with_parent() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from servers.pool.counters import Counters
 from servers.pool.http.exchange import HttpExchange
-from servers.web.middleware import allowed
+from servers.web.middleware import allowed, read_body
 from tools.errors import Capibara6Error, NotFound, Unauthorized
 from tools.log import get_logger
 from tools.settings import Settings
@@ -90,9 +90,13 @@ class PoolApp:
             exchange.route = exchange.path
         else:
             handler = self._by_prefix(exchange)
-        if exchange.method == "POST" and not await exchange.read(self.limits.body_bytes):
-            exchange.status = 499
-            return
+        if exchange.method == "POST":
+            most = self.limits.body_bytes
+            body = await read_body(exchange.receive, exchange.headers, most, source="pool")
+            if body is None:
+                exchange.status = 499
+                return
+            exchange.body = body
         exchange.enter()
         self._active.add(exchange)
         if self._timer is None:

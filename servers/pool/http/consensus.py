@@ -25,7 +25,7 @@ from servers.pool.upstream import openai_format
 from tools.errors import BadRequest, Capibara6Error
 from tools.schema import JsonObject
 
-AHEAD = 64
+BUFFERED = 64
 """So many events may be produced ahead of a slow client."""
 NAME = "consensus"
 
@@ -69,16 +69,16 @@ class ConsensusHandler:
         session = Session(panel, self.catalog, speak, fields["messages"], reading.parts.language)
         writer = _Writer(self.stats, exchange, fields, panel)
         try:
-            async with aclosing(_pumped(session)) as events:
+            async with aclosing(_events(session)) as events:
                 await writer.write(events)
         except Capibara6Error:
             self.stats.failed += 1
             raise
 
 
-async def _pumped(session: Session) -> AsyncGenerator[Event, None]:
+async def _events(session: Session) -> AsyncGenerator[Event, None]:
     """The session's events from a task of their own: its deadlines must not hit the client's writes."""
-    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(AHEAD)
+    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(BUFFERED)
 
     async def produce() -> None:
         try:
@@ -120,14 +120,14 @@ class _Writer:
         self.usage = bool((fields.get("stream_options") or {}).get("include_usage"))
         self.opening = openai_format.head(NAME, "chat.completion.chunk", "chatcmpl")
         self.texts: list[str] = []
-        self.held: list[bytes] = []
+        self.pending: list[bytes] = []
 
     async def write(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
             match event:
                 case Answered(member):
-                    await self._tell(
-                        {"event": "member", "member": member.row()}, open_=member.status == "answered"
+                    await self._announce(
+                        {"event": "member", "member": member.row()}, start=member.status == "answered"
                     )
                 case Token(text, _):
                     self.texts.append(text)
@@ -137,11 +137,11 @@ class _Writer:
                 case Done():
                     await self._end(event)
 
-    async def _tell(self, said: dict[str, Any], *, open_: bool) -> None:
+    async def _announce(self, event: JsonObject, *, start: bool) -> None:
         if not self.stream:
             return
-        self.held.append(self._chunk({}, capibara6=said))
-        if open_ or self.exchange.streaming:
+        self.pending.append(self._chunk({}, capibara6=event))
+        if start or self.exchange.streaming:
             await self._open()
 
     async def _open(self) -> None:
@@ -149,9 +149,9 @@ class _Writer:
             self.exchange.answered = True
             await self.exchange.start_stream(SSE, self._headers(_before(self.panel)))
             await self.exchange.write(self._chunk({"role": "assistant", "content": ""}))
-        for chunk in self.held:
+        for chunk in self.pending:
             await self.exchange.write(chunk)
-        self.held.clear()
+        self.pending.clear()
 
     async def _end(self, done: Done) -> None:
         self.stats.count(self.panel, done)
@@ -177,10 +177,10 @@ class _Writer:
             200, openai_format.dumps(body), [JSON, *self._headers(_after(self.panel, done))]
         )
 
-    def _headers(self, said: str) -> list[tuple[bytes, bytes]]:
-        return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", header_value(said))]
+    def _headers(self, summary: str) -> list[tuple[bytes, bytes]]:
+        return [(b"x-capibara6-model", NAME.encode()), (b"x-capibara6-consensus", header_value(summary))]
 
-    def _chunk(self, delta: dict[str, Any], *, finish: str | None = None, **more: Any) -> bytes:
+    def _chunk(self, delta: JsonObject, *, finish: str | None = None, **more: Any) -> bytes:
         return openai_format.sse_event(
             {**self.opening, "choices": [openai_format.choice({"delta": delta}, finish)], **more}
         )

@@ -12,7 +12,7 @@ import orjson
 
 from servers.pool.http.writer import Writer
 from servers.pool.upstream.deadline import Deadline
-from servers.web.middleware import REQUEST_ID, Headers, linger, read_body
+from servers.web.middleware import REQUEST_ID, Headers, linger
 from servers.web.serve import ABORT
 from tools.errors import Capibara6Error, TooLarge
 
@@ -23,8 +23,18 @@ class HttpExchange:
     """One request and its answer. `answered` once a byte of a model's answer was sent."""
 
     __slots__ = (
-        *("_ended", "_receive", "_scope", "_send", "_task", "_watcher", "_writer", "aborted", "answered"),
-        *("arrived_at", "body", "client_left", "deadline", "headers", "method", "path", "path_model"),
+        *("_ended", "_scope", "_send", "_task", "_watcher", "_writer", "aborted", "answered"),
+        *(
+            "arrived_at",
+            "body",
+            "client_left",
+            "deadline",
+            "headers",
+            "method",
+            "path",
+            "path_model",
+            "receive",
+        ),
         *("request_id", "route", "status"),
     )
 
@@ -44,18 +54,10 @@ class HttpExchange:
         self.arrived_at = time.monotonic()
         given = self.headers.get(b"x-request-id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
-        self._scope, self._receive, self._send = scope, receive, send
+        self._scope, self.receive, self._send = scope, receive, send
         self._writer: Writer | None = None
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
-
-    async def read(self, most: int) -> bool:
-        """Read the body of at most `most` bytes; False when the client left instead. Raises TooLarge."""
-        body = await read_body(self._receive, self.headers, most, source="pool")
-        if body is None:
-            return False
-        self.body = body
-        return True
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send status and headers."""
@@ -105,7 +107,7 @@ class HttpExchange:
             return
         await self.start(exc.status, [*extra, (b"content-length", b"%d" % len(body))])
         await self.write(body)
-        await linger(self._receive)
+        await linger(self.receive)
         await self.end()
 
     async def abort(self) -> None:
@@ -140,7 +142,7 @@ class HttpExchange:
             self._watcher = asyncio.ensure_future(self._wait_for_disconnect())
 
     async def _wait_for_disconnect(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
         if self._ended:
             # After a whole answer the server reports the end of the request in the same way.

@@ -19,7 +19,7 @@ from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.circuit_breaker import RetryBudget
 from tools.errors import BadRequest, Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 
-HANDED_OVER = (Unavailable, UpstreamFailed, UpstreamSilent)
+FAILOVER_ERRORS = (Unavailable, UpstreamFailed, UpstreamSilent)
 KEEPALIVE_AFTER_S = 30.0
 """A streaming client that waits longer for a place is kept alive with comments, as it is while loading."""
 
@@ -59,7 +59,7 @@ class Inference:
             try:
                 await self._serve(exchange, request, spec, instance)
                 return
-            except HANDED_OVER as exc:
+            except FAILOVER_ERRORS as exc:
                 self.counters.of(spec.id).failures += 1
                 if exchange.answered or exc.code in ("queue_timeout", "draining"):
                     raise

@@ -18,7 +18,7 @@ from servers.pool.upstream.sse import Reader
 from tools.errors import Cancelled, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 
-WHOLE = 5
+WHOLE_FACTOR = 5
 """An answer in one piece may take so many times the wait for a first token."""
 
 
@@ -43,7 +43,9 @@ class Relay:
         """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
         reader, first_s = Reader(), self.first_token_s
         reply: Reply | None = None
-        deadline = exchange.deadline = Deadline(first_s if request.stream else first_s * WHOLE, polled=True)
+        deadline = exchange.deadline = Deadline(
+            first_s if request.stream else first_s * WHOLE_FACTOR, polled=True
+        )
         try:
             with deadline:
                 reply = await self.dispatcher.ask(spec, reservation, request.upstream)

@@ -15,6 +15,8 @@ class Admission:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
+        self.answered = scheduler.answered
+        """The engine answered this request; on the path of every one, so bound here."""
 
     def request(self, instance: str) -> Reservation:
         """A claim on an instance: granted, refused or waiting. Whoever gets it must `release` it."""
@@ -36,10 +38,6 @@ class Admission:
     def release(self, reservation: Reservation) -> None:
         """The request is over, or its client went. Safe to call more than once."""
         self.scheduler.release(reservation, time.monotonic())
-
-    def answered(self, reservation: Reservation) -> None:
-        """The engine answered this request."""
-        self.scheduler.answered(reservation)
 
     def fell_silent(self, reservation: Reservation) -> None:
         """The engine let this request wait in vain."""

@@ -1,8 +1,8 @@
 """What every backend implements: may it serve a model, what is missing, where it answers, how it is asked.
 
 A backend is a kind of engine (vLLM, OpenAI's wire, Ollama, extractive). To add one, write a class, list it in
-`engines/backends.py` and say in `catalog/backends.py` what models.toml must tell it. When to ask, and what to
-do about failures, is `dispatch.py`'s.
+`engines/backends.py` and say in `catalog/backend_options.py` what models.toml must tell it. When to ask, and
+what to do about failures, is `dispatch.py`'s.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -126,11 +126,11 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[JsonObject]:
 
 async def _error(response: aiohttp.ClientResponse) -> Exception:
     try:
-        said = orjson.loads(await response.read()).get("error", "")
+        message = orjson.loads(await response.read()).get("error", "")
     except (ValueError, AttributeError):
-        said = f"HTTP {response.status}"
+        message = f"HTTP {response.status}"
     kind = BadRequest if response.status < 500 and response.status != 404 else UpstreamFailed
-    return kind(f"Ollama: {said}", source="ollama")
+    return kind(f"Ollama: {message}", source="ollama")
 
 
 def _call(call: JsonObject, index: int) -> JsonObject:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from servers.pool.catalog import download
 from servers.pool.catalog.catalog import load_catalog
 from servers.pool.cli import models
-from tests.pool.world import free_port, make_settings, model, write_catalog
+from tests.pool.harness import free_port, make_settings, model, write_catalog
 from tools.errors import BadRequest, Unavailable
 
 

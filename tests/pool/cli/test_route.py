@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from servers.pool.cli.route import route
-from tests.pool.world import free_port
+from tests.pool.harness import free_port
 
 APP = typer.Typer()
 APP.command()(route)

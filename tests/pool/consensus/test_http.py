@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.pool.harness import until
 from tests.pool.panel import LEVELS, QUESTION, open_panel, streamed
-from tests.pool.world import until
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from servers.pool.engines import process
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import Client, model
+from tests.pool.harness import Client, model
 
 
 def last_event(said: bytes) -> dict:

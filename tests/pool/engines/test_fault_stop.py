@@ -11,7 +11,7 @@ import aiohttp
 
 from servers.pool.engines import process
 from servers.pool.engines.pidfile import Pidfile
-from tests.pool.world import Server, make_settings, model, until, write_catalog
+from tests.pool.harness import Server, make_settings, model, until, write_catalog
 
 
 @asynccontextmanager

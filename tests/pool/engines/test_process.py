@@ -6,7 +6,7 @@ import signal
 import sys
 
 from servers.pool.engines import process, sockets
-from tests.pool.world import until
+from tests.pool.harness import until
 
 
 async def test_a_program_that_does_not_exist_is_an_error_and_no_orphan(tmp_path):

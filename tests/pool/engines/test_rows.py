@@ -15,7 +15,7 @@ import pytest
 
 from servers.pool.engines import lifecycle, process
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import Client, Server, free_port, make_settings, model, until, write_catalog
+from tests.pool.harness import Client, Server, free_port, make_settings, model, until, write_catalog
 
 USUAL, ALL = 2, 100
 LONG = {"tokens": 2_000, "tok_s": 0.02}

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.pool.http.test_fault_door import call
 
 from servers.pool.engines import process
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import model
+from tests.pool.harness import model
+from tests.pool.http.test_fault_app import call
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 ENGINE = Path(__file__).parents[2] / "bench" / "pool_parts.py"

@@ -1,4 +1,4 @@
-"""The pool with real vLLM: tiny random models, three slots, everything that the small child only imitates."""
+"""The pool with real vLLM: tiny random models, three slots, everything that the fake engine only imitates."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from servers.pool.engines import process, sockets
-from tests.pool.world import Server, make_settings, write_catalog
+from tests.pool.harness import Server, make_settings, write_catalog
 
 PYTHON = Path(__file__).parents[3] / ".venv-vllm/bin/python"
 MAKER = Path(__file__).parents[1] / "tiny.py"

@@ -4,7 +4,7 @@ import ollama
 import openai
 import pytest
 
-from tests.pool.world import make_settings, model, write_catalog
+from tests.pool.harness import make_settings, model, write_catalog
 
 HI = [{"role": "user", "content": "hola"}]
 WEATHER = {

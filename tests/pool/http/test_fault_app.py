@@ -12,7 +12,7 @@ import time
 import pytest
 from pydantic import SecretStr
 
-from tests.pool.world import make_settings, model, serving, write_catalog
+from tests.pool.harness import make_settings, model, serving, write_catalog
 
 PATHS = """/v1/chat/completions /v1/completions /v1/embeddings /v1/route
            /api/chat /api/generate /api/embed /api/show""".split()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from servers.pool.http.openapi import document
-from tests.pool.world import make_settings, serving, write_catalog
+from tests.pool.harness import make_settings, serving, write_catalog
 from tests.schemas import SOAK, USUAL, check
 
 NAMES = {"model": ["e", "auto", "nobody"]}

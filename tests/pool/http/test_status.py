@@ -3,7 +3,7 @@
 import time
 
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import model
+from tests.pool.harness import model
 
 
 async def test_stats_tell_what_runs_and_what_was_served(open_client, journal):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from tests.pool.world import model
+from tests.pool.harness import model
 
 SAID = [{"role": "user", "content": "uno dos tres"}, {"role": "assistant", "content": "cuatro"}]
 

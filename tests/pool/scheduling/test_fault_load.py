@@ -11,7 +11,7 @@ import pytest
 
 from servers.pool.engines import lifecycle
 from servers.pool.scheduling.instance import Phase
-from tests.pool.world import Client, free_port, model
+from tests.pool.harness import Client, free_port, model
 
 
 async def test_fault_01_a_thousand_requests_for_one_unloaded_model_spawn_one_process(open_client, journal):

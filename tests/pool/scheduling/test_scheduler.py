@@ -3,38 +3,38 @@
 import random
 
 from servers.pool.scheduling.instance import OPEN_S, Phase
-from tests.pool.machine import GIB, Machine
+from tests.pool.simulation import GIB, Simulation
 
 
-def ready(machine: Machine, *names: str) -> None:
+def ready(simulation: Simulation, *names: str) -> None:
     for name in names:
-        machine.scheduler.load(name, machine.now)
-        machine.report(name)
+        simulation.scheduler.load(name, simulation.now)
+        simulation.report(name)
 
 
 def test_fault_01_a_thousand_requests_start_one_load_and_those_beyond_the_queue_are_told_at_once():
-    machine = Machine(queue_per_model=64, queue_total=256)
-    reservations = [machine.request("a") for _ in range(1000)]
-    assert machine.world.starts == {"a": 1}
+    simulation = Simulation(queue_per_model=64, queue_total=256)
+    reservations = [simulation.request("a") for _ in range(1000)]
+    assert simulation.effects.starts == {"a": 1}
     refused = [reservation.refused for reservation in reservations if reservation.refused]
     assert len(refused) == 936
     assert {(exc.status, exc.code) for exc in refused} == {(429, "queue_full")}
     assert all(exc.retry_after >= 1 for exc in refused)
-    machine.settle_down()
+    simulation.settle_down()
 
 
 def test_fault_02_streams_are_never_cut_for_a_waiter_that_gives_up_at_the_bound():
-    machine = Machine()
-    ready(machine, "a", "b")
-    busy = [machine.request("a"), machine.request("b")]
-    waiter = machine.request("c")
+    simulation = Simulation()
+    ready(simulation, "a", "b")
+    busy = [simulation.request("a"), simulation.request("b")]
+    waiter = simulation.request("c")
     for _ in range(100):
-        machine.tick(0.1)
+        simulation.tick(0.1)
     assert waiter.refused is not None
     assert (waiter.refused.status, waiter.refused.code) == (503, "queue_timeout")
     assert isinstance(waiter.refused.retry_after, int) and waiter.refused.retry_after >= 1
-    assert all(reservation.granted for reservation in busy) and machine.world.orders == {}
-    assert machine.instances["a"].phase is Phase.READY, (
+    assert all(reservation.granted for reservation in busy) and simulation.effects.orders == {}
+    assert simulation.instances["a"].phase is Phase.READY, (
         "the door that was closed for the waiter is open again"
     )
 
@@ -42,52 +42,52 @@ def test_fault_02_streams_are_never_cut_for_a_waiter_that_gives_up_at_the_bound(
 def test_fault_03_a_request_around_the_moment_of_idle_unload_is_served():
     for seed in range(1000):
         source = random.Random(seed)
-        machine = Machine()
-        ready(machine, "a")
-        machine.leave(machine.request("a"))
-        machine.tick(machine.limits.idle_s - 0.05)
+        simulation = Simulation()
+        ready(simulation, "a")
+        simulation.leave(simulation.request("a"))
+        simulation.tick(simulation.limits.idle_s - 0.05)
         for _ in range(source.randrange(12)):
-            machine.tick(0.1)
-            if machine.world.orders and source.random() < 0.3:
-                machine.report("a")
-        reservation = machine.request("a")
+            simulation.tick(0.1)
+            if simulation.effects.orders and source.random() < 0.3:
+                simulation.report("a")
+        reservation = simulation.request("a")
         for _ in range(20):
             if reservation.granted:
                 break
-            machine.tick(0.1)
-            if machine.world.orders:
-                machine.report("a")
+            simulation.tick(0.1)
+            if simulation.effects.orders:
+                simulation.report("a")
         assert reservation.granted, f"seed {seed}"
 
 
 def test_fault_04_a_model_is_busy_from_the_moment_of_the_grant():
-    machine = Machine(max_loaded=1)
-    first = machine.request("a")
-    second = machine.request("b")
-    machine.report("a")
-    assert first.granted and machine.instances["a"].phase is Phase.READY
-    machine.tick(0.0)
-    assert not machine.world.orders, "a is not evicted before its own request is proxied"
-    machine.leave(first)
-    assert machine.world.orders == {"a": ("stop", 1)}
-    machine.report("a")
-    machine.report("b")
+    simulation = Simulation(max_loaded=1)
+    first = simulation.request("a")
+    second = simulation.request("b")
+    simulation.report("a")
+    assert first.granted and simulation.instances["a"].phase is Phase.READY
+    simulation.tick(0.0)
+    assert not simulation.effects.orders, "a is not evicted before its own request is proxied"
+    simulation.leave(first)
+    assert simulation.effects.orders == {"a": ("stop", 1)}
+    simulation.report("a")
+    simulation.report("b")
     assert second.granted
 
 
 def test_fault_05_a_starving_model_gets_a_slot_although_the_others_are_never_idle():
-    machine = Machine(max_loaded=2)
-    ready(machine, "a", "b")
-    running = [machine.request("a"), machine.request("b")]
-    waiter = machine.request("c")
+    simulation = Simulation(max_loaded=2)
+    ready(simulation, "a", "b")
+    running = [simulation.request("a"), simulation.request("b")]
+    waiter = simulation.request("c")
     for _ in range(80):
-        machine.tick(0.1)
-        for name in list(machine.world.orders):
-            machine.report(name)
+        simulation.tick(0.1)
+        for name in list(simulation.effects.orders):
+            simulation.report(name)
         # Each answer is followed by the next request before it ends: there is no idle moment.
-        follow = [machine.request(reservation.instance) for reservation in running if reservation.granted]
+        follow = [simulation.request(reservation.instance) for reservation in running if reservation.granted]
         for reservation in running:
-            machine.leave(reservation)
+            simulation.leave(reservation)
         running = follow or running
         running = [reservation for reservation in running if not reservation.released]
         if waiter.granted:
@@ -96,138 +96,140 @@ def test_fault_05_a_starving_model_gets_a_slot_although_the_others_are_never_idl
 
 
 def test_fault_08_a_model_that_fails_to_load_is_tried_three_times_and_evicts_nobody_for_it():
-    machine = Machine()
+    simulation = Simulation()
     starts: list[float] = []
     for _ in range(600):
-        reservation = machine.request("a")
-        if "a" in machine.world.orders:
-            starts.append(machine.now)
-            machine.report("a", well=False)
+        reservation = simulation.request("a")
+        if "a" in simulation.effects.orders:
+            starts.append(simulation.now)
+            simulation.report("a", well=False)
             assert reservation.refused is not None and reservation.refused.message == "a broke"
         assert reservation.refused is not None and reservation.refused.status == 503
         assert reservation.refused.retry_after >= 1
-        machine.leave(reservation)
+        simulation.leave(reservation)
         if len(starts) < 3:
-            machine.tick(0.5)
+            simulation.tick(0.5)
         else:
-            machine.tick(0.4)
+            simulation.tick(0.4)
     assert len([at for at in starts if at < starts[0] + OPEN_S - 1]) == 3
-    ready(machine, "b", "c")
-    machine.instances["a"].retry_at = 0.0
-    waiter = machine.request("a")
-    machine.tick(0.1)
-    assert machine.instances["b"].phase is machine.instances["c"].phase is Phase.READY
-    machine.leave(waiter)
+    ready(simulation, "b", "c")
+    simulation.instances["a"].retry_at = 0.0
+    waiter = simulation.request("a")
+    simulation.tick(0.1)
+    assert simulation.instances["b"].phase is simulation.instances["c"].phase is Phase.READY
+    simulation.leave(waiter)
 
 
 def test_fault_09_a_load_that_never_ends_is_stopped_and_its_waiters_hear_504():
-    machine = Machine(load_s=20.0)
-    reservation = machine.request("a")
-    machine.tick(20.0)
+    simulation = Simulation(load_s=20.0)
+    reservation = simulation.request("a")
+    simulation.tick(20.0)
     assert reservation.refused is not None and reservation.refused.status == 504
-    assert machine.world.orders["a"][0] == "stop"
-    machine.report("a")
-    assert machine.instances["a"].phase is Phase.FAILED
+    assert simulation.effects.orders["a"][0] == "stop"
+    simulation.report("a")
+    assert simulation.instances["a"].phase is Phase.FAILED
 
 
 def test_fault_13_a_waiter_that_leaves_is_forgotten_and_its_load_is_cancelled_when_nobody_wants_it():
-    machine = Machine()
-    reservation = machine.request("a")
-    machine.leave(reservation)
-    assert machine.scheduler.queues.queued == 0 and not machine.instances["a"].in_flight
-    machine.tick(1.0)
-    assert machine.world.orders["a"][0] == "start", "it may still come back"
-    machine.tick(5.0)
-    assert machine.world.orders["a"][0] == "stop"
+    simulation = Simulation()
+    reservation = simulation.request("a")
+    simulation.leave(reservation)
+    assert simulation.scheduler.queues.queued == 0 and not simulation.instances["a"].in_flight
+    simulation.tick(1.0)
+    assert simulation.effects.orders["a"][0] == "start", "it may still come back"
+    simulation.tick(5.0)
+    assert simulation.effects.orders["a"][0] == "stop"
 
 
 def test_a_load_nobody_waits_for_gives_its_slot_at_once_to_a_model_that_needs_it():
-    machine = Machine(max_loaded=1)
-    machine.leave(machine.request("a"))
-    machine.request("b")
-    assert machine.world.orders == {"a": ("stop", 1)}
+    simulation = Simulation(max_loaded=1)
+    simulation.leave(simulation.request("a"))
+    simulation.request("b")
+    assert simulation.effects.orders == {"a": ("stop", 1)}
 
 
 def test_fault_18_idle_time_counts_from_the_end_of_the_last_request():
-    machine = Machine(idle_s=5.0)
-    ready(machine, "a")
-    stream = machine.request("a")
+    simulation = Simulation(idle_s=5.0)
+    ready(simulation, "a")
+    stream = simulation.request("a")
     for _ in range(20):
-        machine.tick(1.0)
-    assert machine.instances["a"].phase is Phase.READY
-    machine.leave(stream)
-    machine.tick(4.9)
-    assert machine.instances["a"].phase is Phase.READY
-    machine.tick(0.2)
-    assert machine.instances["a"].phase is Phase.STOPPING
+        simulation.tick(1.0)
+    assert simulation.instances["a"].phase is Phase.READY
+    simulation.leave(stream)
+    simulation.tick(4.9)
+    assert simulation.instances["a"].phase is Phase.READY
+    simulation.tick(0.2)
+    assert simulation.instances["a"].phase is Phase.STOPPING
 
 
 def test_the_victim_is_the_model_that_is_cheapest_to_lose():
-    machine = Machine(max_loaded=2)
-    ready(machine, "a", "b")
+    simulation = Simulation(max_loaded=2)
+    ready(simulation, "a", "b")
     for name, seconds in (("a", 60.0), ("b", 2.0)):
-        machine.instances[name].load_s = seconds
-        machine.leave(machine.request(name))
-    machine.tick(11.0)
-    machine.request("c")
-    assert list(machine.world.orders) == ["b"]
+        simulation.instances[name].load_s = seconds
+        simulation.leave(simulation.request(name))
+    simulation.tick(11.0)
+    simulation.request("c")
+    assert list(simulation.effects.orders) == ["b"]
 
 
 def test_a_pinned_model_is_never_evicted_and_never_idle():
-    machine = Machine(max_loaded=2, pinned="a")
-    ready(machine, "a", "b")
-    machine.tick(11.0)
-    machine.request("c")
-    assert list(machine.world.orders) == ["b"]
-    machine.tick(1000.0)
-    assert machine.instances["a"].phase is Phase.READY
+    simulation = Simulation(max_loaded=2, pinned="a")
+    ready(simulation, "a", "b")
+    simulation.tick(11.0)
+    simulation.request("c")
+    assert list(simulation.effects.orders) == ["b"]
+    simulation.tick(1000.0)
+    assert simulation.instances["a"].phase is Phase.READY
 
 
 def test_a_model_that_does_not_fit_is_refused_and_one_that_fits_after_an_eviction_waits_for_the_memory():
-    machine = Machine(memory=2 * GIB, max_loaded=3)
-    machine.instances["c"].memory_bytes = machine.world.needs["c"] = 3 * GIB
-    refused = machine.request("c").refused
+    simulation = Simulation(memory=2 * GIB, max_loaded=3)
+    simulation.instances["c"].memory_bytes = simulation.effects.needs["c"] = 3 * GIB
+    refused = simulation.request("c").refused
     assert refused is not None and "3.0 GiB" in refused.message
-    ready(machine, "a", "b")
-    machine.tick(11.0)
-    waiter = machine.request("d")
-    assert [kind for kind, _ in machine.world.orders.values()] == ["stop"], "a slot is free but memory is not"
-    machine.report(next(iter(machine.world.orders)))
-    machine.report("d")
+    ready(simulation, "a", "b")
+    simulation.tick(11.0)
+    waiter = simulation.request("d")
+    assert [kind for kind, _ in simulation.effects.orders.values()] == ["stop"], (
+        "a slot is free but memory is not"
+    )
+    simulation.report(next(iter(simulation.effects.orders)))
+    simulation.report("d")
     assert waiter.granted
 
 
 def test_a_model_that_can_sleep_is_put_to_sleep_and_woken():
-    machine = Machine(max_loaded=1, sleeps=True)
-    ready(machine, "a")
-    machine.tick(11.0)
-    machine.request("b")
-    assert machine.world.orders == {"a": ("sleep", 1)}
-    machine.report("a")
-    assert machine.instances["a"].phase is Phase.SLEEPING
-    machine.report("b")
-    again = machine.request("a")
-    machine.leave(machine.reservations[0])
-    machine.report("b")
-    assert machine.world.orders["a"] == ("wake", 1)
-    machine.report("a")
+    simulation = Simulation(max_loaded=1, sleeps=True)
+    ready(simulation, "a")
+    simulation.tick(11.0)
+    simulation.request("b")
+    assert simulation.effects.orders == {"a": ("sleep", 1)}
+    simulation.report("a")
+    assert simulation.instances["a"].phase is Phase.SLEEPING
+    simulation.report("b")
+    again = simulation.request("a")
+    simulation.leave(simulation.reservations[0])
+    simulation.report("b")
+    assert simulation.effects.orders["a"] == ("wake", 1)
+    simulation.report("a")
     assert again.granted
 
 
 def test_an_engine_that_sleeps_badly_is_stopped_instead():
-    machine = Machine(max_loaded=1, sleeps=True)
-    ready(machine, "a")
-    machine.tick(11.0)
-    machine.request("b")
-    machine.report("a", well=False)
-    assert machine.world.orders == {"a": ("stop", 1)}
+    simulation = Simulation(max_loaded=1, sleeps=True)
+    ready(simulation, "a")
+    simulation.tick(11.0)
+    simulation.request("b")
+    simulation.report("a", well=False)
+    assert simulation.effects.orders == {"a": ("stop", 1)}
 
 
 def test_two_silences_in_a_row_restart_an_engine():
-    machine = Machine()
-    ready(machine, "a")
+    simulation = Simulation()
+    ready(simulation, "a")
     for _ in range(2):
-        reservation = machine.request("a")
-        machine.scheduler.fell_silent(reservation, machine.now)
-        machine.leave(reservation)
-    assert machine.world.orders == {"a": ("stop", 1)}
+        reservation = simulation.request("a")
+        simulation.scheduler.fell_silent(reservation, simulation.now)
+        simulation.leave(reservation)
+    assert simulation.effects.orders == {"a": ("stop", 1)}

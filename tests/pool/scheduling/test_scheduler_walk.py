@@ -8,16 +8,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.pool.machine import GIB, Machine
+from tests.pool.simulation import GIB, Simulation
 
 STEPS = 300
-names = st.sampled_from(Machine.MODELS)
+names = st.sampled_from(Simulation.MODELS)
 numbers = st.integers(0, 31)
 """Which of those that are there: cheaper than a choice among them, and shrinks as well."""
 
 
 class Walk(RuleBasedStateMachine):
-    """Hypothesis looks for the shortest history that breaks an invariant of `Machine`."""
+    """Hypothesis looks for the shortest history that breaks an invariant of `Simulation`."""
 
     @initialize(
         memory=st.sampled_from((None, GIB, 2 * GIB, 5 * GIB)),
@@ -25,44 +25,44 @@ class Walk(RuleBasedStateMachine):
         pinned=st.sampled_from(("", "a")),
     )
     def begin(self, memory, sleeps, pinned):
-        self.machine = Machine(memory=memory, sleeps=sleeps, pinned=pinned)
+        self.simulation = Simulation(memory=memory, sleeps=sleeps, pinned=pinned)
 
     @rule(name=names)
     def request(self, name):
-        self.machine.request(name)
+        self.simulation.request(name)
 
-    @precondition(lambda self: self.machine.reservations)
+    @precondition(lambda self: self.simulation.reservations)
     @rule(which=numbers)
     def leave(self, which):
-        self.machine.leave(self.machine.reservations[which % len(self.machine.reservations)])
+        self.simulation.leave(self.simulation.reservations[which % len(self.simulation.reservations)])
 
-    @precondition(lambda self: self.machine.world.orders)
+    @precondition(lambda self: self.simulation.effects.orders)
     @rule(which=numbers, well=st.booleans())
     def report(self, which, well):
-        orders = sorted(self.machine.world.orders)
-        self.machine.report(orders[which % len(orders)], well=well)
+        orders = sorted(self.simulation.effects.orders)
+        self.simulation.report(orders[which % len(orders)], well=well)
 
     @rule(name=names, verb=st.sampled_from(("load", "unload")))
     def ask(self, name, verb):
-        getattr(self.machine.scheduler, verb)(name, self.machine.now)
+        getattr(self.simulation.scheduler, verb)(name, self.simulation.now)
 
-    @rule(name=st.sampled_from(Machine.MODELS[:-1]))
+    @rule(name=st.sampled_from(Simulation.MODELS[:-1]))
     def die(self, name):
-        self.machine.die(name)
+        self.simulation.die(name)
 
     @rule(seconds=st.sampled_from((0.0, 0.1, 1.0, 5.0, 12.0)))
     def tick(self, seconds):
-        self.machine.tick(seconds)
-        self.machine.check_bounds()
+        self.simulation.tick(seconds)
+        self.simulation.check_bounds()
 
     @invariant()
     def holds(self):
-        if hasattr(self, "machine"):
-            self.machine.check()
+        if hasattr(self, "simulation"):
+            self.simulation.check()
 
     def teardown(self):
-        if hasattr(self, "machine"):
-            self.machine.settle_down()
+        if hasattr(self, "simulation"):
+            self.simulation.settle_down()
 
 
 class LongWalk(Walk):
@@ -86,9 +86,9 @@ TestLongWalk = pytest.mark.soak(pytest.mark.timeout(7200)(LongWalk.TestCase))
 def walk(seed: int) -> None:
     source = random.Random(seed)
     memory = source.choice((None, None, 2 * GIB, GIB, 5 * GIB))
-    machine = Machine(memory=memory, sleeps=source.random() < 0.3, pinned=source.choice(("", "", "a")))
+    simulation = Simulation(memory=memory, sleeps=source.random() < 0.3, pinned=source.choice(("", "", "a")))
     try:
-        machine.drive(source, STEPS)
+        simulation.drive(source, STEPS)
     except AssertionError as exc:
         raise AssertionError(f"seed {seed}: {exc}") from exc
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.pool.child import Engine
-from tests.pool.world import free_port, make_settings, model, serving, write_catalog
+from tests.pool.fake_engine import Engine
+from tests.pool.harness import free_port, make_settings, model, serving, write_catalog
 
 
 @asynccontextmanager

@@ -21,18 +21,18 @@ from tests.ports import free_port
 from tools.settings import Limits, Ports, Settings
 from tools.settings import Pool as PoolSettings
 
-CHILD = Path(__file__).with_name("child.py")
+FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
 HI = [{"role": "user", "content": "hola"}]
 
 
 def model(journal: Path | None = None, **fields: Any) -> dict[str, Any]:
-    """A catalogue entry whose engine is the small child; `knobs` are its knobs."""
+    """A catalogue entry whose engine is the fake one; `knobs` are its knobs."""
     knobs = {**fields.pop("knobs", {}), **({"journal": str(journal)} if journal else {})}
     line = [
         sys.executable,
         "-I",
         "-S",
-        str(CHILD),
+        str(FAKE_ENGINE),
         "--port",
         "{port}",
         "--name",

@@ -1,7 +1,7 @@
-"""A small real engine: speaks OpenAI's wire over HTTP and can be slow, sick or silent. Standard library only.
+"""A fake engine, small and real: speaks OpenAI's wire and can be slow, sick or silent. Standard library only.
 
-`python child.py --port P --name N --nonce X [--knobs JSON]`. A user message that is a JSON object overrides
-the knobs for its request. Knobs: load_s ttft_s tok_s tokens die_after_n hang_at ignore_sigterm
+`python fake_engine.py --port P --name N --nonce X [--knobs JSON]`. A user message that is a JSON object
+overrides the knobs for its request. Knobs: load_s ttft_s tok_s tokens die_after_n hang_at ignore_sigterm
 fork_grandchild bad_sse fail_load never_healthy status retry_after sleep_broken journal kind impostor.
 """
 

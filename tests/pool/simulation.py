@@ -1,4 +1,4 @@
-"""The scheduler with a world that only remembers: what was ordered and who was told what."""
+"""A simulated scheduler: its effects only remember what was ordered and who was notified."""
 
 import random
 from typing import Any
@@ -11,7 +11,7 @@ from tools.settings import Pool as Limits
 GIB = 2**30
 
 
-class World:
+class FakeEffects:
     """Effects that keep a list of what processes are asked to do; memory is simple arithmetic."""
 
     def __init__(self, memory: int | None) -> None:
@@ -51,8 +51,8 @@ class World:
         return None if self.memory is None else self.memory - sum(self.taken.values())
 
 
-class Machine:
-    """One scheduler, its world, and the rules that must hold after every event."""
+class Simulation:
+    """One scheduler, its effects, and the rules that must hold after every event."""
 
     MODELS = ("a", "b", "c", "d", "e", "far")
 
@@ -61,18 +61,18 @@ class Machine:
     ) -> None:
         sizes = {"max_loaded": 2, "queue_per_model": 4, "queue_total": 9}
         bounds = {**sizes, "queue_wait_s": 9.0, "load_s": 20.0, "idle_s": 30.0, **limits}
-        self.world = World(memory)
+        self.effects = FakeEffects(memory)
         self.now = 1_000.0
         self.sleeps = sleeps
         instances = [
             Instance(n, 2, n != "far", bounds["idle_s"], pinned=n == pinned, memory_bytes=GIB)
             for n in self.MODELS
         ]
-        self.world.needs = {
+        self.effects.needs = {
             instance.name: instance.memory_bytes for instance in instances if instance.managed
         }
         self.limits = Limits(**bounds)
-        self.scheduler = Scheduler(instances, self.limits, self.world)
+        self.scheduler = Scheduler(instances, self.limits, self.effects)
         self.reservations: list[Reservation] = []
         self.streaming: dict[Reservation, str] = {}
 
@@ -93,18 +93,18 @@ class Machine:
 
     def report(self, name: str, *, well: bool = True) -> None:
         """The order that runs for `name` comes to its end."""
-        kind, generation = self.world.orders.pop(name)
+        kind, generation = self.effects.orders.pop(name)
         match kind, well:
             case "start", True:
                 self.scheduler.ready(name, generation, self.now, can_sleep=self.sleeps)
             case "wake", True:
                 self.scheduler.ready(name, generation, self.now)
             case "start" | "wake", False:
-                self.world.taken.pop(name, None)
+                self.effects.taken.pop(name, None)
                 cause = ModelUnavailable(f"{name} broke", source="engine")
                 self.scheduler.load_failed(name, generation, cause, self.now)
             case "stop", _:
-                self.world.taken.pop(name, None)
+                self.effects.taken.pop(name, None)
                 self.scheduler.stopped(name, generation, self.now)
             case "sleep", _:
                 self.scheduler.slept(name, generation, self.now, asleep=well)
@@ -130,8 +130,8 @@ class Machine:
             == sum(len(instance.queue) for instance in instances)
             <= self.limits.queue_total
         )
-        if self.world.memory is not None:
-            assert sum(self.world.taken.values()) <= self.world.memory
+        if self.effects.memory is not None:
+            assert sum(self.effects.taken.values()) <= self.effects.memory
         for instance in instances:
             assert len(instance.queue) <= self.limits.queue_per_model
             assert len(instance.in_flight) <= instance.concurrency
@@ -151,7 +151,7 @@ class Machine:
             )
 
     def _check_orders(self, instance: Instance) -> None:
-        running = self.world.orders.get(instance.name, ("nothing", 0))[0]
+        running = self.effects.orders.get(instance.name, ("nothing", 0))[0]
         expected = {
             Phase.STARTING: ("start",), Phase.WAKING: ("wake",), Phase.STOPPING: ("stop", "sleep"),
         }.get(instance.phase, ("nothing",))  # fmt: skip
@@ -166,19 +166,19 @@ class Machine:
                 assert self.now - instance.phase_since < self.limits.load_s
 
     def settle_down(self) -> None:
-        """With a world that works everybody is answered, and nothing stays stuck."""
+        """With effects that work everybody is answered, and nothing stays stuck."""
         for _ in range(400):
-            for name in list(self.world.orders):
+            for name in list(self.effects.orders):
                 self.report(name)
             for reservation in list(self.reservations):
                 if reservation.granted or reservation.refused is not None:
                     self.leave(reservation)
             self.tick(1.0)
             self.check()
-            if not self.reservations and not self.world.orders:
+            if not self.reservations and not self.effects.orders:
                 break
         assert not self.reservations, f"never answered: {self.reservations}"
-        assert not self.world.orders
+        assert not self.effects.orders
         assert self.scheduler.queues.queued == 0
 
     def drive(self, source: random.Random, steps: int) -> None:
@@ -194,8 +194,8 @@ class Machine:
             self.request(source.choice(self.MODELS))
         elif kind < 0.55 and self.reservations:
             self.leave(source.choice(self.reservations))
-        elif kind < 0.75 and self.world.orders:
-            self.report(source.choice(sorted(self.world.orders)), well=source.random() < 0.8)
+        elif kind < 0.75 and self.effects.orders:
+            self.report(source.choice(sorted(self.effects.orders)), well=source.random() < 0.8)
         elif kind < 0.79:
             self.die(source.choice(self.MODELS[:-1]))
         elif kind < 0.81:

@@ -11,7 +11,7 @@ from aiohttp import web
 Script = dict[str, dict[str, Any]]
 
 
-class Chorus:
+class ScriptedEngine:
     """`script[model]`: `says` (a text or one for each call), `after_s`, `gap_s`, `status`, `breaks_after`.
 
     `asked` keeps the requests, `running` counts answers in progress.
@@ -63,9 +63,9 @@ class Chorus:
 
 
 @asynccontextmanager
-async def chorus(script: Script) -> AsyncIterator[tuple[Chorus, str]]:
+async def scripted_engine(script: Script) -> AsyncIterator[tuple[ScriptedEngine, str]]:
     """The engine on a free port, and its address."""
-    engine = Chorus(script)
+    engine = ScriptedEngine(script)
     app = web.Application()
     app.router.add_post("/v1/chat/completions", engine.answer)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)

@@ -10,18 +10,18 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 
-class BackendFields(NamedTuple):
+class BackendOptions(NamedTuple):
     """`needs`: fields of a model of which one must be set. `managed`: the pool starts a process for it."""
 
     needs: tuple[str, ...] = ()
     managed: bool = False
 
 
-BACKENDS: Mapping[str, BackendFields] = {
-    "vllm": BackendFields(("weights", "command"), managed=True),
-    "openai": BackendFields(("urls",)),
-    "ollama": BackendFields(("ollama",)),
-    "extractive": BackendFields(),
+BACKENDS: Mapping[str, BackendOptions] = {
+    "vllm": BackendOptions(("weights", "command"), managed=True),
+    "openai": BackendOptions(("urls",)),
+    "ollama": BackendOptions(("ollama",)),
+    "extractive": BackendOptions(),
 }
 
 
