@@ -25,7 +25,7 @@ from tools.log import get_logger
 from tools.schema import Hit, SearchRequest, SearchResponse
 
 CANDIDATES = 60
-"""Passages that each retriever brings at least. 30: no difference over HotpotQA-100, XQuAD and Cranfield."""
+"""Passages that each retriever brings at least. 120: XQuAD es→en and en→es +.004, Cranfield -.005 nDCG@10."""
 SPARE = 5
 """So many more than asked for are ranked, to stand in for orphans."""
 log = get_logger("search")
