@@ -4,7 +4,7 @@ from servers.bridge.clients.nebula.client import quoted
 from servers.bridge.graph.knowledge_graph import MAX_COUNTED
 from servers.bridge.graph.statements import Passage, thing_vertex
 from servers.bridge.graph.subgraph import MAX_ROWS
-from servers.bridge.manifest.title_index import FEW
+from servers.bridge.manifest.title_index import FEW_PASSAGES
 from servers.bridge.services import Services, open_services
 from servers.bridge.text.entities import entities
 from servers.bridge.text.title_names import name_of, vertex
@@ -51,7 +51,7 @@ async def test_all_that_a_long_document_names_goes_with_it(graph: Settings) -> N
 
 async def test_the_title_of_a_whole_book_leads_to_none_of_its_passages(graph: Settings) -> None:
     async with open_services(graph) as stores:
-        text = "\n\n".join(f"# Part {n}\n\nHere the number {n} is told." for n in range(FEW + 1))
+        text = "\n\n".join(f"# Part {n}\n\nHere the number {n} is told." for n in range(FEW_PASSAGES + 1))
         book = Document(id="book", title="Harbour manual", text=text)
         note = Document(id="note", title="Tide table", text="It goes with the harbour manual.")
         await stores.ingest.upsert("default", "books", [book, note])
