@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.bench.running import ingested, running
+from tests.bench.parts.running import ingested, running
 from tools.clients.bridge import open_bridge
 from tools.schema import Document, Language
 from tools.settings import Settings

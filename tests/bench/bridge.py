@@ -27,8 +27,8 @@ from nebula3.gclient.net import ConnectionPool
 
 from servers.bridge.clients.milvus.client import OUTPUT_FIELDS
 from servers.bridge.services import Services, open_services
-from tests.bench.client import Line, get, open_lines, post
-from tests.bench.running import ingested, running
+from tests.bench.parts.client import Line, get, open_lines, post
+from tests.bench.parts.running import ingested, running
 from tools.clients.bridge import open_bridge
 from tools.schema import Document
 from tools.settings import Settings

@@ -1,6 +1,6 @@
 """What the flow costs over calling the bridge directly, and what Prefect itself costs.
 
-With it: what a warmed model saves, and what four Dask workers are worth over one (`flow_parts`).
+With it: what a warmed model saves, and what four Dask workers are worth over one (`parts/flows.py`).
 `python -m tests.bench.flows [documents]` starts stores, bridge, Prefect server and worker as `up` does. Flow
 and direct calls alternate on fresh collections of the same new documents; medians and ratios are printed.
 """
@@ -23,8 +23,8 @@ from flows.ingest import BATCHES_AT_ONCE, ingest, split
 from flows.ingestion.loader import read
 from flows.ingestion.sources import find
 from flows.orchestration.deploy import deploy, read_deployments
-from tests.bench.flow_parts import speed_up, warmed
-from tests.bench.running import megabytes, running
+from tests.bench.parts.flows import speed_up, warmed
+from tests.bench.parts.running import megabytes, running
 from tools.clients.bridge import open_bridge
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings

@@ -18,7 +18,7 @@ from nebula3.Config import Config
 from nebula3.gclient.net import ConnectionPool
 
 from servers.graph.storage.space import TABLES
-from tests.bench.running import running
+from tests.bench.parts.running import running
 from tools.settings import Settings
 
 VERTICES, EDGES, BATCH = 100_000, 500_000, 500

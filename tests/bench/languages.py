@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.parts.running import ingested, running
 from tests.bench.retrieval import Relevance, lines, ndcg, ranked, relevance
-from tests.bench.running import ingested, running
 from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import Document
 from tools.settings import Settings

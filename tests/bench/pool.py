@@ -21,11 +21,11 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from tests.bench.running import running
+from tests.bench.parts.running import running
 from tests.pool.harness import free_port, write_catalog
 from tools.sections import Pool
 
-PARTS = Path(__file__).with_name("pool_parts.py")
+PARTS = Path(__file__).parent / "parts" / "pool.py"
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hola"}]}
 CONNECTIONS = {1: 500, 64: 640, 256: 1024}
 SLOW = {"starlette": 4, "litellm": 16}

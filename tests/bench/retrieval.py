@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tests.bench.running import answered, ingested, running
+from tests.bench.parts.running import answered, ingested, running
 from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings

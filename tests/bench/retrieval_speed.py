@@ -28,10 +28,10 @@ import psutil
 import uvloop
 
 from servers.bridge.embedding.minilm import MiniLM
-from tests.bench.client import Line, get, open_lines, post
-from tests.bench.hashed import NAME, embedder
-from tests.bench.recorder import Recorder, open_recorder, timed
-from tests.bench.running import REPO, SENT, Running, Spent, ingested, megabytes, peak, running
+from tests.bench.parts.client import Line, get, open_lines, post
+from tests.bench.parts.hashed import NAME, embedder
+from tests.bench.parts.recorder import Recorder, open_recorder, timed
+from tests.bench.parts.running import REPO, SENT, Running, Spent, ingested, megabytes, peak, running
 from tests.ports import free_port
 from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import Document, SearchRequest
@@ -68,7 +68,7 @@ def documents(count: int, seed: int) -> list[Document]:
 def hashing() -> Iterator[int]:
     """The hash as a process of its own; the port that it listens on."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.bench.hashed", str(port)]
+    command = [sys.executable, "-m", "tests.bench.parts.hashed", str(port)]
     child = subprocess.Popen(command, cwd=REPO, env=dict(os.environ))
     try:
         yield port

@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
-from servers.graph.engine.administration import Administration
+from servers.graph.engine.administration_protocol import Administration
 from servers.graph.engine.execution import Execution, QueryLimits, Row, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.planner import plan, writes

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from servers.graph.engine.administration import Administration
+from servers.graph.engine.administration_protocol import Administration
 from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.expression_tree import inputs, is_aggregate, walk
 from servers.graph.engine.scope import Scope

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from servers.graph.engine.administration import Administration
+from servers.graph.engine.administration_protocol import Administration
 from servers.graph.engine.execution import Rows
 from servers.graph.errors import ExecutionError
 from servers.graph.server.sessions import Session, Sessions

@@ -17,7 +17,7 @@ from tests.pool.harness import model
 from tests.pool.http.test_fault_app import call
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
-ENGINE = Path(__file__).parents[2] / "bench" / "pool_parts.py"
+ENGINE = Path(__file__).parents[2] / "bench" / "parts" / "pool.py"
 
 
 @pytest.mark.parametrize("seed", range(100))

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from servers.bridge.services import Services, open_services
-from tests.bench.hashed import NAME
+from tests.bench.parts.hashed import NAME
 from tools.schema import SearchRequest
 from tools.settings import Settings
 

@@ -21,7 +21,7 @@ from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error
 from tools.settings import Settings
 
-TINY = Path(__file__).parents[1] / "pool" / "tiny.py"
+TINY = Path(__file__).parents[2] / "pool" / "tiny.py"
 ARGS = ["--max-model-len", "1024", "--max-num-seqs", "8"]
 PAGES = 16
 PARAGRAPHS = 2_000

@@ -1,7 +1,7 @@
 """The parts that `pool.py` measures: a cheap engine, and proxies as plain as they can be. Run as programs.
 
-`python pool_parts.py engine --port P --name N --nonce X`
-`python pool_parts.py raw|starlette PORT ENGINE_URL`
+`python parts/pool.py engine --port P --name N --nonce X`
+`python parts/pool.py raw|starlette PORT ENGINE_URL`
 """
 
 import asyncio

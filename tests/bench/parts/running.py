@@ -22,7 +22,7 @@ from tools.clients.bridge import Bridge
 from tools.schema import Document, SearchRequest, SearchResponse
 from tools.settings import Settings
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 STORES = ("postgres", "redis", "milvus", "graph")
 PATIENCE_S = 180.0
 TRIES = 20

@@ -1,6 +1,6 @@
 """An embedder without a model, behind OpenAI's wire: the stores are measured and not it. Run as a program.
 
-`python -m tests.bench.hashed PORT`; not a benchmark by itself.
+`python -m tests.bench.parts.hashed PORT`; not a benchmark by itself.
 """
 
 import sys
