@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from servers.bridge.memory import return_free_pages
 from servers.bridge.minilm import ensure_graph, weights_folder, word_table
 from servers.bridge.vectors import checked
 from tools.clients.http import Http
@@ -72,6 +73,8 @@ class MiniLM:
             size = max(1, BATCH_TOKENS // max(1, len(encoded[order[-1]].ids)))
             order, chosen = order[:-size], order[-size:]
             out[chosen] = self._batch([encoded[index].ids for index in chosen])
+        if len(texts) > 1:  # a question leaves little behind, and somebody waits for it
+            return_free_pages()
         return out
 
     def _batch(self, rows: list[list[int]]) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from servers.bridge.memory import return_free_pages
 from servers.bridge.vectors import checked
 from tools.errors import EmbedderMissing, UpstreamFailed
 
@@ -38,7 +39,10 @@ class SentenceTransformers:
         return checked(rows, count=len(texts), dimensions=self.dimensions)
 
     def _encode(self, texts: list[str]) -> Any:
-        return self.model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        rows = self.model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        if len(texts) > 1:
+            return_free_pages()
+        return rows
 
 
 def _open(name: str) -> Any:

@@ -1,12 +1,21 @@
-"""Tables that grow are counted at once: until then PostgreSQL walks a collection for each look into it."""
+"""What grows is looked after: tables are counted at once, or PostgreSQL would walk a collection for each look
+into it; a batch leaves the process as small as it was, and did not fault its work space in anew.
+"""
 
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import httpx
 import pytest
 from sqlalchemy import text
 
 from servers.bridge import library
 from servers.bridge.library import FEW
 from servers.bridge.stores import Stores, open_stores
+from tests.bridge.conftest import connected, serving, wait_until
 from tests.bridge.proxy import eventually
+from tests.ports import free_port
 from tools.schema import Document
 from tools.settings import Settings
 
@@ -47,3 +56,53 @@ async def test_an_ingestion_tells_how_much_came(graph: Settings) -> None:
         assert stores.library.uncounted == 5
         await stores.ingest.upsert("default", "told", [document])
         assert stores.library.uncounted == 5
+
+
+Alone = tuple[Popen[bytes], httpx.Client]
+PASSAGES = 64
+TEXT = "The bridge writes each passage into Milvus, PostgreSQL and the graph, and counts what came. " * 7
+
+
+@pytest.fixture
+def alone(graph: Settings) -> Iterator[Alone]:
+    """A bridge that nobody else asks, its embedder loaded."""
+    ports = graph.ports.model_copy(update={"bridge": free_port()})
+    settings = graph.model_copy(update={"ports": ports})
+    with (
+        serving(settings, "bridge") as child,
+        httpx.Client(base_url=settings.bridge_url, timeout=60.0) as client,
+    ):
+        wait_until(lambda: connected(client, "milvus", "nebula", "postgres"))
+        ingest(client, f"warm{child.pid}", 1)
+        yield child, client
+
+
+def ingest(client: httpx.Client, collection: str, count: int) -> None:
+    documents = [{"id": f"d{number}", "text": f"Page {number}. {TEXT}"} for number in range(count)]
+    answer = client.post("/api/v1/documents", json={"collection": collection, "documents": documents})
+    assert answer.json()["accepted"] == count
+
+
+def page_faults(child: Popen[bytes]) -> int:
+    return int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+def own_megabytes(child: Popen[bytes]) -> int:
+    """Resident memory that no file stands behind."""
+    status = Path(f"/proc/{child.pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) >> 10
+
+
+def test_an_embedded_batch_does_not_fault_its_work_space_in_anew(alone: Alone) -> None:
+    """Some 1,300 a passage, and 13,000 where each large block is mapped by itself."""
+    child, client = alone
+    before = page_faults(child)
+    ingest(client, "faults", PASSAGES)
+    assert (page_faults(child) - before) / PASSAGES < 4_000
+
+
+def test_the_work_space_of_a_batch_goes_back_to_the_system(alone: Alone) -> None:
+    child, client = alone
+    before = own_megabytes(child)
+    ingest(client, "returned", PASSAGES)
+    assert own_megabytes(child) - before < 48
