@@ -8,7 +8,7 @@ export UV_LINK_MODE ?= copy
 
 # Quality over evaluation sets needs them; everything else measures on what it makes itself.
 NEED_DATA := agents consensus languages retrieval
-BENCHES := $(filter-out client flow_parts pool_parts running $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
+BENCHES := $(filter-out client flow_parts hashed pool_parts recorder running $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
 
 .PHONY: up test check bench soak browser vllm tts lock clean help
 

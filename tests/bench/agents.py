@@ -1,73 +1,34 @@
 """The agents on the embedded platform: answer quality, time to the first token, overhead, many streams.
 
-`python tests/bench/agents.py --data FOLDER` where FOLDER holds `xquad-es` and `xquad-en` in BEIR's format.
+`python -m tests.bench.agents --data FOLDER` where FOLDER holds `xquad-es` and `xquad-en` in BEIR's format.
 """
 
 import argparse
 import asyncio
-import contextlib
 import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from servers.stores import open_stores
-from tests.conftest import settings_in
+from tests.bench.running import ingested, running
 from tools.clients.bridge import open_bridge
 from tools.language import fold
-from tools.schema import Document
+from tools.schema import Document, Language
 from tools.settings import Settings
 
-REPO = Path(__file__).parents[2]
-SERVED = ("graph", "bridge", "pool", "api")
 
-
-@contextlib.contextmanager
-def platform() -> Iterator[Settings]:
-    """The embedded stores and the four servers that an answer needs, in a home of their own."""
-    with tempfile.TemporaryDirectory(prefix="c6-") as home, contextlib.ExitStack() as stack:
-        settings = settings_in(Path(home))
-        stack.enter_context(open_stores(settings))
-        environment = {**os.environ, **settings.environment()}
-        log = stack.enter_context((Path(home) / "log").open("wb"))
-        for name in SERVED:
-            command = [sys.executable, "-m", "servers", "serve", name]
-            process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=log, stderr=log)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-        for url in (settings.bridge_url, settings.pool_url, settings.api_url):
-            _wait(f"{url}/health/live")
-        yield settings
-
-
-def _wait(url: str) -> None:
-    for _ in range(600):
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
-                return
-        time.sleep(0.1)
-    raise SystemExit(f"{url} did not answer")
-
-
-async def ingest(settings: Settings, corpus: list[dict[str, Any]], collection: str, language: str) -> None:
+async def ingest(
+    settings: Settings, corpus: list[dict[str, Any]], collection: str, language: Language
+) -> None:
+    documents = [
+        Document(id=one["_id"], title=one["title"].replace("_", " "), text=one["text"], language=language)
+        for one in corpus
+    ]
     async with open_bridge(settings) as bridge:
-        for start in range(0, len(corpus), 40):
-            documents = [
-                Document(
-                    id=one["_id"], title=one["title"].replace("_", " "), text=one["text"], language=language
-                )
-                for one in corpus[start : start + 40]
-            ]
-            report = await bridge.ingest(documents, collection=collection)
-            assert not report.failed, report.failed
+        assert await ingested(bridge, documents, collection=collection) == len(documents)
 
 
 async def ask(http: httpx.AsyncClient, question: str, collection: str) -> tuple[dict[str, Any], float]:
@@ -93,7 +54,7 @@ async def ask(http: httpx.AsyncClient, question: str, collection: str) -> tuple[
     return answer, first
 
 
-async def quality(settings: Settings, folder: Path, language: str, every: int) -> None:
+async def quality(settings: Settings, folder: Path, language: Language, every: int) -> None:
     corpus = [json.loads(line) for line in (folder / "corpus.jsonl").open()]
     queries = [json.loads(line) for line in (folder / "queries.jsonl").open()][::every]
     gold = dict(line.split("\t")[:2] for line in (folder / "qrels/test.tsv").read_text().splitlines())
@@ -154,8 +115,8 @@ def main() -> None:
     if chosen.data is None or not (chosen.data / "xquad-es").is_dir():
         print("needs --data with xquad-es and xquad-en: nothing measured")
         return
-    with platform() as settings:
-        asyncio.run(measure(settings, chosen.data, chosen.every))
+    with running("bridge", "pool", "api") as product:
+        asyncio.run(measure(product.settings, chosen.data, chosen.every))
 
 
 if __name__ == "__main__":

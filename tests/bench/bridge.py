@@ -2,7 +2,8 @@
 
 python -m tests.bench.bridge [--rounds N] [--seconds N]
 
-Bare is each store's own client on a warm connection, its answer decoded. Bare calls, calls through HTTP and
+The bridge is a process of its own with the settings it ships. Bare is each store's own client on a warm
+connection of this process, its answer decoded. Bare calls, calls through HTTP and
 the empty route take turns, so that what else the machine does falls on all alike. CPU is the bridge's own, a
 request. The empty route is `/health/live`, which needs no key and is not written down; beside it stands the
 rate of a route of the API that asks no store.
@@ -13,14 +14,11 @@ import asyncio
 import contextlib
 import os
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import httpx
 import psutil
 import psycopg
 import uvloop
@@ -28,12 +26,10 @@ from nebula3.Config import Config
 from nebula3.gclient.net import ConnectionPool
 
 from servers.bridge.milvus import SHOWN
-from servers.bridge.stores import Stores
-from servers.bridge.stores import open_stores as open_bridge
-from servers.stores import open_stores
+from servers.bridge.stores import Stores, open_stores
 from tests.bench.client import Line, get, open_lines, post
-from tests.bridge.conftest import ALL, connected, listening, serving, wait_until
-from tests.conftest import settings_in
+from tests.bench.running import ingested, running
+from tools.clients.bridge import open_bridge
 from tools.schema import Document
 from tools.settings import Settings
 
@@ -162,34 +158,44 @@ async def mixed(lines: list[Line], seconds: float) -> None:
     print(f"CPU of a mixed request, ms: {shares}; this machine's cores could do {most:.0f} a second")
 
 
-async def main(settings: Settings, rounds: int, seconds: float, pid: int) -> None:
-    bridge = psutil.Process(pid)
-    async with open_bridge(settings) as stores, open_lines(settings.ports.bridge, 1) as lines:
-        text = "The pool keeps three models loaded. "
-        documents = [Document(id=f"d{n}", text=f"{text} Number {n}.") for n in range(200)]
-        await stores.ingest.upsert("default", "bench", documents)
-        await lines[0].send(post("/api/v1/redis/set", {"key": "bench", "value": "x"}))
+async def prepared(settings: Settings, line: Line) -> None:
+    """What the calls ask for, written through the bridge."""
+    text = "The pool keeps three models loaded. "
+    documents = [Document(id=f"d{n}", text=f"{text} Number {n}.") for n in range(200)]
+    async with open_bridge(settings) as bridge:
+        await ingested(bridge, documents, collection="bench")
+    await line.send(post("/api/v1/redis/set", {"key": "bench", "value": "x"}))
 
-        def through(request: bytes) -> Call:
-            return lambda: lines[0].send(request)
 
-        print(f"{'':<10}{'bare':>8}{'HTTP':>8}{'empty':>8}{'added':>8}{'limit':>8}{'CPU':>8}   ms, p50")
-        async with bare_calls(stores, settings) as bare:
-            for name, request in REQUESTS.items():
-                turns = [bare[name], through(request), through(EMPTY)]
-                alone, whole, empty = await medians(turns, rounds)
-                used = await cpu_ms(bridge, through(request), rounds)
-                print(
-                    f"{name:<10}{alone:>8.2f}{whole:>8.2f}{empty:>8.2f}{whole - alone:>8.2f}"
-                    f"{LIMITS_MS[name]:>8.1f}{used:>8.2f}"
-                )
-        search = post("/api/v1/rag/hybrid-search", {"query": "how many models", "collection": "bench"})
-        cached, empty = await medians([through(search), through(EMPTY)], rounds)
-        print(f"cached hybrid-search: {cached - empty:.2f} ms over an empty route (limit 2)")
-        async with open_lines(settings.ports.bridge, CONNECTIONS) as many:
-            await mixed(many, seconds)
-        used = bridge.memory_full_info()
-        print(f"memory: {used.pss / 2**20:.0f} MB of its own, {used.rss / 2**20:.0f} MB resident (limit 350)")
+async def compared(settings: Settings, line: Line, rounds: int, bridge: psutil.Process) -> None:
+    """A line each store; then a search that was answered before."""
+
+    def through(request: bytes) -> Call:
+        return lambda: line.send(request)
+
+    print(f"{'':<10}{'bare':>8}{'HTTP':>8}{'empty':>8}{'added':>8}{'limit':>8}{'CPU':>8}   ms, p50")
+    async with open_stores(settings) as stores, bare_calls(stores, settings) as bare:
+        for name, request in REQUESTS.items():
+            turns = [bare[name], through(request), through(EMPTY)]
+            alone, whole, empty = await medians(turns, rounds)
+            used = await cpu_ms(bridge, through(request), rounds)
+            print(
+                f"{name:<10}{alone:>8.2f}{whole:>8.2f}{empty:>8.2f}{whole - alone:>8.2f}"
+                f"{LIMITS_MS[name]:>8.1f}{used:>8.2f}"
+            )
+    search = post("/api/v1/rag/hybrid-search", {"query": "how many models", "collection": "bench"})
+    cached, empty = await medians([through(search), through(EMPTY)], rounds)
+    print(f"cached hybrid-search: {cached - empty:.2f} ms over an empty route (limit 2)")
+
+
+async def main(settings: Settings, rounds: int, seconds: float, bridge: psutil.Process) -> None:
+    async with open_lines(settings.ports.bridge, 1) as (line,):
+        await prepared(settings, line)
+        await compared(settings, line, rounds, bridge)
+    async with open_lines(settings.ports.bridge, CONNECTIONS) as many:
+        await mixed(many, seconds)
+    used = bridge.memory_full_info()
+    print(f"memory: {used.pss / 2**20:.0f} MB of its own, {used.rss / 2**20:.0f} MB resident (limit 350)")
 
 
 if __name__ == "__main__":
@@ -197,10 +203,5 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=5)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="c6-") as home:
-        own = settings_in(Path(home))
-        with open_stores(own, deadline_s=180.0), serving(own, "graph"), serving(own, "bridge") as child:
-            wait_until(lambda: listening(own.ports.nebula), seconds=180)
-            with httpx.Client(base_url=own.bridge_url) as probe:
-                wait_until(lambda: connected(probe, *ALL), seconds=180)
-            uvloop.run(main(own, given.rounds, given.seconds, child.pid))
+    with running("bridge") as product:
+        uvloop.run(main(product.settings, given.rounds, given.seconds, product.processes["bridge"]))

@@ -1,8 +1,8 @@
 """What the flow costs over calling the bridge directly, and what Prefect itself costs.
 
 With it: what a warmed model saves, and what four Dask workers are worth over one (`flow_parts`).
-`python -m tests.bench.flows [documents]` starts real stores, bridge, Prefect server and worker. Flow and
-direct calls alternate on fresh collections of the same new documents; medians and ratios are printed.
+`python -m tests.bench.flows [documents]` starts stores, bridge, Prefect server and worker as `up` does. Flow
+and direct calls alternate on fresh collections of the same new documents; medians and ratios are printed.
 """
 
 import argparse
@@ -10,27 +10,21 @@ import asyncio
 import os
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import httpx
 import psutil
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploy import deploy, read_manifest
 from flows.ingest import BATCHES_AT_ONCE, ingest, split
 from flows.reading import read
-from flows.server import prefect_environment, server_command, worker_command
 from flows.sources import find
-from servers.stores import open_stores
 from tests.bench.flow_parts import speed_up, warmed
-from tests.conftest import settings_in
+from tests.bench.running import megabytes, running
 from tools.clients.bridge import open_bridge
 from tools.clients.prefect import open_prefect
 from tools.settings import Settings
@@ -85,24 +79,6 @@ async def through_worker(settings: Settings, folder: Path, collection: str) -> f
         run = await prefect.wait(run.id, timeout=600)
     assert run.state == "COMPLETED", run.message
     return time.monotonic() - started
-
-
-@contextmanager
-def process(command: list[str], url: str, environment: dict[str, str], log: Path) -> Iterator[int]:
-    """A process that answers at `url`; yields its id."""
-    with log.open("wb") as output:
-        child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
-        started = time.monotonic()
-        try:
-            while not _answers(url):
-                assert child.poll() is None, log.read_text()
-                time.sleep(0.05)
-            print(f"{log.stem}: ready in {time.monotonic() - started:.1f} s")
-            yield child.pid
-            print(f"{log.stem}: {psutil.Process(child.pid).memory_info().rss / 2**20:.0f} MiB resident")
-        finally:
-            child.terminate()
-            child.wait(30)
 
 
 async def register(settings: Settings) -> None:
@@ -162,37 +138,21 @@ def main() -> None:
     arguments.add_argument("--parts", default="ingest,dask,warm")
     given = arguments.parse_args()
     count, parts = given.documents, given.parts.split(",")
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        home = Path(folder)
-        settings = settings_in(home / "home")
-        (settings.home / "prefect").mkdir(parents=True)
-        environment = prefect_environment(settings)
+    with tempfile.TemporaryDirectory() as folder, running("bridge", "prefect", "worker") as product:
+        home, settings = Path(folder), product.settings
+        # Flows read their settings from the environment, as a worker's runs do.
         os.environ.update(settings.environment())
-        stack.enter_context(open_stores(settings))
-        graph = [sys.executable, "-m", "servers", "serve"]
-        started = subprocess.Popen([*graph, "graph"], env={**os.environ, **environment})
-        stack.callback(started.wait)
-        stack.callback(started.terminate)
-        bridge = f"{settings.bridge_url}/health/ready"
-        here = stack.enter_context(process([*graph, "bridge"], bridge, environment, home / "bridge.log"))
-        health = f"{settings.prefect_url}/health"
-        server = stack.enter_context(process(server_command(), health, environment, home / "prefect.log"))
-        stack.enter_context(process(worker_command(), health, environment, home / "worker.log"))
         asyncio.run(register(settings))
         if "ingest" in parts:
-            asyncio.run(compare(settings, home, count, given.rounds, (here, server)))
+            pids = product.processes["bridge"].pid, product.processes["prefect"].pid
+            asyncio.run(compare(settings, home, count, given.rounds, pids))
         with temporary_settings({PREFECT_API_URL: settings.prefect_url}):
             if "dask" in parts:
                 asyncio.run(speed_up(settings, home))
             if "warm" in parts:
                 asyncio.run(warmed(settings, home))
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False, timeout=2).is_success
-    except httpx.HTTPError:
-        return False
+        for name, process in product.processes.items():
+            print(f"{name}: {megabytes(process)} MB resident")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 `python -m tests.bench.graph` prints the table that the graph server must keep to.
 """
 
-import multiprocessing
 import random
 import sqlite3
 import statistics
@@ -18,10 +17,8 @@ import psutil
 from nebula3.Config import Config
 from nebula3.gclient.net import ConnectionPool
 
-from servers.graph.health import alive
-from servers.graph.main import run
 from servers.graph.storage.space import TABLES
-from tests.conftest import settings_in
+from tests.bench.running import running
 from tools.settings import Settings
 
 VERTICES, EDGES, BATCH = 100_000, 500_000, 500
@@ -136,20 +133,10 @@ def report(name: str, what: str, value: float, bound: float, *, at_least: bool =
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = settings_in(folder)
-        server = multiprocessing.get_context("spawn").Process(target=run, args=(settings,), daemon=True)
-        server.start()
-        while not alive(("127.0.0.1", settings.ports.nebula)):
-            time.sleep(0.05)
-        process = psutil.Process(server.pid)
+    with tempfile.TemporaryDirectory() as folder, running(stores=["graph"]) as product:
+        process = product.processes["graph"]
         print(f"idle memory {process.memory_info().rss / 2**20:.0f} MiB")
-        try:
-            return 0 if measure(settings, process, folder) else 1
-        finally:
-            server.terminate()
-            server.join(10)
+        return 0 if measure(product.settings, process, Path(folder)) else 1
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from servers.bridge.stores import Stores
 from tests.bench.retrieval import Relevance, lines, ndcg, ranked, relevance
-from tests.bench.running import opened, running
+from tests.bench.running import ingested, running
+from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import Document
 from tools.settings import Settings
 
@@ -38,11 +38,11 @@ def named(folder: Path, keys: Relevance, held: set[str]) -> Relevance:
     return {name: grade for key, grade in keys.items() if (name := f"{folder.name}/{key}") in held}
 
 
-async def measure(stores: Stores, folders: Sequence[Path], step: int) -> None:
+async def measure(bridge: Bridge, folders: Sequence[Path], step: int) -> None:
     whole = documents(folders)
     parts = divided(whole, len(folders))
-    await stores.ingest.upsert("default", "both", whole)
-    await stores.ingest.upsert("default", "divided", parts)
+    await ingested(bridge, whole, collection="both")
+    await ingested(bridge, parts, collection="divided")
     every, some = {item.id for item in whole}, {item.id for item in parts}
     print(f"{'questions':<16}{'right':>8}{'own':>8}{'nDCG@10':>10}{'divided: own':>14}{'crossing':>10}")
     for folder in folders:
@@ -53,7 +53,7 @@ async def measure(stores: Stores, folders: Sequence[Path], step: int) -> None:
         apart: dict[bool, list[float]] = {True: [], False: []}
         for row in asked:
             keys = judged[row["_id"]]
-            found = await ranked(stores, "both", row["text"], None)
+            found = await ranked(bridge, "both", row["text"], None)
             mine = named(folder, keys, every)
             anywhere = {key for other in folders for key in named(other, keys, every)}
             right += found[0] in anywhere
@@ -61,7 +61,7 @@ async def measure(stores: Stores, folders: Sequence[Path], step: int) -> None:
             gained.append(ndcg(found, mine))
             there = {key: grade for other in folders for key, grade in named(other, keys, some).items()}
             at_home = all(key.startswith(f"{folder.name}/") for key in there)
-            apart[at_home].append(ndcg(await ranked(stores, "divided", row["text"], None), there))
+            apart[at_home].append(ndcg(await ranked(bridge, "divided", row["text"], None), there))
         print(
             f"{folder.name:<16}{right / len(asked):>8.3f}{own / right:>8.3f}{mean(gained):>10.4f}"
             f"{mean(apart[True]):>14.4f}{mean(apart[False]):>10.4f}",
@@ -74,8 +74,8 @@ def mean(values: Sequence[float]) -> float:
 
 
 async def main(settings: Settings, folders: Sequence[Path], step: int) -> None:
-    async with opened(settings) as stores:
-        await measure(stores, folders, step)
+    async with open_bridge(settings) as bridge:
+        await measure(bridge, folders, step)
 
 
 if __name__ == "__main__":
@@ -84,5 +84,5 @@ if __name__ == "__main__":
     parser.add_argument("--sets", nargs=2, default=["xquad-en", "xquad-es"])
     parser.add_argument("--step", type=int, default=4, help="ask each N-th question")
     given = parser.parse_args()
-    with running() as home:
-        asyncio.run(main(home, [given.data / name for name in given.sets], given.step))
+    with running("bridge") as product:
+        asyncio.run(main(product.settings, [given.data / name for name in given.sets], given.step))

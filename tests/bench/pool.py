@@ -21,9 +21,9 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from tests.pool.world import Server, free_port, make_settings, write_catalog
+from tests.bench.running import running
+from tests.pool.world import free_port, write_catalog
+from tools.sections import Pool
 
 PARTS = Path(__file__).with_name("pool_parts.py")
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hola"}]}
@@ -39,9 +39,9 @@ RIVALS = {"litellm": "litellm[proxy]", "vllm-router": "vllm-router"}
 
 
 class Proxy:
-    def __init__(self, name: str, port: int, popen: subprocess.Popen[bytes]) -> None:
-        self.name, self.url, self.popen = name, f"http://127.0.0.1:{port}/v1/chat/completions", popen
-        self.process = psutil.Process(popen.pid)
+    def __init__(self, name: str, port: int, process: psutil.Popen) -> None:
+        self.name, self.url = name, f"http://127.0.0.1:{port}/v1/chat/completions"
+        self.process = process
 
     def cpu(self) -> float:
         """Seconds of the process and its workers. The engines that the pool has started are not counted."""
@@ -72,10 +72,10 @@ async def main(rounds: int, only: list[str], many: int) -> None:
 def start(folder: Path, stack: contextlib.ExitStack, wanted: list[str]) -> list[Proxy]:
     """The engine, the pool, and of the others those that are wanted and here."""
 
-    def run(*words: str, **more: str) -> subprocess.Popen[bytes]:
+    def run(*words: str, **more: str) -> psutil.Popen:
         environment = {**os.environ, "PYTHONWARNINGS": "ignore", **more}
         log = stack.enter_context((folder / f"{Path(words[-1]).name}.log").open("wb"))
-        popen = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+        popen = psutil.Popen(words, env=environment, stdout=log, stderr=log)
         stack.callback(popen.wait)
         stack.callback(popen.terminate)
         return popen
@@ -107,15 +107,16 @@ def start(folder: Path, stack: contextlib.ExitStack, wanted: list[str]) -> list[
 
 
 def pool(folder: Path, stack: contextlib.ExitStack) -> Proxy:
+    """As `up` starts it, with the settings it ships but for a catalogue of one cheap engine."""
     line = [sys.executable, str(PARTS), "engine"]
     for word in ("port", "name", "nonce"):
         line += [f"--{word}", f"{{{word}}}"]
     entry = {"backend": "vllm", "command": line, "concurrency": 512}
-    settings = make_settings(folder / "home", write_catalog(folder / "models.toml", {"m": entry}))
-    server = Server(settings)
-    stack.callback(server.popen.wait)
-    stack.callback(server.popen.terminate)
-    return Proxy("pool", settings.ports.pool, server.popen)
+    catalog = write_catalog(folder / "models.toml", {"m": entry})
+    # The engine is no vLLM: it needs no environment of vLLM's.
+    chosen = Pool(catalog=catalog, vllm_python=Path(sys.executable))
+    product = stack.enter_context(running("pool", stores=(), pool=chosen))
+    return Proxy("pool", product.settings.ports.pool, product.processes["pool"])
 
 
 LITELLM = """model_list:
@@ -164,7 +165,7 @@ def nginx(folder: Path, port: int, url: str) -> str:
 async def answering(session: aiohttp.ClientSession, proxy: Proxy) -> bool:
     """Wait until it answers. One that does not is left out, with a word."""
     for _ in range(1200):
-        if proxy.popen.poll() is not None:
+        if proxy.process.poll() is not None:
             break
         with contextlib.suppress(aiohttp.ClientError):
             async with session.post(proxy.url, json=ASK) as response:
@@ -172,7 +173,7 @@ async def answering(session: aiohttp.ClientSession, proxy: Proxy) -> bool:
                 if response.status == 200:
                     return True
         await asyncio.sleep(0.1)
-    print(f"{proxy.name}: skipped, it does not answer (exit code {proxy.popen.poll()})")
+    print(f"{proxy.name}: skipped, it does not answer (exit code {proxy.process.poll()})")
     return False
 
 

@@ -1,8 +1,9 @@
-"""Retrieval quality over BEIR-style folders: BM25 · dense · RRF · ours, through the bridge's own search.
+"""Retrieval quality over BEIR-style folders: BM25 · dense · RRF · ours, through the served bridge.
 
     python -m tests.bench.retrieval --data FOLDER [--only NAME …] [--limit N]
 
-FOLDER holds one folder a set: corpus.jsonl, queries.jsonl, qrels/test.tsv. Stores are started for the run.
+FOLDER holds one folder a set: corpus.jsonl, queries.jsonl, qrels/test.tsv. Stores and bridge are
+started for the run. A search that a leg was late for is asked again.
 """
 
 import argparse
@@ -13,8 +14,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from servers.bridge.stores import Stores
-from tests.bench.running import opened, running
+from tests.bench.running import answered, ingested, running
+from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
 
@@ -53,29 +54,29 @@ def relevance(file: Path) -> dict[str, Relevance]:
     return found
 
 
-async def ranked(stores: Stores, collection: str, query: str, legs: list | None) -> Ranking:
+async def ranked(bridge: Bridge, collection: str, query: str, legs: list | None) -> Ranking:
     # More than is judged: a document of several passages counts once.
     request = SearchRequest(query=query, top_k=30, collection=collection, legs=legs)
-    response = await stores.search.run("default", request)
+    response = await answered(bridge, request)
     return list(dict.fromkeys(hit.document_id for hit in response.results))
 
 
-async def measure(stores: Stores, folder: Path, limit: int) -> dict[str, tuple[float, float]]:
+async def measure(bridge: Bridge, folder: Path, limit: int) -> dict[str, tuple[float, float]]:
     """nDCG@10 and R@5 by method."""
     collection = folder.name.replace("-", "_")
     corpus, judged = lines(folder / "corpus.jsonl"), relevance(folder / "qrels" / "test.tsv")
     documents = [Document(id=row["_id"], title=row["title"], text=row["text"]) for row in corpus]
     started = time.monotonic()
-    report = await stores.ingest.upsert("default", collection, documents)
-    print(f"{folder.name}: {report.accepted} documents in {time.monotonic() - started:.0f} s", flush=True)
+    accepted = await ingested(bridge, documents, collection=collection)
+    print(f"{folder.name}: {accepted} documents in {time.monotonic() - started:.0f} s", flush=True)
     totals: dict[str, list[tuple[float, float]]] = defaultdict(list)
     spent = 0.0
     queries = [row for row in lines(folder / "queries.jsonl") if row["_id"] in judged][:limit]
     for row in queries:
-        text = await ranked(stores, collection, row["text"], ["text"])
-        dense = await ranked(stores, collection, row["text"], ["dense"])
+        text = await ranked(bridge, collection, row["text"], ["text"])
+        dense = await ranked(bridge, collection, row["text"], ["dense"])
         before = time.monotonic()
-        ours = await ranked(stores, collection, row["text"], None)
+        ours = await ranked(bridge, collection, row["text"], None)
         spent += time.monotonic() - before
         for name, ranking in {
             "BM25": text,
@@ -94,8 +95,8 @@ async def measure(stores: Stores, folder: Path, limit: int) -> dict[str, tuple[f
 
 
 async def main(settings: Settings, folders: list[Path], limit: int) -> None:
-    async with opened(settings) as stores:
-        results = {folder.name: await measure(stores, folder, limit) for folder in folders}
+    async with open_bridge(settings) as bridge:
+        results = {folder.name: await measure(bridge, folder, limit) for folder in folders}
     print(f"\n{'nDCG@10 (R@5)':<16}" + "".join(f"{name:>18}" for name in ("BM25", "dense", "RRF", "ours")))
     for name, methods in results.items():
         cells = [f"{good:.4f} ({found:.3f})" for good, found in methods.values()]
@@ -116,5 +117,5 @@ if __name__ == "__main__":
         for folder in sets
         if (folder / "queries.jsonl").exists() and (not given.only or folder.name in given.only)
     ]
-    with running() as home:
-        asyncio.run(main(home, chosen, given.limit))
+    with running("bridge") as product:
+        asyncio.run(main(product.settings, chosen, given.limit))

@@ -1,87 +1,47 @@
-"""What the bridge adds to the stores: a hybrid search against the very store calls that it makes, one by one.
+"""The served bridge against what it is made of, both measured in turns in one run.
 
     python -m tests.bench.retrieval_speed [--passages 10000 …] [--questions 60]
 
+A hybrid search through the bridge's door against the very calls that it makes to its stores and its embedder,
+made one by one from here; ingestion through the same door against the embedder alone, which runs here as a
+program without settings of its own would run it. `--passages` without a number measures ingestion alone.
+
 Passages are made of the words of our own documents, as often as those use them, under titles that mention
-each other, and are ingested like any others; the embedder of the large collections is a hash, so that the
-stores are measured. Ingestion is measured apart, with the real embedder. Ratios travel, milliseconds do not.
+each other, and are ingested like any others; the vectors of the large collections come from a hash, so that
+the stores are measured. Ratios travel, milliseconds do not.
 """
 
 import argparse
+import os
 import random
 import re
 import statistics
-import time
-import zlib
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import psutil
 import uvloop
 
-from servers.bridge.ingest import BATCH
-from servers.bridge.stores import Stores
-from tests.bench.running import opened, running
+from servers.bridge.embed import MiniLM
+from tests.bench.client import Line, get, open_lines, post
+from tests.bench.hashed import NAME, embedder
+from tests.bench.recorder import Recorder, open_recorder, timed
+from tests.bench.running import REPO, SENT, Running, Spent, ingested, megabytes, peak, running
+from tests.ports import free_port
+from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import Document, SearchRequest
-from tools.settings import Settings
 
-REPO = Path(__file__).parents[2]
 TEXTS = [REPO / "README.md", REPO / "CHANGELOG.md", *sorted(REPO.glob("knowledge/en/*.md"))]
 WORDS = Counter(re.findall(r"[A-Za-z][a-z]+", " ".join(file.read_text("utf-8") for file in TEXTS)))
 LENGTH, SENTENCE = 96, 12
 SOUNDS = "ba cor del fi gan hel jo kra lu mon nar os pel qui rus sta tor ul ven zar".split()
-SIZE = 384
 PARTS = 5
 """Memory is looked at after each such part of an ingestion."""
-
-
-class Hashed:
-    """Vectors of words without a model: some microseconds a text."""
-
-    name, dimensions = "hashed", SIZE
-    languages: tuple[str, ...] = ("en",)
-
-    async def load(self) -> None:
-        """Nothing."""
-
-    async def embed(self, texts: Sequence[str]) -> np.ndarray:
-        rows = np.zeros((len(texts), SIZE), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            for word in text.lower().split():
-                row[zlib.crc32(word.encode()) % SIZE] += 1
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-
-
-class Recorder:
-    """Keeps the store calls of a search, to make them again without the bridge around them."""
-
-    def __init__(self, stores: Stores) -> None:
-        self.calls: list[Callable[[], Awaitable[Any]]] = []
-        self.on = False
-        milvus = stores.milvus
-        self._watch(milvus.client, "search")
-        self._watch(milvus.client, "get")
-        self._watch(stores.nebula, "execute")
-        self._watch(stores.library, "collection")
-        self._watch(stores.search.legs.titles, "telling")
-        self._watch(stores.redis, "get")
-        self._watch(stores.redis, "set")
-        self._watch(stores.search.near, "asked")
-        self._watch(stores.search.near, "remember")
-
-    def _watch(self, owner: Any, verb: str) -> None:
-        real = getattr(owner, verb)
-
-        def watched(*given: Any, **named: Any) -> Any:
-            if self.on:
-                self.calls.append(lambda: real(*given, **named))
-            return real(*given, **named)
-
-        setattr(owner, verb, watched)
 
 
 def name(chance: random.Random) -> str:
@@ -104,24 +64,33 @@ def documents(count: int, seed: int) -> list[Document]:
     return found
 
 
-def resident() -> int:
-    return psutil.Process().memory_info().rss >> 20
+@contextmanager
+def hashing() -> Iterator[int]:
+    """The hash as a process of its own; the port that it listens on."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.hashed", str(port)]
+    child = subprocess.Popen(command, cwd=REPO, env=dict(os.environ))
+    try:
+        yield port
+    finally:
+        child.terminate()
+        child.wait(20)
 
 
-async def timed(work: Callable[[], Awaitable[Any]]) -> float:
-    started = time.perf_counter()
-    await work()
-    return (time.perf_counter() - started) * 1_000
+async def sent(bridge: Bridge, name: str, part: Sequence[Document]) -> None:
+    """Raises AssertionError when one was refused."""
+    assert await ingested(bridge, part, collection=name) == len(part)
 
 
-async def written(stores: Stores, name: str, made: Sequence[Document]) -> None:
+async def written(product: Running, bridge: Bridge, name: str, made: Sequence[Document]) -> None:
     """Ingest, and say how fast and in how much memory."""
-    await stores.shelves.create("default", name, "hashed", ["en"])
-    memory, spent, size = [resident()], [], len(made) // PARTS
+    await bridge.create_collection(name, embedder=NAME, languages=["en"])
+    process = product.processes["bridge"]
+    memory, spent, size = [megabytes(process)], [], len(made) // PARTS
     for start in range(0, len(made), size):
         part = made[start : start + size]
-        spent.append(await timed(lambda part=part: stores.ingest.upsert("default", name, part)))
-        memory.append(resident())
+        spent.append(await timed(lambda part=part: sent(bridge, name, part)))
+        memory.append(megabytes(process))
     print(
         f"{len(made)} passages written, by fifths: "
         f"{', '.join(f'{1_000 * size / took:.0f}' for took in spent)} a second, "
@@ -130,76 +99,100 @@ async def written(stores: Stores, name: str, made: Sequence[Document]) -> None:
     )
 
 
-async def speed(stores: Stores, count: int, questions: int) -> tuple[float, float]:
-    """p50 of ours and of the bare calls, in ms, the two taken in turn."""
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of one question: through the door, its bare calls, asked again, and a route of one row."""
+
+    ours: float
+    bare: float
+    again: float
+    empty: float
+
+
+async def asked(line: Line, recorder: Recorder, request: SearchRequest, *, bare_first: bool) -> Times:
+    """One question measured. Raises AssertionError when a leg was left out of the answer."""
+    sent = post("/api/v1/rag/hybrid-search", request.model_dump(exclude_none=True))
+    await recorder.record(request)
+    bare = await recorder.again() if bare_first else 0.0
+    answers: list[bytes] = []
+
+    async def whole() -> None:
+        answers.append(await line.send(sent))
+
+    ours, again = await timed(whole), await timed(whole)
+    bare = bare or await recorder.again()
+    assert b'"degraded":[]' in answers[0] and b'"cached":false' in answers[0], answers[0]
+    return Times(ours, bare, again, await timed(lambda: line.send(get("/api/v1/embedders"))))
+
+
+async def speed(
+    product: Running, bridge: Bridge, recorder: Recorder, count: int, questions: int
+) -> tuple[float, float]:
+    """p50 of ours and of the bare calls, in ms; every second question the bare ones come first."""
     name, made = f"n{count}", documents(count, count)
-    await written(stores, name, made)
+    await written(product, bridge, name, made)
     chance = random.Random(count)
-    recorder = Recorder(stores)
-    ours, bare, again, empty = [], [], [], []
-    for number in range(questions + 5):
-        about = chance.choice(made)
-        words = " ".join(chance.sample(about.text.split()[:60], 5))
-        request = SearchRequest(query=f"{words} {number} near {about.title}", collection=name)
-        recorder.calls.clear()
-        recorder.on = True
-        took = await timed(lambda request=request: stores.search.run("default", request))
-        recorder.on = False
-        alone = sum([await timed(call) for call in recorder.calls])
-        if number >= 5:
-            ours.append(took)
-            bare.append(alone)
-            again.append(await timed(lambda request=request: stores.search.run("default", request)))
-            empty.append(await timed(lambda: stores.library.collection("default", name)))
-    p50 = statistics.median
+    times: list[Times] = []
+    async with open_lines(product.settings.ports.bridge, 1) as (line,):
+        for number in range(questions + 5):
+            about = chance.choice(made)
+            words = " ".join(chance.sample(about.text.split()[:60], 5))
+            request = SearchRequest(query=f"{words} {number} near {about.title}", collection=name)
+            times.append(await asked(line, recorder, request, bare_first=number % 2 == 0))
+    ours, bare, again, empty = (
+        statistics.median(getattr(item, part) for item in times[5:])
+        for part in ("ours", "bare", "again", "empty")
+    )
     print(
-        f"{count} passages: ours p50 {p50(ours):.1f} ms · {len(recorder.calls)} bare calls "
-        f"{p50(bare):.1f} ms · ratio {p50(ours) / p50(bare):.2f} · "
-        f"cached {p50(again):.1f} ms (one row {p50(empty):.1f} ms)",
+        f"{count} passages: ours p50 {ours:.1f} ms · {len(recorder.calls)} bare calls {bare:.1f} ms · "
+        f"ratio {ours / bare:.2f} · cached {again:.1f} ms (a route that asks no store {empty:.1f} ms)",
         flush=True,
     )
-    return p50(ours), p50(bare)
+    return ours, bare
 
 
-async def ingestion(stores: Stores, count: int, rounds: int = 3) -> None:
-    """Documents a second through the bridge, as a share of the embedder's own; the two are taken in turn,
+async def ingestion(product: Running, bridge: Bridge, count: int, rounds: int = 3) -> None:
+    """Passages a second through the bridge, as a share of the embedder's own; the two are taken in turn,
     after a part that counts for none."""
     made = documents(count * (rounds + 1), 0)
-    embedder = stores.embedders.get("minilm")
-    await embedder.load()
-    await stores.shelves.create("default", "ingested", "minilm", [])
+    alone, served = psutil.Process(), product.processes["bridge"]
+    model = MiniLM(product.settings.home / "models")
 
-    async def alone(part: Sequence[Document]) -> None:
-        for start in range(0, len(part), BATCH):
-            await embedder.embed([f"{item.title}\n{item.text}" for item in part[start : start + BATCH]])
+    async def embedded(part: Sequence[Document]) -> None:
+        for start in range(0, len(part), SENT):
+            await model.embed([f"{item.title}\n{item.text}" for item in part[start : start + SENT]])
 
-    own, whole = [], []
-    await stores.ingest.upsert("default", "ingested", made[:count])
+    own, whole = Spent(alone), Spent(served)
+    await sent(bridge, "ingested", made[:count])
+    await embedded(made[:count])
     for start in range(count, len(made), count):
         part = made[start : start + count]
-        own.append(await timed(lambda part=part: alone(part)))
-        whole.append(await timed(lambda part=part: stores.ingest.upsert("default", "ingested", part)))
-    shares = ", ".join(f"{one / other:.2f}" for one, other in zip(own, whole, strict=True))
+        await own.add(lambda part=part: embedded(part))
+        await whole.add(lambda part=part: sent(bridge, "ingested", part))
+    shares = ", ".join(f"{one / other:.2f}" for one, other in zip(own.times, whole.times, strict=True))
     print(
-        f"ingestion: {sum(own) / sum(whole):.2f} of the embedder's own throughput "
-        f"({rounds} times {count} passages: {shares})",
+        f"ingestion: {sum(own.times) / sum(whole.times):.2f} of the embedder's own throughput "
+        f"({rounds} times {count} passages: {shares})"
+    )
+    print(
+        f"a passage: {whole.each(count)} in the bridge, {own.each(count)} in the embedder alone; "
+        f"the bridge's memory {megabytes(served)} MB, at most {peak(served)} MB",
         flush=True,
     )
 
 
-async def main(settings: Settings, sizes: list[int], questions: int) -> None:
-    async with opened(settings) as stores:
-        stores.embedders.named["hashed"] = Hashed()
-        await ingestion(stores, 960)
-        found = [await speed(stores, count, questions) for count in sizes]
+async def main(product: Running, sizes: list[int], questions: int) -> None:
+    async with open_bridge(product.settings) as bridge, open_recorder(product.settings) as recorder:
+        await ingestion(product, bridge, 960)
+        found = [await speed(product, bridge, recorder, count, questions) for count in sizes]
     for (small, large), (one, other) in zip(pairwise(sizes), pairwise(found), strict=True):
         print(f"from {small} to {large} passages: {other[0] / one[0]:.2f} times the time")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 100_000])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--passages", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--questions", type=int, default=60)
     given = parser.parse_args()
-    with running() as home:
-        uvloop.run(main(home, given.passages, given.questions))
+    with hashing() as port, running("bridge", embedders={NAME: embedder(port)}) as product:
+        uvloop.run(main(product, given.passages, given.questions))
