@@ -1,6 +1,6 @@
 """The served bridge against what it is made of, both measured in turns in one run.
 
-    python -m tests.bench.retrieval_speed [--passages 10000 …] [--questions 60]
+    python -m tests.bench.retrieval_speed [--passages 10000 …] [--questions 60] [--ingest 960]
 
 A hybrid search through the bridge's door against the very calls that it makes to its stores and its embedder,
 made one by one from here; ingestion through the same door against the embedder alone, which runs here as a
@@ -181,9 +181,9 @@ async def ingestion(product: Running, bridge: Bridge, count: int, rounds: int = 
     )
 
 
-async def main(product: Running, sizes: list[int], questions: int) -> None:
+async def main(product: Running, sizes: list[int], questions: int, ingest: int) -> None:
     async with open_bridge(product.settings) as bridge, open_recorder(product.settings) as recorder:
-        await ingestion(product, bridge, 960)
+        await ingestion(product, bridge, ingest)
         found = [await speed(product, bridge, recorder, count, questions) for count in sizes]
     for (small, large), (one, other) in zip(pairwise(sizes), pairwise(found), strict=True):
         print(f"from {small} to {large} passages: {other[0] / one[0]:.2f} times the time")
@@ -193,6 +193,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--passages", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--ingest", type=int, default=960, help="passages of each round of ingestion")
     given = parser.parse_args()
     with hashing() as port, running("bridge", embedders={NAME: embedder(port)}) as product:
-        uvloop.run(main(product, given.passages, given.questions))
+        uvloop.run(main(product, given.passages, given.questions, given.ingest))

@@ -2,7 +2,10 @@
 into it; a batch leaves the process as small as it was, and did not fault its work space in anew.
 """
 
+import asyncio
+import multiprocessing
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from subprocess import Popen
 
@@ -11,7 +14,9 @@ import pytest
 from sqlalchemy import text
 
 from servers.bridge import library
+from servers.bridge.embed import MiniLM
 from servers.bridge.library import FEW
+from servers.bridge.memory import return_free_pages, return_large_blocks
 from servers.bridge.stores import Stores, open_stores
 from tests.bridge.conftest import connected, serving, wait_until
 from tests.bridge.proxy import eventually
@@ -58,6 +63,7 @@ async def test_an_ingestion_tells_how_much_came(graph: Settings) -> None:
         assert stores.library.uncounted == 5
 
 
+children = multiprocessing.get_context("spawn")
 Alone = tuple[Popen[bytes], httpx.Client]
 PASSAGES = 64
 TEXT = "The bridge writes each passage into Milvus, PostgreSQL and the graph, and counts what came. " * 7
@@ -87,12 +93,6 @@ def page_faults(child: Popen[bytes]) -> int:
     return int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[7])
 
 
-def own_megabytes(child: Popen[bytes]) -> int:
-    """Resident memory that no file stands behind."""
-    status = Path(f"/proc/{child.pid}/status").read_text()
-    return int(status.partition("RssAnon:")[2].split()[0]) >> 10
-
-
 def test_an_embedded_batch_does_not_fault_its_work_space_in_anew(alone: Alone) -> None:
     """Some 1,300 a passage, and 13,000 where each large block is mapped by itself."""
     child, client = alone
@@ -101,8 +101,29 @@ def test_an_embedded_batch_does_not_fault_its_work_space_in_anew(alone: Alone) -
     assert (page_faults(child) - before) / PASSAGES < 4_000
 
 
-def test_the_work_space_of_a_batch_goes_back_to_the_system(alone: Alone) -> None:
-    child, client = alone
-    before = own_megabytes(child)
-    ingest(client, "returned", PASSAGES)
-    assert own_megabytes(child) - before < 48
+def test_the_work_space_of_a_batch_goes_back_to_the_system(tmp_path: Path) -> None:
+    """Some 100 MB would lie free otherwise."""
+    here, there = children.Pipe()
+    child = children.Process(target=embed_and_tell, args=(tmp_path, there))
+    child.start()
+    assert here.poll(200), "the child embedded nothing"
+    free = here.recv()
+    child.join(20)
+    assert free < 24
+
+
+def embed_and_tell(folder: Path, pipe: Connection) -> None:
+    """The child: embeds a batch under the bridge's memory settings; how many MB lie free after it."""
+    return_large_blocks()
+    texts = [f"Page {number}. {TEXT}" for number in range(PASSAGES)]
+    model = MiniLM(folder)
+    asyncio.run(model.embed(texts))
+    before = own_megabytes()
+    return_free_pages()
+    pipe.send(before - own_megabytes())
+
+
+def own_megabytes() -> int:
+    """Resident memory of this process that no file stands behind."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) >> 10
