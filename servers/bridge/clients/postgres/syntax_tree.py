@@ -87,7 +87,8 @@ def walk(root: Node) -> Iterator[tuple[Node, int]]:
     while stack:
         item, kind, depth = stack.pop()
         if type(item) is list:
-            stack += [(part, kind, depth + 1) for part in item]
+            parts: list[Any] = item
+            stack += [(part, kind, depth + 1) for part in parts]
             continue
         if kind == WRAPPED:
             if not item:
@@ -99,7 +100,7 @@ def walk(root: Node) -> Iterator[tuple[Node, int]]:
         yield Node(kind, item), depth
         held = KINDS.get(kind, {})
         for name, value in item.items():
-            if type(value) is dict or type(value) is list:
+            if type(value) in (dict, list):
                 stack.append((value, held.get(name, UNKNOWN), depth + 1))
 
 
@@ -135,7 +136,8 @@ def _chain(statement: str) -> int:
         tokens = scan(statement).tokens
     except PgQueryError:
         return 0
-    open_runs, run, total, most = [], 0, 0, 0
+    open_runs: list[int] = []
+    run = total = most = 0
     for kind in [token.token for token in tokens]:
         if kind in PARTING:
             total, run = total - run, 0
