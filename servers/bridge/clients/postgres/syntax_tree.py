@@ -5,7 +5,7 @@ which a sum of fifty columns has, and writing it takes three times the stack.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 from postgast import PgQueryError, scan
@@ -87,8 +87,7 @@ def walk(root: Node) -> Iterator[tuple[Node, int]]:
     while stack:
         item, kind, depth = stack.pop()
         if type(item) is list:
-            parts: list[Any] = item
-            stack += [(part, kind, depth + 1) for part in parts]
+            stack += [(part, kind, depth + 1) for part in cast("list[Any]", item)]
             continue
         if kind == WRAPPED:
             if not item:
