@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.operations import history
-from flows.operations.alerts import Observations, transitions
+from flows.operations.alerts import Snapshot, transitions
 from flows.operations.machine import Check, certificate, disk, orphans
 from flows.operations.messages import say
 from flows.operations.outbox import Alert, deliver
@@ -98,7 +98,7 @@ async def canary(settings: Settings, question: str) -> Answer:
         return await api.ask(question)
 
 
-def changes(settings: Settings, past: list[Observations], checks: list[Check]) -> list[Alert]:
+def changes(settings: Settings, past: list[Snapshot], checks: list[Check]) -> list[Alert]:
     """One alert a service that went down or came back for good, none for one that flickers; `past` is oldest
     first."""
     now = (time.time(), {check.name: check.status for check in checks})
@@ -142,7 +142,7 @@ def judge(answer: Answer, expected: str, language: Language) -> tuple[str, str]:
     return "down", say("canary_bad", language, expected=expected, found=found)
 
 
-async def _history(prefect: Prefect) -> list[Observations]:
+async def _history(prefect: Prefect) -> list[Snapshot]:
     """Statuses of earlier runs, oldest first, read from their tables."""
     past = await prefect.history("health", limit=RUNS_COMPARED)
     return [

@@ -22,7 +22,7 @@ WEBHOOK_S = 15.0
 
 Observation: TypeAlias = tuple[float, str]
 """Seconds since 1970 and a status: ok, degraded or down."""
-Observations: TypeAlias = tuple[float, dict[str, str]]
+Snapshot: TypeAlias = tuple[float, dict[str, str]]
 """Seconds since 1970 and the status of each service then."""
 
 
@@ -69,7 +69,7 @@ def debounced_state(seen: Iterable[Observation], *, threshold: int, within_s: fl
     return state
 
 
-def transitions(history: Sequence[Observations], *, threshold: int, within_s: float) -> dict[str, str]:
+def transitions(history: Sequence[Snapshot], *, threshold: int, within_s: float) -> dict[str, str]:
     """Services whose debounced state changed with the newest entry of `history` (oldest first), and the new
     state. Pure."""
     names = {name for _, statuses in history[-1:] for name in statuses}

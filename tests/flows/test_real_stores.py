@@ -134,7 +134,7 @@ async def test_the_history_of_checks_is_kept_in_postgresql_and_forgotten_in_time
         await history.record(real_services, [Check("pool", status, "x", 7)], at=now - timedelta(days=age))
     await history.record(real_services, [Check("pool", "ok", "x", 7)], at=now - timedelta(days=1))  # again
     kept = await history.since(real_services, now - timedelta(days=365))
-    assert [(row["name"], row["status"], row["ms"]) for row in kept] == [
+    assert [(check.name, check.status, check.ms) for check in kept] == [
         ("pool", "down", 7),
         ("pool", "ok", 7),
     ]
