@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from tools.schema import Citation
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 MARK = re.compile(r"\[(\d{1,3})\]")
 SUPPORT = 0.3

@@ -18,7 +18,8 @@ from tools.errors import UpstreamFailed
 from tools.passages import Passage, render
 from tools.schema import Citation, SearchResponse
 from tools.search import search_knowledge
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 DEFAULT_TOOLS = ("search_knowledge",)
 

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from langgraph.store.base import BaseStore
 
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 MOST_FACTS = 500
 _REMEMBER = re.compile(

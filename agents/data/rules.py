@@ -6,8 +6,11 @@ It writes nothing when no table of the schema is named in the question: a wrong 
 import re
 from typing import Any
 
-from tools.text.language import detect, fold, stem, words
+from tools.text.language import detect
+from tools.text.words import fold, root
 
+_NAME = re.compile(r"\w+(?:[.,]\d+)*")
+"""Words of which a table may be the name: unlike those of a text they keep their underscores."""
 _COUNT = re.compile(r"\b(cuant[oa]s|how many|numero de|number of|count)\b")
 _LIST = re.compile(
     r"\b(lista|listame|muestra|muestrame|cuales|ensename|list|show|which|ultim[oa]s|latest|last)\b"
@@ -44,7 +47,7 @@ _CALLED = {
 def write(question: str, schema: list[dict[str, Any]]) -> dict[str, str]:
     """`{language, text}` or nothing."""
     folded = fold(question)
-    asked = [_english(word) for word in words(question)]
+    asked = [_english(word) for word in _NAME.findall(folded)]
     table = next((one for one in schema if any(_alike(word, one["name"]) for word in asked)), None)
     if table is None:
         return {}
@@ -108,14 +111,14 @@ def _limit(asked: list[str]) -> int:
 
 
 def _english(word: str) -> str:
-    singular = stem(word, "es")
-    return next((name for called, name in _CALLED.items() if stem(called, "es") == singular), word)
+    singular = root(word, "es")
+    return next((name for called, name in _CALLED.items() if root(called, "es") == singular), word)
 
 
 def _alike(word: str, name: str) -> bool:
     """`documentos` is `documents`; `leads` is `lead`; short words must be the same."""
     plain = name.rsplit(".", 1)[-1].lower()
-    if stem(word, detect(word, default="en")) == stem(plain, "en") or word == plain:
+    if root(word, detect(word, default="en")) == root(plain, "en") or word == plain:
         return True
     shared = next((at for at, (one, other) in enumerate(zip(word, plain, strict=False)) if one != other), 99)
     return min(shared, len(word), len(plain)) >= 5

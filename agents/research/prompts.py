@@ -5,7 +5,8 @@ import re
 from agents.conversation.state import Message
 from tools.passages import Passage, render
 from tools.schema import Citation, Language
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 MOST_QUESTIONS = 6
 PLAN: dict[Language, str] = {

@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from servers.pool.extractive.answer import answer
 from tools.errors import Capibara6Error, ModelNotFound, NotSupported
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 DOCUMENTS = [
     {

@@ -24,7 +24,7 @@ from tests.conftest import settings_in
 from tools.clients.bridge import open_bridge
 from tools.schema import Document
 from tools.settings import Settings
-from tools.text.language import fold
+from tools.text.words import fold
 
 REPO = Path(__file__).parents[2]
 SERVED = ("graph", "bridge", "pool", "api")

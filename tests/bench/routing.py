@@ -21,7 +21,7 @@ from servers.pool.catalog.catalog import load_catalog
 from servers.pool.routing.choose import State, choose
 from servers.pool.routing.classifier import KINDS
 from tests.pool.prompts import SPLITS, prompts
-from tools.text.language import fold
+from tools.text.words import fold
 
 Row = dict[str, Any]
 KEYWORDS = {

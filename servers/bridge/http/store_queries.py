@@ -11,7 +11,8 @@ from servers.bridge.clients.tenants import DEFAULT, SEPARATOR, own_spaces, space
 from servers.bridge.http.models import MilvusInsert, MilvusSearch, NebulaInsert, NebulaQuery
 from servers.bridge.services import Stores
 from tools.errors import BadRequest, CollectionNotFound, Forbidden
-from tools.text.analysis import detect, tokens
+from tools.text.language import detect
+from tools.text.words import tokens
 
 GRAPH_ROWS = 10_000
 

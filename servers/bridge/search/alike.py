@@ -7,8 +7,8 @@ import re
 from collections import Counter
 
 from tools.schema import Language
-from tools.text.analysis import fold, stems, words
 from tools.text.stopwords import ENGLISH, SPANISH
+from tools.text.words import fold, stems, words
 
 NUMBERS = """
 cero uno una un dos tres cuatro cinco seis siete ocho nueve diez once doce cien ciento mil millon medio doble

@@ -6,7 +6,7 @@ from servers.bridge.search.fusion import Weights, blend, confidence, spread
 from servers.bridge.search.retrievers import Found, Question, base_scores
 from servers.bridge.search.translations import at_home
 from tools.schema import Hit
-from tools.text.analysis import stems
+from tools.text.words import stems
 
 SHOWN_FIELDS = ("heading", "language")
 

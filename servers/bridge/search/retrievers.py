@@ -29,7 +29,8 @@ from tools.errors import (
 )
 from tools.log import get_logger
 from tools.schema import Language
-from tools.text.analysis import detect, stems
+from tools.text.language import detect
+from tools.text.words import stems
 
 LEG_S = 1.2
 AWAY = (Unavailable, UpstreamFailed, UpstreamSilent, CollectionNotFound)

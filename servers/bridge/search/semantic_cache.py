@@ -18,7 +18,7 @@ from servers.bridge.search.alike import same_question
 from servers.bridge.search.answer_cache import OPERATION_S, TTL_S
 from tools.errors import Capibara6Error
 from tools.schema import SearchRequest
-from tools.text.analysis import detect
+from tools.text.language import detect
 
 VERSION = 1
 MOST = 64

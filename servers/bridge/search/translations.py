@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tools.schema import Language
-from tools.text.analysis import fold, words
 from tools.text.stopwords import STOP_WORDS
+from tools.text.words import fold, words
 
 ALIKE, BEGINNING, LOOKED = 0.25, 5, 8
 

@@ -7,9 +7,9 @@ no passage holds costs nothing.
 from functools import lru_cache
 
 from tools.schema import Language
-from tools.text.analysis import fold, stems, words
-from tools.text.glossary import both_ways
+from tools.text.glossary import translations
 from tools.text.stopwords import STOP_WORDS
+from tools.text.words import fold, stems, words
 
 ENDINGS = tuple(
     tuple(pair.split(":"))
@@ -23,7 +23,6 @@ ENDINGS = tuple(
 )
 SPELLINGS = (("f", "ph"), ("qu", "c"), ("cu", "qu"), ("i", "y"), ("t", "th"), ("c", "ch"))
 SHORTEST, ROOT = 4, 5
-THERE, BACK = both_ways()
 
 
 def crossed(text: str, asked: Language, held: Language) -> list[str]:
@@ -40,11 +39,11 @@ def crossed(text: str, asked: Language, held: Language) -> list[str]:
 def _guesses(word: str, asked: Language) -> tuple[str, ...]:
     """Stems in the other language for one folded word."""
     held: Language = "en" if asked == "es" else "es"
-    known = (THERE if asked == "es" else BACK).get(word, [])
+    known = translations(word, asked)
     if word in STOP_WORDS[asked] or len(word) < SHORTEST:
-        return tuple(stem for item in known for stem in stems(item, held))
+        return known
     forms = _english(word) if asked == "es" else _spanish(word)
-    return tuple(stem for item in [*known, *sorted(forms)] for stem in stems(item, held))
+    return (*known, *(stem for form in sorted(forms) for stem in stems(form, held)))
 
 
 def _english(word: str) -> set[str]:

@@ -4,7 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tools.text.language import STOP, detect, fold, stem, words
+from tools.text.language import detect
+from tools.text.stopwords import QUESTION_STOP_WORDS
+from tools.text.words import fold, folded_words, root
 
 CHOICE = re.compile(
     r"(?:answer|respuesta|opcion|option|choice|solucion)\b[^a-z0-9\n(]{0,12}(?:is|es|final|correct\w*|la|the|:|\s|\*)*\(?\b([a-j])\b\)?"
@@ -26,7 +28,7 @@ NUMERALS = {
     for word in pair.split("/")
 }
 NEGATIONS = frozenset(
-    "no not never nunca jamas sin without cannot tampoco ni isn doesn don won can't".split()
+    "no not never nunca jamas sin without cannot tampoco ni isn't doesn't don't won't".split()
 )
 SHORT_WORDS = 8
 
@@ -40,7 +42,7 @@ def final(text: str) -> str | None:
     stated = STATED.findall(plain)
     said = next((part for part in stated[-1] if part), "") if stated else plain
     said = said.strip(" .*`\"'$")
-    tokens = words(said)
+    tokens = folded_words(said)
     if not tokens or (not stated and len(tokens) > SHORT_WORDS):
         return None
     if tokens[0] in TRUTH and (len(tokens) == 1 or stated):
@@ -97,14 +99,16 @@ def _number(text: str) -> float:
 def _numbers(text: str) -> set[float]:
     plain = fold(text)
     return {_number(found) for found in NUMBER.findall(plain)} | {
-        float(NUMERALS[word]) for word in words(plain) if word in NUMERALS and word not in ("uno", "one")
+        float(NUMERALS[word])
+        for word in folded_words(plain)
+        if word in NUMERALS and word not in ("uno", "one")
     }
 
 
 def _stems(text: str) -> list[str]:
     language = detect(text)
-    stop = STOP["es"] | STOP["en"]
-    return [stem(NUMERALS.get(word, word), language) for word in words(text) if word not in stop]
+    stop = QUESTION_STOP_WORDS["es"] | QUESTION_STOP_WORDS["en"]
+    return [root(NUMERALS.get(word, word), language) for word in folded_words(text) if word not in stop]
 
 
 def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
@@ -120,4 +124,4 @@ def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
 def _denies(text: str) -> bool:
     """Whether the first sentence says no."""
     head = re.split(r"[.!?\n]", fold(text).strip(), maxsplit=1)[0]
-    return bool(NEGATIONS & set(words(head)))
+    return bool(NEGATIONS & set(folded_words(head)))

@@ -13,12 +13,13 @@ from servers.pool.extractive.rank import Scored, rank
 from servers.pool.extractive.units import Unit, units
 from tools.passages import Passage, parse
 from tools.schema import Language
-from tools.text.language import courtesy, detect, fold, words
+from tools.text.language import courtesy, detect
+from tools.text.words import fold, folded_words
 
 _WORD_AND_GAP = re.compile(r"\S+\s*")
 HELD = 0.31
 """Share of the question that the best unit must cover; below it the passages do not hold the answer."""
-HELD_ACROSS = 0.14
+HELD_ACROSS = 0.15
 """The same when question and passage are in different languages, where only names and cognates match."""
 NEXT, OTHER, ENTRY = 0.72, 0.85, 0.93
 """Worth of a further unit, relative to the best: in its passage, in another, in the same list or table."""
@@ -155,7 +156,7 @@ def _hanging(around: Sequence[Unit], index: int) -> list[int]:
 
 
 def _looks_back(text: str) -> bool:
-    return next(iter(words(text)), "") in _LOOKS_BACK
+    return next(iter(folded_words(text)), "") in _LOOKS_BACK
 
 
 def _quote(around: Sequence[Unit], index: int, n: int, *, first: bool) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tools.schema import Language
-from tools.text.language import STOP, detect, fold, words
+from tools.text.language import detect
+from tools.text.stopwords import QUESTION_STOP_WORDS
+from tools.text.words import fold, folded_words
 
 Kind = Literal["person", "date", "number", "place", "reason", "definition", "procedure", "list", "open"]
 
@@ -86,14 +88,16 @@ class Question:
 def read_question(text: str, language: Language | None = None) -> Question:
     """`language` given wins over the detected one."""
     spoken = detect(text) if language is None else language
-    stop = STOP[detect(text, default=spoken)]
-    content = tuple(dict.fromkeys(word for word in words(text) if word not in stop and not _is_asking(word)))
+    stop = QUESTION_STOP_WORDS[detect(text, default=spoken)]
+    content = tuple(
+        dict.fromkeys(word for word in folded_words(text) if word not in stop and not _is_asking(word))
+    )
     return Question(text, spoken, _kind(fold(text)), content, frozenset(_names(text)) & frozenset(content))
 
 
 def holds_wanted(question: Question, text: str) -> bool:
     """Whether `text` holds, outside the question's own words, the kind of thing the question asks for."""
-    folded = fold(text)
+    folded, stop = fold(text), QUESTION_STOP_WORDS[question.language]
     match question.kind:
         case "date":
             return _news(_DATE, folded, question)
@@ -101,9 +105,9 @@ def holds_wanted(question: Question, text: str) -> bool:
             return _news(_NUMBER, folded, question)
         case "person" | "place":
             return any(
-                not set(words(name)) <= set(question.words) and words(name)[0] not in STOP[question.language]
+                not set(found) <= set(question.words) and found[0] not in stop
                 for name in _ANY_NAME.findall(text)
-                if words(name)
+                if (found := folded_words(name))
             )
         case "reason":
             return bool(_REASON.search(folded))
@@ -127,7 +131,9 @@ def _news(pattern: re.Pattern[str], folded: str, question: Question) -> bool:
 def _names(text: str) -> list[str]:
     found = _NAME.findall(text)
     found += [one or other for one, other in _QUOTED.findall(text)]
-    return [word for name in found for word in words(name)] + [w for w in words(text) if w[0].isdigit()]
+    return [word for name in found for word in folded_words(name)] + [
+        w for w in folded_words(text) if w[0].isdigit()
+    ]
 
 
 def is_plain(word: str) -> bool:

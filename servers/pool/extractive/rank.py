@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from servers.pool.extractive.glossary import translations
 from servers.pool.extractive.question import Question, holds_wanted, is_plain
 from servers.pool.extractive.units import Unit, units
 from tools.passages import Passage
 from tools.schema import Language
-from tools.text.language import STOP, detect, stem, words
+from tools.text.glossary import translations
+from tools.text.language import detect
+from tools.text.words import root, terms
 
 FRAME, BEFORE, AFTER, PASSAGE = 0.4, 0.55, 0.3, 0.3
 WANTED, PAIRS, RANK = 0.27, 0.12, 0.10
@@ -83,7 +84,7 @@ def _joined(reads: list[Read]) -> list[Read]:
 
 
 def _bag(text: str, language: Language) -> frozenset[str]:
-    return frozenset(stem(word, language) for word in words(text) if word not in STOP[language])
+    return frozenset(terms(text, language))
 
 
 def _match(word: str, question: Question, reads: Iterable[Read]) -> list[Weights]:
@@ -92,12 +93,12 @@ def _match(word: str, question: Question, reads: Iterable[Read]) -> list[Weights
 
 
 def _stands(word: str, question: Question, read: Read) -> Weights:
-    asked = stem(word, question.language)
+    asked = root(word, question.language)
     vocabulary = read.whole.union(*read.frames)
     found = {term: COGNATE for term in vocabulary if _cognate(asked, term)}
-    same = {asked, stem(word, read.language)}
+    same = {asked, root(word, read.language)}
     if read.language != question.language:
-        same |= translations(asked, question.language)
+        same.update(translations(asked, question.language))
     return found | dict.fromkeys(same & vocabulary, 1.0)
 
 
@@ -173,9 +174,9 @@ def _signs(question: Question, unit: Unit, read: Read, index: int) -> float:
 def _pairs(question: Question, unit: Unit, language: Language) -> float:
     """Share of the question's neighbouring words that are near each other in the unit too."""
     places: dict[str, list[int]] = {}
-    for at, word in enumerate(word for word in words(unit.text) if word not in STOP[language]):
-        places.setdefault(stem(word, language), []).append(at)
-    asked = [stem(word, language) for word in question.words]
+    for at, term in enumerate(terms(unit.text, language)):
+        places.setdefault(term, []).append(at)
+    asked = [root(word, language) for word in question.words]
     pairs = list(pairwise(asked))
     close = sum(
         any(abs(left - right) <= 2 for left in places.get(one, ()) for right in places.get(other, ()))

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.text.language import STOP, courtesy, words
+from tools.text.language import courtesy
+from tools.text.stopwords import QUESTION_STOP_WORDS
+from tools.text.words import folded_words
 
 Message = Mapping[str, Any]
 
@@ -58,8 +60,8 @@ def goes_on(question: str) -> bool:
     """Whether a message needs what came before to be understood: short, and it points back."""
     if courtesy(question):
         return False
-    said = words(question[:400])
-    own = [word for word in said if word not in STOP["es"] and word not in STOP["en"]]
+    said = folded_words(question[:400])
+    own = [word for word in said if not any(word in stop for stop in QUESTION_STOP_WORDS.values())]
     if len(own) > OWN_WORDS:
         return False
     return len(own) <= 1 or bool(GOES_ON.search(" ".join(said)))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from servers.pool.routing import parse as text
 from servers.pool.routing.parse import Parts, take_apart
-from tools.text.language import STOP
+from tools.text.stopwords import QUESTION_STOP_WORDS
 
 LEXICON = Path(__file__).with_name("lexicon.toml")
 TOKEN = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
@@ -153,7 +153,9 @@ def _of_shape(parts: Parts, tokens: list[str]) -> dict[str, float]:
         "greeted": float(parts.greeted),
         "doing": float(bool(FIRST_PERSON.search(parts.said))),
         "proving": float(bool(PROVING.search(parts.ask) or PROVING.search(parts.said))),
-        "contentless": float(all(word in STOP["es"] or word in STOP["en"] for word in tokens)),
+        "contentless": float(
+            all(any(word in stop for stop in QUESTION_STOP_WORDS.values()) for word in tokens)
+        ),
         "spanish": float(parts.language == "es"),
     }
 

@@ -7,7 +7,8 @@ import re
 from typing import NamedTuple
 
 from tools.schema import Language
-from tools.text.language import detect, fold
+from tools.text.language import detect
+from tools.text.words import fold
 
 READ_CHARS = 4_000
 """Of a longer message the beginning and the end are read: what is asked stands in one of them."""

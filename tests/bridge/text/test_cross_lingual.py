@@ -3,8 +3,7 @@
 import pytest
 
 from servers.bridge.text.cross_lingual import crossed
-from tools.text.analysis import stems
-from tools.text.glossary import PAIRS
+from tools.text.words import stems
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,3 @@ def test_an_english_question_reaches_spanish_words(english: str, spanish: str) -
 
 def test_within_one_language_nothing_is_guessed() -> None:
     assert crossed("la nación", "es", "es") == stems("la nación", "es")
-
-
-def test_the_glossary_is_well_formed() -> None:
-    assert all(len(pair.split(":")) == 2 and all(pair.split(":")) for pair in PAIRS.split())
