@@ -37,7 +37,7 @@ class Tool:
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundTool:
     """A tool with its clients: what a model is told of it, and `call`."""
 
     tool: Tool
@@ -82,13 +82,13 @@ TOOLS = {
 }
 
 
-def bind(clients: dict[str, Any], tools: dict[str, Tool] | None = None) -> dict[str, Bound]:
+def bind(clients: dict[str, Any], tools: dict[str, Tool] | None = None) -> dict[str, BoundTool]:
     """Every tool whose clients are all in `clients`, by name."""
     bound = (_bind(tool, clients) for tool in (TOOLS if tools is None else tools).values())
     return {one.name: one for one in bound if one is not None}
 
 
-def _bind(tool: Tool, clients: dict[str, Any]) -> Bound | None:
+def _bind(tool: Tool, clients: dict[str, Any]) -> BoundTool | None:
     """Keyword-only parameters without a default are clients; the others are the model's to fill in."""
     parameters = inspect.signature(tool.function, eval_str=True).parameters.values()
     needs = {one.name for one in parameters if _is_client(one)}
@@ -101,7 +101,7 @@ def _bind(tool: Tool, clients: dict[str, Any]) -> Bound | None:
     }
     strict = ConfigDict(extra="forbid", allow_inf_nan=False)
     model = create_model(tool.name, __config__=strict, **fields)
-    return Bound(tool, {name: clients[name] for name in needs}, model)
+    return BoundTool(tool, {name: clients[name] for name in needs}, model)
 
 
 def _is_client(parameter: inspect.Parameter) -> bool:

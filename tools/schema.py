@@ -6,6 +6,7 @@ OpenAI's own types are not repeated here: they come from the `openai` package or
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object whose fields are another's business: passed on or looked into, never owned here."""
@@ -15,6 +16,21 @@ Leg = Literal["dense", "text", "graph"]
 Identifier = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 CollectionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class Column(TypedDict):
+    """A column of a table; `type` is PostgreSQL's."""
+
+    name: str
+    type: str
+
+
+class Table(TypedDict):
+    """A table or view that SQL may read."""
+
+    name: str
+    kind: str
+    columns: list[Column]
 
 
 class Wire(BaseModel):

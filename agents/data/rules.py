@@ -4,8 +4,9 @@ It writes nothing when no table of the schema is named in the question: a wrong 
 """
 
 import re
-from typing import Any
 
+from agents.data.state import Query
+from tools.schema import Column, Table
 from tools.text.language import detect
 from tools.text.words import fold, root
 
@@ -44,18 +45,18 @@ _CALLED = {
 }
 
 
-def write(question: str, schema: list[dict[str, Any]]) -> dict[str, str]:
-    """`{language, text}` or nothing."""
+def write(question: str, schema: list[Table]) -> Query | None:
+    """SQL for a question that names a table of `schema`, or None."""
     folded = fold(question)
     asked = [_english(word) for word in _NAME.findall(folded)]
     table = next((one for one in schema if any(_alike(word, one["name"]) for word in asked)), None)
     if table is None:
-        return {}
+        return None
     text = _select(folded, asked, table)
-    return {"language": "sql", "text": text} if text else {}
+    return {"language": "sql", "text": text} if text else None
 
 
-def _select(folded: str, asked: list[str], table: dict[str, Any]) -> str:
+def _select(folded: str, asked: list[str], table: Table) -> str:
     name, where = _quote(table["name"]), _where(folded, table)
     group = _GROUP.search(folded)
     column = _column(group[1], table) if group else None
@@ -72,7 +73,7 @@ def _select(folded: str, asked: list[str], table: dict[str, Any]) -> str:
     return ""
 
 
-def _where(folded: str, table: dict[str, Any]) -> str:
+def _where(folded: str, table: Table) -> str:
     quoted = _QUOTED.search(folded)
     texts = [_quote(one["name"]) for one in table["columns"] if _type(one).startswith(("text", "char"))]
     if not quoted or not texts:
@@ -81,18 +82,18 @@ def _where(folded: str, table: dict[str, Any]) -> str:
     return " WHERE " + " OR ".join(f"lower({text}) = '{value}'" for text in texts)
 
 
-def _column(word: str, table: dict[str, Any]) -> str | None:
+def _column(word: str, table: Table) -> str | None:
     wanted = _english(word)
     return next((_quote(one["name"]) for one in table["columns"] if _alike(wanted, one["name"])), None)
 
 
-def _numeric(asked: list[str], table: dict[str, Any]) -> str | None:
+def _numeric(asked: list[str], table: Table) -> str | None:
     numbers = [one for one in table["columns"] if any(kind in _type(one) for kind in _NUMERIC)]
     named = [one for one in numbers if any(_alike(word, one["name"]) for word in asked)]
     return _quote((named or numbers)[0]["name"]) if named or len(numbers) == 1 else None
 
 
-def _readable(table: dict[str, Any]) -> str:
+def _readable(table: Table) -> str:
     """The columns that say something to a person; all of them when none does."""
     names = [
         one["name"] for one in table["columns"] if not _INNER.search(one["name"]) and "json" not in _type(one)
@@ -100,7 +101,7 @@ def _readable(table: dict[str, Any]) -> str:
     return ", ".join(_quote(name) for name in names[:_MOST_COLUMNS]) or "*"
 
 
-def _newest(table: dict[str, Any]) -> str:
+def _newest(table: Table) -> str:
     times = [one["name"] for one in table["columns"] if "time" in _type(one) or _type(one) == "date"]
     return f" ORDER BY {_quote(times[-1])} DESC" if times else ""
 
@@ -124,7 +125,7 @@ def _alike(word: str, name: str) -> bool:
     return min(shared, len(word), len(plain)) >= 5
 
 
-def _type(column: dict[str, Any]) -> str:
+def _type(column: Column) -> str:
     return str(column.get("type", "")).lower()
 
 

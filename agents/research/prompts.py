@@ -1,4 +1,4 @@
-"""The words of the research agent in two languages, and how to take a question apart without a model."""
+"""Prompts of the research agent in two languages; also splits a compound question without a model."""
 
 import re
 

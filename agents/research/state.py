@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from agents.conversation.state import Turn
+from tools.schema import JsonObject
 
-Found = dict[str, list[dict[str, Any]]]
+Found = dict[str, list[JsonObject]]
 Drafts = dict[str, str]
 
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from agents.context import Clients, Context, Wishes, open_clients
-from agents.conversation.checkpointer import Memory, open_memory
+from agents.context import Clients, Context, RunConfig, open_clients
+from agents.conversation.persistence import Persistence, open_persistence
 from agents.events import Event
-from agents.runtime import Order, Ready, compile_agents, stream
+from agents.runtime import AgentRequest, CompiledAgent, compile_agents, stream
 from servers.api.runs.leader_lock import sole
 from servers.api.runs.repository import Ledger
 from servers.api.runs.runner import Runs
@@ -31,12 +31,12 @@ log = get_logger("api")
 class Desk:
     settings: Settings
     clients: Clients
-    memory: Memory
-    ready: dict[str, Ready]
+    memory: Persistence
+    ready: dict[str, CompiledAgent]
     threads: Threads
     runs: Runs
 
-    async def turn(self, order: Order, wishes: Wishes) -> AsyncGenerator[Event, None]:
+    async def turn(self, order: AgentRequest, wishes: RunConfig) -> AsyncGenerator[Event, None]:
         """A passing turn: nobody can rejoin it. On a thread it keeps the thread while it lasts."""
         async with AsyncExitStack() as stack:
             if order.thread_id is not None:
@@ -46,7 +46,7 @@ class Desk:
             async for event in await stack.enter_async_context(aclosing(events)):
                 yield event
 
-    def context(self, wishes: Wishes) -> Context:
+    def context(self, wishes: RunConfig) -> Context:
         return Context(self.clients, self.settings.chat, wishes, self.settings.agents)
 
     async def health(self) -> dict[str, Any]:
@@ -64,11 +64,11 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     async with (
         sole(settings),
         open_clients(settings) as clients,
-        open_memory(settings) as memory,
+        open_persistence(settings) as memory,
         open_rows(settings) as engine,
     ):
         ready = compile_agents(memory)
-        around = partial(Context, clients, settings.chat, bounds=settings.agents)
+        around = partial(Context, clients, settings.chat, limits=settings.agents)
         ledger = Ledger(engine)
         runs = Runs(ledger, memory, ready, around, settings.agents)
         await runs.resume()

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from agents.context import Context, Wishes, open_clients
-from agents.conversation.checkpointer import open_memory
+from agents.context import Context, RunConfig, open_clients
+from agents.conversation.persistence import open_persistence
 from agents.runtime import compile_agents
 from servers.api.runs.repository import Ledger
 from servers.api.runs.runner import Runs
@@ -64,19 +64,19 @@ async def live_on(settings: Settings, home: Path, boundary: Boundary) -> None:
 
     async with (
         open_clients(settings) as clients,
-        open_memory(settings) as memory,
+        open_persistence(settings) as memory,
         open_rows(settings) as engine,
     ):
         bounds = settings.agents.model_copy(update={"tools": ("write_note",)})
         tools = {**TOOLS, "write_note": Tool(write_note, effect="write")}
-        for owner, names in ((memory.threads, ("aput", "aput_writes")), (memory.facts, ("aput",))):
+        for owner, names in ((memory.checkpointer, ("aput", "aput_writes")), (memory.store, ("aput",))):
             for name in names:
                 boundary.around(owner, name)
         ledger, threads = Ledger(engine), Threads(engine, memory)
         for name in ("accept", "begin", "finish"):
             boundary.around(ledger, name)
 
-        def around(wishes: Wishes) -> Context:
+        def around(wishes: RunConfig) -> Context:
             return Context(clients, settings.chat, wishes, bounds, tools)
 
         runs = Runs(ledger, memory, compile_agents(memory), around, bounds)

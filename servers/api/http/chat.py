@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from agents.registry import AGENTS
-from agents.runtime import Order, last
+from agents.runtime import AgentRequest, last
 from servers.api.http import completion, models
 from servers.api.http.dependencies import AtDesk
 from servers.api.http.openai_requests import ChatRequest
@@ -22,7 +22,7 @@ async def chat(request: Request, order: ChatRequest, desk: AtDesk) -> Response:
         body = await request.body()
         return await models.pass_through(desk.clients.pool, "/v1/chat/completions", body, model=order.model)
     messages = order.asked(desk.settings.limits)
-    turn = Order(order.model, messages, instructions=order.instructions, thread_id=order.thread)
+    turn = AgentRequest(order.model, messages, instructions=order.instructions, thread_id=order.thread)
     events = desk.turn(turn, order.wishes)
     if not order.stream:
         return JSONResponse(completion.whole(await last(events), model=order.model))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from agents.context import Wishes
+from agents.context import RunConfig
 from tools.errors import BadRequest, EmptyQuestion, TooLarge
 from tools.schema import CollectionName, Language
 from tools.settings import Limits
@@ -75,8 +75,8 @@ class Metadata(Lenient):
         """OpenAI's metadata holds texts alone: `"search_knowledge, query_sql"` is a list too."""
         return [name for name in re.split(r"[\s,]+", value) if name] if isinstance(value, str) else value
 
-    def wishes(self, options: dict[str, Any] | None = None) -> Wishes:
-        return Wishes(
+    def wishes(self, options: dict[str, Any] | None = None) -> RunConfig:
+        return RunConfig(
             collection=self.collection,
             language=self.language,
             speak=self.speak,
@@ -121,7 +121,7 @@ class ChatRequest(Lenient):
         return self.thread_id or self.conversation or (self.metadata and self.metadata.thread_id) or None
 
     @property
-    def wishes(self) -> Wishes:
+    def wishes(self) -> RunConfig:
         return (self.metadata or Metadata()).wishes(self.options)
 
     @property

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from agents.context import Context, Wishes
+from agents.context import Context, RunConfig
 from agents.conversation import history
-from agents.conversation.checkpointer import Memory
+from agents.conversation.persistence import Persistence
 from agents.events import Failed, Interrupted
-from agents.runtime import Order, Ready, stream
+from agents.runtime import AgentRequest, CompiledAgent, stream
 from servers.api.runs.broadcast import Live, Numbered, since
 from servers.api.runs.repository import Ledger
 from servers.api.runs.tables import RunRow
@@ -33,9 +33,9 @@ class Runs:
     def __init__(
         self,
         ledger: Ledger,
-        memory: Memory,
-        ready: dict[str, Ready],
-        context: Callable[[Wishes], Context],
+        memory: Persistence,
+        ready: dict[str, CompiledAgent],
+        context: Callable[[RunConfig], Context],
         bounds: Agents,
     ) -> None:
         self.memory = memory
@@ -143,7 +143,7 @@ class Runs:
                 live.tell(failed.model_dump(mode="json"))
             await self.ledger.finish(live.row, status, live.events)
             if live.row.stateless:
-                await history.forget(self.memory, live.row.thread_id)
+                await history.delete(self.memory, live.row.thread_id)
         self._leave(live)
         live.end()
 
@@ -158,7 +158,7 @@ class Runs:
             if live.row.attempt > MOST_ATTEMPTS:
                 raise Capibara6Error("the run was killed too often", code="run_crashed", source="api")
             order = _order(live.row, again=again)
-            wishes = Wishes(**live.row.order.get("wishes", {}))
+            wishes = RunConfig(**live.row.order.get("wishes", {}))
             async for event in stream(self.ready, order, context=self.context(wishes)):
                 live.tell(event.model_dump(mode="json"))
 
@@ -175,8 +175,8 @@ class Runs:
             self.lines.pop(live.row.thread_id, None)
 
 
-def _order(row: RunRow, *, again: bool) -> Order:
-    return Order(
+def _order(row: RunRow, *, again: bool) -> AgentRequest:
+    return AgentRequest(
         row.agent_id,
         row.order.get("messages", []),
         instructions=row.order.get("instructions", ""),

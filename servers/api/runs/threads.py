@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, delete, select
 
 from agents.conversation import history
-from agents.conversation.checkpointer import Memory
+from agents.conversation.persistence import Persistence
 from servers.api.runs.tables import RunRow, ThreadRow, new_id, now, session
 from tools.errors import Conflict, NotFound
 
@@ -15,7 +15,7 @@ from tools.errors import Conflict, NotFound
 class Threads:
     """Verbs over threads. Raises `tools.errors`."""
 
-    def __init__(self, engine: AsyncEngine, memory: Memory) -> None:
+    def __init__(self, engine: AsyncEngine, memory: Persistence) -> None:
         self.engine = engine
         self.memory = memory
 
@@ -61,7 +61,7 @@ class Threads:
             await rows.exec(delete(RunRow).where(col(RunRow.thread_id) == thread_id))
             await rows.exec(delete(ThreadRow).where(col(ThreadRow.thread_id) == thread_id))
             await rows.commit()
-        await history.forget(self.memory, thread_id)
+        await history.delete(self.memory, thread_id)
 
     async def search(
         self, *, info: dict[str, Any], status: str | None, limit: int, offset: int

@@ -49,7 +49,7 @@ async def schemas(agent_id: str, desk: AtDesk) -> dict[str, Any]:
         "input_schema": RunInput.model_json_schema(),
         "output_schema": Answer.model_json_schema(),
         "event_schema": TypeAdapter(Event).json_schema(),
-        "state_schema": desk.ready[agent.name].lasting.get_output_jsonschema(),
+        "state_schema": desk.ready[agent.name].threaded.get_output_jsonschema(),
         "config_schema": Metadata.model_json_schema(),
     }
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, JsonValue
 
-from agents.context import Wishes
+from agents.context import RunConfig
 from servers.api.http.openai_requests import (
     ChatMessage,
     Lenient,
@@ -140,5 +140,5 @@ def show_run(row: RunRow) -> dict[str, Any]:
     }
 
 
-def _plain(wishes: Wishes) -> dict[str, Any]:
+def _plain(wishes: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in vars(wishes).items() if value not in (None, False, {}, ())}

@@ -48,7 +48,7 @@ class NamespaceSearch(Lenient):
 
 @router.put("/items", status_code=204)
 async def put(item: Item, desk: AtDesk) -> Response:
-    await desk.memory.facts.aput(_open(item.namespace), item.key, item.value, index=False)
+    await desk.memory.store.aput(_open(item.namespace), item.key, item.value, index=False)
     return Response(status_code=204)
 
 
@@ -62,7 +62,7 @@ async def get(
     except ValidationError as exc:
         said = exc.errors()[0]["msg"]
         raise BadRequest(said, param="namespace", source="api", code="invalid_value") from exc
-    found = await desk.memory.facts.aget(_open(labels), key)
+    found = await desk.memory.store.aget(_open(labels), key)
     if found is None:
         raise NotFound(f"there is no item {key!r}", param="key", source="api")
     return _show(found)
@@ -70,14 +70,14 @@ async def get(
 
 @router.delete("/items", status_code=204)
 async def delete(place: Place, desk: AtDesk) -> Response:
-    await desk.memory.facts.adelete(_open(place.namespace), place.key)
+    await desk.memory.store.adelete(_open(place.namespace), place.key)
     return Response(status_code=204)
 
 
 @router.post("/items/search")
 async def search(desk: AtDesk, asked: ItemSearch | None = None) -> dict[str, Any]:
     asked = asked or ItemSearch()
-    found = await desk.memory.facts.asearch(
+    found = await desk.memory.store.asearch(
         _open(asked.namespace_prefix), filter=asked.filter, limit=asked.limit, offset=asked.offset
     )
     return {"items": [_show(item) for item in found if not _is_ours(item.namespace)]}
@@ -86,7 +86,7 @@ async def search(desk: AtDesk, asked: ItemSearch | None = None) -> dict[str, Any
 @router.post("/namespaces")
 async def namespaces(desk: AtDesk, asked: NamespaceSearch | None = None) -> dict[str, Any]:
     asked = asked or NamespaceSearch()
-    found = await desk.memory.facts.alist_namespaces(
+    found = await desk.memory.store.alist_namespaces(
         prefix=_open(asked.prefix) or None,
         max_depth=asked.max_depth,
         limit=asked.limit,

@@ -21,7 +21,7 @@ log = get_logger("remote")
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteTool:
     """One tool of a server: told to a model and called like a bound tool of ours."""
 
     name: str
@@ -46,22 +46,22 @@ class Remote:
         return text if result.structured_content is None else result.structured_content
 
 
-class Remotes:
+class RemoteTools:
     """What the configured servers offer. `servers` are URLs by name."""
 
     def __init__(self, servers: Mapping[str, str]) -> None:
         self.servers = servers
-        self.known: dict[str, tuple[float, dict[str, Remote]]] = {}
+        self.known: dict[str, tuple[float, dict[str, RemoteTool]]] = {}
 
-    async def offered(self, names: frozenset[str]) -> dict[str, Remote]:
+    async def offered(self, names: frozenset[str]) -> dict[str, RemoteTool]:
         """The tools among `names`; only servers that are named in them are asked."""
-        found: dict[str, Remote] = {}
+        found: dict[str, RemoteTool] = {}
         for server in self.servers:
             if any(name.startswith(f"{server}__") for name in names):
                 found |= await self._of(server)
         return {name: tool for name, tool in found.items() if name in names}
 
-    async def _of(self, server: str) -> dict[str, Remote]:
+    async def _of(self, server: str) -> dict[str, RemoteTool]:
         asked, known = self.known.get(server, (0.0, {}))
         if known and time.monotonic() - asked < FRESH_S:
             return known
@@ -71,15 +71,17 @@ class Remotes:
         except Capibara6Error as exc:
             log.warning("mcp_server_silent", server=server, code=exc.code)
             return {}
-        known = {one.name: one for one in (_remote(server, self.servers[server], tool) for tool in listed)}
+        known = {
+            one.name: one for one in (_remote_tool(server, self.servers[server], tool) for tool in listed)
+        }
         self.known[server] = (time.monotonic(), known)
         return known
 
 
-def _remote(server: str, url: str, tool: Any) -> Remote:
+def _remote_tool(server: str, url: str, tool: Any) -> RemoteTool:
     name = _ODD.sub("_", f"{server}__{tool.name}")[:64]
     flags = Tool(_away, untrusted=True, effect="outward")
-    return Remote(name, url, tool.name, tool.description or "", dict(tool.input_schema), flags)
+    return RemoteTool(name, url, tool.name, tool.description or "", dict(tool.input_schema), flags)
 
 
 async def _away() -> None:
