@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -22,7 +22,7 @@ from flows.operations import archive, postgres
 from flows.operations.archive import Manifest, Probe
 from flows.operations.messages import say
 from flows.operations.retry import PATIENT
-from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.bridge import Bridge, DocumentSummary, open_bridge
 from tools.schema import SearchRequest
 from tools.settings import Settings, load_settings
 
@@ -83,14 +83,14 @@ async def copy(settings: Settings, path: Path) -> None:
     await asyncio.to_thread(archive.write, path, manifest)
 
 
-async def inventory(bridge: Bridge) -> dict[str, list[dict[str, Any]]]:
+async def inventory(bridge: Bridge) -> dict[str, list[DocumentSummary]]:
     """The finished documents of each collection."""
     return {
         item["name"]: await bridge.documents(collection=item["name"]) for item in await bridge.collections()
     }
 
 
-def counted(held: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, int]]:
+def counted(held: dict[str, list[DocumentSummary]]) -> dict[str, dict[str, int]]:
     """How many documents and chunks each collection has. Pure."""
     return {
         name: {"documents": len(documents), "chunks": sum(document["chunks"] for document in documents)}
@@ -98,7 +98,7 @@ def counted(held: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, int]]:
     }
 
 
-async def probe(bridge: Bridge, collection: str, documents: list[dict[str, Any]]) -> list[Probe]:
+async def probe(bridge: Bridge, collection: str, documents: list[DocumentSummary]) -> list[Probe]:
     """Searches by title that find their document now, and must find it after a restore."""
     found = []
     for document in [document for document in documents if document["title"]][:TRIED]:

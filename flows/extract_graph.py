@@ -6,7 +6,7 @@ asked and what is kept is `flows/ingestion/extraction.py`; where it is written i
 
 import asyncio
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -20,7 +20,7 @@ from flows.ingestion.progress import open_progress
 from flows.operations.generation import generators
 from flows.operations.messages import say
 from flows.operations.retry import PATIENT
-from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.bridge import Bridge, DocumentSummary, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.errors import BadRequest, Capibara6Error, DocumentChanged, NotFound, Unavailable
 from tools.schema import CollectionName, Extraction
@@ -119,7 +119,7 @@ async def extract_graph(
 
 
 @task(task_run_name="unread", cache_policy=NO_CACHE, **PATIENT)
-async def unread(bridge: Bridge, collection: str, extractor: str) -> list[dict[str, Any]]:
+async def unread(bridge: Bridge, collection: str, extractor: str) -> list[DocumentSummary]:
     """The documents that this extractor has not read as they are now."""
     listed = await bridge.documents(collection=collection)
     return [row for row in listed if extractor not in row.get("extractors", [])]

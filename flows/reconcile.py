@@ -5,7 +5,7 @@ The bridge repairs by itself what a crash left unfinished; this finds what was l
 
 import asyncio
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -17,7 +17,7 @@ from pydantic import Field
 from flows.operations import postgres
 from flows.operations.messages import say
 from flows.operations.retry import PATIENT
-from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.bridge import Bridge, Collection, DocumentSummary, open_bridge
 from tools.errors import CollectionNotFound, NotFound
 from tools.settings import Settings, load_settings
 
@@ -78,19 +78,19 @@ async def reconcile(
 
 @task(task_run_name="compare {collection} {start}", cache_policy=NO_CACHE, **PATIENT)
 async def compare(
-    bridge: Bridge, collection: str, documents: list[dict[str, Any]], vector: list[float], start: int
+    bridge: Bridge, collection: str, documents: list[DocumentSummary], vector: list[float], start: int
 ) -> list[Difference]:
     """Look at each document in both stores; `start` names the task's run."""
     free = asyncio.Semaphore(AT_ONCE)
 
-    async def one(document: dict[str, Any]) -> Difference | None:
+    async def one(document: DocumentSummary) -> Difference | None:
         async with free:
             return await _difference(bridge, collection, document["id"], vector)
 
     return [item for item in await asyncio.gather(*map(one, documents)) if item is not None]
 
 
-async def _chosen(bridge: Bridge, names: list[str] | None) -> list[dict[str, Any]]:
+async def _chosen(bridge: Bridge, names: list[str] | None) -> list[Collection]:
     """The manifest's collections, all or those that are named; Milvus may have lost a whole one."""
     known = {item["name"]: item for item in await bridge.collections()}
     for name in names or []:

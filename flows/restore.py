@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
@@ -15,7 +15,7 @@ from flows.operations import archive, postgres
 from flows.operations.archive import Manifest
 from flows.operations.messages import say
 from flows.reconcile import lost
-from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.bridge import Bridge, DocumentSummary, open_bridge
 from tools.errors import Capibara6Error, UpstreamFailed, UpstreamSilent
 from tools.settings import load_settings
 
@@ -99,7 +99,7 @@ async def rebuilt(bridge: Bridge, manifest: Manifest, deadline: float) -> dict[s
     raise UpstreamSilent(said, source="bridge")
 
 
-def waiting(held: dict[str, list[dict[str, Any]]]) -> list[str]:
+def waiting(held: dict[str, list[DocumentSummary]]) -> list[str]:
     """Documents that are finished but for the graph, where the bridge has yet to put them. Pure."""
     return [
         document["id"]

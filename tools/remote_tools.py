@@ -1,6 +1,6 @@
-"""Tools of MCP servers, offered under `server__tool`. What they do is theirs: all of them count as outward.
+"""Tools of MCP servers, offered under `server__tool`. All of them count as outward and as foreign text.
 
-A server that does not answer offers nothing; what it offers is asked again after a while.
+A server that does not answer offers nothing; what it offers is asked again after `FRESH_S`.
 """
 
 import re
@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mcp.types import Tool as McpTool
+
 from tools.clients.mcp import open_mcp
 from tools.errors import BadRequest, Capibara6Error
 from tools.log import get_logger
 from tools.registry import Tool
+from tools.schema import JsonObject
 
 FRESH_S = 60.0
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
@@ -22,21 +25,22 @@ log = get_logger("remote")
 
 @dataclass(frozen=True)
 class RemoteTool:
-    """One tool of a server: told to a model and called like a bound tool of ours."""
+    """One tool of a server, with the face of a `BoundTool`; `parameters` is its JSON schema."""
 
     name: str
     url: str
     remote_name: str
     description: str
-    parameters: dict[str, Any]
+    parameters: JsonObject
     tool: Tool
 
     @property
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> JsonObject:
+        """OpenAI's shape of a function tool."""
         function = {"name": self.name, "description": self.description, "parameters": self.parameters}
         return {"type": "function", "function": function}
 
-    async def call(self, arguments: dict[str, Any]) -> Any:
+    async def call(self, arguments: JsonObject) -> Any:
         """The tool's structured answer, or its text. Raises `BadRequest` when the tool says it failed."""
         async with open_mcp(self.url) as server:
             result = await server.call(self.remote_name, **arguments)
@@ -47,7 +51,7 @@ class RemoteTool:
 
 
 class RemoteTools:
-    """What the configured servers offer. `servers` are URLs by name."""
+    """What the configured servers offer; `servers` are URLs by name. Lists are kept for `FRESH_S` seconds."""
 
     def __init__(self, servers: Mapping[str, str]) -> None:
         self.servers = servers
@@ -78,11 +82,11 @@ class RemoteTools:
         return known
 
 
-def _remote_tool(server: str, url: str, tool: Any) -> RemoteTool:
+def _remote_tool(server: str, url: str, tool: McpTool) -> RemoteTool:
     name = _ODD.sub("_", f"{server}__{tool.name}")[:64]
-    flags = Tool(_away, untrusted=True, effect="outward")
+    flags = Tool(_elsewhere, untrusted=True, effect="outward")
     return RemoteTool(name, url, tool.name, tool.description or "", dict(tool.input_schema), flags)
 
 
-async def _away() -> None:
+async def _elsewhere() -> None:
     """Stands for a function that lives in another process."""

@@ -6,7 +6,6 @@ OpenAI's own types are not repeated here: they come from the `openai` package or
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
 
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object whose fields are another's business: passed on or looked into, never owned here."""
@@ -16,21 +15,6 @@ Leg = Literal["dense", "text", "graph"]
 Identifier = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 CollectionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-
-
-class Column(TypedDict):
-    """A column of a table; `type` is PostgreSQL's."""
-
-    name: str
-    type: str
-
-
-class Table(TypedDict):
-    """A table or view that SQL may read."""
-
-    name: str
-    kind: str
-    columns: list[Column]
 
 
 class Wire(BaseModel):
@@ -47,7 +31,7 @@ class Document(Wire):
     text: str
     source: str = Field(default="", max_length=2_000)
     language: Language | None = None
-    metadata: dict[str, Any] = {}
+    metadata: JsonObject = {}
 
 
 class IngestRequest(Wire):
@@ -116,8 +100,8 @@ class Hit(BaseModel):
     source: str = ""
     text: str
     score: float = Field(ge=0, le=1)
-    legs: dict[str, dict[str, Any]] = {}
-    metadata: dict[str, Any] = {}
+    legs: dict[str, JsonObject] = {}
+    metadata: JsonObject = {}
 
 
 class SearchResponse(BaseModel):

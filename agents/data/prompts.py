@@ -5,7 +5,8 @@ import re
 
 from agents.conversation.state import Message
 from agents.data.state import Query
-from tools.schema import Column, Language, Table
+from tools.clients.bridge import Column, Table
+from tools.schema import Language
 
 SYSTEM = """You write one read-only query that answers the user's question.
 Answer with one JSON object and nothing else: {"language": "sql", "query": "SELECT …"} for PostgreSQL, \

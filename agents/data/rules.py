@@ -6,7 +6,7 @@ It writes nothing when no table of the schema is named in the question: a wrong 
 import re
 
 from agents.data.state import Query
-from tools.schema import Column, Table
+from tools.clients.bridge import Column, Table
 from tools.text.language import detect
 from tools.text.words import fold, root
 

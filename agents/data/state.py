@@ -5,7 +5,8 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from agents.conversation.state import Turn
-from tools.schema import JsonObject, Table
+from tools.clients.bridge import Table
+from tools.schema import JsonObject
 
 
 class Query(TypedDict):

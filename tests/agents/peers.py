@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from agents.events import Done, Event
 from servers.pool.extractive.answer import answer
+from tools.clients.bridge import Table
 from tools.errors import Capibara6Error, ModelNotFound, NotSupported
-from tools.schema import Table
 from tools.text.language import detect
 from tools.text.words import terms
 

@@ -1,13 +1,13 @@
 """`capibara6 reembed`: another embedder for a collection, through the bridge's door; of the main command."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.bridge import Bridge, Job, open_bridge
 from tools.errors import UpstreamFailed
 from tools.settings import Settings, load_settings
 
@@ -42,7 +42,7 @@ async def _run(settings: Settings, console: Console, name: str, embedder: str | 
         return next(row["version"] for row in held if row["name"] == name)
 
 
-async def _followed(bridge: Bridge, console: Console, job: str, name: str) -> dict[str, Any]:
+async def _followed(bridge: Bridge, console: Console, job: str, name: str) -> Job:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(name, total=None)
