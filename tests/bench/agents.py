@@ -22,7 +22,7 @@ import httpx
 from servers.local.embedded_stores import open_stores
 from tests.conftest import settings_in
 from tools.clients.bridge import open_bridge
-from tools.schema import Document
+from tools.schema import Document, Language
 from tools.settings import Settings
 from tools.text.words import fold
 
@@ -57,7 +57,9 @@ def _wait(url: str) -> None:
     raise SystemExit(f"{url} did not answer")
 
 
-async def ingest(settings: Settings, corpus: list[dict[str, Any]], collection: str, language: str) -> None:
+async def ingest(
+    settings: Settings, corpus: list[dict[str, Any]], collection: str, language: Language
+) -> None:
     async with open_bridge(settings) as bridge:
         for start in range(0, len(corpus), 40):
             documents = [
@@ -93,7 +95,7 @@ async def ask(http: httpx.AsyncClient, question: str, collection: str) -> tuple[
     return answer, first
 
 
-async def quality(settings: Settings, folder: Path, language: str, every: int) -> None:
+async def quality(settings: Settings, folder: Path, language: Language, every: int) -> None:
     corpus = [json.loads(line) for line in (folder / "corpus.jsonl").open()]
     queries = [json.loads(line) for line in (folder / "queries.jsonl").open()][::every]
     gold = dict(line.split("\t")[:2] for line in (folder / "qrels/test.tsv").read_text().splitlines())
@@ -141,7 +143,8 @@ async def many(settings: Settings, question: str, collection: str, count: int = 
 
 
 async def measure(settings: Settings, data: Path, every: int) -> None:
-    for language in ("es", "en"):
+    languages: tuple[Language, ...] = ("es", "en")
+    for language in languages:
         await quality(settings, data / f"xquad-{language}", language, every)
     await many(settings, "¿Cuántos puntos dejaron escapar en defensa los Panthers?", "xquad_es")
 

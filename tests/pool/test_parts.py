@@ -160,7 +160,7 @@ def test_memory_is_predicted_from_weights_cache_and_engine(tmp_path):
 async def test_free_memory_is_known_with_or_without_a_gpu(monkeypatch, tmp_path):
     memory = Memory()
     await memory.look()
-    assert memory.free() is None or memory.free() > 0
+    assert (free := memory.free()) is None or free > 0
     fake = tmp_path / "nvidia-smi"
     fake.write_text("#!/bin/sh\necho '1000, 4000'\necho '3000, 4000'\n")
     fake.chmod(0o755)
@@ -229,7 +229,7 @@ def test_ollamas_words_become_openais():
 )
 def test_keep_alive_is_read_in_all_its_spellings(said, seconds):
     assert requests.keep_alive({"keep_alive": said}) == seconds
-    assert requests.keep_alive({"keep_alive": -1}) > 10**8
+    assert (requests.keep_alive({"keep_alive": -1}) or 0) > 10**8
 
 
 @pytest.mark.parametrize("said", ["soon", [], True, "5 minutes"])

@@ -13,7 +13,7 @@ from tools.settings import Settings
 
 @pytest.fixture
 async def http(tmp_path):
-    app = build_app(Settings(home=tmp_path))
+    app = build_app(Settings.model_validate({"home": tmp_path}))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://speech") as client:

@@ -5,12 +5,13 @@ from pydantic import SecretStr
 from tests.ports import free_ports
 from tests.serving import serving
 from tools.error_messages import SENTENCES
+from tools.schema import Language
 from ui.chat import answer, read_aloud
 from ui.main import build_app
 from ui.messages import EXAMPLES, WORDS
 
 
-async def shown(settings, question, *, turns=(), language="es"):
+async def shown(settings, question, *, turns=(), language: Language = "es"):
     return [pair async for pair in answer(settings, question, list(turns), language)]
 
 

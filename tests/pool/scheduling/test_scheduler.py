@@ -19,7 +19,7 @@ def test_fault_01_a_thousand_requests_start_one_load_and_those_beyond_the_queue_
     refused = [ticket.refused for ticket in tickets if ticket.refused]
     assert len(refused) == 936
     assert {(exc.status, exc.code) for exc in refused} == {(429, "queue_full")}
-    assert all(exc.retry_after >= 1 for exc in refused)
+    assert all((exc.retry_after or 0) >= 1 for exc in refused)
     machine.settle_down()
 
 
@@ -105,7 +105,7 @@ def test_fault_08_a_model_that_fails_to_load_is_tried_three_times_and_evicts_nob
             machine.report("a", well=False)
             assert ticket.refused is not None and ticket.refused.message == "a broke"
         assert ticket.refused is not None and ticket.refused.status == 503
-        assert ticket.refused.retry_after >= 1
+        assert (ticket.refused.retry_after or 0) >= 1
         machine.leave(ticket)
         if len(starts) < 3:
             machine.tick(0.5)
