@@ -32,16 +32,16 @@ class Sanitizer:
         self.marks = frozenset(marks)
         self.links = frozenset(links)
         self.fenced = False
-        self.held = ""
+        self.pending = ""
 
     def feed(self, piece: str) -> str:
         """What of the text so far is complete; the last word stays back until it ends."""
-        *ready, self.held = _SPLIT.split(self.held + piece)
+        *ready, self.pending = _SPLIT.split(self.pending + piece)
         return "".join(self._word(word) for word in ready)
 
     def end(self) -> str:
         """The last word, once no more pieces come."""
-        last, self.held = self._word(self.held), ""
+        last, self.pending = self._word(self.pending), ""
         return last
 
     def _word(self, word: str) -> str:

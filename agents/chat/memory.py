@@ -33,9 +33,9 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
     """What the user said about the matter: remembered facts, and this conversation, as passages."""
     context, facts = runtime.context, _facts(runtime)
     most = context.chat.top_k
-    kept = await facts.recall(state["query"], most=most) if facts is not None else []
-    said = [text_of(message) for message in state["messages"] if message["role"] == "user"]
-    texts = list(dict.fromkeys([*kept, *closest(state["query"], said[::-1], most=most)]))[:most]
+    recalled = await facts.recall(state["query"], most=most) if facts is not None else []
+    earlier = [text_of(message) for message in state["messages"] if message["role"] == "user"]
+    texts = list(dict.fromkeys([*recalled, *closest(state["query"], earlier[::-1], most=most)]))[:most]
     title = prompts.YOU_SAID[state["language"]]
     hits = [
         Hit(id=str(n), document_id=f"said-{n}", title=title, text=text, score=1.0)

@@ -12,7 +12,7 @@ from agents.conversation.budget import CHARS_PER_TOKEN, chars_per_token, count_t
 from agents.conversation.state import Message, Update, earlier_messages, question_of, sources_of, text_of
 from agents.conversation.user_memory import asks_to_recall, recall_query, to_remember
 from agents.events import Progress
-from agents.tooling.calls import ToolResult, call_tool, taint_of, toolbox
+from agents.tooling.calls import ToolResult, available_tools, call_tool, taint_of
 from tools.errors import UpstreamFailed
 from tools.passages import Passage, render
 from tools.schema import Citation, JsonObject, SearchResponse
@@ -56,7 +56,7 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     grants = context.granted(DEFAULT_TOOLS)
     able = _can_use_tools(state, context)
-    tools = await toolbox(context, grants) if able else {}
+    tools = await available_tools(context, grants) if able else {}
     offered = [tool.schema for name, tool in tools.items() if name in grants]
     if state["step"] == 0:
         path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
@@ -92,7 +92,7 @@ async def act(state: State, runtime: Runtime[Context]) -> Update:
     """Make the calls that the model asked for, one after the other, within what was granted."""
     sources, scratch, touched = list(state["sources"]), list(state["scratch"]), list(state["touched"])
     grants = runtime.context.granted(DEFAULT_TOOLS)
-    tools = await toolbox(runtime.context, grants)
+    tools = await available_tools(runtime.context, grants)
     for call in (ToolCall(**fields) for fields in state["calls"]):
         taint = taint_of(touched, tools)
         result = await call_tool(call, step=state["step"], grants=grants, taint=taint, runtime=runtime)

@@ -35,9 +35,9 @@ async def count_tokens(
 ) -> list[int]:
     """Tokens of each message, or an upper bound while all fit into `most`: the tokenizer is asked only when
     they might not, as no vocabulary in use makes more tokens than bytes."""
-    bounds = [len(text_of(message).encode()) + PER_MESSAGE for message in messages]
-    if sum(bounds) <= most:
-        return bounds
+    at_most = [len(text_of(message).encode()) + PER_MESSAGE for message in messages]
+    if sum(at_most) <= most:
+        return at_most
     try:
         return await pool.count_tokens(messages, model=model)
     except (BadRequest, NotFound, NotSupported, Unavailable):

@@ -12,8 +12,8 @@ SHOWN = ("messages", "answer", "cited", "sources", "route", "model", "language",
 
 async def values(persistence: Persistence, thread_id: str) -> JsonObject:
     """The conversation and its last turn (the fields of `SHOWN`); empty for a thread that has not run."""
-    held = await persistence.checkpointer.aget_tuple(_config(thread_id))
-    return _shown(held.checkpoint["channel_values"]) if held else {}
+    saved = await persistence.checkpointer.aget_tuple(_config(thread_id))
+    return _shown(saved.checkpoint["channel_values"]) if saved else {}
 
 
 async def history(
@@ -24,25 +24,25 @@ async def history(
     earlier = _config(thread_id, before) if before else None
     return [
         {
-            "checkpoint": {"thread_id": thread_id, "checkpoint_id": held.checkpoint["id"]},
-            "created_at": held.checkpoint["ts"],
-            "values": _shown(held.checkpoint["channel_values"]),
-            "metadata": dict(held.metadata),
+            "checkpoint": {"thread_id": thread_id, "checkpoint_id": saved.checkpoint["id"]},
+            "created_at": saved.checkpoint["ts"],
+            "values": _shown(saved.checkpoint["channel_values"]),
+            "metadata": dict(saved.metadata),
         }
-        async for held in persistence.checkpointer.alist(_config(thread_id), limit=limit, before=earlier)
+        async for saved in persistence.checkpointer.alist(_config(thread_id), limit=limit, before=earlier)
     ]
 
 
 async def copy(persistence: Persistence, source: str, target: str) -> None:
     """Every checkpoint of `source`, oldest first, written again for `target`."""
-    held = [one async for one in persistence.checkpointer.alist(_config(source))]
-    for one in reversed(held):
+    checkpoints = [one async for one in persistence.checkpointer.alist(_config(source))]
+    for one in reversed(checkpoints):
         parent = one.parent_config.get("configurable", {}) if one.parent_config else {}
         config = _config(target, parent.get("checkpoint_id"), checkpoint_ns="")
         versions = one.checkpoint["channel_versions"]
-        kept = await persistence.checkpointer.aput(config, one.checkpoint, one.metadata, versions)
+        written = await persistence.checkpointer.aput(config, one.checkpoint, one.metadata, versions)
         for task, channel, value in one.pending_writes or []:
-            await persistence.checkpointer.aput_writes(kept, [(channel, value)], task)
+            await persistence.checkpointer.aput_writes(written, [(channel, value)], task)
 
 
 async def delete(persistence: Persistence, thread_id: str) -> None:

@@ -44,7 +44,7 @@ class ToolResult:
         return {"role": "tool", "tool_call_id": self.call.id, "content": text[:MOST_CHARS]}
 
 
-async def toolbox(context: Context, grants: frozenset[str]) -> dict[str, AnyTool]:
+async def available_tools(context: Context, grants: frozenset[str]) -> dict[str, AnyTool]:
     """Every tool of ours, bound to the run's clients, and the granted ones of MCP servers."""
     own = bind(dict(vars(context.clients)), context.tools)
     return {**own, **await context.clients.remote_tools.offered(grants)}
@@ -63,7 +63,7 @@ async def call_tool(
 ) -> ToolResult:
     """Make one call, or refuse it. A person is asked first where the policy says so, if the run has a thread
     to wait on. `step` tells equal calls of a run apart. Raises errors of the server's side (500 and up)."""
-    bound = (await toolbox(runtime.context, grants)).get(call.tool)
+    bound = (await available_tools(runtime.context, grants)).get(call.tool)
     tool = bound.tool if bound else None
     decision = decide(call.tool, tool, grants=grants, taint=taint, confirmed=False)
     if decision.kind == "ask" and runtime.context.thread_id is not None:

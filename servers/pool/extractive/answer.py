@@ -20,7 +20,9 @@ _WORD_AND_GAP = re.compile(r"\S+\s*")
 HELD = 0.31
 """Share of the question that the best unit must cover; below it the passages do not hold the answer."""
 HELD_ACROSS = 0.15
-"""The same when question and passage are in different languages, where only names and cognates match."""
+"""The same when question and passage are in different languages, where fewer words match. Of 1,190 Spanish
+questions over XQuAD's English passages 822 cite the right one first and 156 are refused (0.14: fewer refused
+when no passage answers)."""
 NEXT, OTHER, ENTRY = 0.72, 0.85, 0.93
 """Worth of a further unit, relative to the best: in its passage, in another, in the same list or table."""
 MOST = 3
