@@ -1,4 +1,4 @@
-"""What an agent run tells while it goes, as typed events; the API turns them into server-sent events.
+"""The typed events of an agent run, told while it goes; the API turns them into server-sent events.
 
 Every event carries the run's id and `at_ms`, milliseconds since the run began.
 """
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from tools.schema import Answer, Citation, Route
+from tools.schema import Answer, Citation, JsonObject, Route
 
 
 class Source(Citation):
@@ -16,19 +16,21 @@ class Source(Citation):
     score: float = 0.0
 
 
-class Told(BaseModel):
-    """What all events have in common."""
+class RunEvent(BaseModel):
+    """The fields of every event."""
 
     run_id: str = ""
     at_ms: float = 0.0
 
 
-class Routed(Told):
+class Routed(RunEvent):
+    """Which model will answer, and why."""
+
     event: Literal["routed"] = "routed"
     route: Route
 
 
-class Retrieved(Told):
+class Retrieved(RunEvent):
     """`degraded` names the search legs that did not answer; `took_ms` is the whole search."""
 
     event: Literal["retrieved"] = "retrieved"
@@ -38,22 +40,24 @@ class Retrieved(Told):
     took_ms: float = 0.0
 
 
-class Progress(Told):
+class Progress(RunEvent):
     """A stage the run has reached or the path it took, for people to read along; `detail` is JSON."""
 
     event: Literal["progress"] = "progress"
     stage: str
-    detail: dict[str, Any] = {}
+    detail: JsonObject = {}
 
 
-class ToolStarted(Told):
+class ToolStarted(RunEvent):
+    """A tool is about to be called, or refused."""
+
     event: Literal["tool_started"] = "tool_started"
     call_id: str
     tool: str
-    arguments: dict[str, Any] = {}
+    arguments: JsonObject = {}
 
 
-class ToolFinished(Told):
+class ToolFinished(RunEvent):
     """`ok` is False when the tool was refused or failed; `result` then says why."""
 
     event: Literal["tool_finished"] = "tool_finished"
@@ -64,19 +68,21 @@ class ToolFinished(Told):
     took_ms: float = 0.0
 
 
-class Token(Told):
+class Token(RunEvent):
+    """A piece of the answer, safe to show."""
+
     event: Literal["token"] = "token"
     text: str
 
 
-class Cited(Told):
+class Cited(RunEvent):
     """The answer has just used a passage for the first time."""
 
     event: Literal["citation"] = "citation"
     citation: Citation
 
 
-class Interrupted(Told):
+class Interrupted(RunEvent):
     """The run waits for a person; resume it with an answer to `request`."""
 
     event: Literal["interrupted"] = "interrupted"
@@ -84,22 +90,24 @@ class Interrupted(Told):
     request: Any
 
 
-class Done(Told):
+class Done(RunEvent):
+    """The whole answer; `usage` in tokens."""
+
     event: Literal["done"] = "done"
     answer: Answer
     usage: dict[str, int] = {}
 
 
-class Failed(Told):
+class Failed(RunEvent):
     """The run ended without an answer; `error` is the `error` object of the envelope."""
 
     event: Literal["failed"] = "failed"
-    error: dict[str, Any]
+    error: JsonObject
 
 
-Event = Annotated[
-    Routed | Retrieved | Progress | ToolStarted | ToolFinished | Token | Cited | Interrupted | Done | Failed,
-    Field(discriminator="event"),
-]
+AnyEvent = (
+    Routed | Retrieved | Progress | ToolStarted | ToolFinished | Token | Cited | Interrupted | Done | Failed
+)
+Event = Annotated[AnyEvent, Field(discriminator="event")]
 LAST = (Done, Failed, Interrupted)
 """Events after which a run says nothing more."""

@@ -1,4 +1,4 @@
-"""The agents there are. A new one is a folder with state, prompts, nodes and graph, and one line here."""
+"""The registry of agents. A new one is a folder with state, prompts, nodes and graph, and one line here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Runs an agent's graph and tells its events in order. It knows no HTTP and no agent in particular.
+"""Runs an agent's graph and streams its events. It knows no HTTP and no agent in particular.
 
 Closing the stream, or cancelling the task that reads it, cancels the graph and the model call behind it.
 """
@@ -8,49 +8,54 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias, TypeVar, cast
 from uuid import uuid4
 
-from langgraph.types import Command
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, StateSnapshot
 
 from agents.context import Context
-from agents.conversation.checkpointer import Memory
-from agents.conversation.state import Message, fresh
-from agents.events import Done, Event, Interrupted, Told
+from agents.conversation.persistence import Persistence
+from agents.conversation.state import Message, new_turn
+from agents.events import AnyEvent, Done, Event, Interrupted, RunEvent
 from agents.registry import AGENTS, Agent, find_agent
 from tools.errors import Conflict, UpstreamFailed, UpstreamSilent
-from tools.schema import Answer, Citation, Route
+from tools.schema import Answer, Citation, JsonObject, Route
+
+E = TypeVar("E", bound=RunEvent)
+Graph: TypeAlias = CompiledStateGraph[Any, Context, Any, Any]
 
 
 @dataclass(frozen=True)
-class Ready:
-    """An agent whose graph is compiled twice: `lasting` remembers threads, `passing` forgets the turn."""
+class CompiledAgent:
+    """An agent whose graph is compiled twice: `threaded` with a checkpointer, `stateless` without."""
 
     agent: Agent
-    passing: Any
-    lasting: Any
+    stateless: Graph
+    threaded: Graph
 
 
-def compile_agents(memory: Memory) -> dict[str, Ready]:
+def compile_agents(persistence: Persistence) -> dict[str, CompiledAgent]:
     """Every agent of the registry, ready to run."""
-    return {name: _compile(agent, memory) for name, agent in AGENTS.items()}
+    return {name: _compile(agent, persistence) for name, agent in AGENTS.items()}
 
 
-def _compile(agent: Agent, memory: Memory) -> Ready:
+def _compile(agent: Agent, persistence: Persistence) -> CompiledAgent:
     graph = agent.build()
-    return Ready(
+    return CompiledAgent(
         agent,
-        passing=graph.compile(store=memory.facts, name=agent.name),
-        lasting=graph.compile(memory.threads, store=memory.facts, name=agent.name),
+        stateless=graph.compile(store=persistence.store, name=agent.name),
+        threaded=graph.compile(persistence.checkpointer, store=persistence.store, name=agent.name),
     )
 
 
 @dataclass(frozen=True)
-class Order:
-    """One run of an agent: the new `messages` of the conversation, or the answer to an interrupt.
+class AgentRequest:
+    """An agent to run on new `messages` of a conversation, or on an answer to an interrupt (`command`).
 
-    A `durable` run writes every step before the next begins and, started `again`, goes on after its last
-    one. A passing turn on a thread is written when it ends: one that fails leaves the thread as it was.
+    A `durable` run writes every step before the next begins and, started `again`, goes on after its last one.
+    A run on a thread that is not durable is written when it ends: one that fails leaves the thread as it was.
     """
 
     agent: str
@@ -63,44 +68,49 @@ class Order:
     command: Any = None
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> RunnableConfig:
+        """LangGraph's: the thread; empty without one."""
         if self.thread_id is None:
             return {}
         return {"configurable": {"thread_id": self.thread_id}, "metadata": {"run_id": self.run_id}}
 
 
 async def stream(
-    ready: Mapping[str, Ready], order: Order, *, context: Context
+    compiled: Mapping[str, CompiledAgent], request: AgentRequest, *, context: Context
 ) -> AsyncGenerator[Event, None]:
-    """Events of one run; the last is `Done` or `Interrupted`. Raises `tools.errors`."""
-    find_agent(order.agent)
-    context = replace(context, run_id=order.run_id, thread_id=order.thread_id)
-    graph = ready[order.agent].lasting if order.thread_id else ready[order.agent].passing
-    started, state = time.monotonic(), await _left_off(graph, order)
-    if state is None or state.tasks:
+    """Events of one run; the last is `Done` or `Interrupted`. `compiled` are agents by name.
+
+    Raises `AgentNotFound`, `UpstreamSilent` after `chat.deadline_s`, and what clients raise.
+    """
+    find_agent(request.agent)
+    context = replace(context, run_id=request.run_id, thread_id=request.thread_id)
+    agent = compiled[request.agent]
+    graph = agent.threaded if request.thread_id else agent.stateless
+    started, left_off = time.monotonic(), await _left_off(graph, request)
+    if left_off is None or left_off.tasks:
         steps = graph.astream(
-            _input(order, going_on=state is not None),
-            config=order.config,
+            _input(request, resumed=left_off is not None),
+            config=request.config,
             context=context,
             stream_mode=["custom", "values"],
-            **({"durability": "sync" if order.durable else "exit"} if order.thread_id else {}),
+            durability=("sync" if request.durable else "exit") if request.thread_id else None,
         )
-        values: dict[str, Any] = {}
-        async with aclosing(steps):
-            async for mode, item in _before(steps, started + context.chat.deadline_s):
-                if mode == "custom" and isinstance(item, Told):
-                    yield _stamped(item, order.run_id, started)
+        values: JsonObject = {}
+        async with aclosing(cast("AsyncGenerator[Any]", steps)) as steps:
+            async for mode, item in _until(steps, started + context.chat.deadline_s):
+                if mode == "custom" and isinstance(item, AnyEvent):
+                    yield _stamped(item, request.run_id, started)
                 elif mode == "values":
                     values = item
     else:
-        values = state.values
-    for ending in _endings(order, values, started):
-        yield _stamped(ending, order.run_id, started)
+        values = left_off.values
+    for ending in _endings(request, values, started):
+        yield _stamped(ending, request.run_id, started)
 
 
-async def run(ready: Mapping[str, Ready], order: Order, *, context: Context) -> Done:
-    """The end of one run, for callers that do not read along."""
-    return await last(stream(ready, order, context=context))
+async def run(compiled: Mapping[str, CompiledAgent], request: AgentRequest, *, context: Context) -> Done:
+    """The end of one run, for callers that do not read along. Raises what `stream` and `last` raise."""
+    return await last(stream(compiled, request, context=context))
 
 
 async def last(events: AsyncGenerator[Event, None]) -> Done:
@@ -112,29 +122,29 @@ async def last(events: AsyncGenerator[Event, None]) -> Done:
     raise Conflict("the run waits for a person: resume its thread with a command", code="interrupted")
 
 
-async def _left_off(graph: Any, order: Order) -> Any:
+async def _left_off(graph: Graph, request: AgentRequest) -> StateSnapshot | None:
     """Where an earlier start of this very run was killed; None when it did no step: then it starts anew.
 
     A checkpoint that only holds the input still shows the answer of the turn before. Look at `tasks` for
     what is left to do: `next` leaves out those whose writes were saved and not yet applied.
     """
-    if not order.again or order.thread_id is None:
+    if not request.again or request.thread_id is None:
         return None
-    state = await graph.aget_state(order.config)
-    about = state.metadata or {}
-    begun = about.get("run_id") == order.run_id and about.get("source") != "input"
+    state = await graph.aget_state(request.config)
+    metadata = state.metadata or {}
+    begun = metadata.get("run_id") == request.run_id and metadata.get("source") != "input"
     return state if begun else None
 
 
-def _input(order: Order, *, going_on: bool) -> Any:
-    if going_on:
+def _input(request: AgentRequest, *, resumed: bool) -> Any:
+    if resumed:
         return None
-    if order.command is not None:
-        return Command(resume=order.command)
-    return fresh(order.messages, instructions=order.instructions)
+    if request.command is not None:
+        return Command(resume=request.command)
+    return new_turn(request.messages, instructions=request.instructions)
 
 
-async def _before(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[Any]:
+async def _until(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[Any]:
     """The steps that come before the deadline; then the run is over, whatever it was doing.
 
     `asyncio.timeout`, because 3.11's `wait_for` loses a cancellation that meets the arrival of a step.
@@ -150,28 +160,28 @@ async def _before(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[A
             raise UpstreamSilent("the run took too long", source="api", code="run_deadline") from exc
 
 
-def _endings(order: Order, values: dict[str, Any], started: float) -> list[Event]:
+def _endings(request: AgentRequest, values: JsonObject, started: float) -> list[Event]:
     waiting = values.get("__interrupt__", ())
     if waiting:
         return [Interrupted(interrupt_id=one.id, request=one.value) for one in waiting]
     if not values.get("answer"):
-        raise UpstreamFailed(f"{order.agent} ended without an answer", source="api", code="empty_answer")
+        raise UpstreamFailed(f"{request.agent} ended without an answer", source="api", code="empty_answer")
     total = round((time.monotonic() - started) * 1000, 1)
-    return [Done(answer=_answer(order, values, total), usage=values.get("usage", {}))]
+    return [Done(answer=_answer(request, values, total), usage=values.get("usage", {}))]
 
 
-def _answer(order: Order, values: dict[str, Any], total: float) -> Answer:
+def _answer(request: AgentRequest, values: JsonObject, total: float) -> Answer:
     return Answer(
         answer=values["answer"],
         citations=[Citation.model_validate(source) for source in values["cited"]],
         model=values["model"],
-        agent=order.agent,
+        agent=request.agent,
         route=Route.model_validate(values["route"]) if values["route"] else None,
         timings_ms={**values["timings"], "total": total},
-        thread_id=order.thread_id,
+        thread_id=request.thread_id,
         degraded=values["degraded"],
     )
 
 
-def _stamped(event: Any, run_id: str, started: float) -> Any:
+def _stamped(event: E, run_id: str, started: float) -> E:
     return event.model_copy(update={"run_id": run_id, "at_ms": round((time.monotonic() - started) * 1000, 1)})

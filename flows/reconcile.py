@@ -18,9 +18,8 @@ from pydantic import Field
 from flows.operations import postgres
 from flows.operations.messages import say
 from flows.operations.retry import LONG_RETRY
-from tools.clients.bridge import Bridge, StoredDocument, open_bridge
+from tools.clients.bridge import Bridge, Collection, StoredDocument, open_bridge
 from tools.errors import CollectionNotFound, NotFound
-from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
 DOCUMENTS_AT_ONCE = 8
@@ -94,7 +93,7 @@ async def compare(
     return [item for item in await asyncio.gather(*map(one, documents)) if item is not None]
 
 
-async def _chosen(bridge: Bridge, names: list[str] | None) -> list[JsonObject]:
+async def _chosen(bridge: Bridge, names: list[str] | None) -> list[Collection]:
     """The manifest's collections, all or those that are named; Milvus may have lost a whole one."""
     known = {item["name"]: item for item in await bridge.collections()}
     for name in names or []:

@@ -21,6 +21,8 @@ Foreign errors are translated once, in the client that met them (`raise … from
 
 from typing import Any, ClassVar
 
+from tools.schema import JsonObject
+
 
 class Capibara6Error(Exception):
     """Base of every error that a person or a program may see.
@@ -50,7 +52,7 @@ class Capibara6Error(Exception):
         if code is not None:
             self.code = code
 
-    def envelope(self) -> dict[str, Any]:
+    def envelope(self) -> JsonObject:
         """OpenAI's error shape plus `source`: `{"error": {message, type, code, param, source}}`."""
         return {
             "error": {

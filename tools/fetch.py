@@ -1,6 +1,6 @@
-"""Fetches a web page for us and never reaches what only this machine or its network may reach.
+"""Fetches web pages safe from SSRF: nothing that only this machine or its network may reach.
 
-An address is resolved once, judged, and connected to as judged; every redirect is a new address. It knows no
+A name is resolved once, judged, and connected to as judged; every redirect is a new address. It knows no
 cookies, keys or proxies, asks for plain bytes and stops at the size and the time it was given.
 """
 
@@ -25,13 +25,13 @@ CLOSED = tuple(
     for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "2002::/16")
 )
 NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a URL leads: `target` is its path and query; `host` has no brackets."""
+class WebAddress:
+    """The parts of a URL: `target` is its path and query; `host` has no brackets."""
 
     scheme: str
     host: str
@@ -40,11 +40,13 @@ class Place:
 
     @property
     def authority(self) -> str:
+        """Host and port as the `Host` header has them (RFC 9110, 7.2)."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         return name if self.port == PORTS[self.scheme] else f"{name}:{self.port}"
 
     @property
     def url(self) -> str:
+        """The whole again."""
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
@@ -77,12 +79,12 @@ async def fetch(url: str, *, rules: Fetch, resolve: Resolve = resolve) -> Page:
     try:
         async with asyncio.timeout(rules.seconds), client:
             for _ in range(REDIRECTS + 1):
-                place = parse(url)
-                address = choose(await resolve(place.host, place.port), place.host, rules)
-                page, onwards = await _hop(client, place, address, rules.max_bytes)
+                address = parse(url)
+                ip = choose(await resolve(address.host, address.port), address.host, rules)
+                page, location = await _hop(client, address, ip, rules.max_bytes)
                 if page is not None:
                     return page
-                url = urljoin(place.url, onwards)
+                url = urljoin(address.url, location)
     except TimeoutError as exc:
         raise UpstreamSilent(f"{url} took more than {rules.seconds:g} s", source="fetch") from exc
     except httpx.TimeoutException as exc:
@@ -94,7 +96,7 @@ async def fetch(url: str, *, rules: Fetch, resolve: Resolve = resolve) -> Page:
     raise UpstreamFailed(f"{url}: more than {REDIRECTS} redirects", source="fetch")
 
 
-def parse(url: str) -> Place:
+def parse(url: str) -> WebAddress:
     """The parts of a web address that means the same to every parser. Pure. Raises `BadRequest`."""
     if not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
         raise _not_web("it holds characters that an address may not have")
@@ -112,7 +114,7 @@ def parse(url: str) -> Place:
     if all(NUMERIC.fullmatch(label) for label in host.split(".")) and not _is_address(host):
         raise _not_web("an address in numbers is written as four decimals")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Place(parts.scheme, host, port or PORTS[parts.scheme], target)
+    return WebAddress(parts.scheme, host, port or PORTS[parts.scheme], target)
 
 
 def choose(addresses: Sequence[str], host: str, rules: Fetch) -> str:
@@ -125,7 +127,7 @@ def choose(addresses: Sequence[str], host: str, rules: Fetch) -> str:
     return addresses[0]
 
 
-def admitted(address: Address, rules: Fetch) -> bool:
+def admitted(address: IpAddress, rules: Fetch) -> bool:
     """Whether it is on the open internet, or in a network that operators have opened. Pure."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
@@ -136,26 +138,26 @@ def admitted(address: Address, rules: Fetch) -> bool:
     return address.version == 4 or address in WEB
 
 
-async def _hop(client: httpx.AsyncClient, place: Place, address: str, most: int) -> tuple[Page | None, str]:
+async def _hop(client: httpx.AsyncClient, address: WebAddress, ip: str, most: int) -> tuple[Page | None, str]:
     """One request to the address that was judged: the page, or where it sends us."""
-    pinned = f"[{address}]" if ":" in address else address
+    pinned = f"[{ip}]" if ":" in ip else ip
     request = client.build_request(
         "GET",
-        f"{place.scheme}://{pinned}:{place.port}{place.target}",
-        headers={"host": place.authority, "accept-encoding": "identity", "user-agent": "capibara6"},
-        extensions={"sni_hostname": place.host},
+        f"{address.scheme}://{pinned}:{address.port}{address.target}",
+        headers={"host": address.authority, "accept-encoding": "identity", "user-agent": "capibara6"},
+        extensions={"sni_hostname": address.host},
     )
     response = await client.send(request, stream=True)
     try:
         if response.has_redirect_location:
             return None, response.headers["location"]
         if not response.is_success:
-            raise UpstreamFailed(f"{place.url} answered {response.status_code}", source="fetch")
+            raise UpstreamFailed(f"{address.url} answered {response.status_code}", source="fetch")
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise UpstreamFailed(f"{place.url} is packed, which was not asked for", source="fetch")
-        body = await _body(response, most, place.url)
+            raise UpstreamFailed(f"{address.url} is packed, which was not asked for", source="fetch")
+        body = await _body(response, most, address.url)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Page(place.url, kind, body), ""
+        return Page(address.url, kind, body), ""
     finally:
         client.cookies.clear()
         await response.aclose()

@@ -1,10 +1,8 @@
 """The graph tool: read-only questions to the knowledge graph."""
 
-from typing import Any
-
-from tools.clients.bridge import Bridge
+from tools.clients.bridge import Bridge, QueryResult
 
 
-async def query_graph(query: str, *, bridge: Bridge, space: str = "capibara6") -> dict[str, Any]:
+async def query_graph(query: str, *, bridge: Bridge, space: str = "capibara6") -> QueryResult:
     """Run one read-only nGQL query (MATCH, GO, FETCH, LOOKUP) on the knowledge graph; rows and columns."""
     return await bridge.query_graph(space, query)

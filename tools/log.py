@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from tools.schema import JsonObject
+
 SECRET_FIELD = re.compile(r"(api_?key|token|password|passwd|secret|authorization|cookie|dsn)$", re.IGNORECASE)
 SECRET_TEXT = re.compile(
     r"(?i)(bearer\s+)\S+|(://[^/\s:@]*:)[^@\s]+(?=@)|((?:api[_-]?key|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]+"
@@ -51,7 +53,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return structlog.get_logger(name)
 
 
-def redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def redact(_logger: Any, _method: str, event: JsonObject) -> JsonObject:
     """Replace values of secret-looking fields, and secrets inside any text, by `***`."""
     return {key: "***" if SECRET_FIELD.search(key) else _clean(value) for key, value in event.items()}
 
@@ -67,7 +69,7 @@ def _clean(value: Any) -> Any:
 
 
 def _named(service: str) -> Any:
-    def add(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    def add(_logger: Any, _method: str, event: JsonObject) -> JsonObject:
         event.setdefault("service", service)
         return event
 

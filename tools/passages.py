@@ -1,4 +1,4 @@
-"""How retrieved passages are put into a prompt and found again.
+"""The prompt format of retrieved passages: written into a prompt, and parsed from it.
 
 The agents write passages with `render`; a model that has no weights reads them back with `parse`.
 Passage text is data: it can not close its own element or open another.
@@ -12,6 +12,8 @@ _PASSAGE = re.compile(r'<passage n="(\d+)" title="([^"]*)">\n(.*?)\n</passage>',
 
 
 class Passage(NamedTuple):
+    """A passage as a prompt shows it; an answer cites it as `[n]`."""
+
     n: int
     title: str
     text: str
@@ -33,7 +35,7 @@ def parse(prompt: str) -> list[Passage] | None:
         return None
     end = prompt.find("</passages>", start)
     block = prompt[start : end if end >= 0 else None]
-    return [Passage(int(n), _back(title), _back(text)) for n, title, text in _PASSAGE.findall(block)]
+    return [Passage(int(n), _unescape(title), _unescape(text)) for n, title, text in _PASSAGE.findall(block)]
 
 
 def _attribute(title: str) -> str:
@@ -44,5 +46,5 @@ def _text(text: str) -> str:
     return re.sub(r"<(?=/?passages?\b)", "&lt;", text.replace("&lt;", "&amp;lt;"))
 
 
-def _back(text: str) -> str:
+def _unescape(text: str) -> str:
     return text.replace("&quot;", '"').replace("&lt;", "<").replace("&amp;lt;", "&lt;")

@@ -1,10 +1,10 @@
-"""The list of tools that an agent may be given, and what each may touch.
+"""The registry of tools that an agent may be given, and what each may touch.
 
-A tool is a plain typed function; `bind` gives it the clients it names and a schema a model can read.
+A tool is a plain typed function; `bind` gives it the clients it names and a schema that a model can read.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create
 
 from tools.errors import BadRequest
 from tools.graph import query_graph
+from tools.schema import JsonObject
 from tools.search import search_knowledge
 from tools.speak import speak
 from tools.sql import query_sql
@@ -33,24 +34,26 @@ class Tool:
 
     @property
     def name(self) -> str:
+        """Its function's name."""
         return self.function.__name__
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundTool:
     """A tool with its clients: what a model is told of it, and `call`."""
 
     tool: Tool
-    clients: dict[str, Any]
+    clients: Mapping[str, object]
     arguments: type[BaseModel]
 
     @property
     def name(self) -> str:
+        """What a model calls it by."""
         return self.tool.name
 
     @property
-    def schema(self) -> dict[str, Any]:
-        """OpenAI's shape of a function tool."""
+    def schema(self) -> JsonObject:
+        """OpenAI's shape of a function tool; the docstring is its description."""
         about = inspect.cleandoc(self.tool.function.__doc__ or "")
         parameters = self.arguments.model_json_schema()
         return {
@@ -58,7 +61,7 @@ class Bound:
             "function": {"name": self.name, "description": about, "parameters": parameters},
         }
 
-    async def call(self, arguments: dict[str, Any]) -> Any:
+    async def call(self, arguments: JsonObject) -> Any:
         """The tool's answer as JSON. Raises `BadRequest` naming the argument at fault."""
         try:
             given = self.arguments.model_validate(arguments)
@@ -82,13 +85,13 @@ TOOLS = {
 }
 
 
-def bind(clients: dict[str, Any], tools: dict[str, Tool] | None = None) -> dict[str, Bound]:
-    """Every tool whose clients are all in `clients`, by name."""
+def bind(clients: Mapping[str, object], tools: Mapping[str, Tool] | None = None) -> dict[str, BoundTool]:
+    """Every tool whose clients are all in `clients`, by name; `tools` stands in for the registry's."""
     bound = (_bind(tool, clients) for tool in (TOOLS if tools is None else tools).values())
     return {one.name: one for one in bound if one is not None}
 
 
-def _bind(tool: Tool, clients: dict[str, Any]) -> Bound | None:
+def _bind(tool: Tool, clients: Mapping[str, object]) -> BoundTool | None:
     """Keyword-only parameters without a default are clients; the others are the model's to fill in."""
     parameters = inspect.signature(tool.function, eval_str=True).parameters.values()
     needs = {one.name for one in parameters if _is_client(one)}
@@ -101,7 +104,7 @@ def _bind(tool: Tool, clients: dict[str, Any]) -> Bound | None:
     }
     strict = ConfigDict(extra="forbid", allow_inf_nan=False)
     model = create_model(tool.name, __config__=strict, **fields)
-    return Bound(tool, {name: clients[name] for name in needs}, model)
+    return BoundTool(tool, {name: clients[name] for name in needs}, model)
 
 
 def _is_client(parameter: inspect.Parameter) -> bool:

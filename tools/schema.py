@@ -31,7 +31,7 @@ class Document(Wire):
     text: str
     source: str = Field(default="", max_length=2_000)
     language: Language | None = None
-    metadata: dict[str, Any] = {}
+    metadata: JsonObject = {}
 
 
 class IngestRequest(Wire):
@@ -100,8 +100,8 @@ class Hit(BaseModel):
     source: str = ""
     text: str
     score: float = Field(ge=0, le=1)
-    legs: dict[str, dict[str, Any]] = {}
-    metadata: dict[str, Any] = {}
+    legs: dict[str, JsonObject] = {}
+    metadata: JsonObject = {}
 
 
 class SearchResponse(BaseModel):

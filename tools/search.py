@@ -7,7 +7,7 @@ from tools.clients.bridge import Bridge
 from tools.errors import Unavailable
 from tools.schema import SearchRequest, SearchResponse
 
-AGAIN_S = 0.25
+RETRY_S = 0.25
 
 
 async def search_knowledge(
@@ -19,5 +19,5 @@ async def search_knowledge(
         return await bridge.search(request)
     except Unavailable:
         # A store that was only busy answers the second time; searching twice changes nothing.
-        await asyncio.sleep(AGAIN_S * (1 + random.random()))
+        await asyncio.sleep(RETRY_S * (1 + random.random()))
         return await bridge.search(request)

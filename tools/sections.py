@@ -1,4 +1,4 @@
-"""The sections of the settings tree: frozen groups of fields with their bounds and defaults.
+"""The sections of the settings: frozen groups of fields with their bounds and defaults.
 
 Where they are read from is `tools/settings.py`.
 """
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class Section(BaseModel):
+    """A group of settings: frozen, and an unknown field is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -23,6 +25,8 @@ class Hosts(Section):
 
 
 class Ports(Section):
+    """Where each service listens."""
+
     api: int = 5000
     speech: int = 5001
     mcp: int = 5003

@@ -49,7 +49,7 @@ async def read_aloud(speech: SpeechClient, turns: Turns, language: Language) -> 
         return error_html(say("nothing_to_hear", language))
     text = text[:SPOKEN_CHARS]
     try:
-        spoken = await speech.speak(SpeechRequest(text=text, language=detect(text)))
+        spoken = await speech.speak(SpeechRequest(text=text, language=detect(text, default="es")))
     except Capibara6Error as exc:
         return error_html(sentence(exc.code, language), _detail(exc))
     source = f"data:audio/wav;base64,{spoken.audio}"

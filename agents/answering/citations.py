@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from tools.schema import Citation
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 MARK = re.compile(r"\[(\d{1,3})\]")
 SUPPORT = 0.3
@@ -35,18 +36,18 @@ def unsupported(text: str, sources: Sequence[Citation]) -> set[int]:
     Sentence and passage in different languages are left alone: only names could be compared.
     """
     by_number = {source.n: source for source in sources}
-    held: set[int] = set()
+    supported: set[int] = set()
     for sentence, marks in _sentences(text):
-        held |= {n for n in marks if n in by_number and _supports(by_number[n], sentence)}
-    return {n for n in used(text) if n in by_number} - held
+        supported |= {n for n in marks if n in by_number and _supports(by_number[n], sentence)}
+    return {n for n in used(text) if n in by_number} - supported
 
 
 def _sentences(text: str) -> Iterable[tuple[str, list[int]]]:
     """Each stretch of text with the marks that follow it."""
     start = 0
     for run in re.finditer(r"(?:\s*\[\d{1,3}\])+[.,;:]?", text):
-        said = text[start : run.start()]
-        yield re.split(r"(?<=[.!?])\s+", said.strip(" .\n"))[-1] or said, used(run[0])
+        before = text[start : run.start()]
+        yield re.split(r"(?<=[.!?])\s+", before.strip(" .\n"))[-1] or before, used(run[0])
         start = run.end()
 
 
@@ -54,5 +55,5 @@ def _supports(source: Citation, sentence: str) -> bool:
     language = detect(sentence)
     if detect(source.text, default=language) != language:
         return True
-    said = set(terms(sentence, language))
-    return len(said & set(terms(f"{source.title} {source.text}", language))) >= SUPPORT * len(said)
+    stated = set(terms(sentence, language))
+    return len(stated & set(terms(f"{source.title} {source.text}", language))) >= SUPPORT * len(stated)

@@ -1,4 +1,4 @@
-"""Makes a model's text harmless to show, while it streams: no live markup, no foreign links, no false marks.
+"""Sanitizer of a model's text while it streams: no live markup, no foreign links, no marks of no passage.
 
 A model that was talked into it by a poisoned passage can otherwise carry data out in an address that the
 reader's browser fetches. Only addresses that the sources or the user wrote, letter by letter, stay.
@@ -22,22 +22,26 @@ REMOVED = "⟨…⟩"
 """Stands where a link was taken out."""
 
 
-class Guard:
-    """Feed it pieces of an answer; it gives back text that is safe to show, a word behind."""
+class Sanitizer:
+    """Takes pieces of an answer and gives back text that is safe to show, a word behind.
+
+    `marks` are the numbers of real passages; `links` the addresses that may be shown, letter by letter.
+    """
 
     def __init__(self, marks: Collection[int], links: Collection[str]) -> None:
         self.marks = frozenset(marks)
         self.links = frozenset(links)
         self.fenced = False
-        self.held = ""
+        self.pending = ""
 
     def feed(self, piece: str) -> str:
         """What of the text so far is complete; the last word stays back until it ends."""
-        *ready, self.held = _SPLIT.split(self.held + piece)
+        *ready, self.pending = _SPLIT.split(self.pending + piece)
         return "".join(self._word(word) for word in ready)
 
     def end(self) -> str:
-        last, self.held = self._word(self.held), ""
+        """The last word, once no more pieces come."""
+        last, self.pending = self._word(self.pending), ""
         return last
 
     def _word(self, word: str) -> str:

@@ -1,21 +1,43 @@
-"""Steps that every agent takes: route, check the citations, speak. And how passages found are announced."""
+"""Graph nodes that every agent shares: route, check the citations, speak. Also how nodes are timed and how
+passages found become an event.
+"""
 
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import ParamSpec
 
 from langgraph.runtime import Runtime
 
 from agents.answering.citations import cited, only_real, unsupported
-from agents.answering.clock import clocked
 from agents.context import Context
-from agents.conversation.state import Turn, Update, closing, sources_of
+from agents.conversation.state import Turn, Update, closing_messages, sources_of
 from agents.events import Progress, Retrieved, Routed, Source
-from tools.schema import Citation, Route, SearchResponse
+from tools.schema import Citation, JsonObject, Route, SearchResponse
 from tools.speak import speak as read_aloud
 
 _KEPT = set(Citation.model_fields)
+Given = ParamSpec("Given")
+Node = Callable[Given, Awaitable[Update]]
 
 
-@clocked("route")
+def timed(stage: str) -> Callable[[Node[Given]], Node[Given]]:
+    """Decorates a node: `{stage: milliseconds}` joins the `timings` of its update."""
+
+    def around(node: Node[Given]) -> Node[Given]:
+        @wraps(node)
+        async def run(*args: Given.args, **kwargs: Given.kwargs) -> Update:
+            started = time.monotonic()
+            update = await node(*args, **kwargs)
+            took = round((time.monotonic() - started) * 1000, 1)
+            return {**update, "timings": {**update.get("timings", {}), stage: took}}
+
+        return run
+
+    return around
+
+
+@timed("route")
 async def route(state: Turn, runtime: Runtime[Context]) -> Update:
     """Ask the pool which model should answer, unless the caller named one."""
     context = runtime.context
@@ -26,7 +48,7 @@ async def route(state: Turn, runtime: Runtime[Context]) -> Update:
     return {"route": chosen.model_dump()}
 
 
-@clocked("check")
+@timed("check")
 async def check(state: Turn, runtime: Runtime[Context]) -> Update:
     """Keep the citations that point to a passage which supports their sentence."""
     sources = sources_of(state)
@@ -38,11 +60,11 @@ async def check(state: Turn, runtime: Runtime[Context]) -> Update:
     return {
         "answer": final,
         "cited": [citation.model_dump() for citation in cited(final, sources)],
-        "messages": closing(state, final),
+        "messages": closing_messages(state, final),
     }
 
 
-@clocked("speak")
+@timed("speak")
 async def speak(state: Turn, runtime: Runtime[Context]) -> Update:
     """The answer as speech; the recording travels in an event and is not remembered."""
     speech = await read_aloud(
@@ -52,14 +74,15 @@ async def speak(state: Turn, runtime: Runtime[Context]) -> Update:
     return {}
 
 
-def wants_voice(_: Turn, runtime: Runtime[Context]) -> bool:
-    return runtime.context.wishes.speak
+def wants_speech(_: Turn, runtime: Runtime[Context]) -> bool:
+    """The edge to `speak`: whether the caller asked to hear the answer."""
+    return runtime.context.config.speak
 
 
 def announce(
-    found: SearchResponse, query: str, known: list[dict[str, Any]], runtime: Runtime[Context]
-) -> list[dict[str, Any]]:
-    """The passages found, numbered after those that are known, told as an event."""
+    found: SearchResponse, query: str, known: list[JsonObject], runtime: Runtime[Context]
+) -> list[JsonObject]:
+    """The passages found as `Citation`s in JSON, numbered after the `known` ones, told as `Retrieved`."""
     sources = [
         Source(n=n, **hit.model_dump(include={*_KEPT, "score"} - {"n"}))
         for n, hit in enumerate(found.results, len(known) + 1)

@@ -1,86 +1,92 @@
-"""Lets the model speak: text that is safe to show goes out as it comes, citations as they are first used."""
+"""Streams an answer to the reader: sanitized text as it comes, each citation as it is first used.
+
+What a model says is `model`'s, what is safe to show `sanitizer`'s.
+"""
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
 
 from langgraph.runtime import Runtime
 
 from agents.answering.citations import used
-from agents.answering.model import Said, listen
-from agents.answering.sanitizer import Guard, links_in
+from agents.answering.model import ModelReply, stream_reply
+from agents.answering.sanitizer import Sanitizer, links_in
 from agents.context import Context
 from agents.conversation.state import Message
 from agents.events import Cited, Token
 from tools.errors import BadRequest, NotSupported
-from tools.schema import Citation
+from tools.schema import Citation, JsonObject
 
 
 @dataclass(frozen=True)
-class Speech:
-    """What the model is given to speak from."""
+class AnswerRequest:
+    """What a model answers from: the prompt, the passages it may cite, the tools it is offered (schemas)."""
 
     prompt: list[Message]
     sources: list[Citation]
     model: str
-    tools: list[dict[str, Any]]
+    tools: list[JsonObject]
 
 
-async def speak_up(speech: Speech, runtime: Runtime[Context]) -> Said:
-    """What the model says, guarded. One that refuses to be offered tools is asked again without."""
-    try:
-        return await _speak(speech, runtime)
-    except (BadRequest, NotSupported):
-        if not speech.tools:
-            raise
-        return await _speak(replace(speech, tools=[]), runtime)
+class _Display:
+    """Tells sanitized text as `Token` events and each passage once as `Cited`; `shown` is all of it."""
 
+    def __init__(self, sources: list[Citation], links: set[str], runtime: Runtime[Context]) -> None:
+        self.sources = {source.n: source for source in sources}
+        self.sanitizer = Sanitizer(self.sources, links)
+        self.write = runtime.stream_writer
+        self.announced: set[int] = set()
+        self.shown = ""
 
-async def _speak(speech: Speech, runtime: Runtime[Context]) -> Said:
-    known, announced = {source.n: source for source in speech.sources}, set[int]()
-    guard, shown, said = Guard(known, _links(speech)), "", Said()
-    options = {**runtime.context.wishes.options, **({"tools": speech.tools} if speech.tools else {})}
-    pool = runtime.context.clients.pool
+    def feed(self, piece: str) -> None:
+        self._show(self.sanitizer.feed(piece))
 
-    def show(text: str) -> None:
-        nonlocal shown
+    def end(self) -> str:
+        self._show(self.sanitizer.end())
+        return self.shown
+
+    def _show(self, text: str) -> None:
         if not text:
             return
-        shown += text
-        runtime.stream_writer(Token(text=text))
+        self.shown += text
+        self.write(Token(text=text))
         for n in used(text):
-            if n in known and n not in announced:
-                announced.add(n)
-                runtime.stream_writer(Cited(citation=known[n]))
+            if n in self.sources and n not in self.announced:
+                self.announced.add(n)
+                self.write(Cited(citation=self.sources[n]))
 
-    async for heard in listen(pool, speech.prompt, model=speech.model, **options):
-        if isinstance(heard, Said):
-            said = heard
+
+async def stream_answer(request: AnswerRequest, runtime: Runtime[Context]) -> ModelReply:
+    """The model's reply as it was shown. A model that refuses to be offered tools is asked again without."""
+    try:
+        return await _stream(request, runtime)
+    except (BadRequest, NotSupported):
+        if not request.tools:
+            raise
+        return await _stream(replace(request, tools=[]), runtime)
+
+
+async def _stream(request: AnswerRequest, runtime: Runtime[Context]) -> ModelReply:
+    display, reply = _Display(request.sources, _links(request), runtime), ModelReply()
+    options = {**runtime.context.config.options, **({"tools": request.tools} if request.tools else {})}
+    pool = runtime.context.clients.pool
+    async for item in stream_reply(pool, request.prompt, model=request.model, **options):
+        if isinstance(item, ModelReply):
+            reply = item
         else:
-            show(guard.feed(heard))
-    show(guard.end())
-    return replace(said, text=shown)
+            display.feed(item)
+    return replace(reply, text=display.end())
 
 
-def read_out(text: str, sources: list[Citation], runtime: Runtime[Context]) -> str:
-    """Tell a text that no model streamed, word by word, guarded as a model's would be."""
-    known = {source.n: source for source in sources}
-    links = links_in(f"{source.source} {source.text}" for source in sources)
-    guard, shown, announced = Guard(known, links), "", set[int]()
-    for piece in [*re.findall(r"\S+\s*|\s+", text), ""]:
-        safe = guard.feed(piece) if piece else guard.end()
-        if not safe:
-            continue
-        shown += safe
-        runtime.stream_writer(Token(text=safe))
-        for n in used(shown):
-            if n in known and n not in announced:
-                announced.add(n)
-                runtime.stream_writer(Cited(citation=known[n]))
-    return shown
+def stream_text(text: str, sources: list[Citation], runtime: Runtime[Context]) -> str:
+    """Tell a text that no model streamed, word by word, sanitized as a model's would be; what was shown."""
+    display = _Display(sources, links_in(f"{source.source} {source.text}" for source in sources), runtime)
+    for piece in re.findall(r"\S+\s*|\s+", text):
+        display.feed(piece)
+    return display.end()
 
 
-def _links(speech: Speech) -> set[str]:
+def _links(request: AnswerRequest) -> set[str]:
     """Addresses that the sources or the conversation wrote; the model may repeat no other."""
-    own = [str(message.get("content") or "") for message in speech.prompt if message["role"] == "user"]
-    return links_in([*own, *(f"{source.source} {source.text}" for source in speech.sources)])
+    own = [str(message.get("content") or "") for message in request.prompt if message["role"] == "user"]
+    return links_in([*own, *(f"{source.source} {source.text}" for source in request.sources)])

@@ -30,7 +30,7 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_edge("note", "check")
     graph.add_conditional_edges("answer", _wants_tools, {True: "act", False: "check"})
     graph.add_edge("act", "answer")
-    graph.add_conditional_edges("check", steps.wants_voice, {True: "speak", False: "condense"})
+    graph.add_conditional_edges("check", steps.wants_speech, {True: "speak", False: "condense"})
     graph.add_edge("speak", "condense")
     graph.add_edge("condense", END)
     return graph

@@ -1,42 +1,41 @@
-"""The steps of the chat graph that remember: a fact noted, facts recalled, old messages made a summary."""
+"""Chat nodes for memory: note a fact, recall facts, summarise the older messages."""
 
 from langgraph.runtime import Runtime
 
-from agents.answering.clock import clocked
-from agents.answering.model import can_call_tools, hear
-from agents.answering.steps import announce
-from agents.answering.streaming import read_out
+from agents.answering.model import can_call_tools, complete
+from agents.answering.steps import announce, timed
+from agents.answering.streaming import stream_text
 from agents.chat import prompts
 from agents.chat.state import State
 from agents.context import Context
-from agents.conversation.budget import CHARS_PER_TOKEN, measure, plain_summary
+from agents.conversation.budget import CHARS_PER_TOKEN, count_tokens, plain_summary
 from agents.conversation.state import Message, Update, question_of, text_of
-from agents.conversation.user_memory import Facts, closest, to_remember
+from agents.conversation.user_memory import UserMemory, closest, to_remember
 from agents.events import Progress
 from tools.schema import Hit, SearchResponse
 
 KEPT_TURNS = 4
 
 
-@clocked("note")
+@timed("note")
 async def note(state: State, runtime: Runtime[Context]) -> Update:
     """Keep what the user, in so many words, asked to be remembered."""
     facts, fact = _facts(runtime), to_remember(question_of(state))
     assert fact is not None, "understand sends only such messages here"
     if facts is not None:
         await facts.remember(fact)
-    said = (prompts.NOWHERE if facts is None else prompts.NOTED)[state["language"]]
-    return {"answer": read_out(said, [], runtime), "model": "rules"}
+    reply = (prompts.NOWHERE if facts is None else prompts.NOTED)[state["language"]]
+    return {"answer": stream_text(reply, [], runtime), "model": "rules"}
 
 
-@clocked("retrieve")
+@timed("retrieve")
 async def recall(state: State, runtime: Runtime[Context]) -> Update:
     """What the user said about the matter: remembered facts, and this conversation, as passages."""
     context, facts = runtime.context, _facts(runtime)
     most = context.chat.top_k
-    kept = await facts.recall(state["query"], most=most) if facts is not None else []
-    said = [text_of(message) for message in state["messages"] if message["role"] == "user"]
-    texts = list(dict.fromkeys([*kept, *closest(state["query"], said[::-1], most=most)]))[:most]
+    recalled = await facts.recall(state["query"], most=most) if facts is not None else []
+    earlier = [text_of(message) for message in state["messages"] if message["role"] == "user"]
+    texts = list(dict.fromkeys([*recalled, *closest(state["query"], earlier[::-1], most=most)]))[:most]
     title = prompts.YOU_SAID[state["language"]]
     hits = [
         Hit(id=str(n), document_id=f"said-{n}", title=title, text=text, score=1.0)
@@ -45,12 +44,12 @@ async def recall(state: State, runtime: Runtime[Context]) -> Update:
     return {"sources": announce(SearchResponse(results=hits), state["query"], [], runtime)}
 
 
-@clocked("condense")
+@timed("condense")
 async def condense(state: State, runtime: Runtime[Context]) -> Update:
     """When the conversation outgrows its budget, its older messages become a summary."""
-    done, context, most = state.get("summarized", 0), runtime.context, runtime.context.bounds.context_tokens
+    done, context, most = state.get("summarized", 0), runtime.context, runtime.context.limits.context_tokens
     recent, ratio, pool = state["messages"][done:], state.get("ratio", CHARS_PER_TOKEN), context.clients.pool
-    if sum(await measure(recent, most=most, model=state["model"], ratio=ratio, pool=pool)) <= most:
+    if sum(await count_tokens(recent, most=most, model=state["model"], ratio=ratio, pool=pool)) <= most:
         return {}
     old = recent[: -2 * KEPT_TURNS] or recent[:-2]
     if not old:
@@ -62,14 +61,14 @@ async def condense(state: State, runtime: Runtime[Context]) -> Update:
             {"role": "system", "content": prompts.SUMMARY[state["language"]]},
             {"role": "user", "content": f"{summary}\n{talk}".strip()},
         ]
-        summary = (await hear(pool, asked, model=model)).text.strip() or summary
+        summary = (await complete(pool, asked, model=model)).text.strip() or summary
     else:
         summary = plain_summary(summary, old)
     runtime.stream_writer(Progress(stage="condensed", detail={"messages": done + len(old)}))
     return {"summary": summary, "summarized": done + len(old)}
 
 
-def _facts(runtime: Runtime[Context]) -> Facts | None:
+def _facts(runtime: Runtime[Context]) -> UserMemory | None:
     """The user's facts, or the thread's when no user is named."""
-    owner = runtime.context.wishes.user or runtime.context.thread_id
-    return Facts(runtime.store, owner) if owner and runtime.store is not None else None
+    owner = runtime.context.config.user or runtime.context.thread_id
+    return UserMemory(runtime.store, owner) if owner and runtime.store is not None else None

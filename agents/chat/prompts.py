@@ -1,4 +1,4 @@
-"""The words that the chat agent says to its model, in Spanish and English."""
+"""Prompts and texts of the chat agent, in Spanish and English."""
 
 from collections.abc import Sequence
 

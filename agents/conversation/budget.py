@@ -1,4 +1,4 @@
-"""Keeps a conversation within a model's context: what goes in, and when the old becomes a summary.
+"""The token budget of a conversation: how long messages are, which fit, and a summary without a model.
 
 Tokens are counted by the model's tokenizer. Where the pool does not hold it, they are counted as the model
 counted them last time: its own `prompt_tokens` over the characters it was sent; and until it has said so, by
@@ -18,33 +18,34 @@ PER_MESSAGE = 4
 """What a chat template adds to a message."""
 
 
-def learn(prompt: Sequence[Message], prompt_tokens: int) -> float:
-    """Characters per token of this model on this prompt, within what is believable."""
+def chars_per_token(prompt: Sequence[Message], prompt_tokens: int) -> float:
+    """Characters per token of this model, by what it counted on this prompt; held within [1, 8]."""
     if prompt_tokens <= 0:
         return CHARS_PER_TOKEN
     return min(8.0, max(1.0, sum(map(_size, prompt)) / prompt_tokens))
 
 
 def estimate(messages: Sequence[Message], ratio: float) -> list[int]:
+    """Tokens of each message at `ratio` characters per token."""
     return [int(_size(message) / ratio) + PER_MESSAGE for message in messages]
 
 
-async def measure(
+async def count_tokens(
     messages: Sequence[Message], *, most: int, model: str, ratio: float, pool: Pool
 ) -> list[int]:
-    """Tokens of each message. The tokenizer is asked only when `most` might be exceeded: no vocabulary in use
-    makes more tokens than bytes."""
-    bounds = [len(text_of(message).encode()) + PER_MESSAGE for message in messages]
-    if sum(bounds) <= most:
-        return bounds
+    """Tokens of each message, or an upper bound while all fit into `most`: the tokenizer is asked only when
+    they might not, as no vocabulary in use makes more tokens than bytes."""
+    at_most = [len(text_of(message).encode()) + PER_MESSAGE for message in messages]
+    if sum(at_most) <= most:
+        return at_most
     try:
         return await pool.count_tokens(messages, model=model)
     except (BadRequest, NotFound, NotSupported, Unavailable):
         return estimate(messages, ratio)
 
 
-def newest(messages: Sequence[Message], sizes: Sequence[int], most: int) -> list[Message]:
-    """The last messages that fit into `most` tokens, beginning with a user's."""
+def newest_fitting(messages: Sequence[Message], sizes: Sequence[int], most: int) -> list[Message]:
+    """The last messages that fit into `most` tokens, from a user's one on; `sizes` are theirs in tokens."""
     start, left = len(messages), most
     while start and sizes[start - 1] <= left:
         start -= 1
@@ -54,10 +55,10 @@ def newest(messages: Sequence[Message], sizes: Sequence[int], most: int) -> list
     return list(messages[start:])
 
 
-def plain_summary(before: str, messages: Sequence[Message]) -> str:
+def plain_summary(earlier: str, messages: Sequence[Message]) -> str:
     """A summary that needs no model: what the user asked, newest kept when it grows too long."""
     asked = [f"- {text_of(message)[:200]}" for message in messages if message["role"] == "user"]
-    return "\n".join([*before.splitlines(), *asked])[-MOST_SUMMARY:].lstrip()
+    return "\n".join([*earlier.splitlines(), *asked])[-MOST_SUMMARY:].lstrip()
 
 
 def _size(message: Message) -> int:

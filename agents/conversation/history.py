@@ -1,57 +1,61 @@
-"""What threads remember, read and moved as a whole. It runs no agent and owns no row about the thread."""
+"""The checkpoints of a thread: its state, its history, copies, deletion. It runs no agent and owns no row
+about the thread.
+"""
 
-from typing import Any
+from langchain_core.runnables import RunnableConfig
 
-from agents.conversation.checkpointer import Memory
+from agents.conversation.persistence import Persistence
+from tools.schema import JsonObject
 
 SHOWN = ("messages", "answer", "cited", "sources", "route", "model", "language", "degraded", "summary")
 
 
-async def values(memory: Memory, thread_id: str) -> dict[str, Any]:
-    """The conversation and its last turn; empty for a thread that has not run."""
-    held = await memory.threads.aget_tuple(_config(thread_id))
-    return _shown(held.checkpoint["channel_values"]) if held else {}
+async def values(persistence: Persistence, thread_id: str) -> JsonObject:
+    """The conversation and its last turn (the fields of `SHOWN`); empty for a thread that has not run."""
+    saved = await persistence.checkpointer.aget_tuple(_config(thread_id))
+    return _shown(saved.checkpoint["channel_values"]) if saved else {}
 
 
 async def history(
-    memory: Memory, thread_id: str, *, limit: int, before: str | None = None
-) -> list[dict[str, Any]]:
-    """Checkpoints, newest first; `before` is the id of one."""
+    persistence: Persistence, thread_id: str, *, limit: int, before: str | None = None
+) -> list[JsonObject]:
+    """At most `limit` checkpoints before that with id `before`, newest first:
+    `{checkpoint: {thread_id, checkpoint_id}, created_at, values, metadata}` each."""
     earlier = _config(thread_id, before) if before else None
     return [
         {
-            "checkpoint": {"thread_id": thread_id, "checkpoint_id": held.checkpoint["id"]},
-            "created_at": held.checkpoint["ts"],
-            "values": _shown(held.checkpoint["channel_values"]),
-            "metadata": dict(held.metadata),
+            "checkpoint": {"thread_id": thread_id, "checkpoint_id": saved.checkpoint["id"]},
+            "created_at": saved.checkpoint["ts"],
+            "values": _shown(saved.checkpoint["channel_values"]),
+            "metadata": dict(saved.metadata),
         }
-        async for held in memory.threads.alist(_config(thread_id), limit=limit, before=earlier)
+        async for saved in persistence.checkpointer.alist(_config(thread_id), limit=limit, before=earlier)
     ]
 
 
-async def copy(memory: Memory, source: str, target: str) -> None:
+async def copy(persistence: Persistence, source: str, target: str) -> None:
     """Every checkpoint of `source`, oldest first, written again for `target`."""
-    held = [one async for one in memory.threads.alist(_config(source))]
-    for one in reversed(held):
+    checkpoints = [one async for one in persistence.checkpointer.alist(_config(source))]
+    for one in reversed(checkpoints):
         parent = one.parent_config.get("configurable", {}) if one.parent_config else {}
-        config = _config(target, parent.get("checkpoint_id"))
-        config["configurable"]["checkpoint_ns"] = ""
+        config = _config(target, parent.get("checkpoint_id"), checkpoint_ns="")
         versions = one.checkpoint["channel_versions"]
-        kept = await memory.threads.aput(config, one.checkpoint, one.metadata, versions)
+        written = await persistence.checkpointer.aput(config, one.checkpoint, one.metadata, versions)
         for task, channel, value in one.pending_writes or []:
-            await memory.threads.aput_writes(kept, [(channel, value)], task)
+            await persistence.checkpointer.aput_writes(written, [(channel, value)], task)
 
 
-async def forget(memory: Memory, thread_id: str) -> None:
-    await memory.threads.adelete_thread(thread_id)
+async def delete(persistence: Persistence, thread_id: str) -> None:
+    """Every checkpoint of a thread."""
+    await persistence.checkpointer.adelete_thread(thread_id)
 
 
-def _config(thread_id: str, checkpoint: str | None = None) -> Any:
-    inside = {"thread_id": thread_id}
+def _config(thread_id: str, checkpoint: str | None = None, **more: str) -> RunnableConfig:
+    configurable = {"thread_id": thread_id, **more}
     if checkpoint is not None:
-        inside["checkpoint_id"] = checkpoint
-    return {"configurable": inside}
+        configurable["checkpoint_id"] = checkpoint
+    return {"configurable": configurable}
 
 
-def _shown(channels: dict[str, Any]) -> dict[str, Any]:
+def _shown(channels: JsonObject) -> JsonObject:
     return {name: channels[name] for name in SHOWN if name in channels}

@@ -1,4 +1,4 @@
-"""Seals what a checkpoint holds: each value is signed when written, refused when the signature is not ours.
+"""A checkpoint serializer that signs: each value when written, refused when the signature is not ours.
 
 A row that was changed, or written by someone else, is never decoded: no object is built from it.
 """
@@ -20,8 +20,11 @@ SIGNATURE_BYTES = 32
 MOST_BYTES = 32 * 2**20
 
 
-class Sealed(SerializerProtocol):
-    """LangGraph's serializer behind a signature over type and bytes. No pickle, in or out."""
+class SignedSerializer(SerializerProtocol):
+    """LangGraph's serializer behind an HMAC-SHA256 over type and bytes. No pickle, in or out.
+
+    A value is signature + bytes. Reading raises `StateRefused` for another signature or `MOST_BYTES`.
+    """
 
     def __init__(self, key: bytes) -> None:
         self.key = key
@@ -32,10 +35,10 @@ class Sealed(SerializerProtocol):
         return kind, self._sign(kind, data) + data
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        kind, sealed = data
-        if len(sealed) > MOST_BYTES:
+        kind, signed = data
+        if len(signed) > MOST_BYTES:
             raise StateRefused("a remembered value is too large", source="api")
-        signature, value = sealed[:SIGNATURE_BYTES], sealed[SIGNATURE_BYTES:]
+        signature, value = signed[:SIGNATURE_BYTES], signed[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(kind, value)):
             raise StateRefused("a remembered value was changed by someone else", source="api")
         return self.inner.loads_typed((kind, value))

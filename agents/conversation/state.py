@@ -1,21 +1,23 @@
-"""What every agent's state holds: the conversation and the turn at hand. Agents add fields of their own.
+"""The state that every agent's graph begins with: the conversation and the turn at hand. Agents add fields.
 
 Values are plain JSON, so that a checkpoint can be read without building objects.
 """
 
 import operator
-from typing import Annotated, Any
+from typing import Annotated, TypeAlias
 
 from typing_extensions import TypedDict
 
-from tools.schema import Citation, Language
+from tools.schema import Citation, JsonObject, Language
 
-Message = dict[str, Any]
-Update = dict[str, Any]
+Message: TypeAlias = JsonObject
+"""A chat message in OpenAI's shape."""
+Update: TypeAlias = JsonObject
+"""What a node returns: fields of the state with their new values."""
 
 
 def merge(old: dict[str, float], new: dict[str, float] | None) -> dict[str, float]:
-    """Stages of one turn gather; None starts a new turn."""
+    """Reducer of `timings`: stages of one turn gather; None starts a new turn."""
     return {} if new is None else {**old, **new}
 
 
@@ -23,29 +25,30 @@ class Turn(TypedDict):
     """`messages` is the conversation so far in OpenAI's shape; everything else belongs to the turn at hand.
 
     What is `asked` joins the conversation together with its answer, so a turn that fails leaves no trace.
-    `scratch` holds the turn's tool calls and answers, `calls` those to make next, `touched` the tools used.
+    `scratch` holds the turn's tool calls and answers, `calls` those to make next (`ToolCall`s), `touched` the
+    tools used. `route` is a `Route`, `sources` and `cited` are `Citation`s; `timings` are milliseconds.
     """
 
     messages: Annotated[list[Message], operator.add]
     asked: list[Message]
     instructions: str
     language: Language
-    route: dict[str, Any]
-    sources: list[dict[str, Any]]
-    cited: list[dict[str, Any]]
+    route: JsonObject
+    sources: list[JsonObject]
+    cited: list[JsonObject]
     degraded: list[str]
     answer: str
     model: str
     usage: dict[str, int]
     scratch: list[Message]
-    calls: list[dict[str, Any]]
+    calls: list[JsonObject]
     step: int
     touched: list[str]
     timings: Annotated[dict[str, float], merge]
 
 
-def fresh(messages: list[Message], *, instructions: str = "") -> dict[str, Any]:
-    """The input of one turn: new messages of the conversation, the last one being the question."""
+def new_turn(messages: list[Message], *, instructions: str = "") -> Update:
+    """The graph's input for one turn: new messages of the conversation, the last one being the question."""
     return {
         "asked": messages,
         "instructions": instructions,
@@ -69,7 +72,7 @@ def question_of(turn: Turn) -> str:
     return text_of(turn["asked"][-1])
 
 
-def before(turn: Turn) -> list[Message]:
+def earlier_messages(turn: Turn) -> list[Message]:
     """The conversation that the question continues."""
     return [*turn["messages"], *turn["asked"][:-1]]
 
@@ -79,8 +82,8 @@ def sources_of(turn: Turn) -> list[Citation]:
     return [Citation.model_validate(source) for source in turn["sources"]]
 
 
-def closing(turn: Turn, answer: str) -> list[Message]:
-    """What the turn adds to the conversation."""
+def closing_messages(turn: Turn, answer: str) -> list[Message]:
+    """What the turn adds to the conversation: what was asked, and the answer."""
     return [*turn["asked"], {"role": "assistant", "content": answer}]
 
 

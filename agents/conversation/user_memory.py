@@ -1,4 +1,7 @@
-"""What a user asked to be remembered, kept between threads. Each user's facts are apart from all others'."""
+"""Long-term memory of a user: facts asked to be remembered, kept between threads, apart from other users'.
+
+Also how a question asks to remember or to recall; the store itself is `persistence`'s.
+"""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +9,8 @@ from uuid import uuid4
 
 from langgraph.store.base import BaseStore
 
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 MOST_FACTS = 500
 _REMEMBER = re.compile(
@@ -33,28 +37,29 @@ def asks_to_recall(question: str) -> bool:
     return bool(_RECALL.search(question))
 
 
-def matter(question: str) -> str:
+def recall_query(question: str) -> str:
     """What the user wants recalled, without the words that ask for it."""
     return " ".join(_FRAME.sub(" ", question).split())
 
 
 @dataclass(frozen=True)
-class Facts:
-    """One owner's facts in the store."""
+class UserMemory:
+    """The facts of one owner (a user, or a thread) in the store."""
 
     store: BaseStore
     owner: str
 
     @property
-    def shelf(self) -> tuple[str, ...]:
+    def namespace(self) -> tuple[str, ...]:
+        """Where the store keeps them; its labels may hold no dots."""
         return ("users", self.owner.replace(".", "_"), "facts")
 
     async def remember(self, text: str) -> None:
-        await self.store.aput(self.shelf, uuid4().hex, {"text": text}, index=False)
+        await self.store.aput(self.namespace, uuid4().hex, {"text": text}, index=False)
 
     async def recall(self, query: str, *, most: int) -> list[str]:
         """The facts that share most words with `query`; the newest when it names nothing."""
-        items = await self.store.asearch(self.shelf, limit=MOST_FACTS)
+        items = await self.store.asearch(self.namespace, limit=MOST_FACTS)
         texts = [item.value["text"] for item in sorted(items, key=lambda item: item.updated_at, reverse=True)]
         return closest(query, texts, most=most)
 

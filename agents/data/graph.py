@@ -31,7 +31,7 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_conditional_edges("write", _written, {True: "run", False: "present"})
     graph.add_conditional_edges("run", nodes.may_repair, {True: "write", False: "present"})
     graph.add_edge("present", "check")
-    graph.add_conditional_edges("check", steps.wants_voice, {True: "speak", False: END})
+    graph.add_conditional_edges("check", steps.wants_speech, {True: "speak", False: END})
     graph.add_edge("speak", END)
     return graph
 

@@ -1,18 +1,18 @@
-"""The steps of the data graph: state in, update out. Where they lead is `graph`'s business."""
+"""Nodes of the data graph: state in, update out. Where they lead is `graph`'s business."""
 
 from typing import Any
 
 from langgraph.runtime import Runtime
 
-from agents.answering.clock import clocked
-from agents.answering.model import Call, can_call_tools, hear
-from agents.answering.streaming import read_out
+from agents.answering.model import ToolCall, can_call_tools, complete
+from agents.answering.steps import timed
+from agents.answering.streaming import stream_text
 from agents.context import Context
 from agents.conversation.state import Message, Update, question_of
 from agents.data import prompts, rules
-from agents.data.state import State
+from agents.data.state import Query, State
 from agents.events import Progress
-from agents.tooling.calls import make
+from agents.tooling.calls import call_tool
 from agents.tooling.policy import Taint
 from tools.text.language import detect
 
@@ -23,82 +23,84 @@ _TOOL = {"sql": "query_sql", "ngql": "query_graph"}
 
 
 async def understand(state: State, runtime: Runtime[Context]) -> Update:
-    language = runtime.context.wishes.language or detect(question_of(state))
-    start: Update = {"schema": [], "query": {}, "failure": "", "attempts": 0, "result": {}}
+    """The question's language, and a clean slate for the query."""
+    language = runtime.context.config.language or detect(question_of(state), default="es")
+    start: Update = {"schema": [], "query": None, "failure": "", "attempts": 0, "result": {}}
     return {"language": language, **start}
 
 
-@clocked("schema")
+@timed("schema")
 async def look(state: State, runtime: Runtime[Context]) -> Update:
     """The tables there are."""
     return {"schema": await runtime.context.clients.bridge.tables()}
 
 
-@clocked("write")
+@timed("write")
 async def write(state: State, runtime: Runtime[Context]) -> Update:
     """A query: the model's, with what the store said of the ones before, or one that the rules know."""
     model, question = state["route"]["model"], question_of(state)
     if not can_call_tools(model):
-        query = {} if state["failure"] else rules.write(question, state["schema"])
+        query = None if state["failure"] else rules.write(question, state["schema"])
         _show(query, "rules", runtime)
         return {"query": query, "model": model}
-    asked = prompts.to_write(question, state["schema"], [])
-    said = await hear(runtime.context.clients.pool, [*asked, *state["scratch"]], model=model)
-    query = prompts.read_query(said.text)
+    asked = prompts.to_write(question, state["schema"])
+    reply = await complete(runtime.context.clients.pool, [*asked, *state["scratch"]], model=model)
+    query = prompts.read_query(reply.text)
     _show(query, "model", runtime)
-    spent = state["usage"].get("total_tokens", 0) + said.usage.get("total_tokens", 0)
-    wrote: Message = {"role": "assistant", "content": said.text}
+    spent = state["usage"].get("total_tokens", 0) + reply.usage.get("total_tokens", 0)
+    wrote: Message = {"role": "assistant", "content": reply.text}
     return {
         "query": query,
-        "model": said.model,
+        "model": reply.model,
         "usage": {"total_tokens": spent},
         "scratch": [*state["scratch"], wrote],
     }
 
 
-@clocked("run")
+@timed("run")
 async def run(state: State, runtime: Runtime[Context]) -> Update:
     """Run the query through the bridge, read-only and within what was granted."""
     query, attempt = state["query"], state["attempts"] + 1
-    call = Call(f"query_{attempt}", _TOOL[query["language"]], {"query": query["text"]})
+    assert query is not None, "the graph comes here with a query alone"
+    call = ToolCall(f"query_{attempt}", _TOOL[query["language"]], {"query": query["text"]})
     grants = runtime.context.granted(DEFAULT_TOOLS)
-    made = await make(call, step=attempt, grants=grants, taint=Taint(), runtime=runtime)
-    if made.ok:
-        return {"result": made.answer, "failure": "", "attempts": attempt, "touched": [call.tool]}
-    told: Message = {"role": "user", "content": prompts.REPAIR.format(failure=made.answer)}
-    return {"failure": str(made.answer), "attempts": attempt, "scratch": [*state["scratch"], told]}
+    result = await call_tool(call, step=attempt, grants=grants, taint=Taint(), runtime=runtime)
+    if result.ok:
+        return {"result": result.answer, "failure": "", "attempts": attempt, "touched": [call.tool]}
+    repair: Message = {"role": "user", "content": prompts.REPAIR.format(failure=result.answer)}
+    return {"failure": str(result.answer), "attempts": attempt, "scratch": [*state["scratch"], repair]}
 
 
-@clocked("answer")
+@timed("answer")
 async def present(state: State, runtime: Runtime[Context]) -> Update:
     """The query and its rows as a table, or why there is none."""
-    return {"answer": read_out(_text(state), [], runtime), "cited": []}
+    return {"answer": stream_text(_text(state), [], runtime), "cited": []}
 
 
 def may_repair(state: State, runtime: Runtime[Context]) -> bool:
     """Whether to write the query again: it failed, a model can do better, and the caps are not reached."""
     able = can_call_tools(state["route"]["model"]) and not state["failure"].startswith("refused")
-    spent = state["usage"].get("total_tokens", 0) < runtime.context.bounds.tokens
+    spent = state["usage"].get("total_tokens", 0) < runtime.context.limits.tokens
     return bool(state["failure"]) and able and spent and state["attempts"] < MOST_ATTEMPTS
 
 
-def _show(query: dict[str, str], by: str, runtime: Runtime[Context]) -> None:
-    runtime.stream_writer(Progress(stage="query", detail={**query, "by": by}))
+def _show(query: Query | None, by: str, runtime: Runtime[Context]) -> None:
+    runtime.stream_writer(Progress(stage="query", detail={**(query or {}), "by": by}))
 
 
 def _text(state: State) -> str:
     language, query = state["language"], state["query"]
     if not query:
         tables = ", ".join(table["name"] for table in state["schema"]) or "—"
-        return prompts.SAID["unwritten"][language].format(tables=tables)
-    head = f"{prompts.SAID['query'][language]}:\n\n```{query['language']}\n{query['text']}\n```\n\n"
+        return prompts.TEXTS["unwritten"][language].format(tables=tables)
+    head = f"{prompts.TEXTS['query'][language]}:\n\n```{query['language']}\n{query['text']}\n```\n\n"
     if state["failure"]:
-        return head + prompts.SAID["failed"][language].format(why=state["failure"])
+        return head + prompts.TEXTS["failed"][language].format(why=state["failure"])
     rows = state["result"].get("rows", [])
     if not rows:
-        return head + prompts.SAID["empty"][language]
-    said = "more" if state["result"].get("truncated") else "rows"
-    note = prompts.SAID[said][language].format(shown=min(len(rows), MOST_ROWS), count=len(rows))
+        return head + prompts.TEXTS["empty"][language]
+    ending = "more" if state["result"].get("truncated") else "rows"
+    note = prompts.TEXTS[ending][language].format(shown=min(len(rows), MOST_ROWS), count=len(rows))
     return f"{head}{_table(state['result'].get('columns', []), rows[:MOST_ROWS])}\n\n{note}"
 
 

@@ -4,10 +4,14 @@ It writes nothing when no table of the schema is named in the question: a wrong 
 """
 
 import re
-from typing import Any
 
-from tools.text.language import detect, fold, stem, words
+from agents.data.state import Query
+from tools.clients.bridge import Column, Table
+from tools.text.language import detect
+from tools.text.words import fold, root
 
+_NAME = re.compile(r"\w+(?:[.,]\d+)*")
+"""Words of which a table may be the name: unlike those of a text they keep their underscores."""
 _COUNT = re.compile(r"\b(cuant[oa]s|how many|numero de|number of|count)\b")
 _LIST = re.compile(
     r"\b(lista|listame|muestra|muestrame|cuales|ensename|list|show|which|ultim[oa]s|latest|last)\b"
@@ -41,18 +45,18 @@ _CALLED = {
 }
 
 
-def write(question: str, schema: list[dict[str, Any]]) -> dict[str, str]:
-    """`{language, text}` or nothing."""
+def write(question: str, schema: list[Table]) -> Query | None:
+    """SQL for a question that names a table of `schema`, or None."""
     folded = fold(question)
-    asked = [_english(word) for word in words(question)]
+    asked = [_english(word) for word in _NAME.findall(folded)]
     table = next((one for one in schema if any(_alike(word, one["name"]) for word in asked)), None)
     if table is None:
-        return {}
+        return None
     text = _select(folded, asked, table)
-    return {"language": "sql", "text": text} if text else {}
+    return {"language": "sql", "text": text} if text else None
 
 
-def _select(folded: str, asked: list[str], table: dict[str, Any]) -> str:
+def _select(folded: str, asked: list[str], table: Table) -> str:
     name, where = _quote(table["name"]), _where(folded, table)
     group = _GROUP.search(folded)
     column = _column(group[1], table) if group else None
@@ -69,7 +73,7 @@ def _select(folded: str, asked: list[str], table: dict[str, Any]) -> str:
     return ""
 
 
-def _where(folded: str, table: dict[str, Any]) -> str:
+def _where(folded: str, table: Table) -> str:
     quoted = _QUOTED.search(folded)
     texts = [_quote(one["name"]) for one in table["columns"] if _type(one).startswith(("text", "char"))]
     if not quoted or not texts:
@@ -78,18 +82,18 @@ def _where(folded: str, table: dict[str, Any]) -> str:
     return " WHERE " + " OR ".join(f"lower({text}) = '{value}'" for text in texts)
 
 
-def _column(word: str, table: dict[str, Any]) -> str | None:
+def _column(word: str, table: Table) -> str | None:
     wanted = _english(word)
     return next((_quote(one["name"]) for one in table["columns"] if _alike(wanted, one["name"])), None)
 
 
-def _numeric(asked: list[str], table: dict[str, Any]) -> str | None:
+def _numeric(asked: list[str], table: Table) -> str | None:
     numbers = [one for one in table["columns"] if any(kind in _type(one) for kind in _NUMERIC)]
     named = [one for one in numbers if any(_alike(word, one["name"]) for word in asked)]
     return _quote((named or numbers)[0]["name"]) if named or len(numbers) == 1 else None
 
 
-def _readable(table: dict[str, Any]) -> str:
+def _readable(table: Table) -> str:
     """The columns that say something to a person; all of them when none does."""
     names = [
         one["name"] for one in table["columns"] if not _INNER.search(one["name"]) and "json" not in _type(one)
@@ -97,7 +101,7 @@ def _readable(table: dict[str, Any]) -> str:
     return ", ".join(_quote(name) for name in names[:_MOST_COLUMNS]) or "*"
 
 
-def _newest(table: dict[str, Any]) -> str:
+def _newest(table: Table) -> str:
     times = [one["name"] for one in table["columns"] if "time" in _type(one) or _type(one) == "date"]
     return f" ORDER BY {_quote(times[-1])} DESC" if times else ""
 
@@ -108,20 +112,20 @@ def _limit(asked: list[str]) -> int:
 
 
 def _english(word: str) -> str:
-    singular = stem(word, "es")
-    return next((name for called, name in _CALLED.items() if stem(called, "es") == singular), word)
+    singular = root(word, "es")
+    return next((name for called, name in _CALLED.items() if root(called, "es") == singular), word)
 
 
 def _alike(word: str, name: str) -> bool:
     """`documentos` is `documents`; `leads` is `lead`; short words must be the same."""
     plain = name.rsplit(".", 1)[-1].lower()
-    if stem(word, detect(word, default="en")) == stem(plain, "en") or word == plain:
+    if root(word, detect(word, default="en")) == root(plain, "en") or word == plain:
         return True
     shared = next((at for at, (one, other) in enumerate(zip(word, plain, strict=False)) if one != other), 99)
     return min(shared, len(word), len(plain)) >= 5
 
 
-def _type(column: dict[str, Any]) -> str:
+def _type(column: Column) -> str:
     return str(column.get("type", "")).lower()
 
 

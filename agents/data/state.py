@@ -1,15 +1,26 @@
 """What the data graph keeps beside the turn: the schema, the query at hand, its result or what went wrong."""
 
-from typing import Any
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from agents.conversation.state import Turn
+from tools.clients.bridge import Table
+from tools.schema import JsonObject
+
+
+class Query(TypedDict):
+    """A query to the tables (SQL) or to the graph (nGQL)."""
+
+    language: Literal["sql", "ngql"]
+    text: str
 
 
 class State(Turn):
-    """`query` is `{language: sql|ngql, text}` or empty; `failure` is what the store said of it."""
+    """`query` is None when there is none; `failure` is what the store said of it, `result` its rows."""
 
-    schema: list[dict[str, Any]]
-    query: dict[str, str]
+    schema: list[Table]
+    query: Query | None
     failure: str
     attempts: int
-    result: dict[str, Any]
+    result: JsonObject

@@ -36,7 +36,7 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_edge("write", "critique")
     graph.add_conditional_edges("critique", _again, ["explore", "report"])
     graph.add_edge("report", "check")
-    graph.add_conditional_edges("check", steps.wants_voice, {True: "speak", False: END})
+    graph.add_conditional_edges("check", steps.wants_speech, {True: "speak", False: END})
     graph.add_edge("speak", END)
     return graph
 

@@ -1,19 +1,19 @@
-"""The steps of the research graph: state in, update out. Where they lead is `graph`'s business."""
+"""Nodes of the research graph: state in, update out. Where they lead is `graph`'s business."""
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from langgraph.runtime import Runtime
 
 from agents.answering.citations import cited, used
-from agents.answering.clock import clocked
-from agents.answering.model import Said, can_call_tools, hear
-from agents.answering.streaming import Speech, read_out, speak_up
+from agents.answering.model import ModelReply, can_call_tools, complete
+from agents.answering.steps import timed
+from agents.answering.streaming import AnswerRequest, stream_answer, stream_text
 from agents.context import Context
 from agents.conversation.state import Message, Update, question_of, sources_of
 from agents.events import Progress, Retrieved, Source
 from agents.research import prompts
 from agents.research.state import State
-from tools.schema import Citation, Language
+from tools.schema import Citation, JsonObject, Language
 from tools.search import search_knowledge
 from tools.text.language import detect
 
@@ -29,11 +29,12 @@ class Task(TypedDict):
     language: Language
     model: str
     top_k: int
-    sources: list[dict[str, Any]]
+    sources: list[JsonObject]
 
 
 async def understand(state: State, runtime: Runtime[Context]) -> Update:
-    language = runtime.context.wishes.language or detect(question_of(state))
+    """The question's language, and an empty plan."""
+    language = runtime.context.config.language or detect(question_of(state), default="es")
     return {
         "language": language,
         "plan": [],
@@ -45,7 +46,7 @@ async def understand(state: State, runtime: Runtime[Context]) -> Update:
     }
 
 
-@clocked("plan")
+@timed("plan")
 async def plan(state: State, runtime: Runtime[Context]) -> Update:
     """The questions to look up: the model's, or the parts that the question shows by itself."""
     question, language, model = question_of(state), state["language"], state["route"]["model"]
@@ -56,9 +57,9 @@ async def plan(state: State, runtime: Runtime[Context]) -> Update:
             {"role": "system", "content": prompts.PLAN[language]},
             {"role": "user", "content": question},
         ]
-        said = await _hear(asked, model, runtime)
-        spent = {"plan": _tokens(said)}
-        questions, by = prompts.read_plan(said.text) or questions, "model"
+        reply = await _complete(asked, model, runtime)
+        spent = {"plan": _tokens(reply)}
+        questions, by = prompts.read_plan(reply.text) or questions, "model"
     runtime.stream_writer(Progress(stage="plan", detail={"questions": questions, "by": by}))
     return {"plan": questions, "weak": questions, "spent": spent}
 
@@ -92,24 +93,24 @@ async def number(state: State, runtime: Runtime[Context]) -> Update:
 async def write(state: Task, runtime: Runtime[Context]) -> Update:
     """A draft of the answer to one question, from its own passages."""
     sources = [Citation.model_validate(source) for source in state["sources"]]
-    said = await _hear(
+    reply = await _complete(
         prompts.to_write(state["question"], sources, state["language"]), state["model"], runtime
     )
     runtime.stream_writer(Progress(stage="drafted", detail={"question": state["question"]}))
-    return {"drafts": {state["question"]: said.text.strip()}, "spent": {state["question"]: _tokens(said)}}
+    return {"drafts": {state["question"]: reply.text.strip()}, "spent": {state["question"]: _tokens(reply)}}
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> Update:
     """Which drafts stand on no passage; those questions are looked into once more, more widely."""
     weak = [question for question in state["plan"] if not used(state["drafts"].get(question, ""))]
     rounds = state["rounds"] + 1
-    if rounds >= MOST_ROUNDS or sum(state["spent"].values()) >= runtime.context.bounds.tokens:
+    if rounds >= MOST_ROUNDS or sum(state["spent"].values()) >= runtime.context.limits.tokens:
         weak = []
     runtime.stream_writer(Progress(stage="critique", detail={"again": weak, "round": rounds}))
     return {"weak": weak, "rounds": rounds}
 
 
-@clocked("report")
+@timed("report")
 async def report(state: State, runtime: Runtime[Context]) -> Update:
     """The drafts as one report: the model's words where it can, else the drafts under their questions."""
     language, sources, model = state["language"], sources_of(state), state["route"]["model"]
@@ -118,15 +119,15 @@ async def report(state: State, runtime: Runtime[Context]) -> Update:
     ]
     text = prompts.notes(drafts)
     spent = sum(state["spent"].values())
-    if can_call_tools(model) and len(drafts) > 1 and spent < runtime.context.bounds.tokens:
+    if can_call_tools(model) and len(drafts) > 1 and spent < runtime.context.limits.tokens:
         asked = prompts.to_report(question_of(state), text, language)
-        said = await speak_up(Speech(asked, sources, model=model, tools=[]), runtime)
-        text, model, spent = said.text.strip() or text, said.model, spent + _tokens(said)
+        reply = await stream_answer(AnswerRequest(asked, sources, model=model, tools=[]), runtime)
+        text, model, spent = reply.text.strip() or text, reply.model, spent + _tokens(reply)
     else:
-        text = read_out(text, sources, runtime)
+        text = stream_text(text, sources, runtime)
     listed = cited(text, sources)
     if listed:
-        text += read_out(prompts.sources_list(listed, language), sources, runtime)
+        text += stream_text(prompts.sources_list(listed, language), sources, runtime)
     return {"answer": text, "model": model, "usage": {"total_tokens": spent}}
 
 
@@ -147,14 +148,16 @@ def branches(state: State, *, top_k: int) -> list[Task]:
     ]
 
 
-def _own(state: State, question: str) -> list[dict[str, Any]]:
+def _own(state: State, question: str) -> list[JsonObject]:
     wanted = {(hit["document_id"], hit["text"]) for hit in state["found"].get(question, [])}
     return [source for source in state["sources"] if (source["document_id"], source["text"]) in wanted]
 
 
-async def _hear(messages: list[Message], model: str, runtime: Runtime[Context]) -> Said:
-    return await hear(runtime.context.clients.pool, messages, model=model, **runtime.context.wishes.options)
+async def _complete(messages: list[Message], model: str, runtime: Runtime[Context]) -> ModelReply:
+    return await complete(
+        runtime.context.clients.pool, messages, model=model, **runtime.context.config.options
+    )
 
 
-def _tokens(said: Said) -> int:
-    return said.usage.get("total_tokens", 0)
+def _tokens(reply: ModelReply) -> int:
+    return reply.usage.get("total_tokens", 0)

@@ -1,11 +1,12 @@
-"""The words of the research agent in two languages, and how to take a question apart without a model."""
+"""Prompts of the research agent in two languages; also splits a compound question without a model."""
 
 import re
 
 from agents.conversation.state import Message
 from tools.passages import Passage, render
 from tools.schema import Citation, Language
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 MOST_QUESTIONS = 6
 PLAN: dict[Language, str] = {

@@ -1,15 +1,16 @@
 """What the research graph keeps beside the turn: the plan, what was found and drafted for each question."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from agents.conversation.state import Turn
+from tools.schema import JsonObject
 
-Found = dict[str, list[dict[str, Any]]]
+Found = dict[str, list[JsonObject]]
 Drafts = dict[str, str]
 
 
-def gather(old: dict[str, Any], new: dict[str, Any] | None) -> dict[str, Any]:
-    """Parallel branches add their question; None starts a new turn."""
+def gather(old: JsonObject, new: JsonObject | None) -> JsonObject:
+    """Reducer: parallel branches add their question; None starts a new turn."""
     return {} if new is None else {**old, **new}
 
 

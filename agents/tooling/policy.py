@@ -1,4 +1,4 @@
-"""Who may call which tool, decided outside the model and from facts alone. Pure: it calls and asks nothing.
+"""The policy of tool calls: allowed, refused or asked first, by grants and taint. Pure: it calls nothing.
 
 No text, whoever wrote it, can widen what was granted: the model's words are not an input here.
 """
@@ -12,17 +12,18 @@ from tools.registry import Tool
 
 @dataclass(frozen=True)
 class Taint:
-    """What the run has touched so far: data that is only the owner's, text that others wrote."""
+    """What a run has read so far: data that is only the owner's, text that others wrote (taint tracking)."""
 
     private: bool = False
     untrusted: bool = False
 
     def after(self, tool: Tool) -> "Taint":
+        """The taint once `tool` has answered."""
         return Taint(self.private or tool.private, self.untrusted or tool.untrusted)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     """`ask` means that a person must confirm the call first."""
 
     kind: Literal["allow", "ask", "refuse"]
@@ -38,13 +39,15 @@ def granted(
 
 def decide(
     name: str, tool: Tool | None, *, grants: Collection[str], taint: Taint, confirmed: bool
-) -> Verdict:
+) -> Decision:
+    """Whether `name` may be called. A tool that sends data out is refused to a run that has read both private
+    data and foreign text; one that changes something needs a person's yes (`confirmed`)."""
     if tool is None or name not in grants:
-        return Verdict("refuse", f"{name} was not granted to this task")
+        return Decision("refuse", f"{name} was not granted to this task")
     if tool.effect == "outward" and taint.private and taint.untrusted:
-        return Verdict(
+        return Decision(
             "refuse", f"{name} sends data out, and this run has read private data and foreign text"
         )
     if tool.effect != "none" and not confirmed:
-        return Verdict("ask", f"{name} changes something: a person must confirm it")
-    return Verdict("allow")
+        return Decision("ask", f"{name} changes something: a person must confirm it")
+    return Decision("allow")

@@ -6,7 +6,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows.operations import postgres
-from tools.clients.prefect import PATIENCE_S
+from tools.clients.prefect import TIMEOUT_S
 from tools.settings import Settings
 
 POOL = "local"
@@ -41,7 +41,7 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         # A run that waits for its turn looks again within seconds, not within thirty.
         "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
-        "PREFECT_API_REQUEST_TIMEOUT": f"{PATIENCE_S:.0f}",
+        "PREFECT_API_REQUEST_TIMEOUT": f"{TIMEOUT_S:.0f}",
         # A run whose process died is noticed after three missed heartbeats.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }

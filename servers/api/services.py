@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from agents.context import Clients, Context, Wishes, open_clients
-from agents.conversation.checkpointer import Memory, open_memory
+from agents.context import Clients, Context, RunConfig, open_clients
+from agents.conversation.persistence import Persistence, open_persistence
 from agents.events import Event
-from agents.runtime import Order, Ready, compile_agents, stream
+from agents.runtime import AgentRequest, CompiledAgent, compile_agents, stream
 from servers.api.runs.leader_lock import leader_lock
 from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
@@ -33,12 +33,12 @@ class Services:
 
     settings: Settings
     clients: Clients
-    memory: Memory
-    agents: dict[str, Ready]
+    memory: Persistence
+    agents: dict[str, CompiledAgent]
     threads: Threads
     runner: Runner
 
-    async def stream_turn(self, order: Order, wishes: Wishes) -> AsyncGenerator[Event, None]:
+    async def stream_turn(self, order: AgentRequest, wishes: RunConfig) -> AsyncGenerator[Event, None]:
         """Events of a turn that is no run: not stored, nobody can rejoin it. Its thread, if it has one, is
         reserved while it lasts. Raises `Conflict` when that thread is busy."""
         async with AsyncExitStack() as stack:
@@ -49,7 +49,7 @@ class Services:
             async for event in await stack.enter_async_context(aclosing(events)):
                 yield event
 
-    def context(self, wishes: Wishes) -> Context:
+    def context(self, wishes: RunConfig) -> Context:
         """A turn's context, from its caller's choices."""
         return Context(self.clients, self.settings.chat, wishes, self.settings.agents)
 
@@ -68,11 +68,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with (
         leader_lock(settings),
         open_clients(settings) as clients,
-        open_memory(settings) as memory,
+        open_persistence(settings) as memory,
         open_engine(settings) as engine,
     ):
         agents = compile_agents(memory)
-        build_context = partial(Context, clients, settings.chat, bounds=settings.agents)
+        build_context = partial(Context, clients, settings.chat, limits=settings.agents)
         repository = RunRepository(engine)
         runner = Runner(repository, memory, agents, build_context, settings.agents)
         await runner.resume()

@@ -50,7 +50,7 @@ async def fetch_answer(
 
 async def speak(settings: Settings, answer: Answer, path: Path) -> str:
     """Write the answer to `path` as speech (WAV), in its own language; returns the message that says so."""
-    language: Language = detect(answer.answer)
+    language: Language = detect(answer.answer, default="es")
     async with open_speech(settings) as client:
         speech = await client.speak(SpeechRequest(text=answer.answer, language=language))
     path.write_bytes(base64.b64decode(speech.audio))

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from agents.context import Context, open_clients
-from agents.conversation.checkpointer import open_memory
-from agents.runtime import Ready, compile_agents
+from agents.conversation.persistence import open_persistence
+from agents.runtime import CompiledAgent, compile_agents
 from tests.agents.peers import Knobs, build_bridge, build_pool, build_speech
 from tests.conftest import settings_in
 from tests.serving import serving
@@ -39,6 +39,6 @@ async def context(peers: tuple[Settings, Knobs], knobs: Knobs) -> AsyncIterator[
 
 
 @pytest.fixture
-async def ready(settings: Settings) -> AsyncIterator[dict[str, Ready]]:
-    async with open_memory(settings) as memory:
-        yield compile_agents(memory)
+async def ready(settings: Settings) -> AsyncIterator[dict[str, CompiledAgent]]:
+    async with open_persistence(settings) as persistence:
+        yield compile_agents(persistence)

@@ -3,16 +3,19 @@
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from agents.events import Done, Event
 from servers.pool.extractive.answer import answer
+from tools.clients.bridge import Table
 from tools.errors import Capibara6Error, ModelNotFound, NotSupported
-from tools.text.language import detect, terms
+from tools.text.language import detect
+from tools.text.words import terms
 
 DOCUMENTS = [
     {
@@ -37,7 +40,7 @@ DOCUMENTS = [
     },
 ]
 MODELS = ["extractive", "phi4_fast"]
-TABLES = [
+TABLES: list[Table] = [
     {
         "name": "documents",
         "kind": "table",
@@ -83,6 +86,12 @@ class Knobs:
         body = await request.json()
         self.asked.setdefault(request.url.path, []).append(body)
         return body
+
+
+def ending(events: Sequence[Event]) -> Done:
+    """The end of a run that was answered."""
+    assert isinstance(events[-1], Done)
+    return events[-1]
 
 
 def build_pool(knobs: Knobs) -> FastAPI:
@@ -221,7 +230,7 @@ def _completion(model: str, deltas: list[dict[str, Any]]) -> Any:
     }
 
 
-async def _chunks(knobs: Knobs, model: str, deltas: list[dict[str, Any]]) -> Any:
+async def _chunks(knobs: Knobs, model: str, deltas: list[dict[str, Any]]) -> AsyncIterator[bytes]:
     knobs.open_streams += 1
     try:
         await asyncio.sleep(knobs.first_s)

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from agents.context import Wishes
+from agents.context import RunConfig
 from agents.events import Cited, Done, Progress, Retrieved, Routed, Token
-from agents.runtime import Order, run, stream
+from agents.runtime import AgentRequest, run, stream
+from tests.agents.peers import ending
 from tools.errors import ModelUnavailable, StoreUnavailable, UpstreamFailed, UpstreamSilent
 from tools.settings import Chat
 
@@ -14,8 +15,8 @@ SPANISH = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
 ENGLISH = "How many models may the server keep loaded at the same time?"
 
 
-def order(text: str, **options) -> Order:
-    return Order("capibara6", [{"role": "user", "content": text}], **options)
+def order(text: str, **options) -> AgentRequest:
+    return AgentRequest("capibara6", [{"role": "user", "content": text}], **options)
 
 
 async def events_of(ready, context, text=SPANISH, **options):
@@ -26,11 +27,12 @@ async def test_question_is_routed_retrieved_and_answered_with_citations(ready, c
     events = await events_of(ready, context)
     kinds = {type(event) for event in events}
     assert {Routed, Retrieved, Token, Cited, Done} <= kinds
-    done = events[-1].answer
+    done = ending(events).answer
     assert "tres modelos" in done.answer
     assert [citation.document_id for citation in done.citations] == ["modelos"]
     assert done.model == "extractive"
     assert done.agent == "capibara6"
+    assert done.route is not None
     assert done.route.wanted == "phi4_fast"
     assert {"route", "retrieve", "answer", "total"} <= set(done.timings_ms)
 
@@ -38,7 +40,7 @@ async def test_question_is_routed_retrieved_and_answered_with_citations(ready, c
 async def test_tokens_join_to_the_answer_and_events_share_a_run_id(ready, context) -> None:
     events = await events_of(ready, context)
     text = "".join(event.text for event in events if isinstance(event, Token))
-    assert text.strip() == events[-1].answer.answer
+    assert text.strip() == ending(events).answer.answer
     assert len({event.run_id for event in events}) == 1
     assert [event.at_ms for event in events] == sorted(event.at_ms for event in events)
 
@@ -52,7 +54,7 @@ async def test_english_question_gets_an_english_answer(ready, context) -> None:
 async def test_small_talk_asks_no_knowledge(ready, context, knobs) -> None:
     events = await events_of(ready, context, "hola")
     assert not any(isinstance(event, Retrieved) for event in events)
-    assert events[-1].answer.answer.startswith("¡Hola!")
+    assert ending(events).answer.answer.startswith("¡Hola!")
     assert "/api/v1/rag/hybrid-search" not in knobs.asked
 
 
@@ -63,8 +65,8 @@ async def test_unknown_matter_is_said_to_be_unknown_without_citations(ready, con
 
 
 async def test_caller_chooses_collection_model_and_options(ready, context, knobs) -> None:
-    wishes = Wishes(collection="otra", model="phi4_fast", options={"temperature": 0.1})
-    done = (await run(ready, order(SPANISH), context=replace(context, wishes=wishes))).answer
+    config = RunConfig(collection="otra", model="phi4_fast", options={"temperature": 0.1})
+    done = (await run(ready, order(SPANISH), context=replace(context, config=config))).answer
     assert knobs.asked["/api/v1/rag/hybrid-search"][0]["collection"] == "otra"
     assert knobs.asked["/v1/chat/completions"][0]["temperature"] == 0.1
     assert "/v1/route" not in knobs.asked
@@ -72,7 +74,7 @@ async def test_caller_chooses_collection_model_and_options(ready, context, knobs
 
 
 async def test_spoken_answer_travels_in_an_event(ready, context, knobs) -> None:
-    speaking = replace(context, wishes=Wishes(speak=True))
+    speaking = replace(context, config=RunConfig(speak=True))
     events = await events_of(ready, speaking)
     spoken = next(event for event in events if isinstance(event, Progress) and event.stage == "spoken")
     assert spoken.detail["format"] == "wav"

@@ -5,16 +5,16 @@ import pytest
 from agents.data import rules
 from agents.data.prompts import read_query
 from agents.events import Progress, ToolFinished, ToolStarted
-from agents.runtime import Order, run, stream
-from tests.agents.peers import TABLES
+from agents.runtime import AgentRequest, run, stream
+from tests.agents.peers import TABLES, ending
 from tools.errors import StoreUnavailable
 
 COUNT = "SELECT count(*) AS n FROM documents"
 RESULT = {"columns": [{"name": "n", "type": "int8"}], "rows": [[12]], "row_count": 1, "truncated": False}
 
 
-def order(question: str) -> Order:
-    return Order("capibara6-data", [{"role": "user", "content": question}])
+def order(question: str) -> AgentRequest:
+    return AgentRequest("capibara6-data", [{"role": "user", "content": question}])
 
 
 async def events_of(ready, context, question):
@@ -27,7 +27,7 @@ async def test_count_is_written_shown_run_and_answered_without_a_model(ready, co
     shown = next(event for event in events if isinstance(event, Progress) and event.stage == "query")
     assert shown.detail == {"language": "sql", "text": COUNT, "by": "rules"}
     assert next(event for event in events if isinstance(event, ToolStarted)).arguments == {"query": COUNT}
-    answer = events[-1].answer.answer
+    answer = ending(events).answer.answer
     assert COUNT in answer
     assert "| n |\n| --- |\n| 12 |" in answer
 
@@ -42,7 +42,7 @@ async def test_model_repairs_its_query_with_what_the_store_said(ready, context, 
     told = knobs.asked["/v1/chat/completions"][-1]["messages"]
     assert "syntax error" in told[-1]["content"]
     assert "documents(id text" in told[0]["content"]
-    assert "| 12 |" in events[-1].answer.answer
+    assert "| 12 |" in ending(events).answer.answer
 
 
 async def test_repairs_end_after_three(ready, context, knobs) -> None:
@@ -50,15 +50,15 @@ async def test_repairs_end_after_three(ready, context, knobs) -> None:
     knobs.mind = lambda body: [{"content": '{"query": "nonsense"}'}]
     events = await events_of(ready, context, "How many documents are there?")
     assert sum(isinstance(event, ToolStarted) for event in events) == 4
-    assert "did not work" in events[-1].answer.answer
+    assert "did not work" in ending(events).answer.answer
 
 
 async def test_query_that_was_not_granted_is_not_run(ready, context, knobs) -> None:
     from dataclasses import replace
 
-    from agents.context import Wishes
+    from agents.context import RunConfig
 
-    around = replace(context, wishes=Wishes(tools=("search_knowledge",)))
+    around = replace(context, config=RunConfig(tools=("search_knowledge",)))
     done = await run(ready, order("¿Cuántos documentos hay?"), context=around)
     assert "not granted" in done.answer.answer
     assert "/api/v1/postgres/query" not in knobs.asked
@@ -108,7 +108,8 @@ async def test_cells_are_harmless_and_a_dead_store_is_a_typed_error(ready, conte
     ],
 )
 def test_rules_write_only_what_they_know(question, text) -> None:
-    assert rules.write(question, TABLES).get("text") == text
+    query = rules.write(question, TABLES)
+    assert (query and query["text"]) == text
 
 
 @pytest.mark.parametrize(
@@ -120,9 +121,9 @@ def test_rules_write_only_what_they_know(question, text) -> None:
         ),
         ("Claro:\n```sql\nSELECT 1;\n```", {"language": "sql", "text": "SELECT 1"}),
         ('```json\n{"query": "SELECT 2"}\n```', {"language": "sql", "text": "SELECT 2"}),
-        ("no sé", {}),
-        ('{"query": 3}', {}),
-        ("{roto", {}),
+        ("no sé", None),
+        ('{"query": 3}', None),
+        ("{roto", None),
     ],
 )
 def test_query_is_read_from_what_a_model_says(said, query) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from agents.events import Retrieved, Token
 from agents.registry import Agent
-from agents.runtime import Order, Ready, stream
+from agents.runtime import AgentRequest, CompiledAgent, stream
+from tests.agents.peers import ending
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -18,9 +19,9 @@ async def test_the_agent_of_the_readme_answers(context, monkeypatch) -> None:
     agent = Agent("capibara6-quote", "Quotes", module["build_graph"])
     monkeypatch.setitem(__import__("agents.registry").registry.AGENTS, agent.name, agent)
     graph = agent.build().compile()
-    order = Order(agent.name, [{"role": "user", "content": "¿En qué puerto escucha la API?"}])
-    ready = {agent.name: Ready(agent, graph, graph)}
+    order = AgentRequest(agent.name, [{"role": "user", "content": "¿En qué puerto escucha la API?"}])
+    ready = {agent.name: CompiledAgent(agent, graph, graph)}
     events = [event async for event in stream(ready, order, context=context)]
     assert {Retrieved, Token} <= {type(event) for event in events}
-    assert "5000" in events[-1].answer.answer
-    assert events[-1].answer.citations[0].document_id == "puertos"
+    assert "5000" in ending(events).answer.answer
+    assert ending(events).answer.citations[0].document_id == "puertos"

@@ -2,13 +2,14 @@ import pytest
 
 from agents.events import Done, Progress, Token
 from agents.research.prompts import read_plan, take_apart
-from agents.runtime import Order, stream
+from agents.runtime import AgentRequest, stream
+from tests.agents.peers import ending
 
 COMPOUND = "¿Cuántos modelos puede tener cargados el servidor y en qué puerto escucha la API?"
 
 
 async def events_of(ready, context, question=COMPOUND):
-    order = Order("capibara6-research", [{"role": "user", "content": question}])
+    order = AgentRequest("capibara6-research", [{"role": "user", "content": question}])
     return [event async for event in stream(ready, order, context=context)]
 
 
@@ -37,8 +38,8 @@ async def test_question_without_answer_is_looked_into_again_once_more_widely(rea
     assert stages(events).count("explored") == 2
     first, second = knobs.asked["/api/v1/rag/hybrid-search"]
     assert second["top_k"] == 2 * first["top_k"]
-    assert "no contienen la respuesta" in events[-1].answer.answer
-    assert events[-1].answer.citations == []
+    assert "no contienen la respuesta" in ending(events).answer.answer
+    assert ending(events).answer.citations == []
 
 
 async def test_model_that_can_plan_writes_plan_drafts_and_report(ready, context, knobs) -> None:
@@ -62,8 +63,8 @@ async def test_model_that_can_plan_writes_plan_drafts_and_report(ready, context,
     detail = next(event for event in events if isinstance(event, Progress) and event.stage == "plan").detail
     assert detail["by"] == "model"
     assert len(detail["questions"]) == 2
-    assert events[-1].answer.answer.startswith("Se cargan tres modelos")
-    assert events[-1].usage["total_tokens"] > 0
+    assert ending(events).answer.answer.startswith("Se cargan tres modelos")
+    assert ending(events).usage["total_tokens"] > 0
 
 
 async def test_token_cap_leaves_the_report_to_the_drafts(ready, context, knobs) -> None:
@@ -71,7 +72,7 @@ async def test_token_cap_leaves_the_report_to_the_drafts(ready, context, knobs) 
 
     knobs.model = "phi4_fast"
     knobs.mind = lambda body: [{"content": "¿Cuántos modelos hay?\n¿Qué puerto usa la API?"}]
-    context = replace(context, bounds=context.bounds.model_copy(update={"tokens": 1}))
+    context = replace(context, limits=context.limits.model_copy(update={"tokens": 1}))
     events = await events_of(ready, context)
     assert isinstance(events[-1], Done)
     assert len(knobs.asked["/v1/chat/completions"]) == 3

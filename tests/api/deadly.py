@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from agents.context import Context, Wishes, open_clients
-from agents.conversation.checkpointer import open_memory
+from agents.context import Context, RunConfig, open_clients
+from agents.conversation.persistence import open_persistence
 from agents.runtime import compile_agents
 from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
-from servers.api.runs.tables import RunRow, open_engine
+from servers.api.runs.tables import RunRequest, RunRow, open_engine
 from servers.api.runs.threads import Threads
 from tools.registry import TOOLS, Tool
 from tools.settings import Settings
@@ -64,19 +64,19 @@ async def live_on(settings: Settings, home: Path, boundary: Boundary) -> None:
 
     async with (
         open_clients(settings) as clients,
-        open_memory(settings) as memory,
+        open_persistence(settings) as memory,
         open_engine(settings) as engine,
     ):
         bounds = settings.agents.model_copy(update={"tools": ("write_note",)})
         tools = {**TOOLS, "write_note": Tool(write_note, effect="write")}
-        for owner, names in ((memory.threads, ("aput", "aput_writes")), (memory.facts, ("aput",))):
+        for owner, names in ((memory.checkpointer, ("aput", "aput_writes")), (memory.store, ("aput",))):
             for name in names:
                 boundary.around(owner, name)
         repository, threads = RunRepository(engine), Threads(engine, memory)
         for name in ("insert", "mark_running", "finish"):
             boundary.around(repository, name)
 
-        def around(wishes: Wishes) -> Context:
+        def around(wishes: RunConfig) -> Context:
             return Context(clients, settings.chat, wishes, bounds, tools)
 
         runner = Runner(repository, memory, compile_agents(memory), around, bounds)
@@ -88,14 +88,18 @@ async def live_on(settings: Settings, home: Path, boundary: Boundary) -> None:
 
 async def _story(runner: Runner, home: Path) -> None:
     """Ask, confirm the write, get the answer: each run is accepted once, whoever was killed in between."""
-    asked = {"messages": [{"role": "user", "content": "Apunta «hola» y dime el puerto de la pool"}]}
-    wishes = {"wishes": {"tools": ["write_note"]}}
-    for name, request in (("ask", asked), ("confirm", {"command": {"confirm": True}})):
+    asked: RunRequest = {
+        "messages": [{"role": "user", "content": "Apunta «hola» y dime el puerto de la pool"}]
+    }
+    wishes: RunRequest = {"wishes": {"tools": ["write_note"]}}
+    asks: dict[str, RunRequest] = {
+        "ask": {**asked, **wishes},
+        "confirm": {"command": {"confirm": True}, **wishes},
+    }
+    for name, request in asks.items():
         known = {row.meta["name"]: row for row in await runner.repository.search(thread_id=THREAD)}
         if name not in known:
-            row = RunRow(
-                thread_id=THREAD, agent_id="capibara6", request={**request, **wishes}, meta={"name": name}
-            )
+            row = RunRow(thread_id=THREAD, agent_id="capibara6", request=request, meta={"name": name})
             await runner.start(row)
             with (home / "accepted").open("a") as accepted:
                 accepted.write(f"{row.run_id}\n")

@@ -4,6 +4,7 @@ import json
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from agents.registry import AGENTS
 from tools.clients.api import open_api
@@ -65,9 +66,9 @@ async def test_our_client_asks_and_reads_the_answer(http, peers) -> None:
 
 async def test_openai_client_works_unchanged(api, knobs) -> None:
     client = openai.AsyncOpenAI(base_url=f"{api}/v1", api_key="any", max_retries=0)
-    messages = [{"role": "user", "content": SPANISH}]
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": SPANISH}]
     whole = await client.chat.completions.create(model="capibara6", messages=messages)
-    assert "tres modelos" in whole.choices[0].message.content
+    assert "tres modelos" in (whole.choices[0].message.content or "")
     text, usage = "", None
     async for chunk in await client.chat.completions.create(
         model="capibara6",
@@ -79,7 +80,7 @@ async def test_openai_client_works_unchanged(api, knobs) -> None:
         text += "".join(choice.delta.content or "" for choice in chunk.choices)
         usage = chunk.usage or usage
     assert "tres modelos" in text
-    assert usage.total_tokens > 0
+    assert usage is not None and usage.total_tokens > 0
     assert knobs.asked["/api/v1/rag/hybrid-search"][-1]["collection"] == "notas"
     assert {"capibara6", "extractive"} <= {model.id async for model in client.models.list()}
     with pytest.raises(openai.NotFoundError):

@@ -81,14 +81,16 @@ CALM = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @settings(max_examples=200, deadline=None, suppress_health_check=CALM)
 @given(place=st.sampled_from(PATHS), body=BODIES)
 def test_no_body_is_an_internal_error(client, knobs, place, body) -> None:
-    check(client, *place, body)
+    method, path = place
+    check(client, method, path, body)
 
 
 @pytest.mark.soak
 @settings(max_examples=10_000, deadline=None, suppress_health_check=CALM)
 @given(place=st.sampled_from(PATHS), body=BODIES)
 def test_no_body_is_an_internal_error_in_ten_thousand(client, knobs, place, body) -> None:
-    check(client, *place, body)
+    method, path = place
+    check(client, method, path, body)
 
 
 @pytest.mark.parametrize(

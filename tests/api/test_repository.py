@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from servers.api.runs.repository import RunRepository
-from servers.api.runs.tables import RunRow, now, open_engine
+from servers.api.runs.tables import RunRequest, RunRow, now, open_engine
 from servers.api.services import open_services
 from tests.api.test_protocol import PORT
 from tools.errors import NotFound
@@ -29,7 +29,7 @@ async def test_rows_and_runs_live_on_a_postgresql_server(stores, peers, knobs) -
     named = stores.stores.model_copy(update={"postgres_dsn": SecretStr(stores.postgres_dsn)})
     async with open_services(peers[0].model_copy(update={"stores": named})) as services:
         row = await services.threads.create("en-pg", {"user": "ana"})
-        asked = {"messages": [{"role": "user", "content": PORT}]}
+        asked: RunRequest = {"messages": [{"role": "user", "content": PORT}]}
         live = await services.runner.start(
             RunRow(thread_id=row.thread_id, agent_id="capibara6", request=asked)
         )

@@ -17,7 +17,7 @@ from tests.bench.parts.running import ingested, running
 from tools.clients.bridge import open_bridge
 from tools.schema import Document, Language
 from tools.settings import Settings
-from tools.text.language import fold
+from tools.text.words import fold
 
 
 async def ingest(
@@ -102,7 +102,8 @@ async def many(settings: Settings, question: str, collection: str, count: int = 
 
 
 async def measure(settings: Settings, data: Path, every: int) -> None:
-    for language in ("es", "en"):
+    languages: tuple[Language, ...] = ("es", "en")
+    for language in languages:
         await quality(settings, data / f"xquad-{language}", language, every)
     await many(settings, "¿Cuántos puntos dejaron escapar en defensa los Panthers?", "xquad_es")
 

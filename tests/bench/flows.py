@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import psutil
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -27,6 +28,7 @@ from tests.bench.parts.flows import speed_up, warmed
 from tests.bench.parts.running import megabytes, running
 from tools.clients.bridge import open_bridge
 from tools.clients.prefect import open_prefect
+from tools.schema import Document
 from tools.settings import Settings
 
 Way = Callable[[Settings, Path, str], Awaitable[float]]
@@ -54,7 +56,7 @@ async def direct(settings: Settings, folder: Path, collection: str) -> float:
 
         async def one(batch: list) -> None:
             async with free:
-                documents = [document for found in batch for _, document in read(found)]
+                documents = [one for found in batch for _, one in read(found) if isinstance(one, Document)]
                 await bridge.ingest(documents, collection=collection)
 
         files = find([str(folder)]).files
@@ -66,7 +68,7 @@ async def direct(settings: Settings, folder: Path, collection: str) -> float:
 async def through_flow(settings: Settings, folder: Path, collection: str) -> float:
     started = time.monotonic()
     with temporary_settings({PREFECT_API_URL: settings.prefect_url}):
-        report = await ingest(sources=[str(folder)], collection=collection)
+        report: Any = await ingest(sources=[str(folder)], collection=collection)
     assert not report.failed, report.failed[:3]
     return time.monotonic() - started
 

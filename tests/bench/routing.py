@@ -22,7 +22,7 @@ from servers.pool.routing.choose import choose
 from servers.pool.routing.classifier import DOMAINS
 from servers.pool.routing.policy import PoolState
 from tests.pool.prompts import SPLITS, prompts
-from tools.text.language import fold
+from tools.text.words import fold
 
 Row = dict[str, Any]
 Predictor = Callable[[Sequence[Row]], list[str]]

@@ -182,8 +182,7 @@ def run(prefect: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         monkeypatch.setenv(name, value)
 
     async def start(flow: Flow[..., Any], **parameters: Any) -> State[Any]:
-        patient = {PREFECT_API_URL: prefect.prefect_url, PREFECT_API_REQUEST_TIMEOUT: 90.0}
-        with temporary_settings(patient):
+        with temporary_settings({PREFECT_API_URL: prefect.prefect_url, PREFECT_API_REQUEST_TIMEOUT: 90.0}):
             return await flow(**parameters, return_state=True)
 
     yield start

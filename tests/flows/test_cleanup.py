@@ -24,7 +24,8 @@ async def trial() -> None:
 def _file(path: Path, age_s: float) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("x" * 100)
-    os.utime(path, (time.time() - age_s,) * 2)
+    then = time.time() - age_s
+    os.utime(path, (then, then))
     return path
 
 

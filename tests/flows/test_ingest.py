@@ -10,7 +10,7 @@ from flows.ingestion.report import compare, missing_documents
 from flows.ingestion.sources import Listing, SourceFile
 from flows.ingestion.text import Unreadable
 from tests.flows.fake_bridge import FakeBridge
-from tools.clients.bridge import open_bridge
+from tools.clients.bridge import StoredDocument, open_bridge
 from tools.settings import Settings
 
 
@@ -25,8 +25,15 @@ def test_batches_are_bounded_in_files_and_bytes() -> None:
     assert [len([5_000_000][cut]) for cut in split([5_000_000], 3)] == [1]
 
 
-def _rows(**written: int) -> dict[str, dict[str, int]]:
-    return {name: {"updated_at": when} for name, when in written.items()}
+def _stored(name: str, *, when: int = 0, origin: str = "") -> StoredDocument:
+    return StoredDocument(
+        id=name, title="", source="", language="es", chunks=1, content_hash="", extractors=[],
+        updated_at=str(when), metadata={"origin": origin} if origin else {},
+    )  # fmt: skip
+
+
+def _rows(**written: int) -> dict[str, StoredDocument]:
+    return {name: _stored(name, when=when) for name, when in written.items()}
 
 
 def test_a_document_that_the_store_does_not_show_was_not_ingested() -> None:
@@ -40,19 +47,20 @@ def test_only_documents_of_a_listed_folder_can_be_gone() -> None:
     listing = Listing(
         files=[_file("docs/a")], roots=["docs/"], problems=[("docs/broken", Unreadable("empty"))]
     )
-    known = {name: {} for name in ("docs/a", "docs/b", "docs/broken", "other/c")}
+    known = {name: _stored(name) for name in ("docs/a", "docs/b", "docs/broken", "other/c")}
     assert missing_documents(listing, ["docs/a"], [], known) == (["docs/b"], 3)
-    assert missing_documents(Listing(files=[_file("a")]), [], [], {"b": {}}) == ([], 0)
+    assert missing_documents(Listing(files=[_file("a")]), [], [], {"b": _stored("b")}) == ([], 0)
 
 
 def test_what_a_file_held_that_can_not_be_read_now_is_not_gone() -> None:
-    known = {
-        "docs/a.zip/one.md": {},
-        "docs/a.zip/two.jsonl#1": {},
-        "own": {"metadata": {"origin": "docs/b.jsonl"}},
-        "docs/c.jsonl#3": {},
-        "elsewhere": {"metadata": {"origin": "others/b.jsonl"}},
+    origins = {
+        "docs/a.zip/one.md": "",
+        "docs/a.zip/two.jsonl#1": "",
+        "own": "docs/b.jsonl",
+        "docs/c.jsonl#3": "",
+        "elsewhere": "others/b.jsonl",
     }
+    known = {name: _stored(name, origin=origin) for name, origin in origins.items()}
     listing = Listing(roots=["docs/"])
     assert missing_documents(listing, [], ["docs/a.zip", "docs/b.jsonl"], known) == (["docs/c.jsonl#3"], 4)
 

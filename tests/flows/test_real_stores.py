@@ -4,6 +4,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import psycopg
@@ -41,8 +42,12 @@ def ask_graph(settings: Settings, statement: str) -> None:
     pool.close()
 
 
+def _names(client: MilvusClient) -> list[str]:
+    return cast("list[str]", client.list_collections())  # pymilvus types it as a coroutine too
+
+
 def physical(settings: Settings, client: MilvusClient) -> str:
-    return next(name for name in client.list_collections() if name.startswith(COLLECTION))
+    return next(name for name in _names(client) if name.startswith(COLLECTION))
 
 
 def empty(settings: Settings) -> None:
@@ -106,12 +111,12 @@ async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(
     (folder / "puente.md").write_text(PAGES["puente.md"], encoding="utf-8")
     await run(ingest, sources=[str(folder)], collection=name)
     milvus = MilvusClient(real_services.milvus_uri)
-    milvus.drop_collection(next(held for held in milvus.list_collections() if held.startswith(name)))
+    milvus.drop_collection(next(held for held in _names(milvus) if held.startswith(name)))
     milvus.close()
     [lost] = await (await run(reconcile, collections=[name])).aresult()
     assert (lost.document, lost.missing, lost.extra) == ("pages/puente.md", 1, 0)
     client = MilvusClient(real_services.milvus_uri)
-    await wait_for(lambda: any(held.startswith(name) for held in client.list_collections()))
+    await wait_for(lambda: any(held.startswith(name) for held in _names(client)))
     client.close()
     deadline = time.monotonic() + 180
     while (await (await run(reconcile, collections=[name], repair=False)).aresult()) != []:

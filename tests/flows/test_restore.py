@@ -10,15 +10,24 @@ from fastapi import FastAPI
 from flows.operations.archive import BackupManifest
 from flows.restore import not_in_graph, wait_until_rebuilt
 from tests.serving import serving
-from tools.clients.bridge import open_bridge
+from tools.clients.bridge import StoredDocument, open_bridge
 from tools.errors import UpstreamSilent
 from tools.settings import Settings
 
 WHOLE = BackupManifest(made="2026-11-22", version="1", counts={"notes": {"documents": 2, "chunks": 5}})
 
 
-def document(name: str, *readers: str) -> dict[str, Any]:
-    return {"id": name, "title": name, "chunks": 2 if name == "one" else 3, "extractors": list(readers)}
+def document(name: str, *readers: str) -> StoredDocument:
+    return StoredDocument(
+        id=name,
+        title=name,
+        source="",
+        language="en",
+        chunks=2 if name == "one" else 3,
+        metadata={},
+        content_hash="",
+        extractors=list(readers),
+    )
 
 
 @pytest.fixture

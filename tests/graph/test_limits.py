@@ -151,7 +151,9 @@ def test_idle_session_ends(home: Settings) -> None:
         session = pool.get_session("root", "nebula")
         threading.Event().wait(0.1)
         assert session._connection is not None
-        answer = session._connection._connection.execute(session._session_id, b"YIELD 1")
+        wire = session._connection._connection
+        assert wire is not None
+        answer = wire.execute(session._session_id, b"YIELD 1")
         assert answer.error_code == -1002
         assert answer.error_msg == b"Session was expired"
 

@@ -2,6 +2,7 @@ import base64
 import json
 
 import pytest
+from mcp.types import AudioContent, CallToolResult, TextContent
 
 from servers.speech.main import build_app as build_speech
 from tests.serving import serving
@@ -9,13 +10,19 @@ from tools.clients.mcp import open_mcp
 from tools.errors import BadRequest, Unavailable
 
 
+def text_of(result: CallToolResult) -> str:
+    """What a model reads first of a tool's answer."""
+    assert isinstance(result.content[0], TextContent)
+    return result.content[0].text
+
+
 async def test_every_tool_is_read_only_and_described_in_both_languages(running):
     async with open_mcp(running.mcp_url) as mcp:
         tools = {tool.name: tool for tool in await mcp.tools()}
     assert set(tools) == {"search_knowledge", "ask_agent", "list_models", "speak"}
     for tool in tools.values():
-        assert tool.annotations.read_only_hint
-        assert "/" in tool.title
+        assert tool.annotations is not None and tool.annotations.read_only_hint
+        assert "/" in (tool.title or "")
         assert all(
             len(field.get("description", "")) > 5 for field in tool.input_schema["properties"].values()
         )
@@ -38,7 +45,7 @@ async def test_the_agent_answers_with_citations_in_the_language_asked_for(runnin
     assert [citation["source"] for citation in result.structured_content["citations"]] == [
         "knowledge/models.md"
     ]
-    assert json.loads(result.content[0].text)["model"] == "extractive"
+    assert json.loads(text_of(result))["model"] == "extractive"
     assert peers.state.asked[-1]["metadata"] == {"language": "es"}
 
 
@@ -55,6 +62,7 @@ async def test_speak_returns_a_wav(running):
     with serving(build_speech(running), running.ports.speech):
         async with open_mcp(running.mcp_url) as mcp:
             sound = (await mcp.call("speak", text="Hola", language="es")).content[0]
+    assert isinstance(sound, AudioContent)
     assert sound.mime_type == "audio/wav"
     assert base64.b64decode(sound.data).startswith(b"RIFF")
 
@@ -82,7 +90,7 @@ async def test_a_failing_tool_tells_the_model_what_to_repair(running, tool, argu
     async with open_mcp(running.mcp_url) as mcp:
         result = await mcp.call(tool, **arguments)
     assert result.is_error
-    assert said in result.content[0].text
+    assert said in text_of(result)
 
 
 async def test_documents_are_resources(running):

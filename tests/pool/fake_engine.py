@@ -118,7 +118,7 @@ class Engine:
     def asked(self, request: dict) -> dict:
         text = request.get("prompt") or (request.get("messages") or [{}])[-1].get("content")
         with contextlib.suppress(ValueError, TypeError):
-            said = json.loads(text)
+            said = json.loads(text or "")
             return said if isinstance(said, dict) else {}
         return {}
 

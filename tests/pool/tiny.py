@@ -7,9 +7,13 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import torch
+import torch  # type: ignore[import-not-found] # the vLLM environment has it
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (  # type: ignore[import-not-found] # so is this
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 TEMPLATE = (

@@ -53,6 +53,7 @@ def build_api(connections):
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request):
+        assert request.client is not None
         connections.append(request.client.port)
         question = (await request.json())["messages"][-1]["content"]
         if "averiado" in question:

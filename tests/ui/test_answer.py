@@ -1,3 +1,5 @@
+from typing import Any
+
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -5,6 +7,7 @@ from pydantic import SecretStr
 from tests.ports import free_ports
 from tests.serving import serving
 from tools.error_messages import SENTENCES
+from tools.schema import Language
 from ui.chat import answer, read_aloud
 from ui.clients import open_clients
 from ui.main import build_app
@@ -12,7 +15,7 @@ from ui.messages import EXAMPLES, MESSAGES
 from ui.page import build_page
 
 
-async def shown(settings, question, *, turns=(), language="es"):
+async def shown(settings, question, *, turns=(), language: Language = "es"):
     limit = settings.limits.question_chars
     async with open_clients(settings) as clients:
         return [pair async for pair in answer(clients.api, question, list(turns), language, max_chars=limit)]
@@ -26,7 +29,7 @@ async def spoken(settings, turns, language):
 async def test_questions_of_one_session_share_a_connection(services, connections):
     async with open_clients(services) as clients:
         page = build_page(services, lambda: clients)
-        ask = next(listener.fn for listener in page.fns.values() if listener.name == "ask")
+        ask: Any = next(listener.fn for listener in page.fns.values() if listener.name == "ask")
         turns, before = [], len(connections)
         for _ in range(4):
             shown = [outputs async for outputs in ask("¿Cuántos modelos?", turns, [], "es")]

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def build(settings: Settings, seen: Seen) -> FastAPI:  # noqa: C901  (many small
 
     @app.get("/stream")
     async def stream() -> Any:
-        async def events() -> AsyncIterator[dict[str, Any]]:
+        async def events() -> AsyncGenerator[dict[str, Any], None]:
             yield {"n": 1}
             raise UpstreamFailed("the model died", source="pool")
 

@@ -1,7 +1,7 @@
 """Server-sent events: written here, read by our own client and by the standard's rules."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ async def test_our_client_reads_what_was_written_whatever_the_text() -> None:
 
     @app.get("/texts")
     async def texts() -> Any:
-        async def events() -> AsyncIterator[dict[str, Any]]:
+        async def events() -> AsyncGenerator[dict[str, Any], None]:
             for text in TEXTS:
                 yield {"text": text}
 
@@ -50,7 +50,7 @@ async def test_our_client_reads_what_was_written_whatever_the_text() -> None:
 
 @pytest.mark.parametrize("events", [0, 2])
 async def test_a_stream_ends_with_done(events: int) -> None:
-    async def some() -> AsyncIterator[dict[str, Any]]:
+    async def some() -> AsyncGenerator[dict[str, Any], None]:
         for n in range(events):
             yield {"n": n}
 

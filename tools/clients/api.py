@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from tools.clients.http import Http, open_http
+from tools.clients.pool import Message, ModelInfo
 from tools.errors import UpstreamFailed
-from tools.schema import Answer
+from tools.schema import Answer, JsonObject
 from tools.settings import Settings
 
 
@@ -18,11 +18,11 @@ class Api:
 
     async def stream(
         self,
-        messages: list[dict[str, Any]],
+        messages: list[Message],
         *,
         agent: str = "capibara6",
         metadata: dict[str, str] | None = None,
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncIterator[JsonObject]:
         """Agent events in order, as dicts with `event`: routed, retrieved, tool_started, …, token, done.
 
         The last one is `done` and carries `answer`, an `Answer` as JSON. Failures are raised.
@@ -40,19 +40,21 @@ class Api:
     async def ask(
         self, question: str, *, agent: str = "capibara6", metadata: dict[str, str] | None = None
     ) -> Answer:
-        """Ask once and wait for the whole answer."""
+        """Ask once and wait for the whole answer. Raises `tools.errors`."""
         messages = [{"role": "user", "content": question}]
-        done: dict[str, Any] = {}
+        last: JsonObject = {}
         async for event in self.stream(messages, agent=agent, metadata=metadata):
-            done = event
-        return Answer.model_validate(done["answer"])
+            last = event
+        return Answer.model_validate(last["answer"])
 
-    async def models(self) -> list[dict[str, Any]]:
+    async def models(self) -> list[ModelInfo]:
+        """The agents, and the pool's models behind them."""
         return (await self.http.json("GET", "/v1/models"))["data"]
 
 
 @asynccontextmanager
 async def open_api(settings: Settings) -> AsyncIterator[Api]:
+    """The API's client with the platform's key; connections live as long as the block."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     async with open_http(settings.api_url, "api", api_key=key, timeout=settings.chat.deadline_s) as http:
         yield Api(http)

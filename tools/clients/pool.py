@@ -1,19 +1,34 @@
-"""Client of the model pool: route, chat (streamed), models."""
+"""Client of the model pool: route, chat (streamed), tokens, models loaded and unloaded, statistics."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NotRequired, TypeAlias
 
 import httpx
+from typing_extensions import TypedDict
 
 from tools.clients.http import Http, open_http
 from tools.errors import UpstreamFailed
-from tools.schema import Route
+from tools.schema import JsonObject, Route
 from tools.settings import Settings
 
-Message = dict[str, Any]
+Message: TypeAlias = JsonObject
+"""A chat message in OpenAI's shape."""
+
+
 NOT_GENERATING = frozenset({"extractive", "auto", "consensus"})
 """Models that answer with others' words: from the documents, or from another model."""
+
+
+class ModelInfo(TypedDict):
+    """An item of `/v1/models`; agents have no domain or status, `reason` says why it is not available."""
+
+    id: str
+    description: NotRequired[str]
+    domain: NotRequired[str]
+    status: NotRequired[str]
+    available: NotRequired[bool]
+    reason: NotRequired[str | None]
 
 
 class Pool:
@@ -30,7 +45,7 @@ class Pool:
 
     async def chat(
         self, messages: Sequence[Message], *, model: str, **options: Any
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[JsonObject, None]:
         """OpenAI chat completion chunks as they arrive; an end without a finish reason is a failure."""
         request = {"model": model, "messages": list(messages), "stream": True, **options}
         finished = False
@@ -45,8 +60,8 @@ class Pool:
         request = {"model": model, "messages": list(messages)}
         return (await self.http.json("POST", "/tokenize", json=request))["counts"]
 
-    async def models(self) -> list[dict[str, Any]]:
-        """The catalogue: `{id, domain, description, status, available, reason?}` each."""
+    async def models(self) -> list[ModelInfo]:
+        """The catalogue."""
         return (await self.http.json("GET", "/v1/models"))["data"]
 
     async def generators(self) -> list[str]:
@@ -64,21 +79,25 @@ class Pool:
             text += [choice.get("delta", {}).get("content") or "" for choice in chunk.get("choices", [])]
         return "".join(text)
 
-    async def load(self, model: str) -> dict[str, Any]:
+    async def load(self, model: str) -> ModelInfo:
+        """Load a model and wait for it. Raises ModelNotFound, ModelUnavailable, UpstreamSilent."""
         return await self.http.json("POST", f"/v1/models/{model}/load", timeout=None)
 
-    async def unload(self, model: str) -> dict[str, Any]:
+    async def unload(self, model: str) -> ModelInfo:
+        """Begin to unload a model; what it is answering ends first. Raises ModelNotFound."""
         return await self.http.json("POST", f"/v1/models/{model}/unload")
 
-    async def stats(self) -> dict[str, Any]:
+    async def stats(self) -> JsonObject:
+        """What `/stats` says: slots, queues, counters and the last decisions, per model and in all."""
         return await self.http.json("GET", "/stats")
 
 
 @asynccontextmanager
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
+    """The pool's client with the platform's key; connections live as long as the block."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     # A load may take minutes; the pool bounds it and answers 504 itself.
-    patience = settings.pool.load_s + settings.pool.queue_wait_s + settings.pool.first_token_s
-    async with open_http(settings.pool_url, "pool", api_key=key, timeout=patience) as http:
-        http.client.timeout = httpx.Timeout(patience, connect=5.0)
+    longest_s = settings.pool.load_s + settings.pool.queue_wait_s + settings.pool.first_token_s
+    async with open_http(settings.pool_url, "pool", api_key=key, timeout=longest_s) as http:
+        http.client.timeout = httpx.Timeout(longest_s, connect=5.0)
         yield Pool(http)

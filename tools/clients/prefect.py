@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from tools.clients.http import Http, open_http
 from tools.errors import BadRequest, Conflict, NotFound, Unavailable, UpstreamSilent
+from tools.schema import JsonObject
 from tools.settings import Settings
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
@@ -27,20 +28,21 @@ FEW_LINES_S = 5.0
 RETRIED_S = 30.0
 """Within that time an automation sends a run back that crashed at its first attempt."""
 BUSY_WAITS = (0.2, 0.4, 0.8, 1.6)
-PATIENCE_S = 90.0
+TIMEOUT_S = 90.0
 """Prefect on SQLite lets a request wait 60 s while another writes: whoever leaves sooner learns nothing."""
 
 OnLog = Callable[[str, str], None]
 
 
 class Run(BaseModel):
-    """One flow run; `state` is Prefect's state type (SCHEDULED, RUNNING, COMPLETED, FAILED, CRASHED…)."""
+    """One flow run; `state` is Prefect's type of it (SCHEDULED, RUNNING, COMPLETED, FAILED, CRASHED…), times
+    are ISO 8601."""
 
     id: str
     name: str
     state: str
     message: str = ""
-    parameters: dict[str, Any] = {}
+    parameters: JsonObject = {}
     created: str | None = None
     started: str | None = None
     ended: str | None = None
@@ -62,11 +64,11 @@ class Prefect:
         """Returns when the server answers; raises `Unavailable` when it does not."""
         await self.http.json("GET", "/health")
 
-    async def deployments(self) -> list[dict[str, Any]]:
+    async def deployments(self) -> list[JsonObject]:
         """Every deployment as Prefect describes it: name, schedules, tags, paused, …"""
         return await self.pages("/deployments/filter", {"sort": "NAME_ASC"})
 
-    async def deployment(self, name: str) -> dict[str, Any]:
+    async def deployment(self, name: str) -> JsonObject:
         """`name` is `flow/deployment`, or one word when both are called the same."""
         flow, _, deployment = name.partition("/")
         path = f"/deployments/name/{quote(flow, safe='')}/{quote(deployment or flow, safe='')}"
@@ -78,7 +80,7 @@ class Prefect:
     async def start(
         self,
         name: str,
-        parameters: dict[str, Any] | None = None,
+        parameters: JsonObject | None = None,
         *,
         idempotency_key: str | None = None,
         tags: list[str] | None = None,
@@ -88,7 +90,7 @@ class Prefect:
         deployment = await self.deployment(name)
         when = (datetime.now(UTC) + timedelta(seconds=after_s)).isoformat()
         state = {"type": "SCHEDULED", "state_details": {"scheduled_time": when}}
-        request: dict[str, Any] = {"parameters": parameters or {}, "state": state}
+        request: JsonObject = {"parameters": parameters or {}, "state": state}
         if idempotency_key is not None:
             request["idempotency_key"] = idempotency_key
         if tags:
@@ -100,6 +102,7 @@ class Prefect:
             raise BadRequest(exc.message, source="prefect", param="parameters") from exc
 
     async def run(self, run_id: str) -> Run:
+        """A run as it is now. Raises NotFound."""
         try:
             return _run(await self.call("GET", f"/flow_runs/{quote(run_id, safe='')}"))
         except NotFound as exc:
@@ -108,7 +111,7 @@ class Prefect:
     async def last_runs(self, deployment_ids: list[str]) -> dict[str, Run]:
         """The latest run of each deployment that has run, by deployment id."""
 
-        async def last(deployment_id: str) -> list[dict[str, Any]]:
+        async def last(deployment_id: str) -> list[JsonObject]:
             request = {
                 "sort": "EXPECTED_START_TIME_DESC",
                 "limit": 1,
@@ -133,17 +136,17 @@ class Prefect:
         request = {"state": {"type": "CANCELLING"}, "force": False}
         await self.call("POST", f"/flow_runs/{quote(run_id, safe='')}/set_state", json=request)
 
-    async def logs(self, run_id: str, *, skip: int = 0) -> list[dict[str, Any]]:
+    async def logs(self, run_id: str, *, skip: int = 0) -> list[JsonObject]:
         """Log records in the order they were written, from record `skip` on: level, message, timestamp."""
         request = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
         return await self.pages("/logs/filter", request, skip=skip)
 
-    async def artifacts(self, run_id: str) -> list[dict[str, Any]]:
+    async def artifacts(self, run_id: str) -> list[JsonObject]:
         """What the run left in Prefect's UI: key, type, data, description."""
         request = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
         return await self.call("POST", "/artifacts/filter", json=request)
 
-    async def history(self, key: str, *, limit: int) -> list[dict[str, Any]]:
+    async def history(self, key: str, *, limit: int) -> list[JsonObject]:
         """The latest artifacts of one key, newest first, whichever run left them."""
         request = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": limit}
         return await self.call("POST", "/artifacts/filter", json=request)
@@ -160,17 +163,17 @@ class Prefect:
         A first crash is not the end yet: the run has `RETRIED_S` to come back.
         Raises `UpstreamSilent` after `timeout` seconds; the run itself goes on.
         """
-        deadline, seen, told, ended = time.monotonic() + timeout, 0, on_log is None, 0.0
+        deadline, seen, complete, ended = time.monotonic() + timeout, 0, on_log is None, 0.0
         while True:
             run = await self.run(run_id)
             if on_log is not None:
                 for record in await self.logs(run_id, skip=seen):
                     seen += 1
-                    told = told or _is_last(record)
+                    complete = complete or _is_last(record)
                     on_log(LEVELS.get(record["level"], "info"), record["message"])
             if run.final:
                 ended = ended or time.monotonic()
-                if time.monotonic() >= ended + _pause(run, told=told):
+                if time.monotonic() >= ended + _pause(run, complete=complete):
                     return run
             else:
                 ended = 0.0
@@ -187,9 +190,9 @@ class Prefect:
                 await asyncio.sleep(wait)
         return await self._once(method, path, **request)
 
-    async def pages(self, path: str, request: dict[str, Any], *, skip: int = 0) -> list[dict[str, Any]]:
+    async def pages(self, path: str, request: JsonObject, *, skip: int = 0) -> list[JsonObject]:
         """Everything that a filter finds, from item `skip` on."""
-        found: list[dict[str, Any]] = []
+        found: list[JsonObject] = []
         while True:
             page = {**request, "limit": 200, "offset": skip + len(found)}
             items = await self.call("POST", path, json=page)
@@ -204,26 +207,27 @@ class Prefect:
 
 @asynccontextmanager
 async def open_prefect(settings: Settings) -> AsyncIterator[Prefect]:
-    async with open_http(settings.prefect_url, "prefect", timeout=PATIENCE_S) as http:
+    """The client of Prefect's server with the platform's key; connections live as long as the block."""
+    async with open_http(settings.prefect_url, "prefect", timeout=TIMEOUT_S) as http:
         if settings.api_key is not None:
             login = f"capibara6:{settings.api_key.get_secret_value()}"
             http.client.headers["authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
         yield Prefect(http)
 
 
-def _pause(run: Run, *, told: bool) -> float:
+def _pause(run: Run, *, complete: bool) -> float:
     """How long after its end a run may still say or do something; lines come in batches, after the state."""
     if run.state == "CRASHED" and run.attempts == 1:
         return RETRIED_S
-    return 0.0 if told else LAST_LINES_S.get(run.state, FEW_LINES_S)
+    return 0.0 if complete else LAST_LINES_S.get(run.state, FEW_LINES_S)
 
 
-def _is_last(record: dict[str, Any]) -> bool:
+def _is_last(record: JsonObject) -> bool:
     """Whether it is what Prefect writes at the end of a run; one that was killed has no such line."""
     return record["name"] == "prefect.flow_runs" and record["message"].startswith("Finished in state")
 
 
-def _run(body: dict[str, Any]) -> Run:
+def _run(body: JsonObject) -> Run:
     state = body.get("state") or {}
     return Run(
         id=body["id"],

@@ -1,64 +1,97 @@
-"""Everyday words that Spanish and English do not share by form: what a question is mostly made of."""
+"""A Spanish-English glossary, both ways, of everyday and technical words that share no root (`clave`/`key`).
 
-PAIRS = """
-ano:year anos:years dia:day dias:days mes:month semana:week hora:hour minuto:minute siglo:century fecha:date
-ciudad:city pueblo:town pais:country mundo:world tierra:land calle:street rio:river mar:sea lago:lake
-isla:island montana:mountain bosque:forest playa:beach cielo:sky sol:sun luna:moon estrella:star agua:water
-fuego:fire hombre:man mujer:woman nino:child ninos:children gente:people persona:person padre:father
-madre:mother hijo:son hija:daughter hermano:brother hermana:sister esposa:wife esposo:husband marido:husband
-rey:king reina:queen jefe:chief lider:leader jugador:player entrenador:coach equipo:team juego:game
-partido:game partido:match liga:league campeon:champion ganador:winner premio:award guerra:war
-batalla:battle ejercito:army soldado:soldier paz:peace arma:weapon ley:law leyes:laws juez:judge
-derecho:right gobierno:government estado:state iglesia:church dios:god escuela:school universidad:university
-alumno:student estudiante:student maestro:teacher profesor:teacher libro:book palabra:word lengua:language
-idioma:language carta:letter pagina:page obra:work escritor:writer cancion:song musica:music pelicula:film
-cine:cinema actor:actor pintor:painter cuadro:painting arte:art nombre:name apellido:surname numero:number
-cantidad:amount tamano:size peso:weight altura:height longitud:length anchura:width velocidad:speed
-fuerza:force poder:power energia:energy calor:heat frio:cold luz:light sonido:sound color:colour rojo:red
-verde:green azul:blue blanco:white negro:black dinero:money precio:price coste:cost costo:cost
-mercado:market empresa:company compania:company negocio:business trabajo:work trabajador:worker dueno:owner
-fabrica:factory industria:industry banco:bank impuesto:tax salud:health enfermedad:disease medico:doctor
-hospital:hospital cuerpo:body cabeza:head mano:hand ojo:eye sangre:blood corazon:heart cerebro:brain
-muerte:death vida:life nacimiento:birth animal:animal perro:dog gato:cat caballo:horse pez:fish ave:bird
-pajaro:bird planta:plant arbol:tree flor:flower comida:food carne:meat pan:bread leche:milk vino:wine
-casa:house edificio:building puerta:door ventana:window techo:roof pared:wall puente:bridge torre:tower
-camino:road carretera:road tren:train coche:car avion:aircraft barco:ship nave:ship vuelo:flight
-viaje:travel motor:engine rueda:wheel vapor:steam oxigeno:oxygen hierro:iron oro:gold plata:silver
-piedra:stone norte:north sur:south este:east oeste:west izquierda:left derecha:right primero:first
-primera:first segundo:second tercero:third ultimo:last ultima:last nuevo:new nueva:new viejo:old
-antiguo:ancient joven:young alto:high alta:high bajo:low grande:large grande:big pequeno:small largo:long
-corto:short mayor:largest mayor:greater menor:smaller mejor:best mejor:better peor:worse rico:rich
-pobre:poor fuerte:strong debil:weak facil:easy dificil:hard tipo:type clase:class clase:kind forma:form
-forma:way parte:part grupo:group miembro:member lugar:place zona:area region:region frontera:border
-causa:cause razon:reason efecto:effect problema:problem pregunta:question respuesta:answer ejemplo:example
-regla:rule prueba:test estudio:study investigacion:research ciencia:science cientifico:scientist
-teoria:theory descubrio:discovered descubrir:discover invento:invented inventar:invent llamado:called
-llama:called llamaba:called conocido:known conoce:known nacio:born nacido:born murio:died muere:dies
-vivio:lived vivir:live viven:live gano:won ganar:win ganaron:won perdio:lost perder:lose jugo:played
-jugar:play hizo:made hecho:made hacer:make dijo:said decir:say llego:arrived llegar:arrive salio:left
-salir:leave fue:went empezo:began comenzo:began comenzar:begin termino:ended terminar:end abrio:opened
-abrir:open cerro:closed construyo:built construir:build construido:built creo:created crear:create
-fundo:founded fundado:founded escribio:wrote escribir:write escrito:written dirigio:directed pinto:painted
-canto:sang uso:used usar:use usado:used utiliza:used utilizar:use utilizado:used encontro:found
-encontrar:find encuentra:found recibio:received dio:gave dar:give tomo:took tomar:take llevo:carried
-llevar:carry trajo:brought mostrar:show muestra:shows cambio:change cambiar:change crecio:grew crecer:grow
-aumento:increase aumentar:increase disminuir:decrease medir:measure mide:measures pesa:weighs cuesta:costs
-pagar:pay pago:paid vender:sell vendio:sold comprar:buy compro:bought trabajo:worked ensenar:teach
-aprender:learn leer:read pensar:think creer:believe necesita:needs necesitar:need ayudar:help
-impedir:prevent evitar:avoid permitir:allow enviar:send envio:sent puerto:port servidor:server clave:key
-contrasena:password fichero:file archivo:file carpeta:folder red:network dato:data datos:data copia:copy
-copias:backup seguridad:security usuario:user ajuste:setting ajustes:settings arrancar:start iniciar:start
-parar:stop detener:stop cargar:load cargado:loaded cargados:loaded descargar:unload borrar:delete
-busqueda:search buscar:search consulta:query modelo:model modelos:models vez:time veces:times voz:voice
+It is for a question in one language over passages in the other: full-text search looks for these translations
+too, and the extractive model recognises them. Cognates (`nacional`/`national`) are found without it.
 """
 
+from functools import lru_cache
 
-def both_ways() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Spanish to English and back; words folded, several translations kept."""
-    there: dict[str, list[str]] = {}
-    back: dict[str, list[str]] = {}
-    for pair in PAIRS.split():
-        spanish, english = pair.split(":")
-        there.setdefault(spanish, []).append(english)
-        back.setdefault(english, []).append(spanish)
-    return there, back
+from tools.schema import Language
+from tools.text.words import root, stem
+
+PAIRS = """
+ano year; mes month; semana week; dia day; hora hour; minuto minute; segundo second; siglo century
+fecha date; tiempo time; pais country; ciudad city; pueblo town; mundo world; lugar place; sitio site
+calle street; rio river; mar sea; isla island; montana mountain; bosque forest; tierra land earth
+agua water; fuego fire; aire air; luz light; cielo sky; sol sun; luna moon; persona person people
+gente people; hombre man; mujer woman; nino child; hijo son; hija daughter; padre father; madre mother
+hermano brother; familia family; amigo friend; rey king; reina queen; jefe chief head; dueno owner
+usuario user; cliente client; equipo team; jugador player; partido game party match; juego game
+ganar win won; perder lose lost; liga league; temporada season; guerra war; batalla battle; ejercito army
+ley law; derecho right law; gobierno government; iglesia church; escuela school; universidad university
+libro book; palabra word; lengua language; idioma language; pregunta question; respuesta answer reply
+nombre name; numero number; tamano size; peso weight; altura height; velocidad speed; precio price
+coste cost; dinero money; trabajo work job; obra work; empresa company; fabrica factory; mercado market
+tienda shop store; calidad quality; cantidad amount; grande big large great; pequeno small; alto high tall
+bajo low; largo long; corto short; nuevo new; viejo old; joven young; bueno good; malo bad
+mejor best better; peor worst worse; mayor largest greater older; menor smallest lesser smaller
+rapido fast quick; lento slow; primero first; ultimo last; tercero third; mitad half; dos two; tres three
+cuatro four; cinco five; seis six; siete seven; ocho eight; nueve nine; diez ten; cien hundred
+mil thousand; uno one; nacer born; morir die; vivir live; escribir write wrote written; leer read
+hablar speak spoken; decir say said; llamar call name; hacer make do made; crear create
+construir build built; fundar found; empezar start begin began; comenzar begin began; terminar end
+acabar finish; abrir open; cerrar close; comprar buy bought; vender sell sold; pagar pay paid
+enviar send sent; recibir receive; llegar arrive reach; salir leave exit; entrar enter; subir rise upload
+bajar download; caer fall fell; crecer grow; usar use; utilizar use; encontrar find found; buscar search
+ver see; mostrar show; saber know; conocer know; creer believe; pensar think; aprender learn
+ensenar teach; ayudar help; necesitar need; permitir allow; impedir prevent; evitar avoid; elegir choose
+escoger choose; cambiar change; mover move; correr run; ejecutar run execute; arrancar start boot
+parar stop; detener stop; guardar save store keep; borrar delete; quitar remove; anadir add; medir measure
+contar count; romper break; fallar fail; fallo failure fault; arreglar fix; probar test try; cargar load
+descargar unload download; memoria memory; disco disk; red network; servidor server; maquina machine
+ordenador computer; pantalla screen; archivo file; fichero file; carpeta folder directory; puerto port
+clave key; llave key; contrasena password; permiso permission; seguridad security; cortafuegos firewall
+copia copy backup; base base; datos data; tabla table; fila row; columna column; consulta query
+grafo graph; nodo node; arista edge; vertice vertex; almacen store; cache cache; cola queue
+peticion request; solicitud request; hilo thread; tarea task; flujo flow; herramienta tool; modelo model
+agente agent; busqueda search; incrustacion embedding; fragmento chunk; pasaje passage; documento document
+fuente source; cita citation; conocimiento knowledge; voz voice; habla speech; sonido sound; imagen image
+orden command order; regla rule; limite limit; error error; aviso warning; salud health
+registro log record; prueba test; ejemplo example; ruta route path; enrutar route; enrutador router
+correo mail email; rojo red; azul blue; verde green; blanco white; negro black; animal animal
+planta plant; enfermedad disease; medico doctor; muerte death; vida life; sangre blood; corazon heart
+cabeza head; mano hand; ojo eye; cuerpo body; hambre hunger; comida food; vino wine; norte north
+sur south; este east; oeste west; barco ship; tren train; coche car; carretera road; puente bridge
+puerta door gate; casa house home; edificio building; torre tower; techo roof; sistema system
+papel role paper; cargo office post; titulo title; defensa defense defence; capitan captain
+entrenador coach; estadio stadium; pelicula film movie; cancion song; musica music; anos years; dias days
+lago lake; playa beach; estrella star; ninos children; hermana sister; esposa wife; esposo husband
+marido husband; lider leader; campeon champion; ganador winner; premio award; soldado soldier; paz peace
+arma weapon; juez judge; estado state; dios god; alumno student; estudiante student; maestro teacher
+profesor teacher; carta letter; pagina page; escritor writer; cine cinema; actor actor; pintor painter
+cuadro painting; arte art; apellido surname; longitud length; anchura width; fuerza force; poder power
+energia energy; calor heat; frio cold; color colour; compania company; negocio business; trabajador worker
+industria industry; banco bank; impuesto tax; hospital hospital; cerebro brain; nacimiento birth
+perro dog; gato cat; caballo horse; pez fish; ave bird; pajaro bird; arbol tree; flor flower; carne meat
+pan bread; leche milk; ventana window; pared wall; camino road; avion aircraft; nave ship; vuelo flight
+viaje travel; motor engine; rueda wheel; vapor steam; oxigeno oxygen; hierro iron; oro gold; plata silver
+piedra stone; izquierda left; antiguo ancient; alta high; rico rich; pobre poor; fuerte strong; debil weak
+facil easy; dificil hard; tipo type; clase class kind; forma form way; parte part; grupo group
+miembro member; zona area; region region; frontera border; causa cause; razon reason; efecto effect
+problema problem; estudio study; investigacion research; ciencia science; cientifico scientist
+teoria theory; descubrio discovered; descubrir discover; invento invented; conocido known; nacio born
+murio died; muere dies; vivio lived; perdio lost; jugo played; hizo made; hecho made; dijo said
+salio left; fue went; abrio opened; escribio wrote; escrito written; dirigio directed; pinto painted
+canto sang; uso used; usado used; encuentra found; recibio received; dio gave; dar give; tomo took
+tomar take; llevo carried; trajo brought; muestra shows; crecio grew; aumento increase; disminuir decrease
+mide measures; pesa weighs; cuesta costs; vendio sold; ajuste setting; iniciar start; vez time
+veces times
+"""
+"""A Spanish word and its English ones, accents folded; each entry ends at `;` or at the line's end."""
+
+
+def translations(word: str, language: Language) -> tuple[str, ...]:
+    """Stems in the other language for a folded word or its stem in `language`; empty when there is none."""
+    return _table().get((root(word, language), language), ())
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[tuple[str, Language], tuple[str, ...]]:
+    """Stem and language → stems in the other language, in the order of `PAIRS`, without stop words."""
+    found: dict[tuple[str, Language], dict[str, None]] = {}
+    for entry in PAIRS.replace("\n", ";").split(";"):
+        spanish, *english = entry.split() or [""]
+        for word in english:
+            found.setdefault((root(spanish, "es"), "es"), {})[stem(word, "en")] = None
+            found.setdefault((root(word, "en"), "en"), {})[stem(spanish, "es")] = None
+    return {key: tuple(filter(None, values)) for key, values in found.items()}

@@ -1,4 +1,9 @@
-"""Function words of Spanish and English, accents folded. They tell the language and carry no topic."""
+"""Stop words of Spanish and English, accents folded: they tell the language and carry no topic.
+
+`STOP_WORDS` are what the index leaves out. A question also asks (`dime`, `please`), which is no topic either.
+"""
+
+from tools.schema import Language
 
 SPANISH = frozenset(
     """
@@ -31,4 +36,14 @@ ENGLISH = frozenset(
     """.split()
 )
 
-STOP_WORDS = {"es": SPANISH, "en": ENGLISH}
+STOP_WORDS: dict[Language, frozenset[str]] = {"es": SPANISH, "en": ENGLISH}
+
+REQUEST_WORDS: dict[Language, frozenset[str]] = {
+    "es": frozenset("cuentame dame dime explica explicame favor has podrias puedes veces".split()),
+    "en": frozenset("explain give please tell".split()),
+}
+
+QUESTION_STOP_WORDS: dict[Language, frozenset[str]] = {
+    "es": SPANISH | REQUEST_WORDS["es"],
+    "en": ENGLISH | REQUEST_WORDS["en"],
+}

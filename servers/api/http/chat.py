@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from agents.registry import AGENTS
-from agents.runtime import Order, last
+from agents.runtime import AgentRequest, last
 from servers.api.http import completion, models
 from servers.api.http.dependencies import ServicesDep
 from servers.api.http.openai_requests import ChatRequest
@@ -22,7 +22,7 @@ async def chat(request: Request, body: ChatRequest, services: ServicesDep) -> Re
         pool = services.clients.pool
         return await models.pass_through(pool, "/v1/chat/completions", raw, model=body.model)
     messages = body.new_messages(services.settings.limits)
-    turn = Order(body.model, messages, instructions=body.instructions, thread_id=body.thread)
+    turn = AgentRequest(body.model, messages, instructions=body.instructions, thread_id=body.thread)
     events = services.stream_turn(turn, body.wishes)
     if not body.stream:
         return JSONResponse(completion.whole(await last(events), model=body.model))

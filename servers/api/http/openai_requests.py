@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from agents.context import Wishes
+from agents.context import RunConfig
 from servers.api.http.dependencies import RequestModel, ThreadId
 from tools.errors import BadRequest, EmptyQuestion, TooLarge
 from tools.schema import CollectionName, JsonObject, Language
@@ -57,9 +57,9 @@ class Metadata(RequestModel):
         """OpenAI's metadata holds texts alone: `"search_knowledge, query_sql"` is a list too."""
         return [name for name in re.split(r"[\s,]+", value) if name] if isinstance(value, str) else value
 
-    def wishes(self, options: JsonObject | None = None) -> Wishes:
+    def wishes(self, options: JsonObject | None = None) -> RunConfig:
         """The caller's choices for one run; `options` go to the model as they are."""
-        return Wishes(
+        return RunConfig(
             collection=self.collection,
             language=self.language,
             speak=self.speak,
@@ -107,7 +107,7 @@ class ChatRequest(RequestModel):
         return self.thread_id or self.conversation or (self.metadata and self.metadata.thread_id) or None
 
     @property
-    def wishes(self) -> Wishes:
+    def wishes(self) -> RunConfig:
         """The caller's choices, from `metadata` and the sampling parameters."""
         return (self.metadata or Metadata()).wishes(self.options)
 

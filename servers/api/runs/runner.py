@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from agents.context import Context, Wishes
+from agents.context import Context, RunConfig
 from agents.conversation import history
-from agents.conversation.checkpointer import Memory
+from agents.conversation.persistence import Persistence
 from agents.events import Failed, Interrupted
-from agents.runtime import Order, Ready, stream
+from agents.runtime import AgentRequest, CompiledAgent, stream
 from servers.api.runs.active_run import ActiveRun, RunEvent, events_after
 from servers.api.runs.repository import RunRepository
 from servers.api.runs.tables import RunRow
@@ -35,9 +35,9 @@ class Runner:
     def __init__(
         self,
         repository: RunRepository,
-        memory: Memory,
-        agents: Mapping[str, Ready],
-        build_context: Callable[[Wishes], Context],
+        memory: Persistence,
+        agents: Mapping[str, CompiledAgent],
+        build_context: Callable[[RunConfig], Context],
         limits: Agents,
     ) -> None:
         self.repository = repository
@@ -152,7 +152,7 @@ class Runner:
                 run.publish(failed.model_dump(mode="json"))
             await self.repository.finish(run.row, status, run.events)
             if run.row.stateless:
-                await history.forget(self.memory, run.row.thread_id)
+                await history.delete(self.memory, run.row.thread_id)
         self._dequeue(run)
         run.close()
 
@@ -168,7 +168,7 @@ class Runner:
             if run.row.attempt > MAX_ATTEMPTS:
                 raise Capibara6Error("the run was killed too often", code="run_crashed", source="api")
             order = _agent_order(run.row, restarted=restarted)
-            context = self.build_context(Wishes(**run.row.request.get("wishes", {})))
+            context = self.build_context(RunConfig(**run.row.request.get("wishes", {})))
             async for event in stream(self.agents, order, context=context):
                 run.publish(event.model_dump(mode="json"))
 
@@ -185,8 +185,8 @@ class Runner:
             self.queues.pop(run.row.thread_id, None)
 
 
-def _agent_order(row: RunRow, *, restarted: bool) -> Order:
-    return Order(
+def _agent_order(row: RunRow, *, restarted: bool) -> AgentRequest:
+    return AgentRequest(
         row.agent_id,
         row.request.get("messages", []),
         instructions=row.request.get("instructions", ""),

@@ -32,7 +32,7 @@ def now() -> datetime:
 
 class RunRequest(TypedDict, total=False):
     """What a run was asked, all that is needed to start it again: new messages, or the answer to an
-    interrupt (`command`), and the caller's choices (fields of `agents.context.Wishes`)."""
+    interrupt (`command`), and the caller's choices (fields of `agents.context.RunConfig`)."""
 
     messages: list[dict[str, Any]]
     instructions: str

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, delete, select
 
 from agents.conversation import history
-from agents.conversation.checkpointer import Memory
+from agents.conversation.persistence import Persistence
 from servers.api.runs.tables import RunRow, ThreadRow, new_id, now, open_session
 from tools.errors import Conflict, NotFound
 from tools.schema import JsonObject
@@ -16,7 +16,7 @@ from tools.schema import JsonObject
 class Threads:
     """Creates, reads, changes, copies and deletes threads: the row and the checkpoints together."""
 
-    def __init__(self, engine: AsyncEngine, memory: Memory) -> None:
+    def __init__(self, engine: AsyncEngine, memory: Persistence) -> None:
         self.engine = engine
         self.memory = memory
 
@@ -64,7 +64,7 @@ class Threads:
             await session.exec(delete(RunRow).where(col(RunRow.thread_id) == thread_id))
             await session.exec(delete(ThreadRow).where(col(ThreadRow.thread_id) == thread_id))
             await session.commit()
-        await history.forget(self.memory, thread_id)
+        await history.delete(self.memory, thread_id)
 
     async def search(
         self, *, metadata: JsonObject, status: str | None, limit: int, offset: int

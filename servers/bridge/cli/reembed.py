@@ -10,9 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.bridge import Bridge, Job, open_bridge
 from tools.errors import UpstreamFailed
-from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
 POLL_S = 0.5
@@ -46,7 +45,7 @@ async def _run(settings: Settings, console: Console, name: str, embedder: str | 
         return next(row["version"] for row in collections if row["name"] == name)
 
 
-async def _follow(bridge: Bridge, console: Console, job: str, name: str) -> JsonObject:
+async def _follow(bridge: Bridge, console: Console, job: str, name: str) -> Job:
     """Show the job's progress until it has ended; the job as it is then."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:

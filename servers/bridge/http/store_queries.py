@@ -13,7 +13,8 @@ from servers.bridge.http.responses import MilvusCollection
 from servers.bridge.services import Services
 from tools.errors import BadRequest, CollectionNotFound, Forbidden
 from tools.schema import JsonObject
-from tools.text.analysis import detect, tokens
+from tools.text.language import detect
+from tools.text.words import tokens
 
 MAX_GRAPH_ROWS = 10_000
 

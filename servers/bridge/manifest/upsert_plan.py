@@ -13,7 +13,8 @@ from servers.bridge.manifest.tables import DONE, PENDING, STALE, ChunkRow, Docum
 from servers.bridge.text import chunking, entities, title_names
 from servers.bridge.text.title_names import name_of
 from tools.schema import Document, Language
-from tools.text.analysis import detect, tokens
+from tools.text.language import detect
+from tools.text.words import tokens
 
 ANALYSIS_VERSION = 3
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")

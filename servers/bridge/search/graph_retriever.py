@@ -15,7 +15,7 @@ from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.search.query import Query
 from servers.bridge.text.title_names import query_names, vertex
 from tools.errors import CollectionNotFound
-from tools.text.analysis import stems
+from tools.text.words import stems
 
 
 @dataclass(frozen=True)

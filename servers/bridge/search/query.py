@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from servers.bridge.text.cross_lingual import translated_stems
 from tools.schema import Language
-from tools.text.analysis import detect
+from tools.text.language import detect
 
 RETRIEVERS = ("dense", "text", "graph")
 

@@ -8,11 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servers.bridge.search.candidates import Candidates, PassageRow
-from servers.bridge.search.fusion import FusionWeights, confidence, diversify, fuse, rescore
+from servers.bridge.search.fusion import (
+    FusionWeights,
+    confidence,
+    diversify,
+    fuse,
+    rescore,
+)
 from servers.bridge.search.query import Query
 from tools.schema import Hit, Language
-from tools.text.analysis import fold, stems, words
 from tools.text.stopwords import STOP_WORDS
+from tools.text.words import fold, stems, words
 
 CONFIDENT_DEPTH = 3
 """How many of the best passages may hold the query's words: an answer quotes about as many. Chosen, not

@@ -22,8 +22,9 @@ from servers.bridge.search.answer_cache import DEADLINE_S, TTL_S
 from servers.bridge.search.candidates import Vector
 from tools.errors import Capibara6Error
 from tools.schema import JsonObject, Language, SearchRequest
-from tools.text.analysis import detect, fold, stems, words
+from tools.text.language import detect
 from tools.text.stopwords import ENGLISH, SPANISH
+from tools.text.words import fold, stems, words
 
 VERSION = 1
 BUCKET_SIZE = 64

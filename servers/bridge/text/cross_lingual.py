@@ -8,9 +8,9 @@ no passage holds costs nothing.
 from functools import lru_cache
 
 from tools.schema import Language
-from tools.text.analysis import fold, stems, words
-from tools.text.glossary import both_ways
+from tools.text.glossary import translations
 from tools.text.stopwords import STOP_WORDS
+from tools.text.words import fold, stems, words
 
 ENDINGS = tuple(
     tuple(pair.split(":"))
@@ -26,7 +26,6 @@ SPELLINGS = (("f", "ph"), ("qu", "c"), ("cu", "qu"), ("i", "y"), ("t", "th"), ("
 MIN_WORD_CHARS, MIN_ROOT_CHARS = 4, 5
 """Shorter ones end like cognates and are none."""
 CACHED_WORDS = 20_000
-TO_ENGLISH, TO_SPANISH = both_ways()
 
 
 def translated_stems(text: str, source: Language, target: Language) -> list[str]:
@@ -43,11 +42,11 @@ def translated_stems(text: str, source: Language, target: Language) -> list[str]
 def _translations(word: str, source: Language) -> tuple[str, ...]:
     """Stems in the other language for one folded word: from the glossary, then its possible cognates."""
     target: Language = "en" if source == "es" else "es"
-    listed = (TO_ENGLISH if source == "es" else TO_SPANISH).get(word, [])
+    listed = translations(word, source)
     if word in STOP_WORDS[source] or len(word) < MIN_WORD_CHARS:
-        return tuple(stem for item in listed for stem in stems(item, target))
+        return listed
     cognates = _english_cognates(word) if source == "es" else _spanish_cognates(word)
-    return tuple(stem for item in [*listed, *sorted(cognates)] for stem in stems(item, target))
+    return (*listed, *(stem for cognate in sorted(cognates) for stem in stems(cognate, target)))
 
 
 def _english_cognates(word: str) -> set[str]:

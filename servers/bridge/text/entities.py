@@ -6,8 +6,8 @@ An entity is a normalised name; two passages that name the same thing share it w
 import re
 from collections import Counter
 
-from tools.text.analysis import fold
 from tools.text.stopwords import ENGLISH, SPANISH
+from tools.text.words import fold
 
 VERSION = 1
 MAX_MENTIONED = 60

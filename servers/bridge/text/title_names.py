@@ -8,7 +8,7 @@ import hashlib
 import re
 
 from tools.schema import Language
-from tools.text.analysis import stem, stems, words
+from tools.text.words import stem, stems, words
 
 VERSION = 1
 MAX_NAME_STEMS = 6

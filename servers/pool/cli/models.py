@@ -11,10 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from servers.pool.catalog.catalog import load_catalog
-from tools.clients.pool import Pool, open_pool
+from tools.clients.pool import ModelInfo, Pool, open_pool
 from tools.error_messages import sentence
 from tools.errors import Capibara6Error
-from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
 AnswerT = TypeVar("AnswerT")
@@ -34,9 +33,9 @@ def list_models() -> None:
     headers = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
     table = Table(*headers)
     for model in models:
-        colour = COLOURS.get(model["status"], "white")
+        colour = COLOURS.get(model.get("status", ""), "white")
         state = f"[{colour}]{_state(model, settings)}[/]"
-        table.add_row(model["id"], model["domain"], state, model["reason"] or "")
+        table.add_row(model["id"], model.get("domain", ""), state, model.get("reason") or "")
     console.print(table)
 
 
@@ -82,11 +81,11 @@ def pull(
     console.print(f"{'Pesos en' if spanish else 'Weights in'} {folder}")
 
 
-def _state(model: JsonObject, settings: Settings) -> str:
+def _state(model: ModelInfo, settings: Settings) -> str:
     spanish = settings.language == "es"
-    if not model["available"]:
+    if not model.get("available"):
         return "no disponible" if spanish else "missing"
-    status: str = model["status"]
+    status: str = model.get("status", "")
     return STATES.get(status, status) if spanish else status
 
 

@@ -7,7 +7,9 @@ answers over it; `tests/pool/consensus/test_similarity.py` holds the cases of fr
 import re
 from collections.abc import Mapping, Sequence
 
-from tools.text.language import STOP, detect, fold, stem, words
+from tools.text.language import detect
+from tools.text.stopwords import QUESTION_STOP_WORDS
+from tools.text.words import fold, folded_words, root
 
 CHOICE = re.compile(
     r"(?:answer|respuesta|opcion|option|choice|solucion)\b[^a-z0-9\n(]{0,12}(?:is|es|final|correct\w*|la|the|:|\s|\*)*\(?\b([a-j])\b\)?"
@@ -33,7 +35,7 @@ NUMERALS = {
 ARTICLES = ("uno", "one")
 """Numerals that mostly are articles or pronouns: in running text they are no figures."""
 NEGATIONS = frozenset(
-    "no not never nunca jamas sin without cannot tampoco ni isn doesn don won can't".split()
+    "no not never nunca jamas sin without cannot tampoco ni isn't doesn't don't won't".split()
 )
 MAX_PHRASE_WORDS = 8
 """A text of at most so many words is a final answer as it stands."""
@@ -58,7 +60,7 @@ def final_answer(text: str) -> str | None:
     stated = STATED.findall(plain)
     answer: str = next((part for part in stated[-1] if part), "") if stated else plain
     answer = answer.strip(" .*`\"'$")
-    tokens = words(answer)
+    tokens = folded_words(answer)
     if not tokens or (not stated and len(tokens) > MAX_PHRASE_WORDS):
         return None
     if tokens[0] in BOOLEANS and (len(tokens) == 1 or stated):
@@ -123,14 +125,14 @@ def _to_float(text: str) -> float:
 def _numbers(text: str) -> set[float]:
     plain = fold(text)
     return {_to_float(found) for found in NUMBER.findall(plain)} | {
-        float(NUMERALS[word]) for word in words(plain) if word in NUMERALS and word not in ARTICLES
+        float(NUMERALS[word]) for word in folded_words(plain) if word in NUMERALS and word not in ARTICLES
     }
 
 
 def _stems(text: str) -> list[str]:
     language = detect(text)
-    stop = STOP["es"] | STOP["en"]
-    return [stem(NUMERALS.get(word, word), language) for word in words(text) if word not in stop]
+    stop = QUESTION_STOP_WORDS["es"] | QUESTION_STOP_WORDS["en"]
+    return [root(NUMERALS.get(word, word), language) for word in folded_words(text) if word not in stop]
 
 
 def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
@@ -146,4 +148,4 @@ def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
 def _is_negative(text: str) -> bool:
     """Whether the first sentence says no."""
     head = re.split(r"[.!?\n]", fold(text).strip(), maxsplit=1)[0]
-    return bool(NEGATIONS & set(words(head)))
+    return bool(NEGATIONS & set(folded_words(head)))

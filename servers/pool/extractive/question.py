@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tools.schema import Language
-from tools.text.language import STOP, detect, fold, words
+from tools.text.language import detect
+from tools.text.stopwords import QUESTION_STOP_WORDS
+from tools.text.words import fold, folded_words
 
 AnswerType = Literal["person", "date", "number", "place", "reason", "definition", "procedure", "list", "open"]
 
@@ -79,9 +81,9 @@ class Question:
 
 def analyse_question(text: str, language: Language | None = None) -> Question:
     """Analyse one question. `language` wins over the detected one."""
-    chosen = detect(text) if language is None else language
-    stop = STOP[detect(text, default=chosen)] | _INTERROGATIVES
-    content = tuple(dict.fromkeys(word for word in words(text) if word not in stop))
+    chosen = detect(text, default="es") if language is None else language
+    stop = QUESTION_STOP_WORDS[detect(text, default=chosen)] | _INTERROGATIVES
+    content = tuple(dict.fromkeys(word for word in folded_words(text) if word not in stop))
     return Question(
         text, chosen, _answer_type(fold(text)), content, frozenset(_names(text)) & frozenset(content)
     )
@@ -92,7 +94,7 @@ def has_answer_type(question: Question, text: str) -> bool:
 
     Always False for procedures, lists and open questions, which have no surface of their own.
     """
-    folded = fold(text)
+    folded, stop = fold(text), QUESTION_STOP_WORDS[question.language]
     match question.answer_type:
         case "date":
             return _has_new(_DATE, folded, question)
@@ -100,9 +102,9 @@ def has_answer_type(question: Question, text: str) -> bool:
             return _has_new(_NUMBER, folded, question)
         case "person" | "place":
             return any(
-                not set(words(name)) <= set(question.words) and words(name)[0] not in STOP[question.language]
+                not set(found) <= set(question.words) and found[0] not in stop
                 for name in _ANY_NAME.findall(text)
-                if words(name)
+                if (found := folded_words(name))
             )
         case "reason":
             return bool(_REASON.search(folded))
@@ -127,7 +129,9 @@ def _has_new(pattern: re.Pattern[str], folded: str, question: Question) -> bool:
 def _names(text: str) -> list[str]:
     found = _NAME.findall(text)
     found += [one or other for one, other in _QUOTED.findall(text)]
-    return [word for name in found for word in words(name)] + [w for w in words(text) if w[0].isdigit()]
+    return [word for name in found for word in folded_words(name)] + [
+        w for w in folded_words(text) if w[0].isdigit()
+    ]
 
 
 def is_generic(word: str) -> bool:

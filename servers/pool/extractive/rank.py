@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
-from servers.pool.extractive.glossary import translations
 from servers.pool.extractive.question import Question, has_answer_type, is_generic
 from servers.pool.extractive.units import Unit, split_units
 from tools.passages import Passage
 from tools.schema import Language
-from tools.text.language import STOP, detect, stem, words
+from tools.text.glossary import translations
+from tools.text.language import detect
+from tools.text.words import root, terms
 
 HEADING_SHARE, PREVIOUS_SHARE, NEXT_SHARE, PASSAGE_SHARE = 0.4, 0.55, 0.3, 0.3
 """What a match counts in a unit's heading and lead-in, in its neighbours, and anywhere in its passage."""
@@ -96,17 +97,17 @@ def _share_titles(analysed: list[_Analysed]) -> list[_Analysed]:
 
 
 def _stems(text: str, language: Language) -> frozenset[str]:
-    return frozenset(stem(word, language) for word in words(text) if word not in STOP[language])
+    return frozenset(terms(text, language))
 
 
 def _matches(word: str, question: Question, passage: _Analysed) -> Matches:
     """Which stems of a passage stand for one word of the question: itself, a translation or a cognate."""
-    asked = stem(word, question.language)
+    asked = root(word, question.language)
     vocabulary = passage.all_stems.union(*passage.heading_stems)
     found = {term: COGNATE_MATCH for term in vocabulary if _are_cognates(asked, term)}
-    same = {asked, stem(word, passage.language)}
+    same = {asked, root(word, passage.language)}
     if passage.language != question.language:
-        same |= translations(asked, question.language)
+        same.update(translations(asked, question.language))
     return found | dict.fromkeys(same & vocabulary, 1.0)
 
 
@@ -180,9 +181,9 @@ def _bonus(question: Question, unit: Unit, language: Language) -> float:
 def _proximity(question: Question, unit: Unit, language: Language) -> float:
     """Share of the question's neighbouring words that are near each other in the unit too, in [0, 1]."""
     places: dict[str, list[int]] = {}
-    for at, word in enumerate(word for word in words(unit.text) if word not in STOP[language]):
-        places.setdefault(stem(word, language), []).append(at)
-    asked = [stem(word, language) for word in question.words]
+    for at, term in enumerate(terms(unit.text, language)):
+        places.setdefault(term, []).append(at)
+    asked = [root(word, language) for word in question.words]
     pairs = list(pairwise(asked))
     near = sum(
         any(

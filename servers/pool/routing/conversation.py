@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
-from tools.text.language import STOP, courtesy, words
+from tools.text.language import courtesy
+from tools.text.stopwords import QUESTION_STOP_WORDS
+from tools.text.words import folded_words
 
 Message: TypeAlias = Mapping[str, object]
 """A chat message on OpenAI's wire: `role` and `content` are read, the rest is another's."""
@@ -70,8 +72,9 @@ def is_follow_up(question: str) -> bool:
     """
     if courtesy(question):
         return False
-    all_words = words(question[:FOLLOW_UP_CHARS])
-    content_words = [word for word in all_words if word not in STOP["es"] and word not in STOP["en"]]
+    all_words = folded_words(question[:FOLLOW_UP_CHARS])
+    stop_words = QUESTION_STOP_WORDS["es"] | QUESTION_STOP_WORDS["en"]
+    content_words = [word for word in all_words if word not in stop_words]
     if len(content_words) > MAX_FOLLOW_UP_WORDS:
         return False
     return len(content_words) <= 1 or bool(BACK_REFERENCE.search(" ".join(all_words)))

@@ -14,10 +14,11 @@ from servers.pool.routing import patterns
 from servers.pool.routing.interactions import interactions
 from servers.pool.routing.lexicon import Lexicon, load_lexicon
 from servers.pool.routing.parse import ParsedQuestion, parse_question
-from tools.text.language import STOP
+from tools.text.stopwords import QUESTION_STOP_WORDS
 
 TOKEN = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
 MAX_TOKENS = 800
+STOP_WORDS = QUESTION_STOP_WORDS["es"] | QUESTION_STOP_WORDS["en"]
 GROUPS = {
     "technical": ("computing", "machines", "science", "health", "society", "measure"),
     "telling": ("explain", "what", "why", "report", "process"),
@@ -117,7 +118,7 @@ def _shape(question: ParsedQuestion, tokens: Sequence[str]) -> dict[str, float]:
         "greeted": float(question.has_greeting),
         "doing": float(bool(FIRST_PERSON.search(text))),
         "proving": float(bool(proving)),
-        "contentless": float(all(word in STOP["es"] or word in STOP["en"] for word in tokens)),
+        "contentless": float(all(word in STOP_WORDS for word in tokens)),
         "spanish": float(question.language == "es"),
     }
 

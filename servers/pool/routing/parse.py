@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from servers.pool.routing import patterns
 from tools.schema import Language
-from tools.text.language import detect, fold
+from tools.text.language import detect
+from tools.text.words import fold
 
 MAX_CHARS = 4_000
 """Of a longer message the beginning and the end are read: what is asked stands in one of them."""
@@ -63,7 +64,7 @@ def parse_question(message: str) -> ParsedQuestion:
         only_paste=bool(pasted) and not own.strip(),
         has_greeting=greeting is not None,
         has_fence="```" in text,
-        language=detect(raw_text or text),
+        language=detect(raw_text or text, default="es"),
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from agents.answering.citations import cited, only_real, unsupported, used
-from agents.answering.sanitizer import REMOVED, Guard, links_in
+from agents.answering.sanitizer import REMOVED, Sanitizer, links_in
 from tools.schema import Citation
 
 pytestmark = pytest.mark.pure
@@ -10,7 +10,7 @@ KNOWN = "https://docs.example.org/guia?a=1"
 
 
 def guarded(text: str, *, size: int = 1, marks=(1, 2), links=(KNOWN,)) -> str:
-    guard = Guard(marks, links)
+    guard = Sanitizer(marks, links)
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     return "".join(guard.feed(piece) for piece in pieces) + guard.end()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import ormsgpack
 import pytest
 
-from agents.conversation.checkpointer import open_memory
-from agents.conversation.serializer import MOST_BYTES, Sealed, read_key
-from agents.runtime import Order, compile_agents, run
+from agents.conversation.persistence import open_persistence
+from agents.conversation.serializer import MOST_BYTES, SignedSerializer, read_key
+from agents.runtime import AgentRequest, compile_agents, run
 from tools.errors import StateRefused
 
 ASKED = [{"role": "user", "content": "¿En qué puerto escucha la API?"}]
@@ -40,9 +40,9 @@ def forged(kind: str, marker: Path) -> tuple[str, bytes]:
 @pytest.mark.parametrize("kind", ["pickle", "msgpack", "lc", "huge", "short"])
 @pytest.mark.parametrize("table", ["checkpoints", "writes"])
 async def test_tampered_rows_are_refused_and_nothing_runs(settings, context, kind, table, tmp_path) -> None:
-    async with open_memory(settings) as memory:
-        ready = compile_agents(memory)
-        await run(ready, Order("capibara6", ASKED, thread_id="a"), context=context)
+    async with open_persistence(settings) as persistence:
+        ready = compile_agents(persistence)
+        await run(ready, AgentRequest("capibara6", ASKED, thread_id="a"), context=context)
         marker = tmp_path / "executed"
         column = {"checkpoints": "checkpoint", "writes": "value"}[table]
         with sqlite3.connect(settings.home / "threads.sqlite") as base:
@@ -53,13 +53,13 @@ async def test_tampered_rows_are_refused_and_nothing_runs(settings, context, kin
                 )
             base.execute(f"UPDATE {table} SET type = ?, {column} = ?", forged(kind, marker))
         with pytest.raises(StateRefused):
-            await run(ready, Order("capibara6", ASKED, thread_id="a"), context=context)
+            await run(ready, AgentRequest("capibara6", ASKED, thread_id="a"), context=context)
         assert not marker.exists()
-        await run(ready, Order("capibara6", ASKED, thread_id="b"), context=context)
+        await run(ready, AgentRequest("capibara6", ASKED, thread_id="b"), context=context)
 
 
 def test_value_comes_back_and_a_flipped_byte_does_not() -> None:
-    sealed = Sealed(b"k" * 32)
+    sealed = SignedSerializer(b"k" * 32)
     kind, data = sealed.dumps_typed({"ñ": [1, 2.5, None]})
     assert sealed.loads_typed((kind, data)) == {"ñ": [1, 2.5, None]}
     for at in (0, 40, len(data) - 1):

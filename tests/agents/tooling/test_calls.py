@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from agents.context import Wishes
-from agents.conversation.checkpointer import open_memory
+from agents.context import RunConfig
+from agents.conversation.persistence import open_persistence
 from agents.events import Done, Interrupted, Progress, ToolFinished, ToolStarted
-from agents.runtime import Order, compile_agents, run, stream
+from agents.runtime import AgentRequest, compile_agents, run, stream
+from tests.agents.peers import ending
 from tools.errors import BadRequest, Unavailable
 from tools.registry import TOOLS, Tool
 
@@ -24,8 +25,8 @@ def calling(tool: str, arguments, *, call_id: str = "c1", text: str = "") -> lis
     return [{"content": text}, {"tool_calls": [first]}, {"tool_calls": [rest]}]
 
 
-def order(**options) -> Order:
-    return Order("capibara6", [{"role": "user", "content": QUESTION}], **options)
+def order(**options) -> AgentRequest:
+    return AgentRequest("capibara6", [{"role": "user", "content": QUESTION}], **options)
 
 
 @pytest.fixture
@@ -34,15 +35,15 @@ def able(context, knobs):
     knobs.model = "phi4_fast"
 
     def grant(*tools: str, extra=None):
-        wishes = Wishes(tools=tools)
-        bounds = replace_bounds(context, tools)
-        return replace(context, wishes=wishes, bounds=bounds, tools={**TOOLS, **(extra or {})})
+        config = RunConfig(tools=tools)
+        limits = replace_limits(context, tools)
+        return replace(context, config=config, limits=limits, tools={**TOOLS, **(extra or {})})
 
     return grant
 
 
-def replace_bounds(context, tools):
-    return context.bounds.model_copy(update={"tools": tools})
+def replace_limits(context, tools):
+    return context.limits.model_copy(update={"tools": tools})
 
 
 async def events_of(ready, order, context):
@@ -54,7 +55,7 @@ async def test_model_searches_again_and_cites_what_it_found(ready, able, knobs) 
     events = await events_of(ready, order(), able("search_knowledge"))
     finished = next(event for event in events if isinstance(event, ToolFinished))
     assert finished.ok
-    assert events[-1].answer.answer.startswith("La pool escucha")
+    assert ending(events).answer.answer.startswith("La pool escucha")
     told = knobs.asked["/v1/chat/completions"][-1]["messages"]
     assert told[-1]["role"] == "tool"
     assert '<passage n="4"' in told[-1]["content"]
@@ -116,7 +117,7 @@ async def test_failure_that_no_model_can_repair_ends_the_run(ready, able, knobs)
 
 async def test_model_that_loops_on_tools_is_stopped_and_still_answers(ready, able, knobs) -> None:
     context = able("search_knowledge")
-    context = replace(context, bounds=context.bounds.model_copy(update={"steps": 3}))
+    context = replace(context, limits=context.limits.model_copy(update={"steps": 3}))
     knobs.script = [calling("search_knowledge", {"query": "x"}, call_id=f"c{n}") for n in range(3)]
     knobs.script.append(ANSWER)
     events = await events_of(ready, order(), context)
@@ -127,7 +128,7 @@ async def test_model_that_loops_on_tools_is_stopped_and_still_answers(ready, abl
 
 async def test_token_cap_ends_the_tools(ready, able, knobs) -> None:
     context = able("search_knowledge")
-    context = replace(context, bounds=context.bounds.model_copy(update={"tokens": 2}))
+    context = replace(context, limits=context.limits.model_copy(update={"tokens": 2}))
     knobs.script = [calling("search_knowledge", {"query": "x"}), ANSWER]
     await run(ready, order(), context=context)
     assert "tools" not in knobs.asked["/v1/chat/completions"][-1]
@@ -172,15 +173,15 @@ def writer(calls: list[str]) -> Tool:
 async def test_write_waits_for_a_person_and_happens_once(settings, able, knobs) -> None:
     calls: list[str] = []
     context = able("note", extra={"note": writer(calls)})
-    async with open_memory(settings) as memory:
-        ready = compile_agents(memory)
+    async with open_persistence(settings) as persistence:
+        ready = compile_agents(persistence)
         knobs.script = [calling("note", {"text": "hola"})]
         events = await events_of(ready, order(thread_id="a", durable=True), context)
         assert isinstance(events[-1], Interrupted)
         assert events[-1].request["tool"] == "note"
         assert calls == []
         knobs.script = [ANSWER]
-        again = Order("capibara6", thread_id="a", durable=True, command={"confirm": True})
+        again = AgentRequest("capibara6", thread_id="a", durable=True, command={"confirm": True})
         done = await run(ready, again, context=context)
         assert calls == ["hola"]
         assert "8082" in done.answer.answer
@@ -190,13 +191,14 @@ async def test_write_waits_for_a_person_and_happens_once(settings, able, knobs) 
 async def test_anything_but_a_plain_yes_refuses_the_write(settings, able, knobs, answer) -> None:
     calls: list[str] = []
     context = able("note", extra={"note": writer(calls)})
-    async with open_memory(settings) as memory:
-        ready = compile_agents(memory)
+    async with open_persistence(settings) as persistence:
+        ready = compile_agents(persistence)
         knobs.script = [calling("note", {"text": "hola"})]
         await events_of(ready, order(thread_id="a", durable=True), context)
         knobs.script = [ANSWER]
         command = {"confirm": False} if answer is None else answer
-        await run(ready, Order("capibara6", thread_id="a", durable=True, command=command), context=context)
+        again = AgentRequest("capibara6", thread_id="a", durable=True, command=command)
+        await run(ready, again, context=context)
         assert calls == []
 
 
@@ -218,8 +220,8 @@ async def test_run_that_read_private_data_and_foreign_text_sends_nothing_out(set
 
     knobs.tables = {"select secret": {"columns": [], "rows": [["CANARY"]]}}
     context = able("query_sql", "send", extra={"send": Tool(send, effect="outward")})
-    async with open_memory(settings) as memory:
-        ready = compile_agents(memory)
+    async with open_persistence(settings) as persistence:
+        ready = compile_agents(persistence)
         knobs.script = [
             calling("query_sql", {"query": "select secret"}),
             calling("send", {"text": "CANARY"}, call_id="c2"),

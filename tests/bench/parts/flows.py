@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 
@@ -85,8 +86,8 @@ async def warmed(settings: Settings, home: Path) -> None:
         entry, kind = {"knobs": {"load_s": 5.0}}, "a child that sleeps 5 s: no .venv-vllm here"
     waits = {"queue_wait_s": 600.0, "load_s": 600.0, "first_token_s": 120.0}
     catalog = write_catalog(home / "models.toml", {"phi4_fast": entry})
-    place = {"vllm_python": python, "weights": home} if python.exists() else {}
-    pool = make_settings(home / "pool", catalog, **place, **waits)
+    place: dict[str, Any] = {"vllm_python": python, "weights": home} if python.exists() else {}
+    pool = make_settings(home / "pool", catalog, None, **place, **waits)
     server = Server(pool)
     try:
         await _until_up(pool)

@@ -29,7 +29,8 @@ class Engine(asyncio.Protocol):
 
     listing = b""
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport, self.buffer = transport, b""
 
     def data_received(self, data: bytes) -> None:
@@ -76,7 +77,7 @@ def raw(url: str):
     """Raw ASGI + aiohttp: bytes in, bytes out, nothing else."""
     import aiohttp
 
-    session = None
+    session: aiohttp.ClientSession | None = None
 
     async def app(scope, receive, send) -> None:
         nonlocal session
@@ -96,6 +97,7 @@ def raw(url: str):
             if not message.get("more_body"):
                 break
         headers = {"content-type": "application/json"}
+        assert session is not None
         async with session.post(url + scope["path"], data=body, headers=headers) as reply:
             kind = reply.headers["content-type"].encode()
             await send(

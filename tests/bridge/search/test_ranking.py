@@ -2,6 +2,7 @@
 
 import pytest
 
+from servers.bridge.search.candidates import PassageRow
 from servers.bridge.search.ranking import prefer_own_language
 
 pytestmark = pytest.mark.pure
@@ -16,8 +17,13 @@ PORT = {
 }
 
 
-def rows(**texts: tuple[str, str]) -> dict[str, dict[str, str]]:
-    return {key: {"language": language, "text": text} for key, (language, text) in texts.items()}
+def rows(**texts: tuple[str, str]) -> dict[str, PassageRow]:
+    return {
+        key: PassageRow(
+            document_id=key, title="", source="", heading="", language=language, text=text, metadata={}
+        )
+        for key, (language, text) in texts.items()
+    }
 
 
 def test_the_translation_in_the_language_of_the_question_goes_first():

@@ -3,8 +3,8 @@
 import pytest
 
 from servers.bridge.text.cross_lingual import translated_stems
-from tools.text.analysis import stems
 from tools.text.glossary import PAIRS
+from tools.text.words import stems
 
 pytestmark = pytest.mark.pure
 

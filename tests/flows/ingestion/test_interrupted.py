@@ -35,7 +35,8 @@ async def interrupted(
 
         def count(table: str) -> tuple[int, int]:
             try:
-                rows = connection.execute(counted.format(table, whole[table]), (collection,)).fetchone()
+                query = counted.format(table, whole[table]).encode()
+                rows = connection.execute(query, (collection,)).fetchone()
             except psycopg.errors.UndefinedTable:  # the bridge's first request makes them
                 return 0, 0
             assert rows is not None

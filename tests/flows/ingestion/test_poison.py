@@ -63,7 +63,9 @@ def promises_pages(path: Path) -> None:
     """A PDF that says it has a million pages."""
     writer = pypdf.PdfWriter()
     writer.add_blank_page(10, 10)
-    writer._pages.get_object()[NameObject("/Count")] = NumberObject(1_000_000)
+    tree = writer._pages.get_object()
+    assert isinstance(tree, DictionaryObject)
+    tree[NameObject("/Count")] = NumberObject(1_000_000)
     writer.write(path)
 
 
@@ -72,6 +74,7 @@ def repeats_pages(path: Path) -> None:
     writer = pypdf.PdfWriter()
     page = writer.add_blank_page(10, 10).indirect_reference
     tree = writer._pages.get_object()
+    assert isinstance(tree, DictionaryObject)
     for _ in range(3):  # 100 times 100 times 100
         level = DictionaryObject(
             {NameObject("/Type"): NameObject("/Pages"), NameObject("/Count"): NumberObject(1)}

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from flows.orchestration.cli import app
 from flows.orchestration.deploy import deploy, read_deployments, warm_once

@@ -2,6 +2,7 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.schemas.schedules import CronSchedule
@@ -51,7 +52,7 @@ def test_schedules_are_crons_in_madrid_with_a_name(entry: dict) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
-def test_a_deployment_is_bounded_and_in_the_local_pool(entry: dict) -> None:
+def test_a_deployment_is_bounded_and_in_the_local_pool(entry: Any) -> None:
     assert entry["concurrency_limit"]["limit"] >= 1
     assert entry["concurrency_limit"]["collision_strategy"] in ("ENQUEUE", "CANCEL_NEW")
     assert entry["work_pool"] == {"name": "local"}

@@ -89,7 +89,7 @@ def guarded(settings: Settings) -> Settings:
 async def test_with_a_secret_what_is_not_signed_as_it_is_sent_is_401(
     prefect: Settings, how: dict[str, Any], changed: dict[str, str]
 ) -> None:
-    headers = {name: value.encode() for name, value in (sign(b"{}", **how) | changed).items()}
+    headers = {name.encode(): value.encode() for name, value in (sign(b"{}", **how) | changed).items()}
     async with build(guarded(prefect)) as client:
         response = await client.post("/webhook/health", content=b"{}", headers=headers)
     assert response.status_code == 401

@@ -6,7 +6,7 @@ from servers.pool.engines.memory import Memory
 async def test_free_memory_is_known_with_or_without_a_gpu(monkeypatch, tmp_path):
     memory = Memory()
     await memory.refresh()
-    assert memory.free() is None or memory.free() > 0
+    assert (free := memory.free()) is None or free > 0
     fake = tmp_path / "nvidia-smi"
     fake.write_text("#!/bin/sh\necho '1000, 4000'\necho '3000, 4000'\n")
     fake.chmod(0o755)

@@ -3,11 +3,16 @@
 import ollama
 import openai
 import pytest
+from openai.types.chat import (
+    ChatCompletionMessageParam,
+    ChatCompletionStreamOptionsParam,
+    ChatCompletionToolParam,
+)
 
 from tests.pool.harness import make_settings, model, write_catalog
 
-HI = [{"role": "user", "content": "hola"}]
-WEATHER = {
+HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hola"}]
+WEATHER: ChatCompletionToolParam = {
     "type": "function",
     "function": {
         "name": "weather",
@@ -34,17 +39,20 @@ def test_the_openai_client_lists_chats_streams_calls_tools_and_embeds(base):
         assert [item.id for item in client.models.list()] == ["a", "vectors", "extractive"]
         assert client.models.retrieve("a").owned_by == "capibara6"
         answer = client.chat.completions.create(model="a", messages=HI)
-        assert answer.choices[0].message.content == "x x x x x " and answer.usage.total_tokens == 8
-        usage = {"include_usage": True}
+        assert answer.choices[0].message.content == "x x x x x "
+        assert answer.usage is not None and answer.usage.total_tokens == 8
+        usage: ChatCompletionStreamOptionsParam = {"include_usage": True}
         chunks = list(
             client.chat.completions.create(model="a", messages=HI, stream=True, stream_options=usage)
         )
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices).startswith(
             "t0 t1"
         )
-        assert chunks[-1].usage.completion_tokens == 5
+        last = chunks[-1].usage
+        assert last is not None and last.completion_tokens == 5
         called = client.chat.completions.create(model="a", messages=HI, tools=[WEATHER])
-        assert called.choices[0].message.tool_calls[0].function.name == "weather"
+        [call] = called.choices[0].message.tool_calls or []
+        assert call.type == "function" and call.function.name == "weather"
         text = client.completions.create(model="a", prompt="hola", max_tokens=2)
         assert text.choices[0].text == "x x "
         assert client.embeddings.create(model="vectors", input=["a", "b"]).data[1].embedding == [1.0, 0.0]

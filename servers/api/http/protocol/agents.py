@@ -76,7 +76,7 @@ async def schemas(agent_id: str, services: ServicesDep) -> AgentSchemas:
         input_schema=RunInput.model_json_schema(),
         output_schema=Answer.model_json_schema(),
         event_schema=TypeAdapter(Event).json_schema(),
-        state_schema=services.agents[agent.name].lasting.get_output_jsonschema(),
+        state_schema=services.agents[agent.name].threaded.get_output_jsonschema(),
         config_schema=Metadata.model_json_schema(),
     )
 

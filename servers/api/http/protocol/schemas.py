@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
-from agents.context import Wishes
+from agents.context import RunConfig
 from servers.api.http.dependencies import (
     Limit,
     Offset,
@@ -197,6 +197,6 @@ def _thread_fields(row: ThreadRow) -> JsonObject:
     }
 
 
-def _set_fields(wishes: Wishes) -> JsonObject:
+def _set_fields(wishes: RunConfig) -> JsonObject:
     """The choices that the caller made, without those left open."""
     return {name: value for name, value in vars(wishes).items() if value not in (None, False, {}, ())}

@@ -96,7 +96,7 @@ class NamespacePage(BaseModel):
 @router.put("/items", status_code=204)
 async def put(item: Item, services: ServicesDep) -> Response:
     """Keep a value, in place of the one before."""
-    await services.memory.facts.aput(_public(item.namespace), item.key, item.value, index=False)
+    await services.memory.store.aput(_public(item.namespace), item.key, item.value, index=False)
     return Response(status_code=204)
 
 
@@ -110,7 +110,7 @@ async def get(
     except ValidationError as exc:
         why = exc.errors()[0]["msg"]
         raise BadRequest(why, param="namespace", source="api", code="invalid_value") from exc
-    found = await services.memory.facts.aget(_public(labels), key)
+    found = await services.memory.store.aget(_public(labels), key)
     if found is None:
         raise NotFound(f"there is no item {key!r}", param="key", source="api")
     return _view(found)
@@ -119,7 +119,7 @@ async def get(
 @router.delete("/items", status_code=204)
 async def delete(body: ItemKey, services: ServicesDep) -> Response:
     """Delete an item, if there is one."""
-    await services.memory.facts.adelete(_public(body.namespace), body.key)
+    await services.memory.store.adelete(_public(body.namespace), body.key)
     return Response(status_code=204)
 
 
@@ -127,7 +127,7 @@ async def delete(body: ItemKey, services: ServicesDep) -> Response:
 async def search(services: ServicesDep, body: ItemSearch | None = None) -> ItemPage:
     """Items below a namespace."""
     body = body or ItemSearch()
-    found = await services.memory.facts.asearch(
+    found = await services.memory.store.asearch(
         _public(body.namespace_prefix), filter=body.filter, limit=body.limit, offset=body.offset
     )
     return ItemPage(items=[_view(item) for item in found if not _is_reserved(item.namespace)])
@@ -137,7 +137,7 @@ async def search(services: ServicesDep, body: ItemSearch | None = None) -> ItemP
 async def namespaces(services: ServicesDep, body: NamespaceSearch | None = None) -> NamespacePage:
     """The namespaces that hold items."""
     body = body or NamespaceSearch()
-    found = await services.memory.facts.alist_namespaces(
+    found = await services.memory.store.alist_namespaces(
         prefix=_public(body.prefix) or None,
         max_depth=body.max_depth,
         limit=body.limit,

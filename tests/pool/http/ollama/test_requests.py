@@ -25,7 +25,7 @@ def test_ollamas_words_become_openais():
 )
 def test_keep_alive_is_read_in_all_its_spellings(said, seconds):
     assert requests.keep_alive({"keep_alive": said}) == seconds
-    assert requests.keep_alive({"keep_alive": -1}) > 10**8
+    assert (requests.keep_alive({"keep_alive": -1}) or 0) > 10**8
 
 
 @pytest.mark.parametrize("said", ["soon", [], True, "5 minutes"])

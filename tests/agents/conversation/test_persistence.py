@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from agents.context import Wishes
+from agents.context import RunConfig
 from agents.conversation import budget, history, user_memory
-from agents.conversation.checkpointer import open_memory
-from agents.runtime import Order, compile_agents, run
+from agents.conversation.persistence import open_persistence
+from agents.runtime import AgentRequest, compile_agents, run
 
 
-def order(text: str, thread: str) -> Order:
-    return Order("capibara6", [{"role": "user", "content": text}], thread_id=thread, durable=True)
+def order(text: str, thread: str) -> AgentRequest:
+    return AgentRequest("capibara6", [{"role": "user", "content": text}], thread_id=thread, durable=True)
 
 
 @pytest.fixture
@@ -21,33 +21,33 @@ def on_server(stores, settings):
 
 
 async def test_threads_and_facts_are_kept_on_a_postgresql_server(on_server, context) -> None:
-    async with open_memory(on_server) as memory:
-        ready = compile_agents(memory)
+    async with open_persistence(on_server) as persistence:
+        ready = compile_agents(persistence)
         await run(ready, order("¿En qué puerto escucha la API?", "pg"), context=context)
-        await memory.facts.aput(("usuarios", "ana"), "color", {"text": "verde"}, index=False)
-    async with open_memory(on_server) as memory:
-        ready = compile_agents(memory)
+        await persistence.store.aput(("usuarios", "ana"), "color", {"text": "verde"}, index=False)
+    async with open_persistence(on_server) as persistence:
+        ready = compile_agents(persistence)
         done = await run(ready, order("¿y la pool?", "pg"), context=context)
         assert "8082" in done.answer.answer
-        assert len((await history.values(memory, "pg"))["messages"]) == 4
-        await history.copy(memory, "pg", "pg-2")
-        assert await history.values(memory, "pg-2") == await history.values(memory, "pg")
-        assert len(await history.history(memory, "pg", limit=100)) == len(
-            await history.history(memory, "pg-2", limit=100)
+        assert len((await history.values(persistence, "pg"))["messages"]) == 4
+        await history.copy(persistence, "pg", "pg-2")
+        assert await history.values(persistence, "pg-2") == await history.values(persistence, "pg")
+        assert len(await history.history(persistence, "pg", limit=100)) == len(
+            await history.history(persistence, "pg-2", limit=100)
         )
-        await history.forget(memory, "pg")
-        assert await history.values(memory, "pg") == {}
-        kept = await memory.facts.aget(("usuarios", "ana"), "color")
+        await history.delete(persistence, "pg")
+        assert await history.values(persistence, "pg") == {}
+        kept = await persistence.store.aget(("usuarios", "ana"), "color")
         assert kept is not None
         assert kept.value == {"text": "verde"}
 
 
-def said(text: str, thread: str | None = None) -> Order:
-    return Order("capibara6", [{"role": "user", "content": text}], thread_id=thread)
+def said(text: str, thread: str | None = None) -> AgentRequest:
+    return AgentRequest("capibara6", [{"role": "user", "content": text}], thread_id=thread)
 
 
 def of(context, user):
-    return replace(context, wishes=Wishes(user=user))
+    return replace(context, config=RunConfig(user=user))
 
 
 async def test_fact_is_remembered_across_threads_and_only_for_its_user(ready, context, knobs) -> None:
@@ -75,7 +75,7 @@ async def test_nothing_is_remembered_without_user_and_thread(ready, context) -> 
 
 
 async def test_long_thread_is_summarised_and_its_prompt_stays_within_budget(ready, context, knobs) -> None:
-    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 300}))
+    context = replace(context, limits=context.limits.model_copy(update={"context_tokens": 300}))
     for number in range(9):
         text = f"¿En qué puerto escucha la API? Es la vez número {number}. " + "Repito la pregunta. " * 6
         await run(ready, said(text, "a"), context=context)
@@ -88,7 +88,7 @@ async def test_long_thread_is_summarised_and_its_prompt_stays_within_budget(read
 
 
 async def test_model_that_can_writes_the_summary(ready, context, knobs) -> None:
-    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 100}))
+    context = replace(context, limits=context.limits.model_copy(update={"context_tokens": 100}))
     knobs.model = "phi4_fast"
 
     def mind(body):
@@ -120,7 +120,7 @@ def test_only_plain_words_ask_to_remember(text, fact) -> None:
 async def test_a_conversation_is_measured_by_the_tokenizer_of_the_model_that_answers(
     ready, context, knobs
 ) -> None:
-    context = replace(context, bounds=context.bounds.model_copy(update={"context_tokens": 300}))
+    context = replace(context, limits=context.limits.model_copy(update={"context_tokens": 300}))
     knobs.tokens = lambda text: 1
     for number in range(9):
         text = f"¿En qué puerto escucha la API? Es la vez número {number}. " + "Repito la pregunta. " * 6
@@ -132,14 +132,14 @@ async def test_a_conversation_is_measured_by_the_tokenizer_of_the_model_that_ans
 
 def test_newest_messages_are_kept_and_begin_with_the_users() -> None:
     talk = [{"role": role, "content": "x"} for role in ("user", "assistant") * 3]
-    assert budget.newest(talk, [5] * 6, 30) == talk
-    assert budget.newest(talk, [5] * 6, 19) == talk[4:]
-    assert budget.newest(talk, [5, 5, 5, 5, 50, 5], 30) == []
-    assert budget.newest([], [], 30) == []
+    assert budget.newest_fitting(talk, [5] * 6, 30) == talk
+    assert budget.newest_fitting(talk, [5] * 6, 19) == talk[4:]
+    assert budget.newest_fitting(talk, [5, 5, 5, 5, 50, 5], 30) == []
+    assert budget.newest_fitting([], [], 30) == []
 
 
 def test_tokens_are_counted_as_the_model_counted_them() -> None:
     prompt = [{"role": "user", "content": "a" * 400}]
-    assert budget.learn(prompt, 100) == 4.0
-    assert budget.learn(prompt, 0) == budget.CHARS_PER_TOKEN
-    assert budget.learn(prompt, 1) == 8.0
+    assert budget.chars_per_token(prompt, 100) == 4.0
+    assert budget.chars_per_token(prompt, 0) == budget.CHARS_PER_TOKEN
+    assert budget.chars_per_token(prompt, 1) == 8.0

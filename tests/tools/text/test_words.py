@@ -1,37 +1,10 @@
-"""Text analysis: the same stems on both sides of a search, the right language, names that meet."""
+"""Words and stems: the same on both sides of a search, stop words without one, names that meet."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from servers.bridge.text.title_names import name_of, names_in, query_names
-from tools.text.analysis import detect, fold, stem, stems, tokens
-
-pytestmark = pytest.mark.pure
-
-
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("¿Cuántos modelos puede tener cargados a la vez el servidor?", "es"),
-        ("How many models can the server keep loaded at once?", "en"),
-        ("El grafo escucha en el puerto 9669.", "es"),
-        ("The graph listens on port 9669.", "en"),
-        ("puerto del servidor de modelos", "es"),
-        ("default port of the bridge", "en"),
-        ("Los Angeles Rams and La Liga clubs", "en"),
-        ("LOS PUERTOS DEL SERVIDOR", "es"),
-        ("Los Rams ganaron la final de Los Angeles", "es"),
-    ],
-)
-def test_language_is_told_by_function_words(text: str, language: str) -> None:
-    assert detect(text) == language
-
-
-def test_nothing_to_tell_gives_the_default() -> None:
-    assert detect("", default="es") == detect("9669", default="es") == "es"
-    assert detect("PostgreSQL", default="en") == "en"
+from tools.text.words import fold, folded_words, root, stems, terms, tokens
 
 
 def test_accents_case_and_plural_do_not_separate_words() -> None:
@@ -40,9 +13,29 @@ def test_accents_case_and_plural_do_not_separate_words() -> None:
     assert fold("Ñandú") == "nandu"
 
 
+def test_invisible_characters_do_not_separate_letters() -> None:
+    assert folded_words("ser\u00advidor \ufeffca\u200bché") == ["servidor", "cache"]
+
+
+def test_folded_words_have_no_possessive() -> None:
+    assert folded_words("What’s Tesla's don’t snake_case 1,5") == [
+        "what",
+        "tesla",
+        "don't",
+        "snake",
+        "case",
+        "1,5",
+    ]
+
+
 def test_stop_words_carry_no_stem_and_numbers_stay_whole() -> None:
     assert stems("¿Qué es el puerto 9669?", "es") == ["puert", "9669"]
     assert stems("what is 3.14", "en") == ["3.14"]
+
+
+def test_words_that_only_ask_are_no_topic_but_are_indexed() -> None:
+    assert terms("Dime el puerto, por favor", "es") == ["puert"]
+    assert stems("Dime el puerto", "es") == ["dim", "puert"]
 
 
 def test_a_title_counts_more_than_its_text() -> None:
@@ -66,14 +59,14 @@ def test_threads_that_stem_at_once_get_their_own_words_stems() -> None:
     """Documents of two requests are analysed in two threads."""
     endings = ("ationally", "fulnesses", "ization", "iveness", "ousness", "ability", "edly", "ing")
     made = [f"{first}{second}r{end}" for first in "bcdfgklmp" for second in "aeiou" for end in endings]
-    stem.cache_clear()
-    alone = [stem(word, "en") for word in made]
-    stem.cache_clear()
+    root.cache_clear()
+    alone = [root(word, "en") for word in made]
+    root.cache_clear()
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(4) as threads:
-            found = list(threads.map(lambda turn: [stem(word, "en") for word in made[turn::4]], range(4)))
+            found = list(threads.map(lambda turn: [root(word, "en") for word in made[turn::4]], range(4)))
     finally:
         sys.setswitchinterval(before)
     assert found == [alone[turn::4] for turn in range(4)]

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from agents.context import Wishes
-from agents.conversation.checkpointer import open_memory
+from agents.context import RunConfig
+from agents.conversation.persistence import open_persistence
 from agents.events import Done, Interrupted, ToolFinished
-from agents.runtime import Order, compile_agents, run, stream
+from agents.runtime import AgentRequest, compile_agents, run, stream
 from tests.ports import free_ports
 from tests.serving import serving
 from tools.errors import BadRequest
-from tools.remote import Remotes
+from tools.remote_tools import RemoteTools
 
 NAME = "weather__forecast"
 QUESTION = "¿En qué puerto escucha la pool?"
@@ -44,9 +44,9 @@ def weather():
 @pytest.fixture
 def able(context, knobs, weather):
     knobs.model = "phi4_fast"
-    bounds = context.bounds.model_copy(update={"tools": (NAME, "search_knowledge")})
-    clients = replace(context.clients, remotes=Remotes({"weather": weather[0]}))
-    return replace(context, clients=clients, bounds=bounds, wishes=Wishes(tools=(NAME,)))
+    limits = context.limits.model_copy(update={"tools": (NAME, "search_knowledge")})
+    clients = replace(context.clients, remote_tools=RemoteTools({"weather": weather[0]}))
+    return replace(context, clients=clients, limits=limits, config=RunConfig(tools=(NAME,)))
 
 
 def calling(arguments):
@@ -55,7 +55,7 @@ def calling(arguments):
 
 
 async def test_server_offers_its_tools_and_answers(weather) -> None:
-    found = await Remotes({"weather": weather[0]}).offered(frozenset({NAME, "weather__broken"}))
+    found = await RemoteTools({"weather": weather[0]}).offered(frozenset({NAME, "weather__broken"}))
     assert set(found) == {NAME, "weather__broken"}
     assert found[NAME].schema["function"]["parameters"]["required"] == ["city"]
     assert await found[NAME].call({"city": "Bilbao"}) == {"city": "Bilbao", "sky": "blue"}
@@ -65,22 +65,23 @@ async def test_server_offers_its_tools_and_answers(weather) -> None:
 
 async def test_silent_server_offers_nothing() -> None:
     (port,) = free_ports(1)
-    remotes = Remotes({"weather": f"http://127.0.0.1:{port}/mcp"})
-    assert await remotes.offered(frozenset({NAME})) == {}
-    assert await Remotes({"weather": "http://127.0.0.1:9/mcp"}).offered(frozenset({"other"})) == {}
+    remote_tools = RemoteTools({"weather": f"http://127.0.0.1:{port}/mcp"})
+    assert await remote_tools.offered(frozenset({NAME})) == {}
+    assert await RemoteTools({"weather": "http://127.0.0.1:9/mcp"}).offered(frozenset({"other"})) == {}
 
 
 async def test_remote_tool_is_called_when_granted_and_confirmed(settings, able, knobs, weather) -> None:
     weather[1].clear()
-    async with open_memory(settings) as memory:
-        ready = compile_agents(memory)
+    async with open_persistence(settings) as persistence:
+        ready = compile_agents(persistence)
         knobs.script = [calling({"city": "Bilbao"})]
-        first = Order("capibara6", [{"role": "user", "content": QUESTION}], thread_id="a", durable=True)
+        asked = [{"role": "user", "content": QUESTION}]
+        first = AgentRequest("capibara6", asked, thread_id="a", durable=True)
         events = [event async for event in stream(ready, first, context=able)]
         assert isinstance(events[-1], Interrupted)
         assert weather[1] == []
         knobs.script = [ANSWER]
-        again = Order("capibara6", thread_id="a", durable=True, command={"confirm": True})
+        again = AgentRequest("capibara6", thread_id="a", durable=True, command={"confirm": True})
         events = [event async for event in stream(ready, again, context=able)]
         assert isinstance(events[-1], Done)
         assert next(event for event in events if isinstance(event, ToolFinished)).result["sky"] == "blue"
@@ -90,6 +91,6 @@ async def test_remote_tool_is_called_when_granted_and_confirmed(settings, able, 
 async def test_remote_tool_that_was_not_granted_is_refused(ready, able, knobs, weather) -> None:
     weather[1].clear()
     knobs.script = [calling({"city": "Bilbao"}), ANSWER]
-    order = Order("capibara6", [{"role": "user", "content": QUESTION}])
-    await run(ready, order, context=replace(able, wishes=Wishes(tools=("search_knowledge",))))
+    order = AgentRequest("capibara6", [{"role": "user", "content": QUESTION}])
+    await run(ready, order, context=replace(able, config=RunConfig(tools=("search_knowledge",))))
     assert weather[1] == []
