@@ -3,7 +3,6 @@
 import pytest
 
 from servers.bridge.text.cross_lingual import translated_stems
-from tools.text.glossary import PAIRS
 from tools.text.words import stems
 
 pytestmark = pytest.mark.pure
@@ -36,7 +35,3 @@ def test_an_english_query_reaches_spanish_words(english: str, spanish: str) -> N
 
 def test_within_one_language_nothing_is_guessed() -> None:
     assert translated_stems("la nación", "es", "es") == stems("la nación", "es")
-
-
-def test_the_glossary_is_well_formed() -> None:
-    assert all(len(pair.split(":")) == 2 and all(pair.split(":")) for pair in PAIRS.split())

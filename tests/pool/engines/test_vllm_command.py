@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.engines import vllm
 from servers.pool.engines.vllm import ENGINE_BYTES, predict
 from servers.pool.upstream.backend import Launch
+
+pytestmark = pytest.mark.pure
 
 
 def command(spec: ModelSpec, **changes) -> list[str]:

@@ -6,6 +6,8 @@ from servers.pool.upstream.circuit_breaker import OPENS_AFTER, CircuitBreaker, R
 from servers.pool.upstream.replicas import Replicas
 from tools.errors import Unavailable
 
+pytestmark = pytest.mark.pure
+
 
 def test_a_circuit_opens_after_failures_and_lets_one_try_through():
     breaker = CircuitBreaker()

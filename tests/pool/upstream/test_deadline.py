@@ -6,6 +6,8 @@ import pytest
 
 from servers.pool.upstream.deadline import Deadline
 
+pytestmark = pytest.mark.pure
+
 
 async def test_a_deadline_expires_only_when_nothing_renews_it():
     with Deadline(0.0, polled=True) as deadline:

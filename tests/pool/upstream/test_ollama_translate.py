@@ -3,10 +3,14 @@
 import json
 import random
 
+import pytest
+
 from servers.pool.http import validation
 from servers.pool.upstream.ollama_translate import to_native
 from tests.pool.http.test_fault_app import body
 from tools.errors import BadRequest
+
+pytestmark = pytest.mark.pure
 
 
 def test_no_request_however_odd_breaks_the_translation_to_ollama():

@@ -5,6 +5,8 @@ import pytest
 from servers.pool.upstream.sse import EVENT_BYTES, Reader
 from tools.errors import UpstreamFailed
 
+pytestmark = pytest.mark.pure
+
 STREAM = (
     b': hello\r\n\r\ndata: {"choices":[{"delta":{"content":"\xc3\xb1"}}]}\n\n'
     b'event: x\ndata: {"choices":[],"usage":{"completion_tokens":2}}\n\ndata: [DONE]\n\n'

@@ -1,7 +1,11 @@
 """The glossary: both ways, by word or stem, several translations each."""
 
+import pytest
+
 from tools.text.glossary import PAIRS, translations
 from tools.text.words import fold, root
+
+pytestmark = pytest.mark.pure
 
 
 def test_words_are_found_both_ways_and_in_any_form() -> None:

@@ -8,6 +8,8 @@ import pytest
 from tests.pool.prompts import SPLITS, prompts
 from tools.text.language import courtesy, detect
 
+pytestmark = pytest.mark.pure
+
 REPO = Path(__file__).parents[3]
 RIGHT = {"tune": 1060, "heldout": 238, "blind": 177}
 """Prompts of each split whose language is told: the better of two detectors had 1,060, 238 and 177."""

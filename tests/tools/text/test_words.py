@@ -3,8 +3,12 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from servers.bridge.text.title_names import name_of, names_in, query_names
 from tools.text.words import fold, folded_words, root, stems, terms, tokens
+
+pytestmark = pytest.mark.pure
 
 
 def test_accents_case_and_plural_do_not_separate_words() -> None:

@@ -5,6 +5,8 @@ import pytest
 from servers.pool.http.ollama import requests
 from tools.errors import Capibara6Error
 
+pytestmark = pytest.mark.pure
+
 
 def test_ollamas_words_become_openais():
     options = {"num_predict": -1, "temperature": 0.5, "repeat_penalty": 1.1, "mirostat": 2}
