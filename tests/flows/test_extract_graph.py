@@ -58,7 +58,7 @@ class Model:
                 {"choices": [], "usage": {"total_tokens": 100}},
             ]
             lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
-            return StreamingResponse(iter([*lines, "data: [DONE]\n\n"]))
+            return StreamingResponse(iter([*lines, "data: [DONE]\n\n"]), media_type="text/event-stream")
 
         return app
 

@@ -37,7 +37,9 @@ def build_service(status: int, answer: dict[str, Any]) -> FastAPI:
     @app.post("/v1/chat/completions")
     async def chat() -> StreamingResponse:
         event = {"choices": [], "capibara6": {"event": "done", "answer": answer}}
-        return StreamingResponse(iter([f"data: {json.dumps(event)}\n\n", "data: [DONE]\n\n"]))
+        return StreamingResponse(
+            iter([f"data: {json.dumps(event)}\n\n", "data: [DONE]\n\n"]), media_type="text/event-stream"
+        )
 
     return app
 

@@ -138,7 +138,9 @@ class Peers:
             loads = row.get("loads", 0) + (row["state"] != "ready")
             row.update(state="ready", requests=row["requests"] + 1, loads=loads)
             chunk = {"choices": [{"delta": {"content": "Hola"}, "finish_reason": "length"}]}
-            return StreamingResponse(iter([f"data: {json.dumps(chunk)}\n\n", "data: [DONE]\n\n"]))
+            return StreamingResponse(
+                iter([f"data: {json.dumps(chunk)}\n\n", "data: [DONE]\n\n"]), media_type="text/event-stream"
+            )
 
         @app.get("/voices")
         async def voices() -> dict[str, Any]:

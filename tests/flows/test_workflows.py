@@ -46,7 +46,9 @@ class Models:
             if text is None:
                 return JSONResponse(BadRequest("sick").envelope(), 400)
             chunk = {"choices": [{"delta": {"content": text}, "finish_reason": "stop"}]}
-            return StreamingResponse(iter([f"data: {json.dumps(chunk)}\n\n", "data: [DONE]\n\n"]))
+            return StreamingResponse(
+                iter([f"data: {json.dumps(chunk)}\n\n", "data: [DONE]\n\n"]), media_type="text/event-stream"
+            )
 
         return app
 

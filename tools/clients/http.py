@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import httpx
-from httpx_sse import EventSource
+from httpx_sse import EventSource, SSEError
 
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent, from_envelope
 
@@ -124,5 +124,7 @@ def _translated(source: str) -> Iterator[None]:
         raise Unavailable(f"{source} is not reachable", source=source, retry_after=1) from exc
     except httpx.TimeoutException as exc:
         raise UpstreamSilent(f"{source} did not answer in time", source=source) from exc
+    except SSEError as exc:
+        raise UpstreamFailed(f"{source} sent something that is no stream of events", source=source) from exc
     except httpx.HTTPError as exc:
         raise UpstreamFailed(f"{source} broke the connection", source=source) from exc
