@@ -106,37 +106,45 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Precedence: arguments, environment, `.env`, then the TOML file that CAPIBARA6_CONFIG names."""
         file = Path(os.environ.get("CAPIBARA6_CONFIG", "capibara6.toml"))
         return (init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls, file))
 
     @property
     def pool_url(self) -> str:
+        """The pool's address, without `/v1`; `VLLM_URL` names another one."""
         return (
             (self.vllm_url or f"http://{self.hosts.models}:{self.ports.pool}").rstrip("/").removesuffix("/v1")
         )
 
     @property
     def bridge_url(self) -> str:
+        """The bridge's address; `RAG_API_URL` or `BRIDGE_API_URL` name another one."""
         return (self.rag_url or f"http://{self.hosts.rag}:{self.ports.bridge}").rstrip("/")
 
     @property
     def api_url(self) -> str:
+        """The agent API's address."""
         return f"http://{self.hosts.services}:{self.ports.api}"
 
     @property
     def speech_url(self) -> str:
+        """The speech server's address."""
         return f"http://{self.hosts.services}:{self.ports.speech}"
 
     @property
     def mcp_url(self) -> str:
+        """Where MCP is spoken over streamable HTTP."""
         return f"http://{self.hosts.services}:{self.ports.mcp}/mcp"
 
     @property
     def ui_url(self) -> str:
+        """The chat page."""
         return f"http://{self.hosts.services}:{self.ports.ui}"
 
     @property
     def prefect_url(self) -> str:
+        """Prefect's API, with its `/api`."""
         return self.stores.prefect_api_url or f"http://{self.hosts.services}:{self.ports.prefect}/api"
 
     @property
@@ -146,6 +154,7 @@ class Settings(BaseSettings):
 
     @property
     def log_dir(self) -> Path:
+        """A log file a service."""
         return self.home.absolute() / "logs"
 
     @property
@@ -162,16 +171,19 @@ class Settings(BaseSettings):
 
     @property
     def redis_url(self) -> str:
+        """`redis://host:port/database`."""
         if self.stores.redis_url is not None:
             return self.stores.redis_url.get_secret_value()
         return f"redis://{self.hosts.rag}:{self.ports.redis}/0"
 
     @property
     def milvus_uri(self) -> str:
+        """Milvus' address over gRPC."""
         return self.stores.milvus_uri or f"http://{self.hosts.rag}:{self.ports.milvus}"
 
     @property
     def nebula_address(self) -> tuple[str, int]:
+        """NebulaGraph's host and port."""
         if self.stores.nebula_address is None:
             return self.hosts.rag, self.ports.nebula
         host, _, port = self.stores.nebula_address.rpartition(":")

@@ -11,6 +11,7 @@ from agents.context import Context
 
 
 def build_graph() -> StateGraph[State, Context, Any, Any]:
+    """The graph, not compiled: whoever runs it chooses the checkpointer."""
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("understand", nodes.understand)
     graph.add_node("route", steps.route)

@@ -31,10 +31,12 @@ class SignedSerializer(SerializerProtocol):
         self.inner = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        """LangGraph's kind and bytes, the signature put before them."""
         kind, data = self.inner.dumps_typed(obj)
         return kind, self._sign(kind, data) + data
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        """The value behind a signature of ours. Raises StateRefused for another, or what is too large."""
         kind, signed = data
         if len(signed) > MOST_BYTES:
             raise StateRefused("a remembered value is too large", source="api")

@@ -55,6 +55,7 @@ class UserMemory:
         return ("users", self.owner.replace(".", "_"), "facts")
 
     async def remember(self, text: str) -> None:
+        """Store one fact; it is there for the user's next thread."""
         await self.store.aput(self.namespace, uuid4().hex, {"text": text}, index=False)
 
     async def recall(self, query: str, *, most: int) -> list[str]:

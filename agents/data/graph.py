@@ -12,6 +12,7 @@ from agents.data.state import State
 
 
 def build_graph() -> StateGraph[State, Context, Any, Any]:
+    """The graph, not compiled: whoever runs it chooses the checkpointer."""
     graph = StateGraph(State, context_schema=Context)
     for name, node in (
         ("understand", nodes.understand),

@@ -61,6 +61,7 @@ def read_plan(text: str) -> list[str]:
 
 
 def to_write(question: str, sources: list[Citation], language: Language) -> list[Message]:
+    """Messages that ask for the draft of one sub-question from its sources."""
     passages = render(Passage(source.n, source.title, source.text) for source in sources)
     return [
         {"role": "system", "content": WRITE[language]},
@@ -69,6 +70,7 @@ def to_write(question: str, sources: list[Citation], language: Language) -> list
 
 
 def to_report(question: str, notes: str, language: Language) -> list[Message]:
+    """Messages that ask for the report from all drafts."""
     return [
         {"role": "system", "content": REPORT[language]},
         {"role": "user", "content": f"{notes}\n\n{_LABEL[language]}: {question}"},
@@ -83,5 +85,6 @@ def notes(drafts: list[tuple[str, str]]) -> str:
 
 
 def sources_list(sources: list[Citation], language: Language) -> str:
+    """The closing Markdown section that lists the sources by number."""
     lines = [f"- [{source.n}] {source.title} · {source.source}".rstrip(" ·") for source in sources]
     return f"\n\n## {SOURCES[language]}\n\n" + "\n".join(lines)

@@ -20,6 +20,7 @@ class Mcp:
         self.client = client
 
     async def tools(self) -> list[Tool]:
+        """The server's tools. Raises UpstreamFailed, Unavailable and UpstreamSilent."""
         with _translated():
             return (await self.client.list_tools()).tools
 

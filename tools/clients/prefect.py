@@ -51,6 +51,7 @@ class Run(BaseModel):
 
     @property
     def final(self) -> bool:
+        """Whether the run has ended, well or not."""
         return self.state in FINAL
 
 

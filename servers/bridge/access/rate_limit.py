@@ -53,12 +53,12 @@ class RateLimiter:
         Raises RateLimited, with the seconds to wait."""
         bucket = self._bucket(key_id, limits)
         if bucket.running >= limits.concurrency:
-            said = f"this key may have {limits.concurrency} requests at once"
-            raise RateLimited(said, source="bridge", retry_after=1, code="too_many_at_once")
+            message = f"this key may have {limits.concurrency} requests at once"
+            raise RateLimited(message, source="bridge", retry_after=1, code="too_many_at_once")
         if bucket.tokens < 1:
             wait_s = math.ceil((1 - bucket.tokens) * WINDOW_S / limits.requests_per_minute)
-            said = f"this key may make {limits.requests_per_minute} requests a minute"
-            raise RateLimited(said, source="bridge", retry_after=max(1, wait_s))
+            message = f"this key may make {limits.requests_per_minute} requests a minute"
+            raise RateLimited(message, source="bridge", retry_after=max(1, wait_s))
         bucket.tokens -= 1
         bucket.running += 1
         try:

@@ -26,8 +26,8 @@ def reembed(
     """Vuelve a calcular los vectores de una colección sin dejar de servirla · embed a collection again."""
     settings, console = load_settings(), Console(highlight=False)
     version = asyncio.run(_run(settings, console, name, embedder))
-    said = "Hecho: versión {}." if settings.language == "es" else "Done: version {}."
-    console.print(said.format(version))
+    message = "Hecho: versión {}." if settings.language == "es" else "Done: version {}."
+    console.print(message.format(version))
 
 
 async def _run(settings: Settings, console: Console, name: str, embedder: str | None) -> int:

@@ -150,8 +150,8 @@ class Milvus(StoreClient):
         with np.errstate(over="ignore"):
             point = np.asarray(vector, dtype=np.float32)
         if not np.isfinite(point).all():
-            said = "the vector holds what is no number of 32 bits"
-            raise BadRequest(said, source="milvus", param="vector", code="invalid_value")
+            message = "the vector holds what is no number of 32 bits"
+            raise BadRequest(message, source="milvus", param="vector", code="invalid_value")
         shape = SearchShape(
             name, "dense", len(point), limit, filter, tuple(OUTPUT_FIELDS if fields is None else fields)
         )

@@ -27,9 +27,9 @@ def translated(exc: MilvusException, *, lite: bool) -> Capibara6Error | None:
     if exc.code == NOT_FOUND or "collection not found" in text:
         return CollectionNotFound("there is no such collection", source="milvus", param="collection")
     if exc.code == BAD_EXPRESSION or any(mark in text for mark in FILTER_ERRORS):
-        said = f"the filter is not valid{LITE_FILTER_HINT if lite else ''}"
-        return BadRequest(said, source="milvus", param="filter", code="invalid_filter")
+        message = f"the filter is not valid{LITE_FILTER_HINT if lite else ''}"
+        return BadRequest(message, source="milvus", param="filter", code="invalid_filter")
     if "dimension" in text or "vector size" in text:
-        said = "the vector has another dimension than the collection"
-        return BadRequest(said, source="milvus", param="vector", code="wrong_dimension")
+        message = "the vector has another dimension than the collection"
+        return BadRequest(message, source="milvus", param="vector", code="wrong_dimension")
     return UpstreamFailed("milvus refused the operation", source="milvus")

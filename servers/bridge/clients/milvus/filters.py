@@ -80,11 +80,11 @@ def _check_balance(found: list[tuple[str, str]]) -> None:
         raise _invalid("the filter's brackets do not match")
 
 
-def _check_order(said: list[str]) -> None:
+def _check_order(words: list[str]) -> None:
     """Values and what joins them take turns: Milvus Lite reads a filter as far as it understands it, and
     would leave out what follows."""
     value, before = False, ""
-    for word, following in zip(said, [*said[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=True):
         turned = _after_value(word, before, following) if value else _before_value(word, before)
         if turned is None:
             raise _invalid(f"the filter lacks {'an operator' if value else 'a value'} before {word[:40]}")

@@ -89,8 +89,8 @@ class Nebula(StoreClient):
         except AuthFailedException as exc:
             raise UpstreamFailed("nebula refused our user", source="nebula") from exc
         except FrameTooLarge as exc:
-            said = "the answer is too large; ask for less of it with LIMIT"
-            raise TooLarge(said, source="nebula", param="query") from exc
+            message = "the answer is too large; ask for less of it with LIMIT"
+            raise TooLarge(message, source="nebula", param="query") from exc
         except BROKEN as exc:
             raise self.not_reachable() from exc
 

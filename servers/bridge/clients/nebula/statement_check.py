@@ -77,12 +77,12 @@ _checked_short = lru_cache(maxsize=256)(_checked)
 
 def shape(query: str) -> str:
     """The query's words without its literals, for logs; an unfinished string ends it."""
-    said: list[str] = []
+    parts: list[str] = []
     try:
-        said.extend("?" if kind in ("string", "number") else value for kind, value in _tokens(query))
+        parts.extend("?" if kind in ("string", "number") else value for kind, value in _tokens(query))
     except BadRequest:
-        said.append("…")
-    return " ".join(said)
+        parts.append("…")
+    return " ".join(parts)
 
 
 def asks_for_spaces(query: str) -> bool:
@@ -147,8 +147,8 @@ def _names_part(words: list[str]) -> bool:
 
 def _refused(word: str, following: str, *, write: bool) -> Forbidden:
     if write or word == "SHOW":
-        said = f"{word} {following}"[:40]
-        return Forbidden(f"{said} is not done through this door", param="query", source="nebula")
+        verb = f"{word} {following}"[:40]
+        return Forbidden(f"{verb} is not done through this door", param="query", source="nebula")
     return Forbidden(
         f"{word} needs a key with the write scope", param="query", source="nebula", code="write_not_allowed"
     )

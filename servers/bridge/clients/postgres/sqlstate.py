@@ -32,8 +32,8 @@ def translated(exc: psycopg.Error | None, *, skip: int, limit_ms: int) -> Capiba
     """
     state = (exc.sqlstate if exc else None) or ""
     if state == WRONG_PARAM_COUNT or (not state and isinstance(exc, PARAM_ERRORS)):
-        said = "the params do not fit the query"
-        return BadRequest(said, param="params", source="postgres", code="invalid_value")
+        message = "the params do not fit the query"
+        return BadRequest(message, param="params", source="postgres", code="invalid_value")
     if not state or (state[:2] in ("08", "57") and state != CANCELLED):
         return None
     position = exc.diag.statement_position if exc else None
@@ -41,17 +41,17 @@ def translated(exc: psycopg.Error | None, *, skip: int, limit_ms: int) -> Capiba
     return _by_state(state, f"the statement failed (SQLSTATE {state}{where})", limit_ms)
 
 
-def _by_state(state: str, said: str, limit_ms: int) -> Capibara6Error:  # noqa: PLR0911  (a table of states)
+def _by_state(state: str, message: str, limit_ms: int) -> Capibara6Error:  # noqa: PLR0911  (a table of states)
     if state == CANCELLED:
         return TooLarge(f"the statement took longer than {limit_ms} ms", source="postgres", param="query")
     if state == TEMP_FILE_LIMIT:
         return TooLarge("the statement needs too much temporary space", source="postgres", param="query")
     if state in DISK_FULL:
-        return StorageFull(said, source="postgres")
+        return StorageFull(message, source="postgres")
     if state == "42501":
-        return Forbidden(said, source="postgres", param="query")
+        return Forbidden(message, source="postgres", param="query")
     if state[:2] in CALLER_CLASSES:
-        return BadRequest(said, source="postgres", param="query", code="invalid_query")
+        return BadRequest(message, source="postgres", param="query", code="invalid_query")
     if state[:2] in BUSY_CLASSES:
-        return StoreUnavailable(said, source="postgres", retry_after=1)
-    return UpstreamFailed(said, source="postgres")
+        return StoreUnavailable(message, source="postgres", retry_after=1)
+    return UpstreamFailed(message, source="postgres")

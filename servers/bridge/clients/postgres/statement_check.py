@@ -48,6 +48,7 @@ def check(statement: str) -> str:
 
 
 def refused(reason: str) -> BadRequest:
+    """The error of a statement that is not on the allowlist."""
     return BadRequest(reason, param="query", source="postgres", code="forbidden_statement")
 
 
