@@ -6,6 +6,7 @@
 
 import asyncio
 import sys
+from typing import cast
 
 CHUNKS, GAP_S = 100, 0.005
 BODY = (
@@ -30,8 +31,8 @@ class Engine(asyncio.Protocol):
     listing = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.buffer = transport, b""
+        # uvloop's transports are none of asyncio's classes.
+        self.transport, self.buffer = cast(asyncio.Transport, transport), b""
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
