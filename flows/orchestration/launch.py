@@ -15,6 +15,7 @@ HEARTBEAT_S = 30
 BESIDE_OURS = "postgres"
 """The setting's word for a database beside the platform's own."""
 DATABASE = "prefect"
+TEMPORARY = "tmp"
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
@@ -42,6 +43,9 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         # A run that waits for its turn looks again within seconds, not within thirty.
         "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
         "PREFECT_API_REQUEST_TIMEOUT": f"{TIMEOUT_S:.0f}",
+        # Prefect's worker keeps its runs' files under one name in the temporary folder: there two people on a
+        # machine would meet, and the second could not write.
+        "TMPDIR": str(home / TEMPORARY),
         # A run whose process died is noticed after three missed heartbeats.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }
@@ -91,5 +95,7 @@ def worker_command() -> list[str]:
 
 def become(command: list[str], settings: Settings) -> NoReturn:
     """Replace this process by Prefect's server or worker."""
-    (settings.home.absolute() / "prefect").mkdir(parents=True, exist_ok=True, mode=0o700)
+    home = settings.home.absolute() / "prefect"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (home / TEMPORARY).mkdir(exist_ok=True, mode=0o700)
     os.execve(command[0], command, {**os.environ, **prefect_environment(settings)})

@@ -72,6 +72,8 @@ async def test_a_deployment_runs_once_a_key_through_the_worker(
         kinds = {item["key"]: item["type"] for item in await prefect.artifacts(run.id)}
     assert run.state == "COMPLETED"
     assert run.message in lines
+    # Not in the machine's own temporary folder, where another person's worker may have been before.
+    assert (deployed.home.absolute() / "prefect" / "tmp" / "runner_storage").is_dir()
     assert sorted(bridge.collections["of_the_worker"]) == ["notes/es/uno.md", "notes/two.txt"]
     assert kinds == {
         "ingest-of-the-worker": "table",
