@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 from typing_extensions import TypedDict
 
 from tools.schema import Citation, JsonObject, Language
+from tools.text.content import content_text
 
 Message: TypeAlias = JsonObject
 """A chat message in OpenAI's shape."""
@@ -89,7 +90,4 @@ def closing_messages(turn: Turn, answer: str) -> list[Message]:
 
 def text_of(message: Message) -> str:
     """The text of an OpenAI message; parts that are not text are left out."""
-    content = message.get("content")
-    if isinstance(content, list):
-        return "\n".join(part.get("text", "") for part in content if part.get("type") == "text")
-    return content or ""
+    return content_text(message.get("content"))

@@ -7,8 +7,9 @@ gets all drafts at once, as the aggregator of Mixture-of-Agents does (Wang et al
 from collections.abc import Mapping, Sequence
 
 from servers.pool.catalog.consensus_options import Template
-from servers.pool.routing.conversation import Message, text_of
+from servers.pool.routing.conversation import Message
 from tools.schema import JsonObject, Language
+from tools.text.content import content_text
 
 MAX_DRAFT_CHARS = 6_000
 """Of each draft the judge and the writer see so much, so that four of them fit a window of 16,384 tokens."""
@@ -84,4 +85,4 @@ def _with_drafts(
     *before, last = [dict(message) for message in messages]
     if last.get("role") != "user":
         return [*before, last, {"role": "user", "content": task}]
-    return [*before, {"role": "user", "content": f"{text_of(last.get('content'))}\n\n---\n{task}"}]
+    return [*before, {"role": "user", "content": f"{content_text(last.get('content'))}\n\n---\n{task}"}]

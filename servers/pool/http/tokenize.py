@@ -13,9 +13,9 @@ from tokenizers import Tokenizer
 from servers.pool.catalog.catalog import Catalog
 from servers.pool.engines.backends import Backends
 from servers.pool.http import validation
-from servers.pool.routing.conversation import text_of
 from tools.errors import BadRequest, NotSupported
 from tools.schema import JsonObject
+from tools.text.content import content_text
 
 PER_MESSAGE = 4
 """What a chat template adds to a message: its role and the marks around it."""
@@ -48,7 +48,7 @@ class TokenCounter:
 def _texts(request: JsonObject) -> tuple[list[str], int]:
     if "messages" in request:
         messages = validation.chat(request)["messages"]
-        return [text_of(message.get("content")) for message in messages], PER_MESSAGE
+        return [content_text(message.get("content")) for message in messages], PER_MESSAGE
     prompt = validation.completion(request)["prompt"]
     texts = prompt if isinstance(prompt, list) else [prompt]
     if not all(isinstance(text, str) for text in texts):

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
+from tools.text.content import content_text
 from tools.text.language import courtesy
 from tools.text.stopwords import QUESTION_STOP_WORDS
 from tools.text.words import folded_words
@@ -29,25 +30,12 @@ HISTORY_TURNS = 3
 """So many earlier questions are looked at."""
 
 
-def text_of(content: object) -> str:
-    """The text of a message's `content`, be it a string or OpenAI's parts (joined by line breaks)."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = [
-        cast("dict[str, object]", part) for part in cast("list[object]", content) if isinstance(part, dict)
-    ]
-    texts = (part.get("text") for part in parts)
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
 def user_questions(messages: Sequence[Message]) -> list[str]:
     """The last user messages as text, without retrieved passages, newest first; at most HISTORY_TURNS + 1."""
     questions: list[str] = []
     for message in reversed(messages):
         if message.get("role") == "user":
-            text = PASSAGE_BLOCK.sub("", text_of(message.get("content"))).strip()
+            text = PASSAGE_BLOCK.sub("", content_text(message.get("content"))).strip()
             questions.append(QUESTION_LABEL.sub("", text))
             if len(questions) > HISTORY_TURNS:
                 break
@@ -56,12 +44,12 @@ def user_questions(messages: Sequence[Message]) -> list[str]:
 
 def has_passages(messages: Sequence[Message]) -> bool:
     """Whether retrieved passages came with the conversation."""
-    return any("<passages>" in text_of(message.get("content")) for message in messages)
+    return any("<passages>" in content_text(message.get("content")) for message in messages)
 
 
 def total_chars(messages: Sequence[Message]) -> int:
     """Characters of the text of all messages."""
-    return sum(len(text_of(message.get("content"))) for message in messages)
+    return sum(len(content_text(message.get("content"))) for message in messages)
 
 
 def is_follow_up(question: str) -> bool:

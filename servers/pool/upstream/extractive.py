@@ -8,12 +8,12 @@ from typing import Any
 
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.extractive.answer import generate
-from servers.pool.routing.conversation import text_of
 from servers.pool.upstream import openai_format
 from servers.pool.upstream.backend import Backend, Endpoint, Reply, UpstreamRequest
 from servers.pool.upstream.openai_format import Piece
 from tools.errors import NotSupported
 from tools.schema import JsonObject
+from tools.text.content import content_text
 
 
 class Extractive(Backend):
@@ -35,7 +35,7 @@ class Extractive(Backend):
 
 
 async def _pieces(messages: list[dict[str, Any]], most: int | None) -> AsyncIterator[Piece]:
-    read = sum(len(text_of(message.get("content")).split()) for message in messages)
+    read = sum(len(content_text(message.get("content")).split()) for message in messages)
     written, finish = 0, "stop"
     async for text in generate(messages):
         written += 1

@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from servers.pool.routing.conversation import text_of
 from tools.schema import JsonObject
+from tools.text.content import content_text
 
 OPTIONS = {
     "temperature": "temperature",
@@ -56,7 +56,7 @@ def _format(response_format: JsonObject | None) -> Any:
 
 def _message(message: JsonObject) -> JsonObject:
     role = "system" if message["role"] == "developer" else message["role"]
-    native: JsonObject = {"role": role, "content": text_of(message.get("content"))}
+    native: JsonObject = {"role": role, "content": content_text(message.get("content"))}
     images = _images(message.get("content"))
     if images:
         native["images"] = images
