@@ -19,7 +19,7 @@ up: $(VENV)/.base ## set up, start everything, ingest the sample knowledge, answ
 	@$(BIN)/capibara6 up
 
 test: $(VENV)/.dev ## set up and run the tests; MARK=pure for those that start nothing, TESTS=path for some
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(if $(MARK),-m "$(MARK)") \
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(if $(MARK),-m "($(MARK)) and not soak") \
 		$(if $(COVER),--cov --cov-append --cov-report= --cov-fail-under=0) $(TESTS)
 
 check: $(VENV)/.dev ## format, lint, types, layers
