@@ -7,10 +7,11 @@ JOBS ?= 2
 export UV_LINK_MODE ?= copy
 
 # Quality over evaluation sets needs them; everything else measures on what it makes itself.
-NEED_DATA := agents consensus languages retrieval
-BENCHES := $(filter-out $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))))
+NEED_DATA := agents answers consensus documents languages retrieval
+BENCHES := $(filter-out $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))) \
+	$(patsubst tests/bench/%/__main__.py,%,$(wildcard tests/bench/*/__main__.py)))
 
-.PHONY: up test check bench soak browser vllm tts licences lock clean help
+.PHONY: up test check bench soak browser clients vllm tts voices ocr licences lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,7 +28,7 @@ check: $(VENV)/.dev ## format, lint, types, layers
 
 bench: $(VENV)/.dev ## ratios measured side by side; ONLY=name for one, DATA=folder of evaluation sets
 	@for name in $(or $(ONLY),$(BENCHES)); do echo "== $$name"; \
-		case " $(NEED_DATA) " in *" $$name "*) data="$(DATA)";; *) data=;; esac; \
+		case " $(NEED_DATA) routing " in *" $$name "*) data="$(DATA)";; *) data=;; esac; \
 		$(BIN)/python -m tests.bench.$$name $${data:+--data "$$data"} || exit 1; done
 
 soak: $(VENV)/.dev ## the long randomised runs
@@ -39,6 +40,17 @@ vllm: $(VENV)/.base ## build .venv-vllm: CUDA where there is a GPU, CPU otherwis
 tts: $(VENV)/.base ## build .venv-tts with the Coqui voices
 	@UV="$(CURDIR)/$(BIN)/uv" PYTHON="$(PYTHON)" bash servers/speech/tts_env.sh
 
+voices: $(VENV)/.base ## neural voices (Kokoro-82M) for Spanish and English, and what writes AAC
+	@$(BIN)/uv pip install -q --python $(BIN)/python -c requirements-dev.lock -e '.[aac]'
+	@$(BIN)/python -m servers.speech.neural.files
+
+ocr: $(VENV)/.base ## what reads pictures and scanned PDFs, into the platform's own environment
+	@$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock -e '.[ocr]'
+
+clients: $(VENV)/.uv ## other people's clients of the graph, in environments of their own, for their tests
+	@for name in graph-clients graph-carina; do $(BIN)/uv venv -q --allow-existing --python $(BIN)/python .venv-$$name && \
+		$(BIN)/uv pip install -q --python .venv-$$name/bin/python -r tests/graph/clients/$$name.txt || exit 1; done
+
 licences: $(VENV)/.dev ## what is installed and under which licence; NOTICE names what is not permissive
 	@$(BIN)/python -m tests.licences
 
@@ -49,7 +61,7 @@ lock: $(VENV)/.uv ## resolve pyproject.toml again into hash-locked files
 		-c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
 
 clean: ## remove environments and data
-	rm -rf $(VENV) .venv-vllm .venv-tts .capibara6 .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm .venv-tts .venv-graph-* .capibara6 .pytest_cache .ruff_cache .hypothesis
 
 # Debian's python3 comes without ensurepip; the venv module is in a package of its own.
 $(VENV)/.uv:

@@ -28,8 +28,8 @@ class Clients:
 class RunConfig:
     """What the caller asked for; None leaves the choice to the agent. `options` go to the model as they are.
 
-    `tools` is what the caller grants this run; `user` is whose facts may be remembered and recalled. Stored
-    runs hold these fields by name.
+    `tools` is what the caller grants this run; `user` parts the caller's own facts, where it asks for several
+    people: it is nobody's identity. Stored runs hold these fields by name.
     """
 
     collection: str | None = None
@@ -45,7 +45,8 @@ class RunConfig:
 class Context:
     """Reached by nodes through `Runtime[Context]`.
 
-    `tools` are those there are, whoever may call them; None means the registry's.
+    `tools` are those there are, whoever may call them; None means the registry's. `load_wait_s` is how long
+    the pool lets a request wait for a place and a load.
     """
 
     clients: Clients
@@ -55,6 +56,12 @@ class Context:
     tools: dict[str, Tool] | None = None
     run_id: str = ""
     thread_id: str | None = None
+    load_wait_s: float = 0.0
+
+    @property
+    def deadline_s(self) -> float:
+        """How long the run may take: who waits for a load has the time of the load as well."""
+        return self.chat.deadline_s + (self.load_wait_s if self.chat.while_loading == "wait" else 0.0)
 
     def granted(self, default: Collection[str]) -> frozenset[str]:
         """The tools that settings and caller grant together; `default` where the caller names none."""

@@ -75,6 +75,14 @@ class Token(RunEvent):
     text: str
 
 
+class Reasoning(RunEvent):
+    """A piece of what the model thinks aloud, which is no part of the answer; told where the settings say
+    so."""
+
+    event: Literal["reasoning"] = "reasoning"
+    text: str
+
+
 class Cited(RunEvent):
     """The answer has just used a passage for the first time."""
 
@@ -106,7 +114,17 @@ class Failed(RunEvent):
 
 
 AnyEvent = (
-    Routed | Retrieved | Progress | ToolStarted | ToolFinished | Token | Cited | Interrupted | Done | Failed
+    Routed
+    | Retrieved
+    | Progress
+    | ToolStarted
+    | ToolFinished
+    | Token
+    | Reasoning
+    | Cited
+    | Interrupted
+    | Done
+    | Failed
 )
 Event = Annotated[AnyEvent, Field(discriminator="event")]
 LAST = (Done, Failed, Interrupted)

@@ -21,7 +21,7 @@ from agents.conversation.state import Message, new_turn
 from agents.events import AnyEvent, Done, Event, Interrupted, RunEvent
 from agents.registry import AGENTS, Agent, find_agent
 from tools.errors import Conflict, UpstreamFailed, UpstreamSilent
-from tools.schema import Answer, Citation, JsonObject, Route
+from tools.schema import Answer, Citation, JsonObject, Route, SupportedSentence
 
 E = TypeVar("E", bound=RunEvent)
 Graph: TypeAlias = CompiledStateGraph[Any, Context, Any, Any]
@@ -54,6 +54,7 @@ def _compile(agent: Agent, persistence: Persistence) -> CompiledAgent:
 class AgentRequest:
     """An agent to run on new `messages` of a conversation, or on an answer to an interrupt (`command`).
 
+    `owner` is what the keys of its caller's threads begin with (`conversation/ownership.py`).
     A `durable` run writes every step before the next begins and, started `again`, goes on after its last one.
     A run on a thread that is not durable is written when it ends: one that fails leaves the thread as it was.
     """
@@ -62,17 +63,23 @@ class AgentRequest:
     messages: list[Message] = field(default_factory=list)
     instructions: str = ""
     thread_id: str | None = None
+    owner: str = ""
     run_id: str = field(default_factory=lambda: uuid4().hex)
     durable: bool = False
     again: bool = False
     command: Any = None
 
     @property
+    def thread_key(self) -> str | None:
+        """Under what the thread is kept."""
+        return None if self.thread_id is None else self.owner + self.thread_id
+
+    @property
     def config(self) -> RunnableConfig:
         """LangGraph's: the thread; empty without one."""
-        if self.thread_id is None:
+        if self.thread_key is None:
             return {}
-        return {"configurable": {"thread_id": self.thread_id}, "metadata": {"run_id": self.run_id}}
+        return {"configurable": {"thread_id": self.thread_key}, "metadata": {"run_id": self.run_id}}
 
 
 async def stream(
@@ -80,10 +87,10 @@ async def stream(
 ) -> AsyncGenerator[Event, None]:
     """Events of one run; the last is `Done` or `Interrupted`. `compiled` are agents by name.
 
-    Raises `AgentNotFound`, `UpstreamSilent` after `chat.deadline_s`, and what clients raise.
+    Raises `AgentNotFound`, `UpstreamSilent` after `context.deadline_s`, and what clients raise.
     """
     find_agent(request.agent)
-    context = replace(context, run_id=request.run_id, thread_id=request.thread_id)
+    context = replace(context, run_id=request.run_id, thread_id=request.thread_key)
     agent = compiled[request.agent]
     graph = agent.threaded if request.thread_id else agent.stateless
     started, left_off = time.monotonic(), await _left_off(graph, request)
@@ -97,7 +104,7 @@ async def stream(
         )
         values: JsonObject = {}
         async with aclosing(cast("AsyncGenerator[Any]", steps)) as steps:
-            async for mode, item in _until(steps, started + context.chat.deadline_s):
+            async for mode, item in _until(steps, started + context.deadline_s):
                 if mode == "custom" and isinstance(item, AnyEvent):
                     yield _stamped(item, request.run_id, started)
                 elif mode == "values":
@@ -174,12 +181,18 @@ def _answer(request: AgentRequest, values: JsonObject, total: float) -> Answer:
     return Answer(
         answer=values["answer"],
         citations=[Citation.model_validate(source) for source in values["cited"]],
+        support=values.get("answerable", {}).get("support"),
+        support_reason=values.get("answerable", {}).get("reason", ""),
         model=values["model"],
         agent=request.agent,
         route=Route.model_validate(values["route"]) if values["route"] else None,
         timings_ms={**values["timings"], "total": total},
         thread_id=request.thread_id,
         degraded=values["degraded"],
+        sentences=[SupportedSentence.model_validate(one) for one in values["sentences"]],
+        finish_reason=values["finish"],
+        notes=values["notes"],
+        reasoning=values["reasoning"],
     )
 
 

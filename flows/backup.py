@@ -1,7 +1,8 @@
 """Flow `backup`: PostgreSQL, the files of the embedded stores and the settings, in one dated folder.
 
-PostgreSQL is the source: a restore rebuilds vectors and graph from it. The copies of the other files are for
-putting a whole machine back while nothing runs.
+PostgreSQL is the source of documents: a restore rebuilds vectors and graph from it. Conversations, memories
+and runs are put back from their own files; the copies of the others are for putting a whole machine back
+while nothing runs.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.operations import archive, postgres
+from flows.operations import archive, conversations, postgres
 from flows.operations.archive import BackupManifest, Probe
 from flows.operations.messages import say
 from flows.operations.retry import LONG_RETRY
@@ -68,6 +69,7 @@ async def copy(settings: Settings, path: Path) -> None:
         probes = [item for name, rows in stored.items() for item in await find_probes(bridge, name, rows)]
     await postgres.dump(settings, path / "postgres.dump")
     await asyncio.to_thread(archive.copy_databases, settings, path / "files")
+    await asyncio.to_thread(conversations.copy_key, settings, path / "files")
     text = json.dumps(archive.settings_without_secrets(settings), ensure_ascii=False, indent=2)
     (path / "settings.json").write_text(text, encoding="utf-8")
     external = [

@@ -68,7 +68,7 @@ async def extract_graph(
             raise Unavailable(say("model_away", language, model=model), source="pool")
         waiting = (await unread(bridge, collection, extractor))[:documents]
         reader = Reader(pool, model, answer_tokens=answer_tokens, tokens=tokens, at_once=at_once)
-        rows = await _read_all(bridge, reader, waiting, collection, extractor)
+        rows = await _read_all(bridge, reader, waiting, collection, extractor, language)
     for row in rows:
         if row.note:
             log.warning(f"{row.document}: {row.note}")
@@ -120,11 +120,12 @@ def summary(rows: Sequence[Row], tokens: int, language: Language) -> str:
 
 
 async def _read_all(
-    bridge: Bridge, reader: Reader, ids: Sequence[str], collection: str, extractor: str
+    bridge: Bridge, reader: Reader, ids: Sequence[str], collection: str, extractor: str, language: Language
 ) -> list[Row]:
     """As many documents under way as passages may be read at the same time; rows in the order of `ids`."""
     under_way = asyncio.Semaphore(reader.at_once)
-    async with open_progress(f"extract-{collection.replace('_', '-')}", len(ids)) as progress:
+    key = f"extract-{collection.replace('_', '-')}"
+    async with open_progress(key, len(ids), language) as progress:
 
         async def read_one(document_id: str) -> Row:
             async with under_way:

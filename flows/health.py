@@ -27,6 +27,7 @@ from flows.operations.retry import SHORT_RETRY
 from flows.orchestration.crash_recovery import Recovery, recover
 from tools.clients.api import open_api
 from tools.clients.bridge import open_bridge
+from tools.clients.credentials import Credentials
 from tools.clients.http import open_http
 from tools.clients.prefect import Prefect, open_prefect
 from tools.errors import Capibara6Error, StoreUnavailable
@@ -83,10 +84,11 @@ async def health(
 @task(task_run_name="check {name}", cache_policy=NO_CACHE, **SHORT_RETRY)
 async def check(name: str, settings: Settings, url: str) -> str:
     """Ask one service: `ok` or `degraded`, as it says itself. Raises when it does not answer or is down."""
-    key = settings.api_key.get_secret_value() if settings.api_key else None
     parts = urlsplit(url)
     path = f"{parts.path.rstrip('/')}/health"
-    async with open_http(f"{parts.scheme}://{parts.netloc}", name, api_key=key, timeout=10.0) as http:
+    async with open_http(
+        f"{parts.scheme}://{parts.netloc}", name, auth=Credentials(settings), timeout=10.0
+    ) as http:
         response = await http.send("GET", path)
     return _state_of(response.text)
 

@@ -61,7 +61,9 @@ async def model_consensus(
     if not answered:
         raise Unavailable("; ".join(f"{item.model}: {item.error}" for item in answers), source="pool")
     async with open_bridge(settings) as bridge:
-        scored = score_agreement(answered, await bridge.embed([answer.answer for answer in answered]))
+        # As passages, all that are not English would agree in the number that says so.
+        vectors = await bridge.embed([answer.answer for answer in answered], purpose="query")
+        scored = score_agreement(answered, vectors)
     best = max(scored, key=lambda answer: answer.agreement)
     failed = [answer for answer in answers if answer.error]
     await acreate_table_artifact([asdict(item) for item in [*scored, *failed]], key="consensus")

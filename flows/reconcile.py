@@ -18,7 +18,8 @@ from pydantic import Field
 from flows.operations import postgres
 from flows.operations.messages import say
 from flows.operations.retry import LONG_RETRY
-from tools.clients.bridge import Bridge, Collection, StoredDocument, open_bridge
+from tools.clients.bridge import Bridge, StoredDocument, open_bridge
+from tools.clients.collections import Collection
 from tools.errors import CollectionNotFound, NotFound
 from tools.settings import Settings, load_settings
 

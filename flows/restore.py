@@ -1,4 +1,5 @@
-"""Flow `restore`: puts a backup's documents back and proves it: counts, and searches that must find."""
+"""Flow `restore`: puts a backup's documents and conversations back and proves it: counts, and searches that
+must find."""
 
 import asyncio
 import time
@@ -11,7 +12,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.backup import Inventory, count_documents, finds, inventory
-from flows.operations import archive, postgres
+from flows.operations import archive, conversations, postgres
 from flows.operations.archive import BackupManifest
 from flows.operations.messages import say
 from flows.reconcile import missing_collections
@@ -29,9 +30,10 @@ NAMES = "names:"
 async def restore(
     name: str, confirm: bool = False, timeout_s: Annotated[float, Field(gt=0)] = 3_600.0
 ) -> State[BackupManifest]:
-    """Vuelve a poner los documentos de una copia. · Put a backup's documents back.
+    """Vuelve a poner lo que hay en una copia. · Put back what a backup holds.
 
-    PostgreSQL becomes what it was; vectors and graph are built again from it by the bridge.
+    PostgreSQL becomes what it was; vectors and graph are built again from it by the bridge. Conversations,
+    memories and runs become those of the backup; a run it caught in the middle is cancelled.
 
     Args:
         name: the backup's folder.
@@ -47,6 +49,7 @@ async def restore(
     async with open_bridge(settings) as bridge:
         await bridge.collections()  # on a new machine this makes the roles that the dump's policies name
         await postgres.restore(settings, path / "postgres.dump")
+        await asyncio.to_thread(conversations.put_back, settings, path / "files")
         log.info(say("rebuilding", settings.language, documents=documents))
         deadline = time.monotonic() + timeout_s
         await _reembed_missing(bridge, manifest, deadline)

@@ -157,6 +157,8 @@ async def _voices(settings: Settings) -> list[Warmed]:
         async with open_speech(settings) as speech:
             rows = []
             for voice in await speech.voices():
+                if not voice.get("available", True):
+                    continue
                 request = SpeechRequest(
                     text=GREETINGS.get(voice["language"], "Hola"),
                     language=voice["language"],

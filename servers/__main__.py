@@ -1,4 +1,5 @@
-"""The command line `capibara6`: up, ask, ingest, doctor, serve, flows, models, keys, route, reembed.
+"""The command line `capibara6`: up, ask, ingest, sources, doctor, serve, flows, models, route, reembed, say,
+voices, and people: users, keys, sessions, collections, usage.
 
 Heavy libraries are imported by the command that needs them, so that `capibara6 ask` stays quick.
 """
@@ -8,6 +9,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -17,12 +19,19 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from servers.bridge.cli.collections import app as collections
 from servers.bridge.cli.keys import app as keys
 from servers.bridge.cli.reembed import reembed
+from servers.bridge.cli.sessions import app as sessions
+from servers.bridge.cli.usage import usage
+from servers.bridge.cli.users import app as users
+from servers.deploy.cli import deploy
+from servers.local.machines import Role, machines_of
 from servers.pool.cli.models import app as models
 from servers.pool.cli.route import route
+from servers.speech.cli import say, voices
 from tools.errors import Capibara6Error
-from tools.settings import Settings, load_settings
+from tools.settings import Settings, load_command_settings, load_settings
 
 app = typer.Typer(
     name="capibara6",
@@ -32,9 +41,16 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models, name="models")
+app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
+app.add_typer(sessions, name="sessions")
+app.add_typer(collections, name="collections")
+app.command("usage")(usage)
 app.command("route")(route)
+app.command("deploy")(deploy)
 app.command("reembed")(reembed)
+app.command("say")(say)
+app.command("voices")(voices)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -65,11 +81,16 @@ def root(
 
 
 @app.command("up")
-def up_command() -> None:
+def up_command(
+    role: Annotated[
+        Role | None,
+        typer.Option(help="Lo de una máquina; por defecto, lo de esta. · One machine's services."),
+    ] = None,
+) -> None:
     """Arranca todo, espera a que funcione y muestra las direcciones; Ctrl-C lo para. · Start everything."""
     from servers.commands.up import up  # noqa: PLC0415
 
-    up(_settings(), console)
+    up(_settings(), console, machines_of(role))
 
 
 @app.command("ask")
@@ -114,26 +135,49 @@ def ask_command(
 
 @app.command()
 def ingest(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Archivos o carpetas. · Files or folders.", exists=True)
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Archivos, carpetas, 'notas/*.md', https://…, s3://… · Files, folders, patterns, addresses."
+        ),
     ],
     collection: Annotated[str | None, typer.Option(help="Colección. · Collection.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Borra lo que ya no está en la carpeta. · Delete what is gone.")
+    ] = False,
+    text_field: Annotated[
+        str, typer.Option(help="Campo JSON con el texto. · JSON field that holds the text.")
+    ] = "",
+    name: Annotated[
+        str, typer.Option(help="Nombre de la carpeta en los identificadores. · Name of the folder in ids.")
+    ] = "",
 ) -> None:
-    """Ingiere documentos con un flujo de Prefect, y espera a que termine. · Ingest documents."""
+    """Ingiere documentos con un flujo de Prefect, y espera a que termine. · Ingest documents.
+
+    Termina con 3 si algo se rechazó, con 1 si falló. · Exits 3 when something was refused, 1 on failure."""
     settings = _settings()
     parameters = {
-        "sources": [str(path.absolute()) for path in paths],
+        "sources": [_absolute(source) for source in sources],
         "collection": collection or settings.chat.collection,
+        "prune": prune,
+        "text_field": text_field,
+        "name": name,
     }
     _exec_flows(settings, ["run", "ingest/ingest", "--wait", "--parameters", json.dumps(parameters)])
 
 
 @app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Como JSON.")] = False) -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Como JSON.")] = False,
+    hosts: Annotated[
+        bool, typer.Option("--hosts", help="Cada servicio visto desde aquí. · Every service from here.")
+    ] = False,
+) -> None:
     """Qué funciona, qué falta y cómo conseguirlo. · What runs, what is missing, how to get it."""
-    from servers.commands.doctor import print_report  # noqa: PLC0415
+    from servers.commands import connectivity, doctor  # noqa: PLC0415
 
-    if not print_report(_settings(), console, as_json=as_json):
+    report = connectivity.print_matrix if hosts else doctor.print_report
+    if not report(_settings(), console, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -145,7 +189,7 @@ def serve(
     ] = False,
 ) -> None:
     """Ejecuta un solo servicio (systemd, contenedores). · Run one service in the foreground."""
-    settings = _settings()
+    settings = _settings(load_settings)
     if name in STORES:
         stores = importlib.import_module("servers.local.embedded_stores")
         getattr(stores, f"serve_{name}")(settings)
@@ -169,6 +213,15 @@ def flows(context: typer.Context) -> None:
     _exec_flows(_settings(), context.args)
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def sources(context: typer.Context) -> None:
+    """Fuentes vivas: add, list, sync, remove. · Living sources; see `capibara6 sources --help`."""
+    _exec_flows(_settings(), ["sources", *context.args])
+
+
 def main() -> None:
     """The console script: an error becomes one clear sentence and exit status 1."""
     try:
@@ -177,9 +230,9 @@ def main() -> None:
         _exit_with(exc, _settings(), as_json=False)
 
 
-def _settings() -> Settings:
+def _settings(load: Callable[[], Settings] = load_command_settings) -> Settings:
     try:
-        return load_settings()
+        return load()
     except ValidationError as exc:
         for error in exc.errors():
             where = ".".join(str(part) for part in error["loc"])
@@ -198,6 +251,16 @@ def _exit_with(exc: Capibara6Error, settings: Settings, *, as_json: bool) -> NoR
     else:
         errors.print(f"[red]✗[/] {escape(sentence(exc.code, settings.language, exc.message))}")
     sys.exit(1)
+
+
+def _absolute(source: str) -> str:
+    """An address as it is; a path or a pattern as the worker finds it. Raises `typer.BadParameter`."""
+    if "://" in source:
+        return source
+    path = Path(source).expanduser().absolute()
+    if not any(mark in source for mark in "*?[") and not path.exists():
+        raise typer.BadParameter(f"{source}: no existe · does not exist")
+    return str(path)
 
 
 def _exec_flows(settings: Settings, words: list[str]) -> NoReturn:

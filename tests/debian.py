@@ -58,16 +58,10 @@ def _postgres(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _redis(settings: Settings) -> Iterator[None]:
-    flags = [
-        "--port",
-        str(settings.ports.redis),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--dir",
-        str(settings.home),
-    ]
+    where = settings.store_socket("redis")
+    assert where is not None
+    where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = ["--port", "0", "--unixsocket", str(where), "--save", "", "--dir", str(settings.home)]
     flags += ["--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru"]
     server = subprocess.Popen(["redis-server", *flags], stdout=subprocess.DEVNULL)
     try:

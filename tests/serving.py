@@ -10,9 +10,10 @@ import uvicorn
 
 
 @contextmanager
-def serving(app: Any, port: int) -> Iterator[None]:
+def serving(app: Any, port: int, *, websockets: bool = False) -> Iterator[None]:
     """`app` answers on 127.0.0.1:`port` inside the block; its start-up failure fails the test."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", lifespan="on"))
+    ws: Any = "websockets-sansio" if websockets else "none"
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws=ws, lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():

@@ -19,7 +19,8 @@ import httpx
 import psutil
 import pytest
 
-from servers.local.supervisor import INSTANCE_VARIABLE, port_owner
+from servers.local.orphans import INSTANCE_VARIABLE
+from servers.local.supervisor import port_owner
 from tests.conftest import settings_in
 from tools.clients.mcp import open_mcp
 from tools.settings import Settings
@@ -45,8 +46,8 @@ class Platform:
                 [*command("up")], env=self.environment, cwd=REPO, stdout=output, stderr=output
             )
 
-    def wait_open(self) -> None:
-        end = time.monotonic() + 300
+    def wait_open(self, seconds: float = 300.0) -> None:
+        end = time.monotonic() + seconds
         while "Ctrl-C" not in self.printed():
             assert self.process.poll() is None, self.printed()
             assert time.monotonic() < end, self.printed()
@@ -62,7 +63,7 @@ class Platform:
             cwd=REPO,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -185,7 +186,9 @@ def test_an_ingestion_run_makes_a_new_document_answerable(platform: Platform, tm
     answer = platform.ask("¿En qué laguna vive el capibara Ramón?")
     assert "Gallocanta" in answer["answer"]
     assert "capibaras" in answer["citations"][0]["source"]
-    runs = httpx.post(f"{platform.settings.prefect_url}/flow_runs/filter", json={}, timeout=60).json()
+    user, _, password = str(platform.settings.prefect_auth).partition(":")
+    url = f"{platform.settings.prefect_url}/flow_runs/filter"
+    runs = httpx.post(url, json={}, timeout=60, auth=(user, password)).json()
     assert len([run for run in runs if run["state_type"] == "COMPLETED"]) >= 2
 
 

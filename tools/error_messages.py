@@ -42,9 +42,33 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "Falta la clave de acceso o no es la correcta (CAPIBARA6_API_KEY).",
         "en": "The access key is missing or wrong (CAPIBARA6_API_KEY).",
     },
+    "not_signed_in": {
+        "es": "Entra primero con tu usuario.",
+        "en": "Sign in first.",
+    },
+    "invalid_token": {
+        "es": "La cuenta de la organización no se ha podido comprobar.",
+        "en": "The organisation's account could not be verified.",
+    },
     "forbidden": {
         "es": "No tienes permiso para hacer eso.",
         "en": "You are not allowed to do that.",
+    },
+    "foreign_origin": {
+        "es": "Una página de otro sitio lo pide y no está entre las permitidas (CAPIBARA6_ORIGINS).",
+        "en": "A page of another site asks, and it is none of those allowed (CAPIBARA6_ORIGINS).",
+    },
+    "misdirected_request": {
+        "es": "Ese nombre no es de esta instalación (CAPIBARA6_NAMES).",
+        "en": "That name is none of this installation's (CAPIBARA6_NAMES).",
+    },
+    "unsupported_media_type": {
+        "es": "El cuerpo ha de ser JSON, con content-type: application/json.",
+        "en": "The body must be JSON, with content-type: application/json.",
+    },
+    "quota_exceeded": {
+        "es": "Se ha agotado lo que esta cuenta puede usar hoy.",
+        "en": "What this account may use today is used up.",
     },
     "not_found": {
         "es": "Eso no existe o ya no está.",
@@ -114,9 +138,37 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "Hay demasiadas claves. Revoca las que no se usen (capibara6 keys revoke).",
         "en": "There are too many keys. Revoke those that are not used (capibara6 keys revoke).",
     },
+    "user_not_found": {
+        "es": "No hay ninguna persona con ese nombre.",
+        "en": "There is no user of that name.",
+    },
+    "user_exists": {
+        "es": "Ya hay una persona con ese nombre.",
+        "en": "There is a user of that name already.",
+    },
+    "session_not_found": {
+        "es": "No hay ninguna sesión con ese identificador.",
+        "en": "There is no session with that id.",
+    },
+    "wrong_password": {
+        "es": "El nombre o la contraseña no son correctos.",
+        "en": "The name or the password is wrong.",
+    },
+    "too_many_failures": {
+        "es": "Demasiados intentos fallidos. Espera unos minutos.",
+        "en": "Too many failed attempts. Wait a few minutes.",
+    },
+    "write_not_allowed": {
+        "es": "Puedes leerlo, pero no cambiarlo.",
+        "en": "You may read it, not change it.",
+    },
     "key_not_found": {
         "es": "No hay ninguna clave con ese identificador.",
         "en": "There is no key with that id.",
+    },
+    "thread_busy": {
+        "es": "La pregunta anterior todavía se está respondiendo. Espera a que termine o detenla.",
+        "en": "The question before is still being answered. Wait until it ends, or stop it.",
     },
     "cancelled": {
         "es": "La respuesta se detuvo antes de terminar.",
@@ -177,6 +229,22 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
     "engine_gone": {
         "es": "El modelo se está cerrando o acaba de caer. Vuelve a intentarlo.",
         "en": "The model is closing or has just died. Try again.",
+    },
+    "home_unusable": {
+        "es": "El directorio de datos ha de ser una carpeta en la que se pueda escribir (CAPIBARA6_HOME).",
+        "en": "The data directory must be a folder that can be written to (CAPIBARA6_HOME).",
+    },
+    "nothing_to_run": {
+        "es": "Nada de la plataforma corre en esta máquina: CAPIBARA6_HOSTS lo pone todo en otras. "
+        "La propia se escribe 127.0.0.1.",
+        "en": "Nothing of the platform runs on this machine: CAPIBARA6_HOSTS places all of it on others. "
+        "This one is written 127.0.0.1.",
+    },
+    "bound_too_narrowly": {
+        "es": "Las otras máquinas no llegan a esta: se anuncia por una dirección que CAPIBARA6_HOST no abre. "
+        "Pon esa dirección, o 0.0.0.0.",
+        "en": "The other machines do not reach this one: it is announced by an address that CAPIBARA6_HOST "
+        "does not bind. Set that address, or 0.0.0.0.",
     },
     "storage_full": {
         "es": "No queda espacio en el disco: libera un poco para seguir guardando datos.",

@@ -2,12 +2,12 @@
 
 Capibara6Error 500 ── StateRefused
 ├── BadRequest 400 ── EmptyQuestion
-├── Unauthorized 401 · Forbidden 403
+├── Unauthorized 401 · Forbidden 403 ── ForeignOrigin
 ├── NotFound 404 ── ModelNotFound · AgentNotFound · DocumentNotFound · CollectionNotFound · VoiceNotFound
 │                   ChunkNotFound · NothingIngested
 ├── Conflict 409 ── MassDelete · DocumentChanged
-├── TooLarge 413
-├── QueueFull 429 · RateLimited 429
+├── TooLarge 413 · UnsupportedMediaType 415 · Misdirected 421
+├── QueueFull 429 · RateLimited 429 ── QuotaExceeded
 ├── Cancelled 499
 ├── NotSupported 501
 ├── UpstreamFailed 502 ── BadVectors · ProgramFailed
@@ -81,6 +81,12 @@ class Forbidden(Capibara6Error):
     status, type, code = 403, "permission_error", "forbidden"
 
 
+class ForeignOrigin(Forbidden):
+    """A page of another site asks, and is none of those that the settings name."""
+
+    code = "foreign_origin"
+
+
 class NotFound(Capibara6Error):
     status, type, code = 404, "not_found_error", "not_found"
 
@@ -135,12 +141,30 @@ class TooLarge(Capibara6Error):
     status, type, code = 413, "invalid_request_error", "too_large"
 
 
+class UnsupportedMediaType(Capibara6Error):
+    """The body is of a kind that the route does not take: JSON routes take JSON alone."""
+
+    status, type, code = 415, "invalid_request_error", "unsupported_media_type"
+
+
+class Misdirected(Capibara6Error):
+    """The request calls the door by a name that is none of its own (RFC 9110, 15.5.20)."""
+
+    status, type, code = 421, "invalid_request_error", "misdirected_request"
+
+
 class QueueFull(Capibara6Error):
     status, type, code = 429, "rate_limit_error", "queue_full"
 
 
 class RateLimited(Capibara6Error):
     status, type, code = 429, "rate_limit_error", "rate_limited"
+
+
+class QuotaExceeded(RateLimited):
+    """A key or a user has used up what it may use; `retry_after` leads to the next day (UTC)."""
+
+    code = "quota_exceeded"
 
 
 class Cancelled(Capibara6Error):

@@ -8,16 +8,19 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from tools.access.authority import written
 from tools.errors import BadRequest, Forbidden, TooLarge, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.sections import Fetch
 
 REDIRECTS = 5
+AGENT = "capibara6"
+"""How it names itself to servers, and what `robots.txt` calls it."""
 PORTS = {"http": 80, "https": 443}
 WEB = ipaddress.ip_network("2000::/3")
 CLOSED = tuple(
@@ -41,8 +44,7 @@ class WebAddress:
     @property
     def authority(self) -> str:
         """Host and port as the `Host` header has them (RFC 9110, 7.2)."""
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return name if self.port == PORTS[self.scheme] else f"{name}:{self.port}"
+        return written(self.host, self.port, PORTS[self.scheme])
 
     @property
     def url(self) -> str:
@@ -51,12 +53,32 @@ class WebAddress:
 
 
 @dataclass(frozen=True)
+class Order:
+    """What is asked for, the page itself by default. Answers of `statuses` are no error: they come back
+    without a body. The body of a page is read when `wanted(url, content_type)` says so."""
+
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    redirects: int = REDIRECTS
+    statuses: Collection[int] = ()
+    wanted: Callable[[str, str], bool] = lambda url, content_type: True
+
+
+@dataclass(frozen=True)
 class Page:
-    """What was fetched; `url` is where it was found in the end."""
+    """What was fetched; `url` is where it was found in the end, `etag` and `modified` are what its server
+    says of this state of it, in HTTP's words."""
 
     url: str
     content_type: str
     body: bytes
+    status: int = 200
+    etag: str = ""
+    modified: str = ""
+
+
+PAGE = Order()
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -68,7 +90,7 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
-async def fetch(url: str, *, rules: Fetch, resolve: Resolve = resolve) -> Page:
+async def fetch(url: str, *, rules: Fetch, resolve: Resolve = resolve, order: Order = PAGE) -> Page:
     """The page at a URL, followed over redirects.
 
     Raises `BadRequest` (not a web address), `Forbidden` (it leads inside), `TooLarge`, `UpstreamSilent`
@@ -78,10 +100,10 @@ async def fetch(url: str, *, rules: Fetch, resolve: Resolve = resolve) -> Page:
     client = httpx.AsyncClient(trust_env=False, timeout=rules.seconds, follow_redirects=False)
     try:
         async with asyncio.timeout(rules.seconds), client:
-            for _ in range(REDIRECTS + 1):
+            for _ in range(order.redirects + 1):
                 address = parse(url)
                 ip = choose(await resolve(address.host, address.port), address.host, rules)
-                page, location = await _hop(client, address, ip, rules.max_bytes)
+                page, location = await _hop(client, address, ip, rules.max_bytes, order)
                 if page is not None:
                     return page
                 url = urljoin(address.url, location)
@@ -93,7 +115,7 @@ async def fetch(url: str, *, rules: Fetch, resolve: Resolve = resolve) -> Page:
         raise Unavailable(f"{url} is not reachable", source="fetch") from exc
     except httpx.HTTPError as exc:
         raise UpstreamFailed(f"{url} broke the connection", source="fetch") from exc
-    raise UpstreamFailed(f"{url}: more than {REDIRECTS} redirects", source="fetch")
+    raise UpstreamFailed(f"{url}: more than {order.redirects} redirects", source="fetch")
 
 
 def parse(url: str) -> WebAddress:
@@ -138,29 +160,41 @@ def admitted(address: IpAddress, rules: Fetch) -> bool:
     return address.version == 4 or address in WEB
 
 
-async def _hop(client: httpx.AsyncClient, address: WebAddress, ip: str, most: int) -> tuple[Page | None, str]:
+async def _hop(
+    client: httpx.AsyncClient, address: WebAddress, ip: str, most: int, order: Order
+) -> tuple[Page | None, str]:
     """One request to the address that was judged: the page, or where it sends us."""
     pinned = f"[{ip}]" if ":" in ip else ip
+    own = {"host": address.authority, "accept-encoding": "identity", "user-agent": AGENT}
     request = client.build_request(
-        "GET",
+        order.method,
         f"{address.scheme}://{pinned}:{address.port}{address.target}",
-        headers={"host": address.authority, "accept-encoding": "identity", "user-agent": "capibara6"},
+        headers={**order.headers, **own},
+        content=order.content,
         extensions={"sni_hostname": address.host},
     )
     response = await client.send(request, stream=True)
     try:
         if response.has_redirect_location:
             return None, response.headers["location"]
-        if not response.is_success:
+        if not response.is_success and response.status_code not in order.statuses:
             raise UpstreamFailed(f"{address.url} answered {response.status_code}", source="fetch")
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise UpstreamFailed(f"{address.url} is packed, which was not asked for", source="fetch")
-        body = await _body(response, most, address.url)
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Page(address.url, kind, body), ""
+        return await _page(response, address.url, most, order), ""
     finally:
         client.cookies.clear()
         await response.aclose()
+
+
+async def _page(response: httpx.Response, url: str, most: int, order: Order) -> Page:
+    said = response.headers
+    kind = said.get("content-type", "").partition(";")[0].strip().lower()
+    body = b""
+    if response.is_success and order.wanted(url, kind):
+        if said.get("content-encoding", "identity") != "identity":
+            raise UpstreamFailed(f"{url} is packed, which was not asked for", source="fetch")
+        body = await _body(response, most, url)
+    etag, modified = said.get("etag", ""), said.get("last-modified", "")
+    return Page(url, kind, body, response.status_code, etag, modified)
 
 
 async def _body(response: httpx.Response, most: int, url: str) -> bytes:

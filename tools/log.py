@@ -3,22 +3,38 @@
 import logging
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
+from tools import trace
 from tools.schema import JsonObject
 
-SECRET_FIELD = re.compile(r"(api_?key|token|password|passwd|secret|authorization|cookie|dsn)$", re.IGNORECASE)
+SECRET_FIELD = re.compile(
+    r"(api[_-]?key|secret[_-]?key|token|password|passwd|secret|authorization|cookie|dsn|auth[_-]?string)$",
+    re.IGNORECASE,
+)
 SECRET_TEXT = re.compile(
-    r"(?i)(bearer\s+)\S+|(://[^/\s:@]*:)[^@\s]+(?=@)|((?:api[_-]?key|password|secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]+"
+    r"""(?ix)
+    (\bbearer\s+|\bbasic\s+(?=\S*[\d=+/]))\S+       # authentication
+    |(://[^/\s:@]*:)[^\s"']+(?=@)                    # a password in an address, up to the last @
+    |((?:api[_-]?key|password|passwd|secret(?:[_-]key)?|[_-]token|cookie)["']?\s*[=:]\s*["']?)[^\s"',}]+
+    |(\bc6i\.|\bc6-\w+-)[\w.-]{8,}                   # tokens and keys of our own
+    """
 )
 
 
-def configure(service: str, *, level: str = "INFO", stream: Any = None) -> None:
-    """Send structlog and the standard library's loggers to `stream` (stderr) as JSON lines."""
+def configure(
+    service: str, *, level: str = "INFO", stream: Any = None, conceal: Callable[[str], str] = str
+) -> None:
+    """Send structlog and the standard library's loggers to `stream` (stderr) as JSON lines.
+
+    `conceal` takes known secrets out of a finished line (`tools/access/secret_values.py`), wherever they are.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _traced,
         structlog.processors.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -38,6 +54,7 @@ def configure(service: str, *, level: str = "INFO", stream: Any = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
+                _concealed(conceal),
             ],
             foreign_pre_chain=shared,
         )
@@ -60,12 +77,27 @@ def redact(_logger: Any, _method: str, event: JsonObject) -> JsonObject:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return SECRET_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}***", value)
+        return SECRET_TEXT.sub(lambda found: f"{next(filter(None, found.groups()))}***", value)
     if isinstance(value, dict):
         return redact(None, "", value)
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]
     return value
+
+
+def _traced(_logger: Any, _method: str, event: JsonObject) -> JsonObject:
+    """The id of the request that is served."""
+    served = trace.current()
+    if served is not None:
+        event.setdefault("request_id", served.request_id.decode())
+    return event
+
+
+def _concealed(conceal: Callable[[str], str]) -> Any:
+    def clean(_logger: Any, _method: str, line: str) -> str:
+        return conceal(line)
+
+    return clean
 
 
 def _named(service: str) -> Any:

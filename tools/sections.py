@@ -6,8 +6,15 @@ Where they are read from is `tools/settings.py`.
 import ipaddress
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from tools.access.addresses import is_loopback
+from tools.access.identity import Role
+from tools.schema import Grounding
+
+STOCK_NEBULA_PASSWORD = "nebula"
 
 
 class Section(BaseModel):
@@ -41,7 +48,11 @@ class Ports(Section):
 
 
 class Stores(Section):
-    """Addresses of stores that we do not start ourselves; None means the embedded server."""
+    """Addresses of stores that we do not start ourselves; None means the embedded server.
+
+    The stock `nebula_password` stands for the installation's own secret on the embedded graph server.
+    `prefect_auth` is Prefect's auth string (`user:password`), where several machines or a server of others
+    must know it; None is one of our own."""
 
     postgres_dsn: SecretStr | None = None
     redis_url: SecretStr | None = None
@@ -49,8 +60,9 @@ class Stores(Section):
     milvus_token: SecretStr | None = None
     nebula_address: str | None = None
     nebula_user: str = "root"
-    nebula_password: SecretStr = SecretStr("nebula")
+    nebula_password: SecretStr = SecretStr(STOCK_NEBULA_PASSWORD)
     prefect_api_url: str | None = None
+    prefect_auth: SecretStr | None = None
     prefect_database_url: SecretStr | None = None
     deadline_s: float = Field(default=2.0, gt=0)
 
@@ -69,10 +81,11 @@ class Graph(Section):
 
 
 class Embedder(Section):
-    """`minilm` runs in the bridge without torch; `openai` asks `url` (the pool, by default) for vectors;
-    `sentence-transformers` runs any of its models in the bridge once that package is installed."""
+    """`e5` (multilingual), `minilm` (small, English) and `ensemble` (both) run in the bridge without torch;
+    `openai` asks `url` (the pool, by default) for vectors; `sentence-transformers` runs any of its models in
+    the bridge once that package is installed. `model`, `dimensions`, `languages`: what these two serve."""
 
-    backend: Literal["minilm", "openai", "sentence-transformers"] = "minilm"
+    backend: Literal["ensemble", "e5", "minilm", "openai", "sentence-transformers"] = "ensemble"
     model: str = "all-MiniLM-L6-v2"
     dimensions: int = Field(default=384, ge=2, le=8192)
     url: str | None = None
@@ -93,27 +106,78 @@ class Search(Section):
 
 
 class Limits(Section):
-    """Bounds at every door. Sizes in bytes, waits in seconds."""
+    """Bounds at every door. Sizes in bytes, waits in seconds; `up` has `start_s` until all is healthy."""
 
     body_bytes: int = Field(default=8 * 2**20, ge=1024)
     header_bytes: int = Field(default=32 * 2**10, ge=1024)
     header_s: float = Field(default=10.0, gt=0)
     body_s: float = Field(default=12.0, gt=0)
     drain_s: float = Field(default=30.0, ge=0)
+    start_s: float = Field(default=900.0, gt=0)
     question_chars: int = Field(default=32_000, ge=1)
     connections: int = Field(default=2_000, ge=1)
 
 
-class Access(Section):
-    """What each key of the bridge may ask for, in each replica; a key may have limits of its own.
+class Quota(Section):
+    """How much a key or a user may use in a day (UTC); None is without bound. `passages` is how many may be
+    stored in all. The same fields, set for one key or one user, are stronger."""
 
-    `cache_s` is how long a revoked key may still be good. The platform's own key has no limits.
+    requests: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    audio_s: float | None = Field(default=None, ge=0)
+    passages: int | None = Field(default=None, ge=0)
+
+
+class Access(Section):
+    """What each key or person may ask for, in each replica of a service; a key may have limits of its own.
+
+    `cache_s` is how long a revoked key may still be good, `session_hours` how long a sign-in lasts. The
+    platform's own key has no limits. `secret` signs what services tell each other of a caller, where the
+    machines share neither a home nor a key.
     """
 
     requests_per_minute: int = Field(default=6_000, ge=1)
     concurrency: int = Field(default=64, ge=1)
     body_bytes: int | None = Field(default=None, ge=1024)
     cache_s: float = Field(default=10.0, ge=0, le=300)
+    session_hours: float = Field(default=168.0, gt=0)
+    quota: Quota = Quota()
+    secret: SecretStr | None = None
+
+
+class Oidc(Section):
+    """Sign-in with an OpenID Connect provider, where `issuer` is set: the chat page by authorization code
+    with PKCE, every door by the provider's bearer tokens (for `audience`, the client by default).
+
+    `roles` maps a group of `groups_claim` to a role; who is in none of them has `default_role`, or, with
+    None, does not enter. Persons of the provider belong to `tenant`.
+    """
+
+    issuer: str | None = None
+    client_id: str = "capibara6"
+    client_secret: SecretStr | None = None
+    audience: str | None = None
+    scope: str = "openid profile email"
+    user_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    roles: dict[str, Role] = {}
+    default_role: Role | None = "user"
+    tenant: str = "default"
+
+    @field_validator("default_role", mode="before")
+    @classmethod
+    def _nobody(cls, value: object) -> object:
+        """The environment has no word for None."""
+        return None if value in ("", "none") else value
+
+    @field_validator("issuer")
+    @classmethod
+    def _private(cls, value: str | None) -> str | None:
+        """Its keys decide who enters: they come over TLS, or from this machine."""
+        parts = urlsplit(value or "https://-")
+        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            return value
+        raise ValueError(f"{value!r} is no issuer: give an https address, or a loopback one")
 
 
 class Pool(Section):
@@ -135,12 +199,14 @@ class Pool(Section):
 
 
 class Chat(Section):
-    """The default agent."""
+    """The default agent. `while_loading`: whether a loaded model answers in place of one that is not; who
+    waits has the time of a load on top of `deadline_s`."""
 
     collection: str = "capibara6"
     model: str = "auto"
     top_k: int = Field(default=6, ge=1, le=50)
     deadline_s: float = Field(default=120.0, gt=0)
+    while_loading: Literal["fallback", "wait"] = "fallback"
 
 
 class Agents(Section):
@@ -148,13 +214,19 @@ class Agents(Section):
 
     `seal` signs what threads remember (replicas need the same); None keeps a key in the data directory.
     `mcp` names servers by URL; their tools are called `name__tool` and must be in `tools` to be granted.
-    """
+    `grounding`: what becomes of sentences that no passage supports; `entailment` and `rewriter` name models
+    that judge what the rules leave open, and that make follow-ups stand alone."""
 
     seal: SecretStr | None = None
     tools: tuple[str, ...] = ("search_knowledge", "query_graph", "query_sql", "speak", "recall", "remember")
     steps: int = Field(default=12, ge=1, le=100)
     tokens: int = Field(default=60_000, ge=100)
     context_tokens: int = Field(default=6_000, ge=200)
+    answer_tokens: int = Field(default=2_048, ge=16, le=131_072)
+    grounding: Grounding = "strict"
+    entailment: str | None = None
+    rewriter: str | None = None
+    reasoning: Literal["hidden", "shown"] = "hidden"
     active_runs: int = Field(default=64, ge=1)
     waiting_runs: int = Field(default=256, ge=0)
     keep_runs_days: int = Field(default=30, ge=1)
@@ -189,6 +261,14 @@ class Webhooks(Section):
         "model_consensus",
         "system_health_monitor",
     )
+
+
+class Ingest(Section):
+    """Which files and folders of this machine may be ingested by a request over HTTP: those below `roots`.
+
+    The command line on the same machine is not concerned. Symbolic links never lead out of what was named."""
+
+    roots: tuple[Path, ...] = ()
 
 
 class Fetch(Section):

@@ -1,114 +1,262 @@
-"""The chat: asks the agent through the API, shows its answer as it streams, with its sources; reads it aloud.
+"""The chat: asks in a thread of the API, shows the answer as it streams, goes on with one that is under way.
 
-What it shows is HTML of `ui/render.py`; the page around it is `ui/page.py`.
+The thread is the truth: what is shown is drawn from its turns (`ui/conversation.py`), and a question belongs
+to it as soon as the API has accepted it. The page around this is `ui/page.py`.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from typing import Final, NamedTuple, TypeAlias
+from uuid import uuid4
 
-from tools.clients.api import Api
+from tools.clients.pool import Message
 from tools.clients.speech import SpeechClient
+from tools.clients.threads import Threads
 from tools.error_messages import sentence
-from tools.errors import Capibara6Error, EmptyQuestion, TooLarge
-from tools.schema import Answer, Citation, JsonObject, Language, SpeechRequest
+from tools.errors import Capibara6Error, Conflict, NotFound, TooLarge
+from tools.schema import JsonObject, Language, SpeechRequest, Turn
 from tools.text.language import detect
+from ui.access.identity import Visit
+from ui.conversation import RUNNING, ChatMessages, PartialAnswer, answered, asked, draw, turn_html, unanswered
 from ui.messages import say
-from ui.render import answer_html, done_html, error_html
+from ui.render import answer_html, error_html
 
-TURNS = 12
-"""Messages of the conversation that go with a question."""
 REFRESH_S = 0.06
+SETTLE_S = 3.0
+"""How long a question that was stopped may take to be known to the API."""
 SPOKEN_CHARS = 4_000
+TITLE_CHARS = 300
+SHOWN_HERE: Final = {"shown_in": "chat"}
+"""Metadata of the threads that the page's history lists."""
 
-Turns: TypeAlias = list[dict[str, str]]
-"""A conversation: `{role, content}` each, as OpenAI has them."""
+Enter: TypeAlias = Callable[[], Visit]
+"""Says for whom to ask; raises what keeps them from asking (a quota, a rate limit)."""
 
 
-async def answer(
-    api: Api, question: str, turns: Turns, language: Language, *, max_chars: int
-) -> AsyncIterator[tuple[str, Turns]]:
-    """The answer's HTML as it grows, with the conversation so far; the last pair holds the whole answer.
+class View(NamedTuple):
+    """What the page shows: which thread, its messages, and the question that the API did not take, if any."""
 
-    A failure is the last HTML; the question that failed stays out of the conversation.
-    """
+    thread_id: str
+    messages: ChatMessages
+    unsent: str = ""
+
+
+async def ask(
+    threads: Threads,
+    question: str,
+    thread_id: str,
+    shown: ChatMessages,
+    language: Language,
+    *,
+    max_chars: int,
+    enter: Enter,
+) -> AsyncIterator[View]:
+    """The conversation with the answer as it grows; without a `thread_id` a new one begins.
+
+    `shown` is what the page shows now, for the moment until the API has said what the thread holds."""
+    begun = [*shown, asked(question)]
+    named = thread_id or uuid4().hex
+    view = View(
+        named, [*begun, answered(answer_html("", [], language, status=say("starting", language)))], question
+    )
     try:
+        visit = enter()
+        yield view
         _check(question, max_chars)
-        messages = [*turns[-TURNS:], {"role": "user", "content": question}]
-        async for html, text in _stream(api, messages, language):
-            yield html, [*messages, {"role": "assistant", "content": text}] if text else turns
+        if not thread_id:
+            await _begin(threads, named, question, visit)
+            thread_id = named
+        async with aclosing(_acting(visit, _asked(threads, question, named, language))) as views:
+            async for view in views:
+                yield view
     except Capibara6Error as exc:
-        yield error_html(sentence(exc.code, language), _detail(exc)), turns
+        yield View(thread_id, [*view.messages[:-1], _failed(exc, language)], question)
 
 
-async def read_aloud(speech: SpeechClient, turns: Turns, language: Language) -> str:
-    """An HTML player with the last answer, spoken in the answer's own language; or what went wrong."""
-    text = next((turn["content"] for turn in reversed(turns) if turn["role"] == "assistant"), "")
-    if not text:
-        return error_html(say("nothing_to_hear", language))
-    text = text[:SPOKEN_CHARS]
+async def show(threads: Threads, thread_id: str, language: Language, *, enter: Enter) -> AsyncIterator[View]:
+    """The conversation as it is stored; where its last answer is under way, also how that goes on."""
+    view = View(thread_id, [])
     try:
-        spoken = await speech.speak(SpeechRequest(text=text, language=detect(text, default="es")))
+        async with aclosing(_acting(enter(), _rejoined(threads, thread_id, language))) as views:
+            async for view in views:
+                yield view
+    except Capibara6Error as exc:
+        thread_id = "" if exc.status == 404 else thread_id
+        yield View(thread_id, [*view.messages, _failed(exc, language, again=bool(thread_id))])
+
+
+async def retry(
+    threads: Threads,
+    unsent: str,
+    thread_id: str,
+    shown: ChatMessages,
+    language: Language,
+    *,
+    max_chars: int,
+    enter: Enter,
+) -> AsyncIterator[View]:
+    """The last question once more: one that was not taken, or one that failed; the failure goes."""
+    question, shown = unsent, shown[:-2]
+    try:
+        if not unsent and thread_id:
+            question = await _taken_back(threads, thread_id, enter())
+    except Capibara6Error as exc:
+        yield View(thread_id, [*shown, _failed(exc, language)])
+        return
+    if question:
+        views = ask(threads, question, thread_id, shown, language, max_chars=max_chars, enter=enter)
+    else:
+        views = show(threads, thread_id, language, enter=enter)
+    async for view in views:
+        yield view
+
+
+async def stop(threads: Threads, unsent: str, thread_id: str, language: Language, *, enter: Enter) -> View:
+    """End the answer that is under way; the question and what there was of the answer stay.
+
+    A question that is still `unsent` as far as the page knows may have been taken meanwhile: it is waited
+    for, so that nothing is answered behind the reader's back."""
+    try:
+        with enter().acting():
+            turns = await _settled(threads, thread_id, unsent)
+            if turns and turns[-1].status in RUNNING:
+                await threads.cancel(thread_id, turns[-1].run_id)
+                return View(thread_id, draw(await threads.turns(thread_id), language))
+    except Capibara6Error as exc:
+        return View(thread_id, [*_begun(unsent), _failed(exc, language)], unsent)
+    if not unsent:
+        return View(thread_id, draw(turns or [], language))
+    stopped = error_html(sentence("cancelled", language), retry=say("retry", language))
+    named = "" if turns is None else thread_id
+    return View(named, [*draw(turns or [], language), *_begun(unsent), answered(stopped)], unsent)
+
+
+async def read_aloud(
+    threads: Threads, speech: SpeechClient, thread_id: str, language: Language, *, enter: Enter
+) -> str:
+    """An HTML player with the last answer, spoken in the answer's own language; or what went wrong."""
+    try:
+        with enter().acting():
+            turns = await threads.turns(thread_id) if thread_id else []
+            text = next((turn.answer.answer for turn in reversed(turns) if turn.answer), "")[:SPOKEN_CHARS]
+            if not text:
+                return error_html(say("nothing_to_hear", language))
+            spoken = await speech.speak(SpeechRequest(text=text, language=detect(text, default="es")))
     except Capibara6Error as exc:
         return error_html(sentence(exc.code, language), _detail(exc))
     source = f"data:audio/wav;base64,{spoken.audio}"
     return f'<audio class="player" controls autoplay src="{source}"></audio>'
 
 
-async def _stream(api: Api, messages: Turns, language: Language) -> AsyncIterator[tuple[str, str]]:
-    """`(html, "")` while it grows, `(html, text)` once it is whole."""
-    partial = _PartialAnswer(language)
-    shown = 0.0
-    yield partial.html(), ""
-    events = api.stream([dict(message) for message in messages])
-    async for event in events:
-        if event["event"] == "done":
-            whole = Answer.model_validate(event["answer"])
-            yield done_html(whole, language), whole.answer
-            with suppress(Capibara6Error):  # read to its end, so that the next question has the connection
-                async for _ in events:
-                    pass
-            return
-        partial.add(event)
-        if event["event"] != "token" or time.monotonic() - shown > REFRESH_S:
-            shown = time.monotonic()
-            yield partial.html(), ""
+async def _acting(visit: Visit, views: AsyncGenerator[View, None]) -> AsyncGenerator[View, None]:
+    """The views, each step taken for the visitor."""
+    async with aclosing(views):
+        while True:
+            with visit.acting():
+                view = await anext(views, None)
+            if view is None:
+                return
+            yield view
 
 
-class _PartialAnswer:
-    """What is known of an answer before it is whole."""
+async def _settled(threads: Threads, thread_id: str, unsent: str) -> list[Turn] | None:
+    """The turns, once an `unsent` question is one of them or had the time to be; None without a thread."""
+    late, turns = time.monotonic() + SETTLE_S, None
+    while True:
+        with suppress(NotFound):
+            turns = await threads.turns(thread_id)
+        if not unsent or (turns and turns[-1].status in RUNNING) or time.monotonic() > late:
+            return turns
+        await asyncio.sleep(SETTLE_S / 30)
 
-    def __init__(self, language: Language) -> None:
-        self.language: Language = language
-        self.text = ""
-        self.citations: list[Citation] = []
-        self.status = say("starting", language)
 
-    def add(self, event: JsonObject) -> None:
-        match event["event"]:
-            case "token":
-                self.text += event["text"]
-                self.status = ""
-            case "routed":
-                self.status = say("routed", self.language, model=event["route"]["model"])
-            case "retrieved":
-                self.citations = [Citation.model_validate(found) for found in event["citations"]]
-                self.status = self._retrieved(len(self.citations))
-
-    def html(self) -> str:
-        return answer_html(self.text, self.citations, self.language, status=self.status)
-
-    def _retrieved(self, count: int) -> str:
-        key = {0: "none_retrieved", 1: "one_retrieved"}.get(count, "retrieved")
-        return say(key, self.language, count=count)
+def _begun(question: str) -> ChatMessages:
+    return [asked(question)] if question else []
 
 
 def _check(question: str, max_chars: int) -> None:
-    if not question.strip():
-        raise EmptyQuestion("the question is empty", param="question", source="ui")
     if len(question) > max_chars:
         raise TooLarge(f"the question may have {max_chars} characters", param="question", source="ui")
+
+
+async def _begin(threads: Threads, thread_id: str, question: str, visit: Visit) -> None:
+    """A new thread, called after its first question."""
+    with visit.acting():
+        title = " ".join(question.split())[:TITLE_CHARS]
+        await threads.create(thread_id, {**SHOWN_HERE, "title": title})
+
+
+async def _asked(
+    threads: Threads, question: str, thread_id: str, language: Language
+) -> AsyncGenerator[View, None]:
+    turns = await threads.turns(thread_id)
+    if turns and turns[-1].status in RUNNING:
+        raise Conflict("the last question is still being answered", source="ui", code="thread_busy")
+    shown = [*draw(turns, language), asked(question)]
+    messages: list[Message] = [*unanswered(turns), {"role": "user", "content": question}]
+    async with aclosing(
+        _growing(threads.ask(thread_id, messages), thread_id, question, shown, language)
+    ) as views:
+        async for view in views:
+            yield view
+
+
+async def _rejoined(threads: Threads, thread_id: str, language: Language) -> AsyncGenerator[View, None]:
+    turns = await threads.turns(thread_id)
+    yield View(thread_id, draw(turns, language))
+    if not turns or turns[-1].status not in RUNNING:
+        return
+    shown = [*draw(turns[:-1], language), asked(turns[-1].question)]
+    events = threads.follow(thread_id, turns[-1].run_id)
+    async with aclosing(
+        _growing(events, thread_id, turns[-1].question, shown, language, run_id=turns[-1].run_id)
+    ) as views:
+        async for view in views:
+            yield view
+
+
+async def _growing(
+    events: AsyncGenerator[JsonObject, None],
+    thread_id: str,
+    question: str,
+    shown: ChatMessages,
+    language: Language,
+    *,
+    run_id: str = "",
+) -> AsyncGenerator[View, None]:
+    """What was `shown`, and the answer as it grows. A run that fails is drawn like one that is stored."""
+    partial = PartialAnswer(question, language, run_id)
+    yield View(thread_id, [*shown, answered(partial.html())], partial.unsent)
+    refreshed = 0.0
+    try:
+        async with aclosing(events):
+            async for event in events:
+                partial.add(event)
+                is_token = event["event"] == "token"
+                if not is_token or time.monotonic() - refreshed > REFRESH_S:
+                    refreshed = time.monotonic() if is_token else 0.0
+                    yield View(thread_id, [*shown, answered(partial.html())], partial.unsent)
+    except Capibara6Error as exc:
+        if not partial.run_id:
+            raise
+        yield View(thread_id, [*shown, answered(turn_html(partial.failed(exc), language, last=True))])
+
+
+async def _taken_back(threads: Threads, thread_id: str, visit: Visit) -> str:
+    """The thread's last question if its answer failed or was stopped, now gone from it; empty otherwise."""
+    with visit.acting():
+        turns = await threads.turns(thread_id)
+        if not turns or turns[-1].answer is not None or turns[-1].status in (*RUNNING, "interrupted"):
+            return ""
+        await threads.forget(thread_id, turns[-1].run_id)
+    return turns[-1].question
+
+
+def _failed(exc: Capibara6Error, language: Language, *, again: bool = True) -> dict[str, str]:
+    retry = say("retry", language) if again else ""
+    return answered(error_html(sentence(exc.code, language), _detail(exc), retry=retry))
 
 
 def _detail(exc: Capibara6Error) -> str:

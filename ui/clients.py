@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tools.clients.api import Api, open_api
 from tools.clients.speech import SpeechClient, open_speech
+from tools.clients.threads import Threads
 from tools.settings import Settings
 
 
@@ -17,11 +18,12 @@ class Clients:
     """What every session of the page asks through; they keep nothing of whoever asks."""
 
     api: Api
+    threads: Threads
     speech: SpeechClient
 
 
 @asynccontextmanager
 async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
-    """Both clients; their connections live as long as the block."""
+    """The clients; their connections live as long as the block."""
     async with open_api(settings) as api, open_speech(settings) as speech:
-        yield Clients(api, speech)
+        yield Clients(api, Threads(api.http), speech)

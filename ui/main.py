@@ -1,47 +1,57 @@
-"""Wires the UI: settings → clients → page → Gradio on an ASGI app of ours, with health and metrics paths."""
+"""Wires the UI: settings → clients → page → Gradio on an ASGI app of ours, behind door and sign-in."""
 
 import asyncio
-import hmac
 import os
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import FrameType
+from importlib.metadata import version
 
 # Gradio reads these while it is imported: no usage reports, no version check, no call to any site.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Nor a table of its own (pandas) after each event, for a page of statistics that is switched off.
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**31)
 
 import gradio as gr
-import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from servers.web.access import Access
+from servers.web.app import add_error_handlers
+from servers.web.door import Door
+from servers.web.gateway import Gateway
+from servers.web.middleware import service_registry
+from servers.web.oidc import open_provider
+from servers.web.serve import listen
+from tools.access.identity import acting_as, service
+from tools.access.secret_values import concealer, secret_values
 from tools.clients.api import Api
-from tools.errors import Capibara6Error
+from tools.errors import Capibara6Error, Unauthorized
 from tools.log import configure
 from tools.settings import Settings
+from ui.access import oidc, sign_in
+from ui.access.gradio_access import GradioAccess
+from ui.access.identity import Visit, Visitors, visit_of
+from ui.access.page_access import SIGN_IN_PATH, SignedIn
 from ui.clients import open_clients
 from ui.middleware import PageMiddleware
 from ui.page import build_page
 from ui.theme import STYLE, build_theme
 
 HEALTH_S = 2.0
-LOGIN = "Cualquier nombre, y la clave de acceso como contraseña · Any name, and the access key as password"
-
-
-class Server(uvicorn.Server):
-    """Sets `leaving` when it is asked to stop, which ends open pages' heartbeats; then ends with status 0."""
-
-    def __init__(self, config: uvicorn.Config, leaving: asyncio.Event) -> None:
-        super().__init__(config)
-        self.leaving = leaving
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT: stop; a second SIGINT does not wait for what is in flight."""
-        self.leaving.set()
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
+ARRIVAL = """() => {
+  const ask = window.fetch;
+  window.fetch = async (...request) => {
+    const answer = await ask(...request);
+    if (answer.status === 401) {
+      const c = new URLSearchParams(location.search).get("c");
+      location.assign("SIGN_IN" + (c ? `?next=${encodeURIComponent(`/?c=${c}`)}` : ""));
+    }
+    return answer;
+  };
+  addEventListener("popstate", () => location.reload());
+}"""
+"""What the page does first; whose session has ended meanwhile is led to the sign-in."""
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -49,22 +59,44 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_clients(settings) as app.state.clients:
+        async with (
+            open_clients(settings) as app.state.clients,
+            open_provider(settings.oidc) as provider,
+            access.opened(provider),
+        ):
             yield
 
     app = FastAPI(title="capibara6 ui", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    registry = CollectorRegistry()
+    registry = service_registry("ui")
     app.state.leaving = asyncio.Event()
-    _add_operator_paths(app, settings, registry)
-    app.add_middleware(
-        PageMiddleware, body_bytes=settings.limits.body_bytes, leaving=app.state.leaving, registry=registry
-    )
+    access = Access(settings, name="ui")
+    visitors = Visitors(settings, access.identity)
+    add_error_handlers(app, "ui")
+    _add_operator_paths(app, registry)
+    app.include_router(sign_in.build_router(settings, visitors))
+    app.include_router(oidc.build_router(settings, visitors))
+    app.add_middleware(GradioAccess)
+    app.add_middleware(SignedIn, visitors=visitors, access=access)
+    door = Door(settings, "ui", pages=True)
+    app.add_middleware(Gateway, door=door, body_bytes=settings.limits.body_bytes)
+    app.add_middleware(PageMiddleware, leaving=app.state.leaving, registry=registry)
+    return _mounted(app, settings, access)
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    configure("ui", level=settings.log_level, conceal=concealer(secret_values(settings)))
+    app = build_app(settings)
+    listen(app, settings=settings, port=settings.ports.ui, on_drain=app.state.leaving.set)
+
+
+def _mounted(app: FastAPI, settings: Settings, access: Access) -> FastAPI:
+    """The app with Gradio's page at `/`."""
     return gr.mount_gradio_app(
         app,
-        build_page(settings, lambda: app.state.clients),
+        build_page(settings, lambda: app.state.clients, lambda request: _enter(request, access)),
         path="/",
-        auth=_login(settings),
-        auth_message=LOGIN,
+        auth_dependency=_user_of,
         server_name=settings.host,
         server_port=settings.ports.ui,
         footer_links=[],
@@ -75,30 +107,11 @@ def build_app(settings: Settings) -> FastAPI:
         pwa=False,
         theme=build_theme(),
         css_paths=STYLE,
-        js=f"() => {{ document.documentElement.lang = '{settings.language}' }}",
+        js=ARRIVAL.replace("SIGN_IN", SIGN_IN_PATH),
     )
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop."""
-    configure("ui", level=settings.log_level)
-    app = build_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.ports.ui,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.limits.connections,
-        timeout_graceful_shutdown=int(settings.limits.drain_s),
-    )
-    Server(config, app.state.leaving).run()
-
-
-def _add_operator_paths(app: FastAPI, settings: Settings, registry: CollectorRegistry) -> None:
+def _add_operator_paths(app: FastAPI, registry: CollectorRegistry) -> None:
     @app.get("/health/live")
     async def live() -> dict[str, str]:
         return {"status": "ok", "service": "ui"}
@@ -107,35 +120,34 @@ def _add_operator_paths(app: FastAPI, settings: Settings, registry: CollectorReg
     @app.get("/health/ready")
     async def health() -> dict[str, str]:
         state = await _api_state(app.state.clients.api)
-        return {"status": "ok" if state == "ok" else "degraded", "service": "ui", "api": state}
+        status = "ok" if state == "ok" else "degraded"
+        return {"status": status, "service": "ui", "version": version("capibara6"), "api": state}
 
     @app.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        if not _has_key(request, settings):
-            raise HTTPException(401)
+    async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _login(settings: Settings) -> Callable[[str, str], bool] | None:
-    """With a key set, the page asks for it: it must not be a way around the API's own door."""
-    if settings.api_key is None:
+def _enter(request: Request, access: Access) -> Visit:
+    """Who asks something; it is counted. Raises Unauthorized, RateLimited, QuotaExceeded."""
+    visit = visit_of(request)
+    with access.entered(visit.caller, request.method, request.url.path):
+        return visit
+
+
+def _user_of(request: Request) -> str | None:
+    """Gradio's own question, in case a path ever came past `SignedIn`."""
+    try:
+        return visit_of(request).principal.user
+    except Unauthorized:
         return None
-    key = settings.api_key.get_secret_value().encode()
-    return lambda _user, password: hmac.compare_digest(password.encode(), key)
-
-
-def _has_key(request: Request, settings: Settings) -> bool:
-    if settings.api_key is None:
-        return True
-    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    given = request.headers.get("x-api-key", bearer)
-    return hmac.compare_digest(given.encode(), settings.api_key.get_secret_value().encode())
 
 
 async def _api_state(api: Api) -> str:
     """`ok`, or why the API does not answer."""
     try:
-        await api.http.json("GET", "/health/live", timeout=HEALTH_S)
+        with acting_as(service("ui")):
+            await api.http.json("GET", "/health/live", timeout=HEALTH_S)
     except Capibara6Error as exc:
         return exc.message
     return "ok"

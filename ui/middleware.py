@@ -1,4 +1,4 @@
-"""ASGI middleware in front of the page: bounded bodies, headers that keep the page local, request counts.
+"""ASGI middleware in front of the page: headers that keep the page local, request counts.
 
 An open page holds a heartbeat stream for as long as it is open; `leaving` ends those, or a browser left open
 would keep the server from stopping. Answers in flight are not touched.
@@ -8,10 +8,7 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, Counter
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from tools.errors import TooLarge
 
 # Gradio's page has inline scripts and styles; nothing in it may load from, or be sent to, another site.
 CONTENT_SECURITY_POLICY = (
@@ -28,14 +25,10 @@ HEADERS = {
 
 
 class PageMiddleware:
-    """Refuses bodies over `body_bytes`, declared or not; adds `HEADERS` to every answer, and counts it in
-    `http_requests`."""
+    """Adds `HEADERS` to every answer, and counts it in `http_requests`."""
 
-    def __init__(
-        self, app: ASGIApp, *, body_bytes: int, leaving: asyncio.Event, registry: CollectorRegistry
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, leaving: asyncio.Event, registry: CollectorRegistry) -> None:
         self.app = app
-        self.body_bytes = body_bytes
         self.leaving = leaving
         self.requests = Counter("http_requests", "Requests answered", ["method", "status"], registry=registry)
 
@@ -43,34 +36,23 @@ class PageMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        received = 0
-
-        async def read() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            # An undeclared body that grows past the bound ends like one whose sender left.
-            return {"type": "http.disconnect"} if received > self.body_bytes else message
 
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 self.requests.labels(scope["method"], str(message["status"])).inc()
             await send(message)
 
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self.body_bytes:
-            refusal = TooLarge(f"the body may have {self.body_bytes} bytes", source="ui")
-            answer = JSONResponse(refusal.envelope(), refusal.status, headers={"connection": "close"})
-            await answer(scope, read, reply)
-        elif scope["path"].startswith(HEARTBEAT_PATH):
-            await self._end_when_leaving(scope, read, reply)
+        if scope["path"].startswith(HEARTBEAT_PATH):
+            await self._end_when_leaving(scope, receive, reply)
         else:
-            await self.app(scope, read, reply)
+            await self.app(scope, receive, reply)
 
-    async def _end_when_leaving(self, scope: Scope, read: Receive, reply: Send) -> None:
+    async def _end_when_leaving(self, scope: Scope, receive: Receive, reply: Send) -> None:
         """A heartbeat stream; it ends well, with its last chunk, when the server is about to stop."""
-        heartbeat = asyncio.ensure_future(self.app(scope, read, reply))
+        heartbeat = asyncio.ensure_future(self.app(scope, receive, reply))
         stopping = asyncio.ensure_future(self.leaving.wait())
         try:
             await asyncio.wait({heartbeat, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,7 @@ shown as text, so that nothing can be fetched or followed by accident.
 """
 
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -14,11 +15,32 @@ from markdown_it.token import Token
 from tools.schema import Answer, Citation, Language
 from ui.messages import say
 
-QUOTE_CHARS = 1_200
 _CITATION = re.compile(r"\[(\d{1,3})\]")
+_PLACE = "\ue000"
+"""Of the private use area: carries a mark's place in the answer through the Markdown parser."""
+_NUMBERED = re.compile(rf"\[(\d{{1,3}}){_PLACE}(\d+)\]")
+_STRAY = re.compile(rf"{_PLACE}\d*")
 _markdown = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True})
 # A reference definition such as `[1]: …` in an answer must not turn its citation marks into links.
 _markdown.enable("table").disable("reference")
+
+
+class Marks:
+    """The citation marks of an answer: readers see its sources numbered in the order in which it names them.
+
+    `found` are the marks in order, `(n, position)` each: the passage's number and where in the answer."""
+
+    def __init__(self, text: str, citations: Sequence[Citation]) -> None:
+        self.by_number = {citation.n: citation for citation in citations}
+        matches = ((int(match[1]), match.start()) for match in _CITATION.finditer(text))
+        self.found = [(n, at) for n, at in matches if n in self.by_number]
+        order = dict.fromkeys([n for n, _ in self.found] + [citation.n for citation in citations])
+        self.shown = {n: place for place, n in enumerate(order, 1)}
+        """By the passage's number, what the reader sees."""
+
+    def ordered(self) -> list[Citation]:
+        """The passages as the reader sees them numbered."""
+        return [self.by_number[n] for n in self.shown]
 
 
 def question_html(text: str) -> str:
@@ -26,35 +48,45 @@ def question_html(text: str) -> str:
     return _one_block(f'<div class="said">{escape(text)}</div>')
 
 
-def answer_html(text: str, citations: list[Citation], language: Language, *, status: str = "") -> str:
+def answer_html(
+    text: str, citations: list[Citation], language: Language, *, status: str = "", run_id: str = ""
+) -> str:
     """An answer, or as much of it as has arrived; `status` is shown while it grows."""
-    titles = {citation.n: citation.title for citation in citations}
-    body = _text_html(text, titles, language)
+    body = _text_html(text, Marks(text, citations), language)
     waiting = f'<div class="status" role="status">{escape(status)}</div>' if status else ""
-    return _one_block(f'<div class="answer">{body}</div>{waiting}')
+    return _turn(f'<div class="answer">{body}</div>{waiting}', run_id)
 
 
-def done_html(answer: Answer, language: Language) -> str:
+def done_html(answer: Answer, language: Language, *, run_id: str = "") -> str:
     """The whole answer with its sources, who answered and why, and the time each stage took."""
-    titles = {citation.n: citation.title for citation in answer.citations}
-    body = f'<div class="answer">{_text_html(answer.answer, titles, language)}</div>'
-    return _one_block(f"{body}{_sources(answer.citations, language)}{_details(answer, language)}")
+    marks = Marks(answer.answer, answer.citations)
+    body = f'<div class="answer">{_text_html(answer.answer, marks, language)}</div>'
+    return _turn(f"{body}{_sources(marks, language)}{_details(answer, language)}", run_id)
 
 
-def error_html(sentence: str, detail: str = "") -> str:
-    """A failure in the reader's words; `detail` is for whoever looks into it."""
+def error_html(sentence: str, detail: str = "", *, retry: str = "", before: str = "") -> str:
+    """A failure in the reader's words, after the HTML that was there `before`; `detail` is for whoever looks
+    into it, `retry` what the button says that asks again, if there is to be one."""
     more = f'<div class="detail">{escape(detail)}</div>' if detail else ""
-    return _one_block(f'<div class="failure" role="alert">{escape(sentence)}{more}</div>')
+    again = f'<button class="retry" type="button">{escape(retry)}</button>' if retry else ""
+    return _one_block(f'{before}<div class="failure" role="alert">{escape(sentence)}{more}{again}</div>')
 
 
-def _text_html(text: str, titles: dict[int, str], language: Language) -> str:
-    tokens = _markdown.parse(text)
+def _text_html(text: str, marks: Marks, language: Language) -> str:
+    places = {at: place for place, (_, at) in enumerate(marks.found)}
+    numbered = _CITATION.sub(
+        lambda match: f"[{match[1]}{_PLACE}{places[match.start()]}]" if match.start() in places else match[0],
+        text.replace(_PLACE, "\ufffd"),
+    )
+    tokens = _markdown.parse(numbered)
     for token in tokens:
+        token.content = _STRAY.sub("", token.content)
+        token.info = _STRAY.sub("", token.info)
         if token.children:
             token.children = [
                 part
                 for child in _without_links(token.children, language)
-                for part in _with_citation_marks(child, titles)
+                for part in _with_citation_marks(child, marks)
             ]
     return _markdown.renderer.render(tokens, _markdown.options, {})
 
@@ -75,43 +107,43 @@ def _without_links(tokens: list[Token], language: Language) -> list[Token]:
     return plain
 
 
-def _with_citation_marks(token: Token, titles: dict[int, str]) -> list[Token]:
+def _with_citation_marks(token: Token, marks: Marks) -> list[Token]:
     """`[n]` in text becomes a small mark titled with its source; a number without a source stays text."""
     if token.type != "text":
+        token.content = _STRAY.sub("", token.content)
         return [token]
     # The mark hangs on the word before it: a space between them would let it start a line alone.
-    parts = _CITATION.split(token.content)
-    marked = [_plain(parts[0])]
-    for number, rest in zip(parts[1::2], parts[2::2], strict=True):
-        title = titles.get(int(number))
-        if title is None:
-            marked.append(_plain(f"[{number}]"))
-        else:
-            marked[-1].content = marked[-1].content.rstrip(" ")
-            marked.append(_citation_mark(number, title))
-        marked.append(_plain(rest))
+    parts = _NUMBERED.split(token.content)
+    marked = [_plain(_STRAY.sub("", parts[0]))]
+    for number, place, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        n = int(number)
+        marked[-1].content = marked[-1].content.rstrip(" ")
+        marked.append(_citation_mark(marks.shown[n], marks.by_number[n].title, place))
+        marked.append(_plain(_STRAY.sub("", rest)))
     return marked
 
 
-def _citation_mark(number: str, title: str) -> Token:
-    return Token("html_inline", "", 0, content=f'<sup class="mark" title="{escape(title)}">{number}</sup>')
+def _citation_mark(number: int, title: str, place: str) -> Token:
+    mark = f'<sup class="mark at-{place}" role="button" tabindex="0" title="{escape(title)}">{number}</sup>'
+    return Token("html_inline", "", 0, content=mark)
 
 
 def _plain(text: str) -> Token:
     return Token("text", "", 0, content=text)
 
 
-def _sources(citations: list[Citation], language: Language) -> str:
-    if not citations:
+def _sources(marks: Marks, language: Language) -> str:
+    """The passages; a click on one opens it beside the answer (`ui/evidence.py`)."""
+    if not marks.shown:
         return ""
     items = "".join(
-        f'<details class="source"><summary><span class="number">{citation.n}</span>'
+        f'<li><button class="source n-{citation.n}" type="button">'
+        f'<span class="number">{marks.shown[citation.n]}</span>'
         f'<span class="title">{escape(citation.title)}</span>'
-        f'<span class="where">{escape(citation.source)}</span></summary>'
-        f"<blockquote>{_text_html(_truncated(citation.text), {}, language)}</blockquote></details>"
-        for citation in citations
+        f'<span class="where">{escape(citation.source)}</span></button></li>'
+        for citation in marks.ordered()
     )
-    return f'<div class="sources"><div class="heading">{say("sources", language)}</div>{items}</div>'
+    return f'<div class="sources"><div class="heading">{say("sources", language)}</div><ol>{items}</ol></div>'
 
 
 def _details(answer: Answer, language: Language) -> str:
@@ -135,8 +167,10 @@ def _details(answer: Answer, language: Language) -> str:
     )
 
 
-def _truncated(text: str) -> str:
-    return text if len(text) <= QUOTE_CHARS else f"{text[:QUOTE_CHARS].rstrip()}…"
+def _turn(html: str, run_id: str) -> str:
+    """What belongs to one run, under its id."""
+    named = f' id="turn-{escape(run_id)}"' if run_id else ""
+    return _one_block(f'<div class="turn"{named}>{html}</div>')
 
 
 def _one_block(html: str) -> str:

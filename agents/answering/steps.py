@@ -9,13 +9,20 @@ from typing import ParamSpec
 
 from langgraph.runtime import Runtime
 
-from agents.answering.citations import cited, only_real, unsupported
+from agents.answering.model import QUOTING
+from agents.answering.routing import choose_model
 from agents.context import Context
-from agents.conversation.state import Turn, Update, closing_messages, sources_of
+from agents.conversation.state import Message, Turn, Update, closing_messages, question_of, sources_of
 from agents.events import Progress, Retrieved, Routed, Source
-from tools.schema import Citation, JsonObject, Route, SearchResponse
+from agents.grounding.citations import cited, only_real, unsupported, used
+from agents.grounding.evidence import Evidence, read_evidence
+from agents.grounding.judgement import Judgement, entailed, judge, quoted
+from agents.grounding.sentences import split_sentences
+from tools.schema import Citation, Hit, JsonObject, SearchResponse, SupportedSentence
 from tools.speak import speak as read_aloud
 
+OWN_WORDS = (QUOTING, "rules")
+"""Whose sentences without a citation are the platform's: they lead in, or say that there is no answer."""
 _KEPT = set(Citation.model_fields)
 Given = ParamSpec("Given")
 Node = Callable[Given, Awaitable[Update]]
@@ -39,29 +46,70 @@ def timed(stage: str) -> Callable[[Node[Given]], Node[Given]]:
 
 @timed("route")
 async def route(state: Turn, runtime: Runtime[Context]) -> Update:
-    """Ask the pool which model should answer, unless the caller named one."""
-    context = runtime.context
-    chosen = Route(wanted=context.model, model=context.model, confidence=1.0, reasons=["asked for by name"])
-    if context.model == "auto":
-        chosen = await context.clients.pool.route(state["asked"][-1:])
+    """Which model answers; while it is loaded another one does, where the settings say so."""
+    chosen = await choose_model(state, runtime.context)
     runtime.stream_writer(Routed(route=chosen))
     return {"route": chosen.model_dump()}
 
 
 @timed("check")
 async def check(state: Turn, runtime: Runtime[Context]) -> Update:
-    """Keep the citations that point to a passage which supports their sentence."""
+    """Keep the citations that point to a passage which supports their sentence, and tell the support of
+    each."""
     sources = sources_of(state)
-    weak = unsupported(state["answer"], sources)
+    weak = set[int]() if state["model"] in OWN_WORDS else unsupported(state["answer"], sources)
     kept = {source.n for source in sources} - weak
     final = only_real(state["answer"], kept).strip()
     if weak:
         runtime.stream_writer(Progress(stage="check", detail={"unsupported": sorted(weak)}))
+    judged = support_of(final, read_evidence(sources, tool_texts(state["scratch"])), state)
     return {
         "answer": final,
         "cited": [citation.model_dump() for citation in cited(final, sources)],
+        "sentences": [one.model_dump() for one in judged],
         "messages": closing_messages(state, final),
+        "previous": _stays(state),
     }
+
+
+def _stays(state: Turn) -> str:
+    """The model that a conversation stays with, where it can; who only quotes, or stood in, is none to stay
+    with."""
+    model = (state["route"] or {}).get("model", QUOTING)
+    stood_in = model == QUOTING or "loading_fallback" in state["notes"]
+    return state.get("previous", "") if stood_in else model
+
+
+def support_of(text: str, evidence: list[Evidence], state: Turn) -> list[SupportedSentence]:
+    """The support of each sentence of the final answer; none where there is nothing to rest on."""
+    if not evidence:
+        return []
+    accepted, found = set(state.get("accepted", ())), list[SupportedSentence]()
+    for sentence in split_sentences(text):
+        if state["model"] == QUOTING and used(sentence.text):
+            judged = quoted(sentence.text, evidence)
+        else:
+            judged = judge(sentence.text, evidence, question=question_of(state))
+        if judged.unclear and sentence.text.strip() in accepted:
+            judged = entailed(judged)
+        if state["model"] in OWN_WORDS and not judged.supported:
+            judged = Judgement("refusal" if state["model"] == "rules" else "other", supported=True)
+        found.append(
+            SupportedSentence(
+                start=sentence.start,
+                end=sentence.end,
+                kind=judged.kind,
+                supported=judged.supported,
+                support=judged.support,
+                spans=list(judged.spans) if judged.supported else [],
+            )
+        )
+    return found
+
+
+def tool_texts(scratch: list[Message]) -> list[str]:
+    """What tools answered, which an answer may rest on."""
+    return [str(message["content"]) for message in scratch if message.get("role") == "tool"]
 
 
 @timed("speak")
@@ -74,9 +122,19 @@ async def speak(state: Turn, runtime: Runtime[Context]) -> Update:
     return {}
 
 
-def wants_speech(_: Turn, runtime: Runtime[Context]) -> bool:
-    """The edge to `speak`: whether the caller asked to hear the answer."""
+async def wants_speech(_: Turn, runtime: Runtime[Context]) -> bool:
+    """The edge to `speak`: whether the caller asked to hear the answer.
+
+    Every edge is a coroutine: LangGraph sends what is none to a thread and waits for it.
+    """
     return runtime.context.config.speak
+
+
+def headings_of(hit: Hit) -> list[str]:
+    """What a hit stands below in its document, outermost first."""
+    if hit.headings is not None:
+        return hit.headings
+    return [part for part in str(hit.metadata.get("heading", "")).split(" › ") if part]
 
 
 def announce(
@@ -84,7 +142,9 @@ def announce(
 ) -> list[JsonObject]:
     """The passages found as `Citation`s in JSON, numbered after the `known` ones, told as `Retrieved`."""
     sources = [
-        Source(n=n, **hit.model_dump(include={*_KEPT, "score"} - {"n"}))
+        Source(
+            n=n, headings=headings_of(hit), **hit.model_dump(include={*_KEPT, "score"} - {"n", "headings"})
+        )
         for n, hit in enumerate(found.results, len(known) + 1)
     ]
     runtime.stream_writer(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 
 from agents.answering import steps
 from agents.chat import memory, nodes
@@ -18,30 +19,34 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_node("retrieve", nodes.retrieve)
     graph.add_node("recall", memory.recall)
     graph.add_node("note", memory.note)
+    graph.add_node("housekeep", nodes.housekeep)
     graph.add_node("condense", memory.condense)
     graph.add_node("answer", nodes.answer, defer=True)
     graph.add_node("act", nodes.act)
     graph.add_node("check", steps.check)
     graph.add_node("speak", steps.speak)
     graph.add_edge(START, "understand")
-    graph.add_conditional_edges("understand", _needs, ["route", "retrieve", "recall", "note"])
+    graph.add_conditional_edges("understand", _needs, ["route", "retrieve", "recall", "note", "housekeep"])
     graph.add_edge("route", "answer")
     graph.add_edge("retrieve", "answer")
     graph.add_edge("recall", "answer")
     graph.add_edge("note", "check")
+    graph.add_edge("housekeep", END)
     graph.add_conditional_edges("answer", _wants_tools, {True: "act", False: "check"})
     graph.add_edge("act", "answer")
-    graph.add_conditional_edges("check", steps.wants_speech, {True: "speak", False: "condense"})
-    graph.add_edge("speak", "condense")
+    graph.add_conditional_edges("check", _ending, ["speak", "condense", END])
+    graph.add_conditional_edges("speak", _keeping, ["condense", END])
     graph.add_edge("condense", END)
     return graph
 
 
-def _needs(state: State) -> list[str]:
+async def _needs(state: State) -> list[str]:
     """What a message needs before it can be answered; two things are looked for at the same time."""
     match state["intent"]:
         case "talk":
             return ["route"]
+        case "housekeeping":
+            return ["housekeep"]
         case "remember":
             return ["note"]
         case "recall":
@@ -50,5 +55,15 @@ def _needs(state: State) -> list[str]:
             return ["route", "retrieve"]
 
 
-def _wants_tools(state: State) -> bool:
+async def _wants_tools(state: State) -> bool:
     return bool(state["calls"])
+
+
+async def _ending(state: State, runtime: Runtime[Context]) -> str:
+    """What is left to do once the answer is told."""
+    return "speak" if await steps.wants_speech(state, runtime) else await _keeping(state, runtime)
+
+
+async def _keeping(_: State, runtime: Runtime[Context]) -> str:
+    """A conversation that nobody keeps needs no summary."""
+    return END if runtime.context.thread_id is None else "condense"

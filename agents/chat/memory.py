@@ -2,9 +2,9 @@
 
 from langgraph.runtime import Runtime
 
+from agents.answering.display import stream_text
 from agents.answering.model import can_call_tools, complete
 from agents.answering.steps import announce, timed
-from agents.answering.streaming import stream_text
 from agents.chat import prompts
 from agents.chat.state import State
 from agents.context import Context
@@ -12,6 +12,7 @@ from agents.conversation.budget import CHARS_PER_TOKEN, count_tokens, plain_summ
 from agents.conversation.state import Message, Update, question_of, text_of
 from agents.conversation.user_memory import UserMemory, closest, to_remember
 from agents.events import Progress
+from tools.access.identity import current
 from tools.schema import Hit, SearchResponse
 
 KEPT_TURNS = 4
@@ -69,6 +70,8 @@ async def condense(state: State, runtime: Runtime[Context]) -> Update:
 
 
 def _facts(runtime: Runtime[Context]) -> UserMemory | None:
-    """The user's facts, or the thread's when no user is named."""
-    owner = runtime.context.config.user or runtime.context.thread_id
-    return UserMemory(runtime.store, owner) if owner and runtime.store is not None else None
+    """The facts of the person who asks; None when nobody does."""
+    person = current()
+    if person is None or runtime.store is None:
+        return None
+    return UserMemory(runtime.store, person, runtime.context.config.user)

@@ -1,89 +1,116 @@
 """Nodes of the chat graph: state in, update out. Where they lead is `graph`'s business."""
 
+from dataclasses import asdict
+from functools import partial
+
 from langgraph.runtime import Runtime
 
+from agents.answerability.decision import decline, judge
+from agents.answering.display import stream_text
+from agents.answering.follow_up import standing_alone
 from agents.answering.model import ToolCall, can_call_tools
+from agents.answering.retrieval import checked, search_documents
 from agents.answering.steps import announce, timed
-from agents.answering.streaming import AnswerRequest, stream_answer
+from agents.answering.streaming import AnswerRequest, ShownReply, stream_fitting
 from agents.chat import prompts
+from agents.chat.housekeeping import recognise, reply
 from agents.chat.state import State
 from agents.context import Context
 from agents.conversation.budget import CHARS_PER_TOKEN, chars_per_token, count_tokens, newest_fitting
-from agents.conversation.state import Message, Update, earlier_messages, question_of, sources_of, text_of
+from agents.conversation.state import Message, Update, earlier_messages, question_of, sources_of
 from agents.conversation.user_memory import asks_to_recall, recall_query, to_remember
-from agents.events import Progress
+from agents.events import Progress, Token
 from agents.tooling.calls import ToolResult, available_tools, call_tool, taint_of
 from tools.errors import UpstreamFailed
 from tools.passages import Passage, render
-from tools.schema import Citation, JsonObject, SearchResponse
-from tools.search import search_knowledge
+from tools.schema import Citation, Grounding, JsonObject, SearchResponse
 from tools.text.language import detect
-from tools.text.words import terms
 
 DEFAULT_TOOLS = ("search_knowledge",)
 
 
 async def understand(state: State, runtime: Runtime[Context]) -> Update:
-    """The question's language, whether it is small talk, and the query that stands for it alone."""
-    question = question_of(state)
+    """The question's language, what kind of message it is, and the question that stands for it alone."""
+    question, earlier = question_of(state), earlier_messages(state)
     language = runtime.context.config.language or detect(question, default="es")
+    if recognise(question, state["instructions"], earlier):
+        return {"intent": "housekeeping", "language": language, "query": ""}
     if prompts.is_talk(question):
         return {"intent": "talk", "language": language, "query": ""}
     if to_remember(question):
         return {"intent": "remember", "language": language, "query": ""}
     if asks_to_recall(question):
         return {"intent": "recall", "language": language, "query": recall_query(question)}
-    return {"intent": "question", "language": language, "query": _alone(question, earlier_messages(state))}
+    alone = await standing_alone(question, earlier, runtime)
+    asked = {"language": alone.language or language, "query": alone.query, "question": alone.question}
+    return {"intent": "question", **asked}
+
+
+async def housekeep(state: State, runtime: Runtime[Context]) -> Update:
+    """What a chat page asked of the conversation; it is no turn of it."""
+    task = recognise(question_of(state), state["instructions"], earlier_messages(state))
+    assert task is not None, "understand sends only such messages here"
+    text = reply(task)
+    runtime.stream_writer(Token(text=text))
+    return {"answer": text, "model": "rules"}
 
 
 @timed("retrieve")
 async def retrieve(state: State, runtime: Runtime[Context]) -> Update:
     """Passages for the query; numbered from 1 as the answer will cite them."""
     context = runtime.context
-    found = await search_knowledge(
-        state["query"],
-        bridge=context.clients.bridge,
-        collection=context.collection,
-        top_k=context.chat.top_k,
-    )
+    found = await search_documents(state["query"], context, top_k=context.chat.top_k)
+    if found is None:
+        return {"notes": ["no_documents"], "touched": ["search_knowledge"]}
     sources = announce(found, state["query"], [], runtime)
-    return {"sources": sources, "degraded": found.degraded, "touched": ["search_knowledge"]}
+    judged = judge(state["query"], found.results, language=state["language"], embedder=found.embedder)
+    judged = asdict(await checked(judged, state["query"], found.results, state["language"], context))
+    runtime.stream_writer(Progress(stage="answerable", detail=judged))
+    return {
+        "sources": sources,
+        "degraded": found.degraded,
+        "touched": ["search_knowledge"],
+        "answerable": judged,
+    }
 
 
 @timed("answer")
 async def answer(state: State, runtime: Runtime[Context]) -> Update:
     """The model's answer, token by token, or the tools it wants to call first."""
     context = runtime.context
+    if "no_documents" in state["notes"]:
+        text = prompts.NO_DOCUMENTS[state["language"]].format(collection=context.collection)
+        return {"answer": stream_text(text, [], runtime), "model": "rules", "calls": []}
     grants = context.granted(DEFAULT_TOOLS)
     able = _can_use_tools(state, context)
     tools = await available_tools(context, grants) if able else {}
     offered = [tool.schema for name, tool in tools.items() if name in grants]
+    declined = decline(state["answerable"], state["language"])
+    if declined and not offered:
+        return {"answer": stream_text(declined, [], runtime), "model": "rules", "calls": []}
     if state["step"] == 0:
         path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
         runtime.stream_writer(Progress(stage="path", detail=path))
-    prompt = _prompt(state, await _recent(state, context))
-    request = AnswerRequest(prompt, sources_of(state), model=state["route"]["model"], tools=offered)
-    reply = await stream_answer(request, runtime)
-    usage = {key: state["usage"].get(key, 0) + value for key, value in reply.usage.items()}
-    if reply.calls and offered:
-        wanted: Message = {"role": "assistant", "content": reply.text or None}
-        wanted["tool_calls"] = [call.wire() for call in reply.calls]
+    build = partial(_request, state, context, await _recent(state, context), offered)
+    said = await stream_fitting(build, len(state["sources"]), runtime)
+    usage = {key: state["usage"].get(key, 0) + value for key, value in said.usage.items()}
+    if said.calls and offered:
+        wanted: Message = {"role": "assistant", "content": said.text or None}
+        wanted["tool_calls"] = [call.wire() for call in said.calls]
         return {
             "scratch": [*state["scratch"], wanted],
-            "calls": [vars(call) for call in reply.calls],
+            "calls": [vars(call) for call in said.calls],
             "step": state["step"] + 1,
             "usage": usage,
         }
-    if not reply.text.strip():
-        raise UpstreamFailed(f"{reply.model} gave an empty answer", source="pool", code="empty_answer")
-    final = reply.text.strip()
+    if not said.text.strip():
+        raise UpstreamFailed(f"{said.model} gave an empty answer", source="pool", code="empty_answer")
+    asked = build(len(state["sources"]), True).prompt
     return {
-        "answer": final,
         "calls": [],
-        "model": reply.model,
         "usage": usage,
-        "ratio": chars_per_token(prompt, reply.usage.get("prompt_tokens", 0)),
-        "timings": {"model_first": reply.first_ms},
+        "ratio": chars_per_token(asked, said.usage.get("prompt_tokens", 0)),
+        **_closing(state, said, context),
     }
 
 
@@ -103,6 +130,46 @@ async def act(state: State, runtime: Runtime[Context]) -> Update:
         else:
             scratch.append(result.message)
     return {"sources": sources, "scratch": scratch, "touched": touched, "calls": []}
+
+
+def _request(
+    state: State, context: Context, recent: list[Message], tools: list[JsonObject], passages: int, whole: bool
+) -> AnswerRequest:
+    """What the model is asked, with the first so many `passages`; with the conversation where it is
+    `whole`."""
+    sources = sources_of(state)[:passages]
+    return AnswerRequest(
+        _prompt(state, recent if whole else [], sources),
+        sources,
+        model=state["route"]["model"],
+        tools=tools,
+        question=state["query"],
+        language=state["language"],
+        grounding=_grounding(state, context),
+        window=state["route"].get("context_tokens"),
+        ratio=state.get("ratio", CHARS_PER_TOKEN),
+        otherwise=decline(state["answerable"], state["language"]),
+    )
+
+
+def _closing(state: State, reply: ShownReply, context: Context) -> Update:
+    """What a turn keeps of its final reply."""
+    replaced = state["route"]["stands_in_for"] is not None
+    return {
+        "answer": reply.text.strip(),
+        "model": reply.model,
+        "timings": {"model_first": reply.first_ms},
+        "accepted": reply.accepted,
+        "notes": [*(["loading_fallback"] if replaced else []), *reply.notes],
+        "finish": reply.finish,
+        "reasoning": reply.reasoning if context.limits.reasoning == "shown" else "",
+    }
+
+
+def _grounding(state: State, context: Context) -> Grounding:
+    """Questions over documents are held to them; what other tools answered, or the user said, is not."""
+    over_documents = state["intent"] == "question" and set(state["touched"]) <= {"search_knowledge"}
+    return context.limits.grounding if over_documents else "off"
 
 
 def _can_use_tools(state: State, context: Context) -> bool:
@@ -134,14 +201,14 @@ async def _recent(state: State, context: Context) -> list[Message]:
     return newest_fitting(recent, sizes, context.limits.context_tokens)
 
 
-def _prompt(state: State, recent: list[Message]) -> list[Message]:
+def _prompt(state: State, recent: list[Message], sources: list[Citation]) -> list[Message]:
     """System, what fits of the conversation, the question with its passages, and the tools' answers."""
-    language, question = state["language"], question_of(state)
-    talk = state["intent"] == "talk"
+    language, talk = state["language"], state["intent"] == "talk"
+    question = state["question"] if state["intent"] == "question" else question_of(state)
     head = [(prompts.TALK if talk else prompts.SYSTEM)[language], state["instructions"]]
     if state.get("summary"):
         head.append(f"{prompts.EARLIER[language]}:\n{state['summary']}")
-    last = question if talk else prompts.asked(question, _first(state), language)
+    last = question if talk else prompts.asked(question, _first(state, sources), language)
     return [
         {"role": "system", "content": "\n\n".join(part for part in head if part)},
         *recent,
@@ -150,15 +217,7 @@ def _prompt(state: State, recent: list[Message]) -> list[Message]:
     ]
 
 
-def _first(state: State) -> list[Citation]:
+def _first(state: State, sources: list[Citation]) -> list[Citation]:
     """The passages of the first search; those of later ones are in the tools' answers."""
     shown = "".join(str(message.get("content")) for message in state["scratch"])
-    return [source for source in sources_of(state) if f'<passage n="{source.n}"' not in shown]
-
-
-def _alone(question: str, conversation: list[Message]) -> str:
-    """A follow-up too short to stand alone (`¿y en inglés?`) is searched with the question before it."""
-    earlier = [text_of(message) for message in conversation if message["role"] == "user"]
-    if earlier and len(terms(question, detect(question))) < 3:
-        return f"{earlier[-1]} {question}"
-    return question
+    return [source for source in sources if f'<passage n="{source.n}"' not in shown]

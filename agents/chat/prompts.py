@@ -26,6 +26,12 @@ SUMMARY: dict[Language, str] = {
     "es": "Resume en español, en menos de 150 palabras, lo que importa para continuar esta conversación.",
     "en": "Summarise in English, in under 150 words, what matters of this conversation to go on with it.",
 }
+NO_DOCUMENTS: dict[Language, str] = {
+    "es": "Todavía no hay documentos en la colección «{collection}»: "
+    "ingiere alguno (`capibara6 ingest RUTA`) y vuelve a preguntar.",
+    "en": "There are no documents in the collection “{collection}” yet: "
+    "ingest some (`capibara6 ingest PATH`) and ask again.",
+}
 EARLIER: dict[Language, str] = {"es": "Antes en esta conversación", "en": "Earlier in this conversation"}
 NOTED: dict[Language, str] = {"es": "De acuerdo, lo recordaré.", "en": "All right, I will remember it."}
 NOWHERE: dict[Language, str] = {
@@ -43,7 +49,9 @@ def is_talk(question: str) -> bool:
 
 def asked(question: str, sources: Sequence[Citation], language: Language) -> str:
     """The user message that carries the passages and the question."""
-    passages = render(Passage(source.n, source.title, source.text) for source in sources)
+    passages = render(
+        Passage(source.n, source.title, source.text, " › ".join(source.headings or [])) for source in sources
+    )
     return f"{passages}\n\n{_QUESTION[language]}: {_inert(question)}"
 
 

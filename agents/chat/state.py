@@ -6,13 +6,15 @@ from agents.conversation.state import Turn
 
 
 class State(Turn):
-    """`summary` stands for the first `summarized` messages; `ratio` is the model's characters per token.
+    """`question` stands alone, `query` is what is searched for it. `summary` stands for the first
+    `summarized` messages; `ratio` is the model's characters per token.
 
-    These three last from turn to turn.
+    The last three last from turn to turn.
     """
 
-    intent: Literal["talk", "question", "remember", "recall"]
+    intent: Literal["talk", "question", "remember", "recall", "housekeeping"]
     query: str
+    question: str
     summary: str
     summarized: int
     ratio: float

@@ -7,6 +7,7 @@ runs) is the API's business.
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -18,8 +19,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from agents.conversation.serializer import SignedSerializer, read_key
+from agents.conversation.serializer import SealKey, SignedSerializer
 from tools.settings import Settings
+
+CLAIM: Final = "UPDATE store SET prefix = '_owned.default.local.' || prefix WHERE substr(prefix, 1, 1) <> '_'"
+"""Items that were kept before items had owners become the local user's."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Persistence:
 async def open_persistence(settings: Settings) -> AsyncIterator[Persistence]:
     """SQLite files in the data directory, unless `stores.postgres_dsn` names a server; tables are made."""
     open_it = _open_sqlite if settings.stores.postgres_dsn is None else _open_postgres
-    async with open_it(settings, SignedSerializer(read_key(settings))) as persistence:
+    async with open_it(settings, SignedSerializer(SealKey(settings))) as persistence:
         yield persistence
 
 
@@ -50,6 +54,8 @@ async def _open_sqlite(settings: Settings, serializer: SignedSerializer) -> Asyn
         path = str(settings.home / "facts.sqlite")
         store = await stack.enter_async_context(AsyncSqliteStore.from_conn_string(path))
         await store.setup()
+        await store.conn.execute(CLAIM)
+        await store.conn.commit()
         yield Persistence(saver, store)
 
 
@@ -63,4 +69,6 @@ async def _open_postgres(settings: Settings, serializer: SignedSerializer) -> As
         saver, store = AsyncPostgresSaver(pool, serde=serializer), AsyncPostgresStore(pool)
         await saver.setup()
         await store.setup()
+        async with pool.connection() as connection:
+            await connection.execute(CLAIM)
         yield Persistence(saver, store)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ class SignedSerializer(SerializerProtocol):
     """LangGraph's serializer behind an HMAC-SHA256 over type and bytes. No pickle, in or out.
 
     A value is signature + bytes. Reading raises `StateRefused` for another signature or `MOST_BYTES`.
+    `key` gives the key of this moment: a restored backup brings its own.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: Callable[[], bytes]) -> None:
         self.key = key
         self.inner = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
 
@@ -46,29 +48,43 @@ class SignedSerializer(SerializerProtocol):
         return self.inner.loads_typed((kind, value))
 
     def _sign(self, kind: str, data: bytes) -> bytes:
-        return hmac.digest(self.key, kind.encode() + b"\0" + data, "sha256")
+        return hmac.digest(self.key(), kind.encode() + b"\0" + data, "sha256")
 
 
-def read_key(settings: Settings) -> bytes:
-    """The signing key: from the settings, or from a private file in the data directory, made once."""
-    if settings.agents.seal is not None:
-        return hashlib.sha256(settings.agents.seal.get_secret_value().encode()).digest()
-    path = settings.home / "seal.key"
+class SealKey:
+    """The signing key: from the settings, or from a private file in the data directory, made once and read
+    again when it was replaced."""
+
+    def __init__(self, settings: Settings) -> None:
+        seal = settings.agents.seal
+        self._told = None if seal is None else hashlib.sha256(seal.get_secret_value().encode()).digest()
+        self._path = settings.home / "seal.key"
+        self._read: tuple[tuple[int, int], bytes] = ((0, 0), b"")
+
+    def __call__(self) -> bytes:
+        """The 32 bytes."""
+        if self._told is not None:
+            return self._told
+        try:
+            state = self._path.stat()
+        except FileNotFoundError:
+            _create(self._path)
+            state = self._path.stat()
+        version = (state.st_ino, state.st_mtime_ns)
+        if version != self._read[0]:
+            self._read = (version, self._path.read_bytes())
+        return self._read[1]
+
+
+def _create(path: Path) -> None:
+    """A new key at `path`, complete or not at all; another process's stays when it was first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return _create(path) or path.read_bytes()
-
-
-def _create(path: Path) -> bytes | None:
-    """A new key at `path`, complete or not at all; None when there is one already."""
-    if path.exists():
-        return None
-    key, draft = secrets.token_bytes(32), path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_bytes(key)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(secrets.token_bytes(32))
     draft.chmod(0o600)
     try:
         os.link(draft, path)
     except FileExistsError:
-        return None
+        pass
     finally:
         draft.unlink()
-    return key

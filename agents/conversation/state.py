@@ -4,7 +4,7 @@ Values are plain JSON, so that a checkpoint can be read without building objects
 """
 
 import operator
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -27,12 +27,16 @@ class Turn(TypedDict):
 
     What is `asked` joins the conversation together with its answer, so a turn that fails leaves no trace.
     `scratch` holds the turn's tool calls and answers, `calls` those to make next (`ToolCall`s), `touched` the
-    tools used. `route` is a `Route`, `sources` and `cited` are `Citation`s; `timings` are milliseconds.
+    tools used. `answerable` is an `Answerability`, {} where nothing was searched. `route` is a `Route`,
+    `sources` and `cited` are `Citation`s; `timings` are milliseconds. `previous` is the model that answered
+    the turn before; `sentences` are `SupportedSentence`s, `accepted` those that a model found to follow from
+    a passage; `notes`, `finish` and `reasoning` are `Answer`'s.
     """
 
     messages: Annotated[list[Message], operator.add]
     asked: list[Message]
     instructions: str
+    answerable: JsonObject
     language: Language
     route: JsonObject
     sources: list[JsonObject]
@@ -45,6 +49,12 @@ class Turn(TypedDict):
     calls: list[JsonObject]
     step: int
     touched: list[str]
+    previous: str
+    sentences: list[JsonObject]
+    accepted: list[str]
+    notes: list[str]
+    finish: Literal["stop", "length"]
+    reasoning: str
     timings: Annotated[dict[str, float], merge]
 
 
@@ -53,6 +63,7 @@ def new_turn(messages: list[Message], *, instructions: str = "") -> Update:
     return {
         "asked": messages,
         "instructions": instructions,
+        "answerable": {},
         "route": {},
         "sources": [],
         "cited": [],
@@ -64,6 +75,11 @@ def new_turn(messages: list[Message], *, instructions: str = "") -> Update:
         "calls": [],
         "step": 0,
         "touched": [],
+        "sentences": [],
+        "accepted": [],
+        "notes": [],
+        "finish": "stop",
+        "reasoning": "",
         "timings": None,
     }
 

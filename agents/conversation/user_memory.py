@@ -1,4 +1,4 @@
-"""Long-term memory of a user: facts asked to be remembered, kept between threads, apart from other users'.
+"""Long-term memory of a person: facts asked to be remembered, kept between threads, apart from others'.
 
 Also how a question asks to remember or to recall; the store itself is `persistence`'s.
 """
@@ -9,6 +9,8 @@ from uuid import uuid4
 
 from langgraph.store.base import BaseStore
 
+from agents.conversation.ownership import facts_namespace
+from tools.access.identity import Principal
 from tools.text.language import detect
 from tools.text.words import terms
 
@@ -44,15 +46,18 @@ def recall_query(question: str) -> str:
 
 @dataclass(frozen=True)
 class UserMemory:
-    """The facts of one owner (a user, or a thread) in the store."""
+    """The facts of one person in the store; `about` parts them, for programs that ask for several people.
+
+    `about` is what such a program says: it never leads to what another person owns."""
 
     store: BaseStore
-    owner: str
+    owner: Principal
+    about: str | None = None
 
     @property
     def namespace(self) -> tuple[str, ...]:
-        """Where the store keeps them; its labels may hold no dots."""
-        return ("users", self.owner.replace(".", "_"), "facts")
+        """Where the store keeps them."""
+        return facts_namespace(self.owner, self.about)
 
     async def remember(self, text: str) -> None:
         """Store one fact; it is there for the user's next thread."""

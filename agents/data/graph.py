@@ -37,5 +37,5 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     return graph
 
 
-def _written(state: State, runtime: Runtime[Context]) -> bool:
+async def _written(state: State, runtime: Runtime[Context]) -> bool:
     return bool(state["query"])

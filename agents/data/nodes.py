@@ -4,12 +4,14 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from agents.answering.display import stream_text
+from agents.answering.follow_up import standing_alone
 from agents.answering.model import ToolCall, can_call_tools, complete
 from agents.answering.steps import timed
-from agents.answering.streaming import stream_text
 from agents.context import Context
-from agents.conversation.state import Message, Update, question_of
+from agents.conversation.state import Message, Update, earlier_messages, question_of
 from agents.data import prompts, rules
+from agents.data.chart import chart_of
 from agents.data.state import Query, State
 from agents.events import Progress
 from agents.tooling.calls import call_tool
@@ -23,10 +25,11 @@ _TOOL = {"sql": "query_sql", "ngql": "query_graph"}
 
 
 async def understand(state: State, runtime: Runtime[Context]) -> Update:
-    """The question's language, and a clean slate for the query."""
-    language = runtime.context.config.language or detect(question_of(state), default="es")
+    """The question as it stands alone, its language, and a clean slate for the query."""
+    alone = await standing_alone(question_of(state), earlier_messages(state), runtime)
+    language = alone.language or runtime.context.config.language or detect(question_of(state), default="es")
     start: Update = {"schema": [], "query": None, "failure": "", "attempts": 0, "result": {}}
-    return {"language": language, **start}
+    return {"language": language, "question": alone.query, **start}
 
 
 @timed("schema")
@@ -38,12 +41,16 @@ async def look(state: State, runtime: Runtime[Context]) -> Update:
 @timed("write")
 async def write(state: State, runtime: Runtime[Context]) -> Update:
     """A query: the model's, with what the store said of the ones before, or one that the rules know."""
-    model, question = state["route"]["model"], question_of(state)
+    model, question = state["route"]["model"], state["question"]
     if not can_call_tools(model):
-        query = None if state["failure"] else rules.write(question, state["schema"])
+        query = (
+            None
+            if state["failure"]
+            else rules.write(question, state["schema"], collection=runtime.context.collection)
+        )
         _show(query, "rules", runtime)
         return {"query": query, "model": model}
-    asked = prompts.to_write(question, state["schema"])
+    asked = prompts.to_write(question, state["schema"], runtime.context.collection)
     reply = await complete(runtime.context.clients.pool, [*asked, *state["scratch"]], model=model)
     query = prompts.read_query(reply.text)
     _show(query, "model", runtime)
@@ -74,10 +81,13 @@ async def run(state: State, runtime: Runtime[Context]) -> Update:
 @timed("answer")
 async def present(state: State, runtime: Runtime[Context]) -> Update:
     """The query and its rows as a table, or why there is none."""
+    chart = chart_of(state["result"]) if not state["failure"] else None
+    if chart is not None:
+        runtime.stream_writer(Progress(stage="chart", detail=chart))
     return {"answer": stream_text(_text(state), [], runtime), "cited": []}
 
 
-def may_repair(state: State, runtime: Runtime[Context]) -> bool:
+async def may_repair(state: State, runtime: Runtime[Context]) -> bool:
     """Whether to write the query again: it failed, a model can do better, and the caps are not reached."""
     able = can_call_tools(state["route"]["model"]) and not state["failure"].startswith("refused")
     spent = state["usage"].get("total_tokens", 0) < runtime.context.limits.tokens

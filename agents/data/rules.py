@@ -1,4 +1,7 @@
-"""Writes simple SQL without a model: count, group, aggregate, list. Pure; knows tables by their names alone.
+"""Writes simple SQL without a model: count, group, aggregate, list, which has most. Pure; knows tables by
+names alone.
+
+Of a table with collections only the one that is asked in is read, unless the question asks for all of them.
 
 It writes nothing when no table of the schema is named in the question: a wrong query is worse than none.
 """
@@ -24,12 +27,19 @@ _FIGURES = {
     "sum": re.compile(r"\b(suma|total|sum)\b"),
 }
 _QUOTED = re.compile(r"\"([^\"]{1,80})\"|«([^»]{1,80})»|“([^”]{1,80})”")
+_MOST_OF = re.compile(r"\b(?:mas|mayor|most|(?P<fewest>menos|menor|fewest|least))\b")
+_EACH = re.compile(r"\b(?:cada|por|each|per|every)\b")
+_ALL = re.compile(
+    r"\b(?:todas las colecciones|en total|cada coleccion|por coleccion|all collections|in all|by collection|"
+    r"per collection|each collection)\b"
+)
 _NUMERIC = ("int", "numeric", "real", "double", "float", "decimal")
 _INNER = re.compile(r"hash|tenant|state|version|token|physical|in_graph")
 _MOST = 20
 _MOST_COLUMNS = 7
 # Names of tables and columns are English; what a Spanish speaker calls the usual ones.
 _CALLED = {
+    "estado": "state",
     "idioma": "language",
     "lengua": "language",
     "titulo": "title",
@@ -38,26 +48,95 @@ _CALLED = {
     "correo": "email",
     "nombre": "name",
     "fuente": "source",
-    "pasaje": "passages",
+    "pasaje": "chunks",
+    "passage": "chunks",
+    "fragmento": "chunks",
+    "trabajo": "jobs",
     "contacto": "leads",
     "usuario": "users",
     "coleccion": "collection",
 }
 
 
-def write(question: str, schema: list[Table]) -> Query | None:
-    """SQL for a question that names a table of `schema`, or None."""
+def write(question: str, schema: list[Table], collection: str | None = None) -> Query | None:
+    """SQL for a question that names a table of `schema`, or None; it is asked in `collection`."""
     folded = fold(question)
     asked = [_english(word) for word in _NAME.findall(folded)]
-    table = next((one for one in schema if any(_alike(word, one["name"]) for word in asked)), None)
-    if table is None:
+    named = [table for word in asked for table in schema if _alike(word, table["name"])]
+    if not named:
         return None
-    text = _select(folded, asked, table)
+    within = None if _ALL.search(folded) else collection
+    table = _first(named, schema)
+    text = _most(folded, named, within) or _select(folded, asked, table, within)
+    text = _grouped_by_parent(folded, table, schema, within) or text
     return {"language": "sql", "text": text} if text else None
 
 
-def _select(folded: str, asked: list[str], table: Table) -> str:
-    name, where = _quote(table["name"]), _where(folded, table)
+def _first(named: list[Table], schema: list[Table]) -> Table:
+    """Of the tables that a question names the first of the schema; what is counted comes before what it is
+    of."""
+    return min(named, key=schema.index) if len({table["name"] for table in named}) < 2 else named[0]
+
+
+def _most(folded: str, named: list[Table], collection: str | None) -> str:
+    """Which row of one table has most, or fewest, rows of another that points to it."""
+    ranked = _MOST_OF.search(folded)
+    pairs = [(one, other) for one in named for other in named if _reference(one) in _names(other)]
+    if not pairs or not (ranked or _EACH.search(folded)):
+        return ""
+    parent, child = pairs[0]
+    on, keys = _joined(parent, child)
+    shown = [f"p.{name}" for name in ("id", "title", "name") if name in _names(parent)][:2]
+    where = f" WHERE p.collection = {_literal(collection)}" if collection and "collection" in keys else ""
+    order = "ASC" if ranked and ranked["fewest"] else "DESC"
+    limit = 1 if ranked and re.search(r"\b(?:que|cual|which|what)\b", folded) else _MOST
+    return (
+        f"SELECT {', '.join(shown)}, count(*) AS n FROM {_quote(parent['name'])} p "
+        f"JOIN {_quote(child['name'])} c ON {on}{where} GROUP BY {', '.join(shown)} ORDER BY n {order} "
+        f"LIMIT {limit}"
+    )
+
+
+def _grouped_by_parent(folded: str, table: Table, schema: list[Table], collection: str | None) -> str:
+    """Rows of a table counted by a column that it lacks, and the table that it points to has."""
+    group = _GROUP.search(folded)
+    if group is None or _column(group[1], table) or not (_COUNT.search(folded) or _EACH.search(folded)):
+        return ""
+    for parent in schema:
+        column = _column(group[1], parent)
+        if column and _reference(parent) in _names(table):
+            on, keys = _joined(parent, table)
+            where = (
+                f" WHERE p.collection = {_literal(collection)}" if collection and "collection" in keys else ""
+            )
+            return (
+                f"SELECT p.{column}, count(*) AS n FROM {_quote(parent['name'])} p JOIN "
+                f"{_quote(table['name'])} c ON {on}{where} GROUP BY 1 ORDER BY 2 DESC LIMIT {_MOST}"
+            )
+    return ""
+
+
+def _joined(parent: Table, child: Table) -> tuple[str, list[str]]:
+    """On what a row of one table belongs to a row of the other, and the keys that both share."""
+    keys = [name for name in ("tenant", "collection") if name in _names(parent) and name in _names(child)]
+    return " AND ".join([f"c.{_reference(parent)} = p.id", *(f"c.{key} = p.{key}" for key in keys)]), keys
+
+
+def _reference(table: Table) -> str:
+    """The column by which other tables point to a row of this one: `document_id` for `documents`."""
+    return f"{table['name'].rsplit('.', 1)[-1].removesuffix('s')}_id"
+
+
+def _names(table: Table) -> list[str]:
+    return [one["name"] for one in table["columns"]]
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _select(folded: str, asked: list[str], table: Table, collection: str | None) -> str:
+    name, where = _quote(table["name"]), _where(folded, table, collection)
     group = _GROUP.search(folded)
     column = _column(group[1], table) if group else None
     if column:
@@ -73,13 +152,17 @@ def _select(folded: str, asked: list[str], table: Table) -> str:
     return ""
 
 
-def _where(folded: str, table: Table) -> str:
+def _where(folded: str, table: Table, collection: str | None) -> str:
     quoted = _QUOTED.search(folded)
     texts = [_quote(one["name"]) for one in table["columns"] if _type(one).startswith(("text", "char"))]
-    if not quoted or not texts:
-        return ""
-    value = next(part for part in quoted.groups() if part).replace("'", "''")
-    return " WHERE " + " OR ".join(f"lower({text}) = '{value}'" for text in texts)
+    parts: list[str] = []
+    if collection is not None and "collection" in _names(table):
+        parts.append(f"collection = {_literal(collection)}")
+    if quoted and texts:
+        value = _literal(next(part for part in quoted.groups() if part))
+        anywhere = " OR ".join(f"lower({text}) = {value}" for text in texts)
+        parts.append(f"({anywhere})" if parts and len(texts) > 1 else anywhere)
+    return " WHERE " + " AND ".join(parts) if parts else ""
 
 
 def _column(word: str, table: Table) -> str | None:

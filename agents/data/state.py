@@ -17,8 +17,10 @@ class Query(TypedDict):
 
 
 class State(Turn):
-    """`query` is None when there is none; `failure` is what the store said of it, `result` its rows."""
+    """`question` is the turn's as it stands alone, `query` None when there is none, `failure`
+    is what the store said of it, `result` its rows."""
 
+    question: str
     schema: list[Table]
     query: Query | None
     failure: str

@@ -42,13 +42,13 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     return graph
 
 
-def _explore(state: State, runtime: Runtime[Context]) -> list[Send]:
+async def _explore(state: State, runtime: Runtime[Context]) -> list[Send]:
     return [Send("explore", task) for task in nodes.branches(state, top_k=runtime.context.chat.top_k)]
 
 
-def _write(state: State, runtime: Runtime[Context]) -> list[Send]:
+async def _write(state: State, runtime: Runtime[Context]) -> list[Send]:
     return [Send("write", task) for task in nodes.branches(state, top_k=runtime.context.chat.top_k)]
 
 
-def _again(state: State, runtime: Runtime[Context]) -> list[Send] | str:
-    return _explore(state, runtime) if state["weak"] else "report"
+async def _again(state: State, runtime: Runtime[Context]) -> list[Send] | str:
+    return await _explore(state, runtime) if state["weak"] else "report"

@@ -4,17 +4,24 @@ from typing import TypedDict
 
 from langgraph.runtime import Runtime
 
-from agents.answering.citations import cited, used
-from agents.answering.model import ModelReply, can_call_tools, complete
-from agents.answering.steps import timed
-from agents.answering.streaming import AnswerRequest, stream_answer, stream_text
+from agents.answerability.decision import judge
+from agents.answering.display import stream_text
+from agents.answering.follow_up import standing_alone
+from agents.answering.model import QUOTING, ModelReply, can_call_tools, complete
+from agents.answering.retrieval import checked, search_documents
+from agents.answering.steps import headings_of, timed
+from agents.answering.streaming import AnswerRequest, stream_answer
 from agents.context import Context
-from agents.conversation.state import Message, Update, question_of, sources_of
+from agents.conversation.state import Message, Update, earlier_messages, question_of, sources_of
 from agents.events import Progress, Retrieved, Source
+from agents.grounding.citations import cited, used
+from agents.grounding.evidence import read_evidence
+from agents.grounding.judgement import ground
 from agents.research import prompts
+from agents.research.comparison import read_comparison, table
 from agents.research.state import State
-from tools.schema import Citation, JsonObject, Language
-from tools.search import search_knowledge
+from tools.passages import with_wish
+from tools.schema import Citation, JsonObject, Language, SearchResponse
 from tools.text.language import detect
 
 MOST_ROUNDS = 2
@@ -30,13 +37,17 @@ class Task(TypedDict):
     model: str
     top_k: int
     sources: list[JsonObject]
+    translated: bool
 
 
 async def understand(state: State, runtime: Runtime[Context]) -> Update:
-    """The question's language, and an empty plan."""
-    language = runtime.context.config.language or detect(question_of(state), default="es")
+    """The question as it stands alone, its language, and an empty plan."""
+    alone = await standing_alone(question_of(state), earlier_messages(state), runtime)
+    language = alone.language or runtime.context.config.language or detect(question_of(state), default="es")
     return {
         "language": language,
+        "question": alone.query,
+        "translated": alone.language not in (None, detect(alone.query, default="es")),
         "plan": [],
         "weak": [],
         "rounds": 0,
@@ -49,17 +60,19 @@ async def understand(state: State, runtime: Runtime[Context]) -> Update:
 @timed("plan")
 async def plan(state: State, runtime: Runtime[Context]) -> Update:
     """The questions to look up: the model's, or the parts that the question shows by itself."""
-    question, language, model = question_of(state), state["language"], state["route"]["model"]
-    questions, by = prompts.take_apart(question), "rules"
+    question, language, model = state["question"], state["language"], state["route"]["model"]
+    compared = read_comparison(question)
+    questions, by = list(compared.cells.values()) if compared else prompts.take_apart(question), "rules"
     spent: dict[str, int] = {}
-    if can_call_tools(model):
+    if can_call_tools(model) and compared is None:
         asked: list[Message] = [
             {"role": "system", "content": prompts.PLAN[language]},
             {"role": "user", "content": question},
         ]
         reply = await _complete(asked, model, runtime)
         spent = {"plan": _tokens(reply)}
-        questions, by = prompts.read_plan(reply.text) or questions, "model"
+        planned = prompts.read_plan(reply.text, question)
+        questions, by = (planned, "model") if planned else (questions, by)
     runtime.stream_writer(Progress(stage="plan", detail={"questions": questions, "by": by}))
     return {"plan": questions, "weak": questions, "spent": spent}
 
@@ -67,15 +80,15 @@ async def plan(state: State, runtime: Runtime[Context]) -> Update:
 async def explore(state: Task, runtime: Runtime[Context]) -> Update:
     """Passages for one question."""
     context = runtime.context
-    found = await search_knowledge(
-        state["query"],
-        bridge=context.clients.bridge,
-        collection=context.collection,
-        top_k=state["top_k"],
+    found = await search_documents(state["query"], context, top_k=state["top_k"]) or SearchResponse(
+        results=[]
     )
-    detail = {"question": state["question"], "found": len(found.results), "degraded": found.degraded}
-    runtime.stream_writer(Progress(stage="explored", detail=detail))
-    hits = [hit.model_dump(include=_KEPT) for hit in found.results]
+    judged = judge(state["question"], found.results, language=state["language"], embedder=found.embedder)
+    judged = await checked(judged, state["question"], found.results, state["language"], context)
+    held = found.results if judged.verdict == "answer" else []
+    hits = [{**hit.model_dump(include=_KEPT), "headings": headings_of(hit)} for hit in held]
+    detail = {"question": state["question"], "found": len(hits), "degraded": found.degraded}
+    runtime.stream_writer(Progress(stage="explored", detail={**detail, "support": judged.support}))
     return {"found": {state["question"]: hits}}
 
 
@@ -86,18 +99,23 @@ async def number(state: State, runtime: Runtime[Context]) -> Update:
         for hit in hits:
             known.setdefault((hit["document_id"], hit["text"]), {"n": len(known) + 1, **hit})
     sources = [Source.model_validate(one) for one in known.values()]
-    runtime.stream_writer(Retrieved(query=question_of(state), citations=sources))
+    runtime.stream_writer(Retrieved(query=state["question"], citations=sources))
     return {"sources": [source.model_dump() for source in sources]}
 
 
 async def write(state: Task, runtime: Runtime[Context]) -> Update:
     """A draft of the answer to one question, from its own passages."""
     sources = [Citation.model_validate(source) for source in state["sources"]]
-    reply = await _complete(
-        prompts.to_write(state["question"], sources, state["language"]), state["model"], runtime
-    )
+    question = with_wish(state["question"], state["language"]) if state["translated"] else state["question"]
+    asked = prompts.to_write(question, sources, state["language"])
+    reply = await _complete(asked, state["model"], runtime)
+    text, grounding = reply.text.strip(), runtime.context.limits.grounding
+    if reply.model != QUOTING and grounding != "off":
+        text = ground(text, read_evidence(sources), grounding, state["language"], question=state["question"])
+    if not used(text) and reply.model != QUOTING and grounding == "strict":
+        text = (await complete(runtime.context.clients.pool, asked, model=QUOTING)).text.strip()
     runtime.stream_writer(Progress(stage="drafted", detail={"question": state["question"]}))
-    return {"drafts": {state["question"]: reply.text.strip()}, "spent": {state["question"]: _tokens(reply)}}
+    return {"drafts": {state["question"]: text}, "spent": {state["question"]: _tokens(reply)}}
 
 
 async def critique(state: State, runtime: Runtime[Context]) -> Update:
@@ -117,24 +135,41 @@ async def report(state: State, runtime: Runtime[Context]) -> Update:
     drafts = [
         (question, state["drafts"][question]) for question in state["plan"] if question in state["drafts"]
     ]
-    text = prompts.notes(drafts)
-    spent = sum(state["spent"].values())
-    if can_call_tools(model) and len(drafts) > 1 and spent < runtime.context.limits.tokens:
-        asked = prompts.to_report(question_of(state), text, language)
-        reply = await stream_answer(AnswerRequest(asked, sources, model=model, tools=[]), runtime)
+    compared = read_comparison(state["question"])
+    text = table(compared, dict(drafts), sources, language) if compared else prompts.notes(drafts)
+    spent, more = sum(state["spent"].values()), Update()
+    able = can_call_tools(model) and compared is None and len(drafts) > 1
+    if able and spent < runtime.context.limits.tokens:
+        reply = await stream_answer(_report_request(state, text, runtime.context), runtime)
         text, model, spent = reply.text.strip() or text, reply.model, spent + _tokens(reply)
+        more = {"accepted": reply.accepted, "notes": reply.notes, "finish": reply.finish}
     else:
         text = stream_text(text, sources, runtime)
     listed = cited(text, sources)
     if listed:
         text += stream_text(prompts.sources_list(listed, language), sources, runtime)
-    return {"answer": text, "model": model, "usage": {"total_tokens": spent}}
+    return {"answer": text, "model": model, "usage": {"total_tokens": spent}, **more}
+
+
+def _report_request(state: State, notes: str, context: Context) -> AnswerRequest:
+    """What the report is written from; where it rests on no passage, the notes stand for it."""
+    question, language = state["question"], state["language"]
+    return AnswerRequest(
+        prompts.to_report(question, notes, language),
+        sources_of(state),
+        model=state["route"]["model"],
+        question=question,
+        language=language,
+        grounding=context.limits.grounding,
+        window=state["route"].get("context_tokens"),
+        otherwise=notes,
+    )
 
 
 def branches(state: State, *, top_k: int) -> list[Task]:
     """What each weak question is sent to do; a second look is wider and keeps the whole question in view."""
     again = state["rounds"] > 0
-    whole = question_of(state)
+    whole = state["question"]
     return [
         Task(
             question=question,
@@ -143,6 +178,7 @@ def branches(state: State, *, top_k: int) -> list[Task]:
             model=state["route"]["model"],
             top_k=top_k * 2 if again else top_k,
             sources=_own(state, question),
+            translated=state["translated"],
         )
         for question in state["weak"]
     ]

@@ -54,15 +54,20 @@ def _asked(part: str) -> str:
     return f"{opened}{bare[:1].upper()}{bare[1:]}?"
 
 
-def read_plan(text: str) -> list[str]:
-    """The sub-questions that a model wrote, one a line."""
+def read_plan(text: str, question: str) -> list[str]:
+    """The sub-questions that a model wrote, one a line; what shares no word with the question is none of
+    them."""
+    asked = {term for language in ("es", "en") for term in terms(question, language)}
     lines = [_BULLET.sub("", line).strip() for line in text.splitlines()]
-    return list(dict.fromkeys(line for line in lines if 8 <= len(line) <= 400))[:MOST_QUESTIONS]
+    parts = [line for line in lines if 8 <= len(line) <= 400 and asked & set(terms(line, detect(line)))]
+    return list(dict.fromkeys(parts))[:MOST_QUESTIONS]
 
 
 def to_write(question: str, sources: list[Citation], language: Language) -> list[Message]:
     """Messages that ask for the draft of one sub-question from its sources."""
-    passages = render(Passage(source.n, source.title, source.text) for source in sources)
+    passages = render(
+        Passage(source.n, source.title, source.text, " › ".join(source.headings or [])) for source in sources
+    )
     return [
         {"role": "system", "content": WRITE[language]},
         {"role": "user", "content": f"{passages}\n\n{_LABEL[language]}: {question}"},

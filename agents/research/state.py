@@ -15,8 +15,11 @@ def gather(old: JsonObject, new: JsonObject | None) -> JsonObject:
 
 
 class State(Turn):
-    """`found` and `drafts` are by question; `weak` are the questions to look into again."""
+    """`question` is the turn's as it stands alone, `translated` whether its answer is wanted in another
+    language than its own; `found` and `drafts` are by question, `weak` the questions to look into again."""
 
+    question: str
+    translated: bool
     plan: list[str]
     weak: list[str]
     rounds: int

@@ -9,6 +9,7 @@ from typing import Any
 
 from langgraph.store.base import BaseStore
 
+from agents.conversation.ownership import effects_label
 from tools.errors import Conflict
 
 NAMESPACE = "_effects"
@@ -16,7 +17,7 @@ NAMESPACE = "_effects"
 
 async def once(store: BaseStore, thread_id: str, key: str, act: Callable[[], Awaitable[Any]]) -> Any:
     """What `act` gave (JSON), now or the first time. Raises `Conflict` when an earlier start was cut off."""
-    namespace = (NAMESPACE, thread_id)
+    namespace = (NAMESPACE, effects_label(thread_id))
     record = await store.aget(namespace, key)
     if record is not None:
         if record.value["state"] == "done":

@@ -1,26 +1,21 @@
-"""Downloads what is not on this machine: web pages, and objects of an S3-compatible store.
+"""What is not on this machine: the kinds of web pages, and the objects of an S3-compatible store."""
 
-Which addresses a page may be at is `tools/fetch.py`'s decision.
-"""
-
-import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from flows.ingestion.sources import MAX_FILE_BYTES, PARSED_SUFFIXES, SourceFile
+from flows.ingestion.sources import MAX_FILE_BYTES, PARSED_SUFFIXES
 from flows.ingestion.text import TEXT_SUFFIXES, Unreadable
 from tools.errors import NotSupported, Unavailable, UpstreamFailed
-from tools.fetch import fetch
 from tools.sections import S3
-from tools.settings import Settings
 
 if TYPE_CHECKING:
     from minio import Minio
 
+OFFICE = "application/vnd.openxmlformats-officedocument"
+OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 SUFFIXES = {
     "text/html": ".html",
     "application/xhtml+xml": ".html",
@@ -31,18 +26,34 @@ SUFFIXES = {
     "application/x-ndjson": ".jsonl",
     "application/jsonl": ".jsonl",
     "application/zip": ".zip",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    f"{OFFICE}.wordprocessingml.document": ".docx",
+    f"{OFFICE}.spreadsheetml.sheet": ".xlsx",
+    f"{OFFICE}.presentationml.presentation": ".pptx",
+    f"{OPEN_DOCUMENT}.text": ".odt",
+    f"{OPEN_DOCUMENT}.spreadsheet": ".ods",
+    f"{OPEN_DOCUMENT}.presentation": ".odp",
+    "application/vnd.ms-excel": ".xls",
+    "application/vnd.ms-outlook": ".msg",
+    "application/epub+zip": ".epub",
+    "application/rtf": ".rtf",
+    "text/rtf": ".rtf",
+    "text/tab-separated-values": ".tsv",
+    "message/rfc822": ".eml",
+    "application/mbox": ".mbox",
+    "application/xml": ".xml",
+    "text/xml": ".xml",
+    "application/rss+xml": ".xml",
+    "application/atom+xml": ".xml",
+    "application/yaml": ".yaml",
 }
 
 
-def download(file: SourceFile, settings: Settings, folder: Path) -> SourceFile:
-    """The same as a file in `folder`. Raises `Unreadable` and `tools.errors`."""
-    if file.url.startswith("s3://"):
-        return _download_object(file, settings.s3, folder)
-    page = asyncio.run(fetch(file.url, rules=settings.fetch))
-    path = folder / f"page{suffix_of(page.url, page.content_type)}"
-    path.write_bytes(page.body)
-    return replace(file, path=path, size=len(page.body))
+class StoredObject(NamedTuple):
+    """An object as a bucket lists it; `size` in bytes, `etag` changes with its content."""
+
+    key: str
+    size: int
+    etag: str
 
 
 def suffix_of(url: str, content_type: str) -> str:
@@ -61,23 +72,20 @@ def suffix_of(url: str, content_type: str) -> str:
     raise Unreadable("unsupported")
 
 
-def list_objects(source: str, s3: S3) -> Iterator[tuple[str, int]]:
-    """`(key, bytes)` of every object below `s3://bucket/prefix`. Raises `tools.errors`."""
+def list_objects(source: str, s3: S3) -> Iterator[StoredObject]:
+    """Every object below `s3://bucket/prefix`. Raises `tools.errors`."""
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     with _open_store(s3) as store:
         for item in store.list_objects(bucket, prefix=prefix, recursive=True):
             if item.object_name and not item.is_dir:
-                yield item.object_name, item.size or 0
+                yield StoredObject(item.object_name, item.size or 0, item.etag or "")
 
 
-def _download_object(file: SourceFile, s3: S3, folder: Path) -> SourceFile:
-    if file.size > MAX_FILE_BYTES:
-        raise Unreadable("too_large", size=file.size, limit=MAX_FILE_BYTES)
-    bucket, _, key = file.url.removeprefix("s3://").partition("/")
-    path = folder / f"object{PurePosixPath(key).suffix.lower()}"
-    with _open_store(s3) as store, closing(store.get_object(bucket, key)) as answer, path.open("wb") as out:
-        out.write(answer.read(MAX_FILE_BYTES + 1))  # it may have grown since it was listed
-    return replace(file, path=path, size=path.stat().st_size)
+def fetch_object(url: str, s3: S3) -> bytes:
+    """The object at `s3://bucket/key`, cut after `MAX_FILE_BYTES` and one. Raises `tools.errors`."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    with _open_store(s3) as store, closing(store.get_object(bucket, key)) as answer:
+        return answer.read(MAX_FILE_BYTES + 1)  # it may have grown since it was listed
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Backups on disk: folders that are whole or not there, each with a manifest and the digests of its files."""
 
 import hashlib
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from tools.access.secret_values import concealer, secret_values
 from tools.errors import BadRequest, NotFound
 from tools.log import get_logger
 from tools.schema import JsonObject
@@ -16,6 +18,9 @@ from tools.settings import Settings
 
 log = get_logger("archive")
 SQLITE = b"SQLite format 3\0"
+DATABASES = ("*.db", "*.sqlite")
+BUSY_S = 30.0
+"""How long a copy waits for somebody else's transaction."""
 
 
 class Probe(BaseModel):
@@ -110,13 +115,24 @@ def delete_old(settings: Settings, keep: int) -> list[str]:
 def copy_databases(settings: Settings, target: Path) -> list[str]:
     """Consistent copies of every SQLite file of the data directory, while others write to them."""
     home, copied = settings.home.absolute(), []
-    for source in sorted(path for path in home.rglob("*.db") if not path.is_relative_to(folder(settings))):
+    found = (path for pattern in DATABASES for path in home.rglob(pattern))
+    for source in sorted(path for path in found if not path.is_relative_to(folder(settings))):
         if _is_sqlite(source):
             name = source.relative_to(home)
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            _copy(source, target / name)
+            copy_database(source, target / name)
             copied.append(str(name))
     return copied
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A consistent copy of one SQLite file, whoever writes to it; what `target` held is replaced as one
+    transaction, for those who have it open too."""
+    with (
+        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as original,
+        closing(sqlite3.connect(target, timeout=BUSY_S)) as copy,
+    ):
+        original.backup(copy)
 
 
 def digest(file: Path) -> str:
@@ -126,18 +142,11 @@ def digest(file: Path) -> str:
 
 
 def settings_without_secrets(settings: Settings) -> JsonObject:
-    """As JSON; secrets are stars."""
-    return settings.model_dump(mode="json")
+    """As JSON; secrets are stars, and so are passwords in addresses."""
+    conceal = concealer(secret_values(settings))
+    return json.loads(conceal(settings.model_dump_json()))
 
 
 def _is_sqlite(path: Path) -> bool:
     with path.open("rb") as data:
         return data.read(len(SQLITE)) == SQLITE
-
-
-def _copy(source: Path, target: Path) -> None:
-    with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as original,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        original.backup(copy)

@@ -6,9 +6,9 @@ from typing import Any, Final, NotRequired, TypedDict
 from prefect import Task
 from prefect.client.schemas.objects import State, TaskRun
 
-from tools.errors import RateLimited, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.errors import QueueFull, RateLimited, Unavailable, UpstreamFailed, UpstreamSilent
 
-TRANSIENT = (Unavailable, UpstreamFailed, UpstreamSilent, RateLimited)
+TRANSIENT = (Unavailable, UpstreamFailed, UpstreamSilent, RateLimited, QueueFull)
 
 
 class RetryPolicy(TypedDict):

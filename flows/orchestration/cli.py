@@ -1,46 +1,39 @@
-"""The command line `capibara6 flows …`: deploy, list, run, logs, schedule; and the supervisor's processes.
+"""The command line `capibara6 flows …`: deploy, list, run, logs, cancel, schedule; supervised processes.
 
 Only `deploy` imports Prefect; the rest speaks to its API or becomes its process.
 """
 
 import asyncio
 import json
-from collections.abc import Coroutine
-from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from flows.orchestration import terminal
+from flows.orchestration.following import cancel_run, follow
 from flows.orchestration.launch import become, ensure_database, server_command, worker_command
 from tools.clients.prefect import Run, open_prefect
-from tools.error_messages import sentence
 from tools.errors import BadRequest, Capibara6Error
 from tools.schema import JsonObject
 from tools.settings import Settings, load_settings
 
 app = typer.Typer(
     name="capibara6 flows",
-    help="Flujos de Prefect: ver, ejecutar y programar · Prefect flows: list, run, schedule.",
+    help="Flujos de Prefect: ver, ejecutar y programar · Prefect flows: list, run, cancel, schedule.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-COLOURS = {"COMPLETED": "green", "FAILED": "red", "CRASHED": "red", "CANCELLED": "yellow", "RUNNING": "cyan"}
 Name = Annotated[str, typer.Argument(help="Despliegue, por ejemplo ingest. · Deployment, such as ingest.")]
-T = TypeVar("T")
 
 
 @app.command()
 def server() -> None:
     """Se convierte en el servidor de Prefect. · Become Prefect's server."""
     settings = load_settings()
-    _run(ensure_database(settings))
+    terminal.run(ensure_database(settings))
     become(server_command(), settings)
 
 
@@ -58,10 +51,10 @@ def deploy_command() -> None:
     from flows.orchestration.deploy import deploy, warm_once  # noqa: PLC0415
 
     settings = load_settings()
-    changed = _run(deploy(settings))
+    changed = terminal.run(deploy(settings))
     for name in changed:
-        console.print(f"[green]✓[/] {name}")
-    _run(warm_once(settings, changed))
+        terminal.console.print(f"[green]✓[/] {name}")
+    terminal.run(warm_once(settings, changed))
 
 
 @app.command("list")
@@ -70,11 +63,11 @@ def list_command() -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("flujo · flow", "horario · schedule", "última · last", "cuándo · when"):
         table.add_column(title, overflow="fold")
-    for deployment, last in _run(_overview()):
-        schedules = ", ".join(_schedule(item) for item in deployment["schedules"]) or "—"
-        when = _when(last.started or last.created) if last else ""
-        table.add_row(deployment["name"], schedules, _state(last) if last else "—", when)
-    console.print(table)
+    for deployment, last in terminal.run(_overview()):
+        schedules = ", ".join(terminal.schedule_of(item) for item in deployment["schedules"]) or "—"
+        when = terminal.when(last.started or last.created) if last else ""
+        table.add_row(deployment["name"], schedules, terminal.state_of(last) if last else "—", when)
+    terminal.console.print(table)
 
 
 @app.command()
@@ -85,12 +78,11 @@ def run(
     timeout: Annotated[float, typer.Option(help="Segundos. · Seconds.")] = 3_600.0,
 ) -> None:
     """Ejecuta un despliegue ahora. · Run a deployment now."""
-    found = _run(_start(name, parameters))
+    found = terminal.run(_start(name, parameters))
     if not wait:
-        console.print(f"{found.name} · {found.id}")
+        terminal.console.print(f"{found.name} · {found.id}")
         return
-    found = _run(_follow(found.id, timeout))
-    _report(found)
+    terminal.report(follow(found, timeout))
 
 
 @app.command()
@@ -106,12 +98,31 @@ def logs(
         async with open_prefect(load_settings()) as prefect:
             found = await _find(run_id)
             if follow:
-                await prefect.wait(found.id, timeout=86_400.0, on_log=_print_line)
+                await prefect.wait(found.id, timeout=86_400.0, on_log=terminal.print_line)
                 return
             for record in await prefect.logs(found.id):
-                _print_line(str(record["level"]), record["message"])
+                terminal.print_line(str(record["level"]), record["message"])
 
-    _run(show())
+    terminal.run(show())
+
+
+@app.command()
+def cancel(
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN", help="Identificador o despliegue. · Run id or deployment.")
+    ],
+) -> None:
+    """Cancela una ejecución (o la última de un despliegue); lo escrito se queda. · Cancel a run.
+
+    Termina con 0 cuando ya no se ejecuta. · Exits 0 once it is not running any more."""
+    found = terminal.run(_find(run_id))
+    if found.final:
+        terminal.errors.print(f"[red]✗[/] {found.name}: ya terminó · it has ended ({found.state.lower()})")
+        raise typer.Exit(1)
+    ended = terminal.run(cancel_run(found))
+    terminal.console.print(f"{ended.name}: {terminal.state_of(ended)}")
+    if not ended.final:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -126,8 +137,19 @@ def schedule(
             if not await prefect.schedule(name, active=not pause):
                 raise BadRequest(f"{name} has no schedule: flows run {name}", param="name")
 
-    _run(change())
-    console.print(f"{name}: {'en pausa · paused' if pause else 'activo · active'}")
+    terminal.run(change())
+    terminal.console.print(f"{name}: {'en pausa · paused' if pause else 'activo · active'}")
+
+
+@app.command("sign-in")
+def sign_in_command() -> None:
+    """Un enlace, para una sola vez, a la página de Prefect. · A link, good once, to Prefect's page."""
+
+    async def link() -> str:
+        async with open_prefect(load_settings()) as prefect:
+            return await prefect.sign_in_link()
+
+    typer.echo(terminal.run(link()))
 
 
 async def _wait_for_server(settings: Settings) -> None:
@@ -158,11 +180,6 @@ async def _start(name: str, parameters: str) -> Run:
         return await prefect.start(name, values)
 
 
-async def _follow(run_id: str, timeout: float) -> Run:
-    async with open_prefect(load_settings()) as prefect:
-        return await prefect.wait(run_id, timeout=timeout, on_log=_print_line)
-
-
 async def _find(text: str) -> Run:
     async with open_prefect(load_settings()) as prefect:
         if _is_id(text):
@@ -180,41 +197,3 @@ def _is_id(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _report(found: Run) -> None:
-    console.print(f"{_state(found)} {escape(found.message)} · {found.seconds:.1f} s")
-    if found.state != "COMPLETED":
-        raise typer.Exit(1)
-
-
-def _schedule(item: JsonObject) -> str:
-    text = str(item["schedule"].get("cron") or "…")
-    return text if item["active"] else f"[dim strike]{text}[/]"
-
-
-def _when(moment: str | None) -> str:
-    """A moment of Prefect's as this machine's clock tells it."""
-    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}" if moment else ""
-
-
-def _state(found: Run) -> str:
-    return f"[{COLOURS.get(found.state, 'white')}]{found.state.lower()}[/]"
-
-
-def _print_line(level: str, message: str) -> None:
-    """One record; where the platform says why it refused, its own sentence is enough."""
-    if "\ntools.errors." in message:
-        message = message.partition("\nTraceback")[0]
-    colour = {"warning": "yellow", "30": "yellow", "error": "red", "40": "red", "critical": "red"}.get(level)
-    console.print(f"  [{colour}]{escape(message)}[/]" if colour else f"  {escape(message)}")
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; an error is one clear line and exit status 1."""
-    try:
-        return asyncio.run(work)
-    except Capibara6Error as exc:
-        text = sentence(exc.code, load_settings().language, exc.message)
-        errors.print(f"[red]✗[/] {escape(text)}")
-        raise typer.Exit(1) from None

@@ -14,8 +14,8 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import concurrency
 from prefect.exceptions import ObjectAlreadyExists
 
-from flows.orchestration.launch import HEARTBEAT_S, POOL
-from tools.clients.prefect import Prefect
+from flows.orchestration.launch import HEARTBEAT_S
+from tools.clients.prefect import WORK_POOL, Prefect
 from tools.schema import JsonObject
 
 HEARTBEAT_TIMEOUT_S = 3.0 * HEARTBEAT_S
@@ -71,7 +71,7 @@ async def is_silent(prefect: Prefect, run: JsonObject, timeout_s: float, start_t
     if _age_s(since) <= timeout_s:
         return False
     last = await _last_heartbeat(prefect, run["id"], since)
-    if last is None and run["work_pool_name"] != POOL:  # whoever started it there may send none
+    if last is None and run["work_pool_name"] != WORK_POOL:  # whoever started it there may send none
         return False
     return _age_s(last or since) > timeout_s
 

@@ -6,33 +6,40 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows.operations import postgres
-from tools.clients.prefect import TIMEOUT_S
+from tools.clients.prefect import TIMEOUT_S, WORK_POOL
 from tools.settings import Settings
 
-POOL = "local"
 FLOWS_AT_ONCE = 4
 HEARTBEAT_S = 30
 BESIDE_OURS = "postgres"
 """The setting's word for a database beside the platform's own."""
 DATABASE = "prefect"
 TEMPORARY = "tmp"
+CLOSED_CORS = dict.fromkeys(
+    (f"PREFECT_SERVER_CORS_ALLOWED_{what}" for what in ("ORIGINS", "METHODS", "HEADERS")), ""
+)
+"""Which other origins may read is the door's business (`servers/web/door.py`)."""
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
     """Variables that the server, the worker, its runs and Prefect's client need; our own settings included.
 
     The server keeps everything under `settings.home` and shares no profile with the user's own Prefect.
-    With an API key, Prefect asks for it as the password of the user `capibara6`.
+    It asks everybody for its auth string: whoever may make a deployment can run any command here.
     """
     home = settings.home.absolute() / "prefect"
     environment = {
         **settings.environment(),
+        "CAPIBARA6_ACT_AS": "platform",
         "PREFECT_HOME": str(home),
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
         "PREFECT_API_URL": settings.prefect_url,
         "PREFECT_SERVER_API_HOST": settings.host,
         "PREFECT_SERVER_API_PORT": str(settings.ports.prefect),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(settings),
+        **CLOSED_CORS,
+        # The page asks the server that it came from, by whichever of its names a person called it.
+        "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
@@ -49,9 +56,8 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         # A run whose process died is noticed after three missed heartbeats.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }
-    if settings.api_key is not None:
-        login = f"capibara6:{settings.api_key.get_secret_value()}"
-        environment |= {"PREFECT_API_AUTH_STRING": login, "PREFECT_SERVER_API_AUTH_STRING": login}
+    if auth := settings.prefect_auth:
+        environment |= {"PREFECT_API_AUTH_STRING": auth, "PREFECT_SERVER_API_AUTH_STRING": auth}
     return environment
 
 
@@ -82,14 +88,14 @@ async def ensure_database(settings: Settings) -> None:
 
 def server_command() -> list[str]:
     """Prefect's server; host, port and database come from the environment."""
-    return [sys.executable, "-m", "flows.orchestration.patched_server", "server", "start"]
+    return [sys.executable, "-m", "flows.orchestration.patched_server"]
 
 
 def worker_command() -> list[str]:
     """Prefect's worker; it creates its work pool when the server does not have it yet."""
     return [
         *(sys.executable, "-m", "flows.orchestration.patched_worker", "worker", "start"),
-        *("--pool", POOL, "--type", "process", "--name", "capibara6", "--limit", str(FLOWS_AT_ONCE)),
+        *("--pool", WORK_POOL, "--type", "process", "--name", "capibara6", "--limit", str(FLOWS_AT_ONCE)),
     ]
 
 

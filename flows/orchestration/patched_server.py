@@ -1,8 +1,10 @@
-"""Prefect's server as Prefect starts it, but a statement that SQLite refused is closed at once.
+"""Prefect's server, its API, page, sign-in and services, behind the platform's door and within its limits.
 
-Else it lives as long as its error, and to free it takes the mutex of its connection. When that connection
-waited for SQLite's lock meanwhile, in its own thread and with the mutex, the event loop stood still, and with
-it whoever held the lock, until SQLite gave up after 60 s.
+As Prefect starts it (`prefect server start`) it answers every origin and waits for ever for slow senders.
+
+A statement that SQLite refused is closed at once. Else it lives as long as its error, and to free it takes
+the mutex of its connection. When that one waited for SQLite's lock meanwhile, in its own thread and with the
+mutex, the event loop stood still, and with it whoever held the lock, until SQLite gave up after 60 s.
 """
 
 import functools
@@ -11,9 +13,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiosqlite
-from prefect.cli import app
+from prefect.server.api.server import create_app
+from prefect.settings import PREFECT_SERVER_API_HOST
+from starlette.types import ASGIApp
+
+from flows.orchestration.sign_in import SignIn
+from servers.web.door import Door
+from servers.web.gateway import Gateway
+from servers.web.serve import listen
+from tools.settings import Settings, load_settings
 
 VERBS = ("execute", "executemany")
+HEADERS = ((b"content-security-policy", b"connect-src 'self'; frame-ancestors 'self'"),)
+"""Prefect's page tells a company of analytics who opens it, whatever the settings say: it may not."""
 
 
 def close_refused() -> None:
@@ -34,6 +46,17 @@ def _closing(run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
     return closed
 
 
-if __name__ == "__main__":
+def run(settings: Settings) -> None:
+    """Serve until told to stop; what else Prefect is told stands in the environment (`launch.py`)."""
     close_refused()
-    app()
+    door = Door(settings, "prefect", pages=True)
+    app: ASGIApp = create_app(final=True)
+    if auth := settings.prefect_auth:
+        app = SignIn(app, auth=auth)
+    app = Gateway(app, door=door, body_bytes=settings.limits.body_bytes, headers=HEADERS)
+    host, port = PREFECT_SERVER_API_HOST.value(), settings.ports.prefect
+    listen(app, settings=settings, host=host, port=port, websockets=True)
+
+
+if __name__ == "__main__":
+    run(load_settings())

@@ -5,16 +5,32 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servers.api.http import chat, submissions, webhooks
+from servers.api.http import chat, sources, submissions, web_client, webhooks
 from servers.api.http.protocol import agents, runs, store_items, threads
 from servers.api.services import open_services
+from servers.web.access import Access, Rule
 from servers.web.app import create_app
 from servers.web.serve import listen
+from tools.access.secret_values import concealer, secret_values
 from tools.log import configure
 from tools.schema import JsonObject
 from tools.settings import Settings
 
-ROUTES = (chat, webhooks, submissions, agents, threads, runs, store_items)
+RULES = (
+    Rule("POST", "/webhook/", "operate"),
+    Rule("", "/v1/sources", "operate"),
+    Rule("POST", "/threads/search", "read"),
+    Rule("POST", "/threads/", "read", "/history"),
+    Rule("POST", "/threads", "write"),
+    Rule("PATCH", "/threads", "write"),
+    Rule("DELETE", "/threads", "write"),
+    Rule("DELETE", "/runs", "write"),
+    Rule("PUT", "/store", "write"),
+    Rule("DELETE", "/store", "write"),
+    Rule("POST", "/api/save-", "write"),
+)
+"""Asking needs `read`, making things `write`, starting flows `operate`."""
+ROUTES = (chat, webhooks, web_client, sources, submissions, agents, threads, runs, store_items)
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -34,6 +50,7 @@ def build_app(settings: Settings) -> FastAPI:
         settings,
         lifespan=lifespan,
         checks=checks,
+        access=Access(settings, name="api", rules=RULES, open_paths=frozenset({web_client.PATH})),
         description="Agents through OpenAI's API and the Agent Protocol.",
     )
     for routes in ROUTES:
@@ -43,5 +60,5 @@ def build_app(settings: Settings) -> FastAPI:
 
 def run(settings: Settings) -> None:
     """Serve on `ports.api` until told to stop."""
-    configure("api", level=settings.log_level)
+    configure("api", level=settings.log_level, conceal=concealer(secret_values(settings)))
     listen(build_app(settings), settings=settings, port=settings.ports.api)

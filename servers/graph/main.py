@@ -17,6 +17,8 @@ from servers.graph.server.listener import Listener
 from servers.graph.server.sessions import Sessions
 from servers.graph.server.users import Users
 from servers.graph.storage.catalog import Catalog
+from tools.access.addresses import LOOPBACK
+from tools.access.secret_values import concealer, secret_values
 from tools.log import configure, get_logger
 from tools.settings import Settings
 
@@ -25,19 +27,18 @@ log = get_logger("graph")
 
 @contextmanager
 def open_listener(settings: Settings, *, port: int | None = None) -> Iterator[Listener]:
-    """A bound listener over the data in `settings.home/graph`; call its `serve()`."""
+    """A listener on loopback over the data in `settings.home/graph`; call its `serve()`."""
     folder, limits = settings.home.absolute() / "graph", settings.graph
     users = Users(folder / "users.json", settings)
     catalog = Catalog(folder)
     query_limits = QueryLimits(limits.deadline_s, limits.max_rows, limits.max_query_bytes, limits.max_steps)
     engine = Engine(catalog, Parser(folder / "grammar.tables"), query_limits)
     sessions = Sessions(max_sessions=limits.max_sessions, idle_s=limits.session_idle_s)
-    number = settings.ports.nebula if port is None else port
-    handler = GraphServiceHandler(engine, users, sessions, address=(settings.host, number))
+    address = (LOOPBACK, settings.ports.nebula if port is None else port)
+    handler = GraphServiceHandler(engine, users, sessions, address=address)
     listener = Listener(
         GraphService.Processor(handler),
-        settings.host,
-        number,
+        *address,
         max_connections=limits.max_connections,
         frame_bytes=limits.max_statement_bytes,
         drain_s=settings.limits.drain_s,
@@ -51,7 +52,7 @@ def open_listener(settings: Settings, *, port: int | None = None) -> Iterator[Li
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    configure("graph", level=settings.log_level)
+    configure("graph", level=settings.log_level, conceal=concealer(secret_values(settings)))
     # Many short requests in many threads: a long turn of one would be waited for by all.
     sys.setswitchinterval(0.002)
     with open_listener(settings) as listener:

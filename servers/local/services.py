@@ -4,15 +4,23 @@ It starts none (`supervisor.py`); how an embedded store is started says `embedde
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
 
 from servers.graph.health import alive
 from servers.local import embedded_stores
-from tools.settings import Settings, is_loopback
+from servers.local.machines import Machine, local_machines, near
+from tools.access.addresses import LOOPBACK
+from tools.clients.prefect import WORK_POOL
+from tools.settings import Settings
+
+HEARTBEAT_S = 90.0
+"""How old its last word may be: a worker tells of itself every 30 s."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +37,18 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def planned_services(settings: Settings) -> list[Service]:
-    """The services placed on this machine, stores first; a store with an address of its own is not ours."""
-    return [*_stores(settings), *_servers(settings), *_prefect(settings)]
+def planned_services(settings: Settings, machines: Collection[Machine] | None = None) -> list[Service]:
+    """The services of `machines`, by default those of this one (`local_machines`), stores first; a store with
+    an address of its own is not ours."""
+    placed = local_machines(settings) if machines is None else machines
+    return [
+        *(_stores(settings) if "rag" in placed else []),
+        *_servers(settings, placed),
+        *(_prefect(settings) if "services" in placed else []),
+    ]
 
 
 def _stores(settings: Settings) -> list[Service]:
-    if not is_loopback(settings.hosts.rag):
-        return []
     ports, external = settings.ports, settings.stores
     found = []
     if external.postgres_dsn is None:
@@ -44,11 +56,9 @@ def _stores(settings: Settings) -> list[Service]:
         check = _with_settings(embedded_stores.postgres_ready, settings)
         found.append(Service("postgres", _serve("postgres"), url, check, stop_signal="INT"))
     if external.redis_url is None:
-        check = _with_settings(embedded_stores.redis_ready, settings)
-        found.append(Service("redis", _serve("redis"), settings.redis_url, check, (ports.redis,)))
+        found.append(_private_store("redis", ports.redis, embedded_stores.redis_ready, settings))
     if external.milvus_uri is None:
-        check = _with_settings(embedded_stores.milvus_ready, settings)
-        found.append(Service("milvus", _serve("milvus"), settings.milvus_uri, check, (ports.milvus,)))
+        found.append(_private_store("milvus", ports.milvus, embedded_stores.milvus_ready, settings))
     if external.nebula_address is None:
         host, port = settings.nebula_address
         found.append(
@@ -59,31 +69,39 @@ def _stores(settings: Settings) -> list[Service]:
     return found
 
 
-def _servers(settings: Settings) -> list[Service]:
-    hosts, ports = settings.hosts, settings.ports
-    placed = [
-        ("pool", hosts.models, ports.pool, settings.pool_url, settings.vllm_url is None),
-        ("bridge", hosts.rag, ports.bridge, settings.bridge_url, settings.rag_url is None),
-        ("speech", hosts.services, ports.speech, settings.speech_url, True),
-        ("api", hosts.services, ports.api, settings.api_url, True),
-        ("mcp", hosts.services, ports.mcp, settings.mcp_url, True),
-        ("ui", hosts.services, ports.ui, settings.ui_url, True),
+def _private_store(name: str, port: int, ready: Callable[[Settings], bool], settings: Settings) -> Service:
+    """A store on its unix socket; on loopback where there can be none."""
+    socket = settings.store_socket(name)
+    url, ports = (f"unix:{socket}", ()) if socket else (f"{LOOPBACK}:{port}", (port,))
+    return Service(name, _serve(name), url, _with_settings(ready, settings), ports)
+
+
+def _servers(settings: Settings, placed: Collection[Machine]) -> list[Service]:
+    ports = settings.ports
+    known: list[tuple[str, Machine, int, str, bool]] = [
+        ("pool", "models", ports.pool, settings.pool_url, settings.vllm_url is None),
+        ("bridge", "rag", ports.bridge, settings.bridge_url, settings.rag_url is None),
+        ("speech", "services", ports.speech, settings.speech_url, True),
+        ("api", "services", ports.api, settings.api_url, True),
+        ("mcp", "services", ports.mcp, settings.mcp_url, True),
+        ("ui", "services", ports.ui, settings.ui_url, True),
     ]
     return [
-        Service(name, _serve(name), url, _http_check(f"{_root(url)}/health/ready"), (port,))
-        for name, host, port, url, ours in placed
-        if ours and is_loopback(host)
+        Service(name, _serve(name), url, _http_check(f"{near(settings, port)}/health/ready"), (port,))
+        for name, machine, port, url, ours in known
+        if ours and machine in placed
     ]
 
 
 def _prefect(settings: Settings) -> list[Service]:
-    if settings.stores.prefect_api_url is not None or not is_loopback(settings.hosts.services):
+    if settings.stores.prefect_api_url is not None:
         return []
-    url, port = settings.prefect_url, settings.ports.prefect
+    port = settings.ports.prefect
+    url, own = settings.prefect_url, f"{near(settings, port)}/api"
     command = (sys.executable, "-m", "flows")
     return [
-        Service("prefect", (*command, "server"), _root(url), _http_check(f"{url}/health"), (port,)),
-        Service("worker", (*command, "worker"), "", _http_check(f"{url}/health")),
+        Service("prefect", (*command, "server"), _root(url), _http_check(f"{own}/health"), (port,)),
+        Service("worker", (*command, "worker"), "", _worker_check(settings, own)),
     ]
 
 
@@ -98,11 +116,36 @@ def _with_settings(check: Callable[[Settings], bool], settings: Settings) -> Cal
 def _http_check(url: str) -> Callable[[], bool]:
     def check() -> bool:
         try:
-            return httpx.get(url, timeout=2.0, trust_env=False).is_success
+            return _client().get(url).is_success
         except httpx.HTTPError:
             return False
 
     return check
+
+
+def _worker_check(settings: Settings, prefect: str) -> Callable[[], bool]:
+    """Whether a worker told Prefect lately that it lives: one that hangs has a process and no heartbeat."""
+    url = f"{prefect}/work_pools/{WORK_POOL}/workers/filter"
+
+    def check() -> bool:
+        user, _, password = str(settings.prefect_auth).partition(":")
+        try:
+            answer = _client().post(url, json={}, auth=(user, password))
+        except httpx.HTTPError:
+            return False
+        if not answer.is_success:
+            return False
+        oldest = datetime.now(UTC) - timedelta(seconds=HEARTBEAT_S)
+        beats = [worker["last_heartbeat_time"] for worker in answer.json()]
+        return any(datetime.fromisoformat(beat) > oldest for beat in beats if beat)
+
+    return check
+
+
+@cache
+def _client() -> httpx.Client:
+    """One for all checks of this process: to make one takes 20 ms of CPU, for TLS that none of them uses."""
+    return httpx.Client(timeout=2.0, trust_env=False)
 
 
 def _root(url: str) -> str:

@@ -11,6 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,12 +22,11 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
+from servers.local.orphans import INSTANCE_VARIABLE, Children, stop_orphans
 from servers.local.services import Service
-from tools.errors import Conflict
+from tools.errors import Conflict, Unavailable
 from tools.settings import Settings
 
-INSTANCE_VARIABLE = "CAPIBARA6_INSTANCE"
-"""Every process under supervisord carries it: the home that it belongs to."""
 START_RETRIES = 3
 _PR_SET_PDEATHSIG = 1
 
@@ -45,10 +45,32 @@ class ProcessStatus:
 class Supervisor:
     """A running supervisord. Get one with `open_supervisor`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], socket: Path, log_dir: Path) -> None:
-        self.process = process
-        self.log_dir = log_dir
-        self.socket = socket
+    def __init__(self, settings: Settings, config: Path) -> None:
+        self.settings, self.config = settings, config
+        self.log_dir, self.socket = settings.log_dir, socket_of(settings)
+        self.children = Children(settings.home)
+        self.process = self._start()
+
+    def revive(self) -> bool:
+        """Start supervisord again where it was killed: nobody else would start a service that ends. What it
+        ran is ended first, and starts anew. True when that was so."""
+        if self.process.poll() is None:
+            return False
+        ours = psutil.Process().children()
+        stop_orphans(self.settings.home, spared=[child.pid for child in ours])
+        self.process = self._start()
+        return True
+
+    def stop(self, seconds: int) -> None:
+        """End it and with it every service; it is killed when that takes longer."""
+        self.process.terminate()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        stop_orphans(self.settings.home)
+        self.socket.unlink(missing_ok=True)
 
     def statuses(self) -> list[ProcessStatus]:
         """Every process; empty while supervisord itself is starting."""
@@ -59,6 +81,7 @@ class Supervisor:
             except (OSError, HTTPException, Fault):
                 return []
         assert isinstance(rows, list)
+        self.children.note(row["pid"] for row in rows if row["pid"])
         return [
             ProcessStatus(row["name"], row["statename"], row["pid"], float(row["now"] - row["start"]))
             for row in rows
@@ -71,29 +94,51 @@ class Supervisor:
             return ""
         return "\n".join(file.read_text("utf-8", errors="replace").splitlines()[-lines:])
 
+    def _start(self) -> subprocess.Popen[bytes]:
+        home = str(self.settings.home.absolute())
+        environment = {**os.environ, **self.settings.environment(), INSTANCE_VARIABLE: home}
+        libc = ctypes.CDLL(None)
+
+        def stop_with_parent() -> None:
+            # If `up` itself is killed, supervisord is told to stop, and stops the rest.
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+        self.socket.unlink(missing_ok=True)
+        with (self.log_dir / "supervisord.out").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is ours to handle: children are stopped in order.
+                preexec_fn=stop_with_parent,  # noqa: PLW1509  (one thread at this point)
+            )
+
 
 @contextmanager
 def open_supervisor(settings: Settings, services: Sequence[Service]) -> Iterator[Supervisor]:
     """Start every service; stop them all, and whatever they left behind, at the end.
 
-    Raises `Conflict` when this home is already in use or a port is taken (with the process that holds it).
+    Raises `Conflict` when this home is already in use or a port is taken (with the process that holds it),
+    and `Unavailable` when the home is no folder that can be written to.
     """
-    for folder in (settings.run_dir, settings.log_dir):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folders(settings)
     with _locked(settings.run_dir / "up.lock"):
         stop_orphans(settings.home)
         _refuse_taken_ports(services)
-        socket = settings.run_dir / "supervisor.sock"
-        socket.unlink(missing_ok=True)
         config = settings.run_dir / "supervisord.conf"
-        config.write_text(supervisord_config(settings, services, socket), "utf-8")
-        process = _start(settings, config)
+        config.write_text(supervisord_config(settings, services, socket_of(settings)), "utf-8")
+        supervisor = Supervisor(settings, config)
         try:
-            yield Supervisor(process, socket, settings.log_dir)
+            yield supervisor
         finally:
-            _stop(process, stop_timeout_s(settings) + 10 * len(services))
-            stop_orphans(settings.home)
-            socket.unlink(missing_ok=True)
+            supervisor.stop(stop_timeout_s(settings) + 10 * len(services))
+
+
+def socket_of(settings: Settings) -> Path:
+    """Where supervisord answers."""
+    return settings.run_dir / "supervisor.sock"
 
 
 def supervisord_config(settings: Settings, services: Sequence[Service], socket: Path) -> str:
@@ -139,23 +184,6 @@ def stop_timeout_s(settings: Settings) -> int:
     return int(settings.limits.drain_s + settings.pool.unload_grace_s) + 2
 
 
-def stop_orphans(home: Path) -> list[int]:
-    """End processes that an earlier run of this home left behind; returns their pids."""
-    mine = str(home.absolute())
-    left = [
-        process
-        for process in psutil.process_iter()
-        if _instance_of(process) == mine and process.pid != os.getpid()
-    ]
-    for process in left:
-        _signal(process, signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(left, timeout=5)
-    for process in stubborn:
-        _signal(process, signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=5)
-    return [process.pid for process in left]
-
-
 def port_owner(port: int) -> str | None:
     """The process that listens on a TCP port of this machine, as `name (pid N)`; None when it is free."""
     for connection in psutil.net_connections(kind="tcp"):
@@ -177,35 +205,6 @@ def _refuse_taken_ports(services: Sequence[Service]) -> None:
         raise Conflict("\n".join(taken), code="port_taken")
 
 
-def _start(settings: Settings, config: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, **settings.environment(), INSTANCE_VARIABLE: str(settings.home.absolute())}
-    libc = ctypes.CDLL(None)
-
-    def stop_with_parent() -> None:
-        # If `up` itself is killed, supervisord is told to stop, and stops the rest.
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    with (settings.log_dir / "supervisord.out").open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # Ctrl-C is ours to handle: children are stopped in order.
-            preexec_fn=stop_with_parent,  # noqa: PLW1509  (one thread at this point)
-        )
-
-
-def _stop(process: subprocess.Popen[bytes], seconds: int) -> None:
-    process.terminate()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("a+") as file:
@@ -221,18 +220,15 @@ def _locked(path: Path) -> Iterator[None]:
         file.truncate(0)
 
 
-def _instance_of(process: psutil.Process) -> str | None:
+def _make_folders(settings: Settings) -> None:
     try:
-        return process.environ().get(INSTANCE_VARIABLE)
-    except psutil.Error:
-        return None
-
-
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.NoSuchProcess:
-        return
+        for folder in (settings.run_dir, settings.log_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+    except OSError as exc:
+        reason = f"{settings.home.absolute()}: {exc.strerror}"
+        raise Unavailable(reason, code="home_unusable") from exc
 
 
 def _escaped(text: str) -> str:

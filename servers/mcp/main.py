@@ -9,11 +9,15 @@ from fastapi import FastAPI
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
+from servers.mcp import metadata
 from servers.mcp.clients import Clients, open_clients
 from servers.mcp.resources import add_resources
 from servers.mcp.tools import add_tools
+from servers.web.access import Access
 from servers.web.app import create_app
 from servers.web.serve import listen
+from tools.access.secret_values import concealer, secret_values
+from tools.clients.credentials import PLATFORM
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
 from tools.log import configure
@@ -70,31 +74,36 @@ def build_app(settings: Settings) -> FastAPI:
         services = dict(zip(("api", "bridge"), states, strict=True))
         return {"status": "ok" if set(states) == {"ok"} else "degraded", "services": services}
 
-    app = create_app("mcp", settings, lifespan=lifespan, checks=checks, description="MCP at /mcp")
+    access = Access(
+        settings, name="mcp", open_paths=frozenset(metadata.PATHS), challenge=metadata.challenge(settings)
+    )
+    app = create_app(
+        "mcp", settings, lifespan=lifespan, checks=checks, description="MCP at /mcp", access=access
+    )
+    metadata.add_metadata(app, settings)
     app.router.routes.extend(inner.routes)
     return app
 
 
 def transport_security(settings: Settings) -> TransportSecuritySettings:
-    """The hosts and origins that are accepted: loopback and its own. A page of another site is refused (DNS
-    rebinding)."""
-    names = dict.fromkeys(["127.0.0.1", "localhost", "[::1]", settings.host, settings.hosts.services])
+    """MCP's own check of hosts and origins, behind the door's and of the same settings."""
+    names = [f"[{name}]" if ":" in name else name for name in sorted(settings.host_names)]
     hosts = [pattern for name in names for pattern in (name, f"{name}:*")]
-    origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
-    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
+    own = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[*own, *settings.origins])
 
 
 def run(settings: Settings) -> None:
     """Serve streamable HTTP until told to stop."""
     app = build_app(settings)
-    configure("mcp", level=settings.log_level)
+    configure("mcp", level=settings.log_level, conceal=concealer(secret_values(settings)))
     listen(app, settings=settings, port=settings.ports.mcp)
 
 
 def run_stdio(settings: Settings) -> None:
-    """Serve one client on stdin and stdout; the log goes to stderr alone."""
-    server = build_server(settings)
-    configure("mcp", level=settings.log_level)
+    """Serve one client on stdin and stdout, for whom started it; the log goes to stderr alone."""
+    server = build_server(settings.model_copy(update={"act_as": settings.act_as or PLATFORM}))
+    configure("mcp", level=settings.log_level, conceal=concealer(secret_values(settings)))
     asyncio.run(server.run_stdio_async())
 
 

@@ -1,9 +1,13 @@
-"""Counters: what was served, in requests, tokens and seconds. Plain numbers on the hot path."""
+"""Counters: what was served, in requests, tokens and seconds. Plain numbers on the hot path.
+
+Whose tokens they were, `usage` is told.
+"""
 
 from dataclasses import dataclass, field
 
-BOUNDS_S = (0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-"""Upper bounds of the latency histogram's buckets."""
+from servers.web.middleware import BOUNDS_S
+from servers.web.usage import Usage
+from tools.access.identity import current
 
 
 @dataclass(slots=True)
@@ -14,6 +18,8 @@ class ModelCounts:
     failures: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    estimated: int = 0
+    """Answers whose tokens were estimated for their callers: their engine did not count them."""
     speed: float = 0.0
     last_used_at: float | None = None
 
@@ -39,6 +45,7 @@ class Counters:
     seconds_sum: float = 0.0
     retries: int = 0
     fallbacks: int = 0
+    usage: Usage | None = None
 
     def of(self, model: str) -> ModelCounts:
         """The counts of one model."""
@@ -46,6 +53,16 @@ class Counters:
         if counts is None:
             counts = self.models[model] = ModelCounts()
         return counts
+
+    def answered(self, model: str, *, prompt: int, completion: int, seconds: float, at: float) -> None:
+        """Count one answer (see `ModelCounts.answered`), also for whom it was made."""
+        self.of(model).answered(prompt=prompt, completion=completion, seconds=seconds, at=at)
+        self.used(model, prompt=prompt, completion=completion)
+
+    def used(self, model: str, *, prompt: int, completion: int) -> None:
+        """Count tokens for whom the present task acts, and nowhere else."""
+        if self.usage is not None:
+            self.usage.count(current(), model=model, tokens_in=prompt, tokens_out=completion)
 
     def finished(self, route: str, status: int, seconds: float) -> None:
         """Count one HTTP answer."""

@@ -8,9 +8,15 @@ from servers.pool.consensus.member import MemberClient
 from servers.pool.consensus.stats import ConsensusStats
 from servers.pool.counters import Counters
 from servers.pool.dispatch import Dispatcher, build_targets
+from servers.pool.feedback import Feedback
 from servers.pool.http.app import PoolApp, Routes
 from servers.pool.http.consensus import ConsensusHandler
-from servers.pool.http.handlers import InferenceHandlers, ModelHandlers, StatusHandlers
+from servers.pool.http.handlers import (
+    FeedbackHandlers,
+    InferenceHandlers,
+    ModelHandlers,
+    StatusHandlers,
+)
 from servers.pool.http.inference import Inference
 from servers.pool.http.metrics import PoolMetrics
 from servers.pool.http.model_list import ModelList
@@ -21,6 +27,7 @@ from servers.pool.http.status import Status
 from servers.pool.http.tokenize import TokenCounter
 from servers.pool.pool import Pool, open_pool
 from servers.web.serve import listen
+from tools.access.secret_values import concealer, secret_values
 from tools.log import configure, get_logger
 from tools.settings import Settings
 
@@ -36,7 +43,7 @@ def build_app(settings: Settings) -> PoolApp:
     async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
         await receive()
         try:
-            async with open_pool(settings) as pool:
+            async with app.access.opened(), open_pool(settings) as pool:
                 app.routes = build_routes(settings, pool, counters)
                 log.info("ready", models=list(pool.catalog.ids))
                 await send({"type": "lifespan.startup.complete"})
@@ -62,12 +69,13 @@ def build_routes(settings: Settings, pool: Pool, counters: Counters) -> PoolRout
     stats = ConsensusStats()
     targets = build_targets(pool.catalog, pool.backends)
     dispatcher = Dispatcher(targets=targets, lifecycle=pool.lifecycle, counters=counters)
-    router = AutoRouter(pool.catalog, pool.availability)
+    feedback = Feedback(settings.home.absolute() / "routing")
+    router = AutoRouter(pool.catalog, pool.availability, feedback)
     inference = _inference(settings, pool, dispatcher, router, counters)
     asked = InferenceHandlers(
         catalog=pool.catalog,
         inference=inference,
-        consensus=_consensus(settings, pool, dispatcher, counters, stats),
+        consensus=_consensus(settings, pool, dispatcher, counters, stats, feedback),
         router=router,
     )
     ollama = OllamaHandlers(
@@ -78,7 +86,7 @@ def build_routes(settings: Settings, pool: Pool, counters: Counters) -> PoolRout
         inference=inference,
     )
     routes = asked.routes | ollama.routes | _models(settings, pool).routes
-    routes |= _status(pool, counters, stats).routes
+    routes |= _status(pool, counters, stats).routes | FeedbackHandlers(pool.catalog, feedback).routes
     return PoolRoutes(routes.exact, routes.prefixed, pool)
 
 
@@ -105,7 +113,12 @@ def _inference(
 
 
 def _consensus(
-    settings: Settings, pool: Pool, dispatcher: Dispatcher, counters: Counters, stats: ConsensusStats
+    settings: Settings,
+    pool: Pool,
+    dispatcher: Dispatcher,
+    counters: Counters,
+    stats: ConsensusStats,
+    feedback: Feedback,
 ) -> ConsensusHandler:
     members = MemberClient(
         catalog=pool.catalog,
@@ -120,6 +133,7 @@ def _consensus(
         availability=pool.availability,
         members=members,
         stats=stats,
+        feedback=feedback,
         slots=settings.pool.max_loaded,
     )
 
@@ -159,7 +173,7 @@ def _status(pool: Pool, counters: Counters, stats: ConsensusStats) -> StatusHand
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM; blocking."""
-    configure("pool", level=settings.log_level)
+    configure("pool", level=settings.log_level, conceal=concealer(secret_values(settings)))
     app = build_app(settings)
     # What is loaded now stays: looking through it again and again would cost a fifth of every request.
     gc.freeze()

@@ -1,1 +1,1 @@
-"""The speech server (:5001): text in, WAV out. Knows voices and sound, nothing about agents or knowledge."""
+"""The speech server (:5001): text in, speech out. Knows voices and sound, nothing of agents or knowledge."""

@@ -4,8 +4,9 @@ Run as `python -I espeak.py` by `synthesiser.py`: jobs come by standard input, s
 and the end of the input ends it. It imports nothing of this project, so that nothing here is linked with it.
 
 A frame is one byte of kind, four of length (big endian) and a body.
-In: `J` a job, JSON `{text, voice, rate, pitch_range}` · `X` stop the job.
-Out: `H` hello, JSON `{sample_rate, version}` · `S` 16-bit mono samples · `.` the job's end ·
+In: `J` a job, JSON `{text, voice, rate, pitch_range}`, or `{phonemes, voice}` for the IPA of some texts ·
+`X` stop the job.
+Out: `H` hello, JSON `{sample_rate, version}` · `S` 16-bit mono samples, or the IPA · `.` the job's end ·
 `V` no such voice · `F` failed; the last two carry a message.
 """
 
@@ -25,6 +26,7 @@ SYNCHRONOUS = 2
 DO_NOT_EXIT = 0x8000
 BUFFER_MS = 200
 UTF8 = 1
+IPA = 2
 RATE, VOLUME, RANGE, WORD_GAP = 1, 2, 4, 7
 # Below full volume the synthesiser never meets its own limiter; loudness is set afterwards, in float.
 HEADROOM_VOLUME = 60
@@ -82,11 +84,16 @@ def speak(library: ctypes.CDLL, job: dict[str, Any], pipe: Pipe) -> tuple[bytes,
     """Send the samples of one job as they come; the frame that ends it. No text: only the voice is chosen."""
     if library.espeak_SetVoiceByName(job["voice"].encode()) != 0:
         return b"V", f"espeak-ng has no voice {job['voice']}".encode()
+    if "phonemes" in job:
+        pipe.send(b"S", json.dumps([ipa(library, text) for text in job["phonemes"]]).encode())
+        return b".", b""
     if not job["text"]:
         return b".", b""
     settings = {RATE: job["rate"], VOLUME: HEADROOM_VOLUME, RANGE: job["pitch_range"], WORD_GAP: 0}
     for parameter, value in settings.items():
         library.espeak_SetParameter(parameter, value, 0)
+    # The breath in a voice is C's random noise: the same text gives the same samples.
+    ctypes.CDLL(None).srand(1)
 
     def on_sound(samples: int | None, count: int, _events: int | None) -> int:
         if pipe.waiting():
@@ -103,6 +110,16 @@ def speak(library: ctypes.CDLL, job: dict[str, Any], pipe: Pipe) -> tuple[bytes,
     return (b".", b"") if code == 0 else (b"F", f"espeak-ng failed with code {code}".encode())
 
 
+def ipa(library: ctypes.CDLL, text: str) -> str:
+    """The phonemes of a text by the chosen voice."""
+    place = ctypes.c_char_p(text.replace("\0", " ").encode())
+    found: list[str] = []
+    while place.value:
+        spoken = library.espeak_TextToPhonemes(ctypes.byref(place), UTF8, IPA)
+        found.append((spoken or b"").decode("utf-8", "replace"))
+    return " ".join(found)
+
+
 def load() -> tuple[ctypes.CDLL, int]:
     """The library of the wheel with its own data, and its sample rate in Hz. Raises `OSError`."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -111,6 +128,8 @@ def load() -> tuple[ctypes.CDLL, int]:
     if sample_rate <= 0:
         raise OSError("espeak-ng does not find its data")
     library.espeak_Info.restype = ctypes.c_char_p
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
     return library, sample_rate
 
 

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servers.speech.routes import router
+from servers.speech.http import coqui, native, openai
+from servers.speech.neural.files import kokoro_files
 from servers.speech.speaker import open_speaker
-from servers.speech.voices import ENGINE, VOICES
 from servers.web.app import create_app
 from servers.web.serve import listen
+from tools.access.secret_values import concealer, secret_values
 from tools.log import configure
 from tools.schema import JsonObject
 from tools.settings import Settings
@@ -20,20 +21,29 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_speaker() as app.state.speaker:
+        async with open_speaker(files=kokoro_files(settings), settings=settings.speech) as app.state.speaker:
             yield
 
     async def checks() -> JsonObject:
         speaker = app.state.speaker
-        status = "ok" if speaker.waiting < speaker.queue else "down"
-        return {"status": status, "engine": ENGINE, "voices": len(VOICES), "waiting": speaker.waiting}
+        status = "ok" if speaker.waiting < speaker.espeak.queue else "down"
+        voices = sum(engine["voices"] for engine in speaker.engines().values())
+        return {"status": status, "engine": speaker.preferred, "waiting": speaker.waiting, "voices": voices}
 
-    app = create_app("speech", settings, lifespan=lifespan, checks=checks, description="Text to speech")
-    app.include_router(router)
+    app = create_app(
+        "speech",
+        settings,
+        lifespan=lifespan,
+        checks=checks,
+        description="Text to speech",
+        forms={**coqui.FORMS, **openai.FORMS},
+    )
+    for room in (native, openai, coqui):
+        app.include_router(room.router)
     return app
 
 
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
-    configure("speech", level=settings.log_level)
+    configure("speech", level=settings.log_level, conceal=concealer(secret_values(settings)))
     listen(build_app(settings), settings=settings, port=settings.ports.speech)

@@ -1,11 +1,13 @@
-"""Audio post-processing: silence trimmed, loudness normalised, peaks limited softly; WAV encoding."""
+"""Audio post-processing: one sample rate, silence trimmed, loudness normalised, peaks limited softly."""
 
-import io
-import wave
+import math
+import struct
 from typing import NamedTuple
 
 import numpy as np
 
+SAMPLE_RATE = 24_000
+"""What OpenAI's clients expect of PCM, and what neural voices speak at."""
 LOUDNESS_DBFS = -18.0
 PEAK = 0.89  # -1 dBFS
 KNEE = 0.6
@@ -28,27 +30,53 @@ class Sound(NamedTuple):
 
     def wav(self) -> bytes:
         """A WAV file."""
-        file = io.BytesIO()
-        with wave.open(file, "wb") as out:
-            out.setnchannels(1)
-            out.setsampwidth(2)
-            out.setframerate(self.sample_rate)
-            out.writeframes(self.pcm)
-        return file.getvalue()
+        return wav_header(len(self.pcm), self.sample_rate) + self.pcm
+
+
+def wav_header(size: int | None, sample_rate: int = SAMPLE_RATE) -> bytes:
+    """The head of a WAV file with `size` bytes of 16-bit mono samples; None: as many as come."""
+    data = 0xFFFFFFFF if size is None else size
+    riff = 0xFFFFFFFF if size is None else size + 36
+    form = struct.pack("<IHHIIHH", 16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
+    return b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + form + b"data" + struct.pack("<I", data)
+
+
+def silence(seconds: float) -> bytes:
+    """Samples at `SAMPLE_RATE`."""
+    return bytes(2 * round(seconds * SAMPLE_RATE))
+
+
+def resample(samples: np.ndarray, rate: int, to: int = SAMPLE_RATE) -> np.ndarray:
+    """Band-limited, float32 (n,) → (round(n · to / rate),), by the spectrum: for pieces that begin and end in
+    silence, since it wraps around (J. O. Smith, Spectral Audio Signal Processing, "zero padding")."""
+    if rate == to or not len(samples):
+        return samples
+    step = math.gcd(rate, to)
+    # A length of which the result is whole and the transform fast.
+    blocks = -(-len(samples) // (rate // step))
+    padded = np.zeros(blocks * (rate // step), dtype=np.float32)
+    padded[: len(samples)] = samples
+    size = blocks * (to // step)
+    spectrum, kept = np.fft.rfft(padded), min(len(padded), size) // 2 + 1
+    wide = np.zeros(size // 2 + 1, dtype=spectrum.dtype)
+    wide[:kept] = spectrum[:kept]
+    out = np.fft.irfft(wide, size) * (size / len(padded))
+    return out[: round(len(samples) * to / rate)].astype(np.float32)
 
 
 def finish(raw: bytes, sample_rate: int) -> Sound:
-    """16-bit mono PCM `raw` trimmed to `EDGE_S` of silence at each end, normalised to `LOUDNESS_DBFS`, its
-    peaks under `PEAK`."""
+    """16-bit mono PCM `raw` at `SAMPLE_RATE`, trimmed to `EDGE_S` of silence at each end, normalised to
+    `LOUDNESS_DBFS`, its peaks under `PEAK`."""
     samples = np.frombuffer(raw, dtype="<i2").astype(np.float32) / FULL_SCALE
     samples = _trimmed(samples, int(EDGE_S * sample_rate))
+    samples = resample(samples, sample_rate)
     samples = _soft_limited(samples * _gain(samples))
-    fade = min(int(FADE_S * sample_rate), len(samples) // 2)
+    fade = min(int(FADE_S * SAMPLE_RATE), len(samples) // 2)
     if fade:
         ramp = np.linspace(0, 1, fade, dtype=np.float32)
         samples[:fade] *= ramp
         samples[-fade:] *= ramp[::-1]
-    return Sound((samples * FULL_SCALE).astype("<i2").tobytes(), sample_rate)
+    return Sound((samples * FULL_SCALE).astype("<i2").tobytes(), SAMPLE_RATE)
 
 
 def loudness(samples: np.ndarray) -> float:

@@ -1,76 +1,205 @@
-"""Owns the one thread that may touch the synthesiser: a bounded queue before it, a deadline on each job."""
+"""Reads texts aloud, sentence by sentence: which engine, the cache before it, the fallback behind it."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Final, NamedTuple
 
-from servers.speech.sound import Sound, finish
-from servers.speech.synthesiser import FASTEST, SLOWEST, Synthesiser
-from servers.speech.text import speakable
-from servers.speech.voices import VOICES, Voice
-from tools.errors import QueueFull, UpstreamSilent
+from servers.speech.cache import Key, SentenceCache
+from servers.speech.engine import DEADLINE_S, QUEUE, Espeak
+from servers.speech.neural.files import KokoroFiles
+from servers.speech.neural.voice import Kokoro
+from servers.speech.sound import SAMPLE_RATE, Sound, silence
+from servers.speech.synthesiser import Synthesiser
+from servers.speech.text.script import Line, script
+from servers.speech.text.sentences import FIRST_CHARS
+from servers.speech.voices import ESPEAK, KOKORO, NEURAL, VOICES, Engine, Voice, choose
+from tools.errors import EngineGone, QueueFull, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.log import get_logger
+from tools.schema import JsonObject, SpeechSettings, VoiceEngine
 
-QUEUE = 32
-DEADLINE_S = 30.0
-WORDS_PER_MINUTE = 165
+log = get_logger("speech")
+
+CROWD: Final = 2
+"""With so many sentences before it, `auto` does not wait for the neural voice."""
+NEURAL_FIRST_CHARS: Final = 40
+"""The first piece of a neural voice is shorter: it is seconds that a listener waits for."""
+
+
+class Spoken(NamedTuple):
+    """A sentence with the pause after it, and who spoke it."""
+
+    sound: Sound
+    voice: Voice
 
 
 class Speaker:
-    """Speaks one job at a time, in order of arrival. A job whose caller left is skipped or stopped."""
+    """Speaks for everybody who asks. What is waited for is bounded by its engines.
 
-    def __init__(
-        self, espeak: Synthesiser, thread: ThreadPoolExecutor, *, queue: int, deadline_s: float
-    ) -> None:
-        self.espeak = espeak
-        self.thread = thread
-        self.queue = queue
-        self.deadline_s = deadline_s
-        self.waiting = 0
+    `kokoro` is None where its files are not installed; `wanted` is the setting `speech.voice_engine`."""
+
+    def __init__(self, espeak: Espeak, kokoro: Kokoro | None = None, *, wanted: VoiceEngine = "auto") -> None:
+        self.espeak, self.kokoro, self.wanted = espeak, kokoro, wanted
+        self.cache = SentenceCache()
+
+    @property
+    def waiting(self) -> int:
+        """Sentences that wait or are being spoken."""
+        return self.espeak.waiting + (self.kokoro.waiting if self.kokoro else 0)
+
+    @property
+    def preferred(self) -> Engine:
+        """The engine that speaks unless a voice of another is named: with `auto` the best that keeps up."""
+        if self.kokoro is None or self.wanted in ("espeak", "coqui"):
+            return ESPEAK
+        if self.wanted == "kokoro":
+            return KOKORO
+        if not self.kokoro.keeps_up:
+            self.kokoro.measure()
+            return ESPEAK
+        return KOKORO if self.kokoro.waiting < CROWD else ESPEAK
+
+    def engines(self) -> dict[Engine | str, JsonObject]:
+        """What speaks here and what does not, with the reason."""
+        neural: JsonObject = {"available": False, "voices": 0, "reason": "not installed: `make voices`"}
+        if self.kokoro is not None:
+            loaded = self.kokoro.synthesiser.process is not None
+            neural = {
+                "available": True,
+                "voices": len(NEURAL),
+                "real_time_factor": self.kokoro.rtf,
+                "keeps_up": self.kokoro.keeps_up,
+                "loaded": loaded,
+            }
+        reason = "Coqui voices are not installed: this server speaks with espeak-ng and Kokoro"
+        return {
+            ESPEAK: {"available": True, "voices": len(VOICES)},
+            KOKORO: neural,
+            "coqui": {"available": False, "voices": 0, "reason": reason},
+        }
+
+    def choose(self, voice_id: str | None, language: str | None) -> Voice:
+        """The voice for a request. Raises `VoiceNotFound`, `BadRequest`."""
+        return choose(voice_id, language, engine=self.preferred)
+
+    def unusable(self, engine: Engine) -> str | None:
+        """Why an engine does not speak now; None when it does."""
+        return self.engines()[engine].get("reason")
+
+    def read(self, text: str, *, voice: Voice, speed: float = 1.0) -> "Reading":
+        """`text` to be read. Raises `BadRequest` (nothing to say), `TooLarge`."""
+        return Reading(self, text, voice, speed)
 
     async def speak(self, text: str, *, voice: Voice, speed: float = 1.0) -> Sound:
-        """Raises `BadRequest` (nothing to say), `TooLarge`, `QueueFull`, `UpstreamSilent` (deadline), and
-        `EngineGone` when the process that speaks died meanwhile: the next text is spoken by another."""
-        clean = speakable(text, voice.language)
-        if self.waiting >= self.queue:
-            raise QueueFull(f"{self.queue} texts are waiting to be spoken", source="speech", retry_after=1)
-        stopped = threading.Event()
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self.deadline_s):
-                return await asyncio.get_running_loop().run_in_executor(
-                    self.thread, self._speak, clean, voice, speed, stopped
-                )
-        except TimeoutError as exc:
-            raise UpstreamSilent(
-                f"the voice did not finish within {self.deadline_s:g} s", source="speech"
-            ) from exc
-        finally:
-            self.waiting -= 1
-            stopped.set()
+        """All of `text`; raises what `read` and `Reading.pieces` raise."""
+        return await self.read(text, voice=voice, speed=speed).whole()
 
-    def _speak(self, text: str, voice: Voice, speed: float, stopped: threading.Event) -> Sound:
-        if stopped.is_set():
-            return Sound(b"", self.espeak.sample_rate)
-        rate = round(min(max(WORDS_PER_MINUTE * speed, SLOWEST), FASTEST))
-        raw = self.espeak.speak(
-            text, voice=voice.espeak, rate=rate, pitch_range=voice.pitch_range, stopped=stopped.is_set
-        )
-        return finish(raw, self.espeak.sample_rate)
+    async def say(self, line: Line, *, voice: Voice, speed: float) -> Sound:
+        """One line by one voice. Raises what engines raise."""
+        key = Key(voice.id, round(speed, 3), line.text)
+        if (held := self.cache.get(key)) is not None:
+            return held
+        engine = self.espeak if voice.engine == ESPEAK or self.kokoro is None else self.kokoro
+        sound = await engine.speak(line.text, voice=voice, speed=speed)
+        self.cache.put(key, sound)
+        return sound
+
+
+class Reading:
+    """One text being read: `voice` speaks it, in its own language, `fallback` says why another went on."""
+
+    def __init__(self, speaker: Speaker, text: str, voice: Voice, speed: float) -> None:
+        self.speaker, self.speed = speaker, speed
+        self.fallback = speaker.unusable(voice.engine)
+        self.voice = voice.by(ESPEAK) if self.fallback else voice
+        first = NEURAL_FIRST_CHARS if self.voice.engine == KOKORO else FIRST_CHARS
+        self.lines = script(text, voice.language, first_chars=first)
+
+    async def pieces(self) -> AsyncGenerator[Spoken, None]:
+        """Sentence after sentence; the next one is made while this one is sent. Whoever leaves ends it there.
+
+        Raises `QueueFull`, `UpstreamSilent`, `EngineGone`, `UpstreamFailed`, `Unavailable`."""
+        following = asyncio.create_task(self._say(next(self.lines)))
+        try:
+            for line in self.lines:
+                spoken = await following
+                following = asyncio.create_task(self._say(line))
+                yield spoken
+            yield await following
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def whole(self) -> Sound:
+        """All pieces as one; raises what they raise."""
+        async with aclosing(self.pieces()) as pieces:
+            return Sound(b"".join([piece.sound.pcm async for piece in pieces]), SAMPLE_RATE)
+
+    async def _say(self, line: Line) -> Spoken:
+        voice = self.voice.in_language(line.language)
+        if not line.text:
+            return Spoken(Sound(silence(line.pause_s), SAMPLE_RATE), voice)
+        speed = min(max(self.speed * line.rate, 0.25), 4.0)
+        try:
+            sound = await self.speaker.say(line, voice=voice, speed=speed)
+        except (EngineGone, QueueFull, Unavailable, UpstreamFailed, UpstreamSilent) as exc:
+            if voice.engine == ESPEAK:
+                raise
+            # An answer is never mute: who is always here goes on, to the end of this text.
+            log.warning("voice_fell_back", engine=voice.engine, code=exc.code, reason=exc.message)
+            self.fallback = f"{voice.engine}: {exc.code}"
+            self.voice = self.voice.by(ESPEAK)
+            voice = voice.by(ESPEAK)
+            sound = await self.speaker.say(line, voice=voice, speed=speed)
+        return Spoken(Sound(sound.pcm + silence(line.pause_s / speed), SAMPLE_RATE), voice)
 
 
 @asynccontextmanager
-async def open_speaker(*, queue: int = QUEUE, deadline_s: float = DEADLINE_S) -> AsyncIterator[Speaker]:
-    """A speaker whose voices were all found. Raises `Unavailable` or `VoiceNotFound` at start, not later."""
-    espeak = Synthesiser()
-    with ThreadPoolExecutor(1, "espeak") as thread:
-        # The process ends with the thread that starts it, so that one starts every one of them.
-        within = partial(asyncio.get_running_loop().run_in_executor, thread)
+async def open_speaker(
+    *,
+    queue: int = QUEUE,
+    deadline_s: float = DEADLINE_S,
+    files: KokoroFiles | None = None,
+    settings: SpeechSettings | None = None,
+) -> AsyncIterator[Speaker]:
+    """A speaker whose voices were all found; Kokoro's where its `files` are complete, loaded when asked.
+
+    Raises `Unavailable` or `VoiceNotFound` at start, not later."""
+    settings = settings or SpeechSettings()
+    synthesiser = Synthesiser()
+    async with AsyncExitStack() as stack:
+        # A process ends with the thread that starts it, so that one starts every one of them.
+        thread = stack.enter_context(ThreadPoolExecutor(1, "espeak"))
+        espeak = Espeak(synthesiser, thread, queue=queue, deadline_s=deadline_s)
+        stack.push_async_callback(espeak.close)
+        for voice in VOICES:
+            await asyncio.get_running_loop().run_in_executor(thread, synthesiser.choose, voice.source)
+        kokoro = None
+        if files is not None and files.complete:
+            kokoro = await stack.enter_async_context(_open_kokoro(files, espeak, settings, deadline_s))
+        yield Speaker(espeak, kokoro, wanted=settings.voice_engine)
+
+
+@asynccontextmanager
+async def _open_kokoro(
+    files: KokoroFiles, espeak: Espeak, settings: SpeechSettings, deadline_s: float
+) -> AsyncIterator[Kokoro]:
+    with ThreadPoolExecutor(1, "kokoro") as thread:
+        kokoro = Kokoro(
+            files,
+            espeak,
+            thread,
+            threads=settings.threads,
+            idle_s=settings.idle_s,
+            deadline_s=deadline_s,
+        )
+        watch = asyncio.create_task(kokoro.unload_when_idle())
         try:
-            for voice in VOICES:
-                await within(espeak.choose, voice.espeak)
-            yield Speaker(espeak, thread, queue=queue, deadline_s=deadline_s)
+            yield kokoro
         finally:
-            await within(espeak.close)
+            tasks = [task for task in (watch, kokoro.measuring) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await kokoro.close()

@@ -1,4 +1,4 @@
-"""Owns the process that speaks (`espeak.py`): starts it, asks it, ends it, and starts another when it died.
+"""Owns a process that speaks (`espeak.py`, `kokoro.py`): starts, asks and ends it, replaces one that died.
 
 It is not thread-safe: one thread calls it, and lives as long as the process, which the kernel ends with it.
 """
@@ -10,10 +10,11 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tools.errors import EngineGone, Unavailable, UpstreamFailed, VoiceNotFound
+from tools.schema import JsonObject
 
 PROGRAM = Path(__file__).with_name("espeak.py")
 SLOWEST, FASTEST = 80, 700
@@ -25,10 +26,12 @@ HEADER = struct.Struct(">cI")
 
 
 class Synthesiser:
-    """Speaks with named voices (`language+variant`) as 16-bit mono samples of `sample_rate` Hz."""
+    """Speaks with named voices (espeak-ng's: `language+variant`) as 16-bit mono samples of `sample_rate` Hz.
 
-    def __init__(self, program: Path = PROGRAM) -> None:
-        self.program = program
+    `program` says hello, takes jobs and sends samples in the frames that `espeak.py` describes."""
+
+    def __init__(self, program: Path = PROGRAM, arguments: Sequence[str] = ()) -> None:
+        self.program, self.arguments = program, arguments
         self.sample_rate = 0
         self.version = ""
         self.process: subprocess.Popen[bytes] | None = None
@@ -38,7 +41,7 @@ class Synthesiser:
         if self.process is not None and self.process.poll() is None:
             return
         self.close()
-        command = [sys.executable, "-I", str(self.program)]
+        command = [sys.executable, "-I", str(self.program), *self.arguments]
         # In a session of its own: signals are the server's to handle, which finishes what it was asked.
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
@@ -48,7 +51,7 @@ class Synthesiser:
             kind, body = next(_frames(self.process, lambda: time.monotonic() > until))
         except EngineGone as exc:
             self.close()
-            raise Unavailable("espeak-ng does not start", source="speech") from exc
+            raise Unavailable(f"{self.program.stem} does not start", source="speech") from exc
         if kind != b"H":
             self.close()
             raise Unavailable(body.decode(), source="speech")
@@ -64,9 +67,13 @@ class Synthesiser:
         Raises `EngineGone` when the process died or does not stop (the next call starts another),
         `VoiceNotFound`, `UpstreamFailed` when the library fails, `Unavailable` when it does not start.
         """
+        job = {"text": text, "voice": voice, "rate": rate, "pitch_range": pitch_range}
+        return self.ask(job, stopped)
+
+    def ask(self, job: JsonObject, stopped: Callable[[], bool] = lambda: False) -> bytes:
+        """What the process sends for one job of its kind; raises what `speak` raises."""
         self.start()
         assert self.process is not None
-        job = {"text": text, "voice": voice, "rate": rate, "pitch_range": pitch_range}
         try:
             # It fits into the pipe: this never waits for a process that does not read.
             _send(self.process, b"J", json.dumps(job, ensure_ascii=False).encode("utf-8", "replace"))

@@ -1,15 +1,11 @@
 """The API key of a request: which keys its headers carry, and whether one of them is the platform's.
 
-The one check for every service. Keys of the bridge's tenants are looked up in `servers/bridge/access`.
+Whom a key stands for is found in `identity.py`.
 """
 
 import hmac
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 
-from starlette.types import Scope
-
-from tools.errors import Unauthorized
 from tools.settings import Settings
 
 Headers = dict[bytes, bytes]
@@ -43,30 +39,3 @@ def is_key(given: bytes, key: bytes | None) -> bool:
 def platform_key(settings: Settings) -> bytes | None:
     """The platform's own key; None on loopback without one."""
     return settings.api_key.get_secret_value().encode() if settings.api_key else None
-
-
-class ApiKeyCheck:
-    """Access with the platform's key alone; without a key everybody on loopback enters."""
-
-    def __init__(self, settings: Settings, *, name: str) -> None:
-        self.key = platform_key(settings)
-        self.name = name
-
-    def check(self, path: str, headers: Headers) -> None:
-        """Raises `Unauthorized`, by nothing but the request's exact path and its headers."""
-        if self.key is None or path in OPEN_PATHS:
-            return
-        # Two look-ups, not `keys_in`: the pool counts microseconds.
-        if is_key(bearer_token(headers.get(b"authorization", b"")), self.key):
-            return
-        if not is_key(headers.get(b"x-api-key", b""), self.key):
-            raise Unauthorized("a valid API key is needed", source=self.name)
-
-    @asynccontextmanager
-    async def admit(self, scope: Scope, headers: Headers) -> AsyncIterator[None]:
-        """An `AccessControl` (`servers/web/middleware.py`)."""
-        self.check(scope["path"], headers)
-        yield
-
-    def done(self, scope: Scope, status: int, seconds: float) -> None:
-        """Nothing to write down: the metrics say enough."""

@@ -3,8 +3,8 @@
 It owns no route but `/health…` and `/metrics`. The pool has an app of its own (`servers/pool/http/app.py`).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
@@ -14,9 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from servers.web.api_key import ApiKeyCheck
+from servers.web.access import Access
+from servers.web.door import NO_FORMS, Door, Form
 from servers.web.fast_route import FastRoutes
-from servers.web.middleware import AccessControl, ServiceMiddleware
+from servers.web.middleware import AccessControl, ServiceMiddleware, service_registry
 from tools.errors import BadRequest, Capibara6Error, NotFound
 from tools.schema import JsonObject
 from tools.settings import Settings
@@ -33,31 +34,47 @@ def create_app(
     description: str = "",
     access: AccessControl | None = None,
     fast_routes: Iterable[BaseRoute] = (),
+    forms: Mapping[str, Form] = NO_FORMS,
 ) -> FastAPI:
     """A FastAPI app behind the middleware of every service.
 
-    `access` decides when more keys than the platform's are accepted; `fast_routes` are those called so often
-    that `fast_route.py` is worth it.
+    `access` stands in for the usual one, which asks the bridge for keys; `fast_routes` are those called so
+    often that `fast_route.py` is worth it; `forms` are the paths whose bodies need not be JSON.
 
     `checks` returns at least `{"status": "ok" | "degraded" | "down"}`; down makes `/health` and
     `/health/ready` a 503.
     """
+    access = access or Access(settings, name=name)
+    if isinstance(access, Access):
+        lifespan = _with_access(access, lifespan)
     app = FastAPI(
         title=f"capibara6 {name}", version=version("capibara6"), description=description, lifespan=lifespan
     )
-    registry = CollectorRegistry()
+    registry = service_registry(name)
     _add_health(app, name, checks, registry)
-    _add_error_handlers(app, name)
-    app.state.registry = registry
+    add_error_handlers(app, name)
+    app.state.registry, app.state.access = registry, access
     app.add_middleware(FastRoutes, routes=fast_routes, on_error=error_response)
     app.add_middleware(
         ServiceMiddleware,
         name=name,
         limits=settings.limits,
-        access=access or ApiKeyCheck(settings, name=name),
+        door=Door(settings, name, forms=forms),
+        access=access,
         registry=registry,
     )
     return app
+
+
+def _with_access(
+    access: Access, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        async with access.opened(), lifespan(app):
+            yield
+
+    return opened
 
 
 def _add_health(app: FastAPI, name: str, checks: HealthChecks, registry: CollectorRegistry) -> None:
@@ -80,7 +97,9 @@ def _add_health(app: FastAPI, name: str, checks: HealthChecks, registry: Collect
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_error_handlers(app: FastAPI, name: str) -> None:
+def add_error_handlers(app: FastAPI, name: str) -> None:
+    """Errors of the routes become envelopes; `name` is the service that failed."""
+
     @app.exception_handler(Capibara6Error)
     async def ours(_: Request, exc: Capibara6Error) -> JSONResponse:
         return error_response(exc)

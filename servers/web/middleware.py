@@ -1,34 +1,40 @@
-"""ASGI middleware in front of a service: request id, access, bounded body, metrics, the last error handler.
+"""ASGI middleware in front of a service: request id, door, access, bounded body, metrics, last error handler.
 
-Cancellation when the client leaves is `disconnect.py`, the API key `api_key.py`, errors of routes `app.py`.
+Whether a request may come in decides `door.py`. Cancellation when the client leaves is `disconnect.py`, the
+API key `api_key.py`, errors of routes `app.py`.
 """
 
 import asyncio
 import contextlib
 import json
-import re
 import time
-import uuid
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractContextManager
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servers.web.api_key import Headers
 from servers.web.disconnect import BufferedRequest, DisconnectWatch, run_until_disconnect
+from servers.web.door import Door, HeaderList
+from tools import trace
 from tools.errors import Capibara6Error, TooLarge
 from tools.log import get_logger
 from tools.settings import Limits
 
 log = get_logger("door")
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 LINGER_S = 0.5
 NOT_ANSWERED = 499
 """The status that is counted when the client left before an answer began (nginx's)."""
+REFUSE_SOCKET = "websocket.http.response"
+"""ASGI extension: a WebSocket that is not accepted gets an answer of HTTP."""
+SECONDS = "http_request_duration_seconds"
+BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Upper bounds of its buckets: an answer may take minutes, and a load of a model first."""
 BODY = "capibara6.body"
 """Where the scope holds the body that the middleware has read."""
 
@@ -36,14 +42,23 @@ BODY = "capibara6.body"
 class AccessControl(Protocol):
     """Decides who may enter, and hears how each request ended."""
 
-    def admit(self, scope: Scope, headers: Headers) -> AbstractAsyncContextManager[None]:
-        """Open for as long as the request runs; raises one of `tools.errors` to refuse it. It may leave
-        `scope["capibara6.headers"]` for the answer and `scope["capibara6.body_bytes"]` as a bound."""
+    async def admit(self, scope: Scope, headers: Headers) -> AbstractContextManager[None]:
+        """What is open for as long as the request runs; raises one of `tools.errors` to refuse it. It may
+        leave `scope["capibara6.headers"]` for the answer and `scope["capibara6.body_bytes"]` as a bound."""
         ...
 
     def done(self, scope: Scope, status: int, seconds: float) -> None:
         """Once a request, before the last byte of its answer leaves."""
         ...
+
+
+def service_registry(service: str) -> CollectorRegistry:
+    """A registry with what every service tells of itself: Prometheus' `process_*`, and version and name."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    build = Info("capibara6_build", "Which version answers", registry=registry)
+    build.info({"service": service, "version": version("capibara6")})
+    return registry
 
 
 class HttpMetrics:
@@ -52,9 +67,8 @@ class HttpMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["method", "route", "status"]
         requests = Counter("http_requests", "Requests answered", labels, registry=registry)
-        seconds = Histogram(
-            "http_request_seconds", "Time to the end of the answer", ["route"], registry=registry
-        )
+        told = "Time to the end of the answer"
+        seconds = Histogram(SECONDS, told, ["route"], registry=registry, buckets=BOUNDS_S)
         # Finding a series by its labels costs more than counting in it.
         self._requests = lru_cache(1_024)(
             lambda method, route, status: requests.labels(method, route, str(status))
@@ -75,6 +89,7 @@ class Exchange:
         "_send",
         "access",
         "counted",
+        "extra",
         "metrics",
         "request",
         "request_id",
@@ -90,12 +105,14 @@ class Exchange:
         self.access, self.metrics = access, metrics
         self.started, self.status, self.counted = time.monotonic(), NOT_ANSWERED, False
         self.request: BufferedRequest | None = None
+        self.extra: HeaderList = ()
+        """The door's headers for the answer."""
 
     async def send(self, message: Message) -> None:
         """Send on, with the request id among the headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            extra = self.scope.get("capibara6.headers", ())
+            extra = (*self.extra, *self.scope.get("capibara6.headers", ()))
             message["headers"] = [*message.get("headers", []), (b"x-request-id", self.request_id), *extra]
             await self._send(message)
             return
@@ -116,7 +133,7 @@ class Exchange:
 
 
 class ServiceMiddleware:
-    """Wraps an ASGI app; `access` decides who may enter."""
+    """Wraps an ASGI app: `door` decides whether a request may come in, `access` who may enter."""
 
     def __init__(
         self,
@@ -124,12 +141,14 @@ class ServiceMiddleware:
         *,
         name: str,
         limits: Limits,
+        door: Door,
         access: AccessControl,
         registry: CollectorRegistry,
     ) -> None:
         self.app = app
         self.name = name
         self.limits = limits
+        self.door = door
         self.access = access
         self.metrics = HttpMetrics(registry)
         self.watch = DisconnectWatch()
@@ -139,8 +158,9 @@ class ServiceMiddleware:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        served = trace.trace_of(headers)
+        request_id = served.request_id
+        trace.bind(served)
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         exchange = Exchange(scope, send, request_id, self.access, self.metrics)
         try:
@@ -157,18 +177,26 @@ class ServiceMiddleware:
 
     async def _serve(self, exchange: Exchange, headers: Headers, receive: Receive) -> None:
         scope = exchange.scope
-        async with AsyncExitStack() as stack:
+        try:
+            admission = self.door.admit(scope, headers)
+        except Capibara6Error as exc:
+            await refuse(exchange.send, exc, receive=receive)
+            return
+        exchange.extra = admission.headers
+        if admission.preflight:
+            await answer_preflight(exchange.send)
+            return
+        try:
+            inside = await self.access.admit(scope, headers)
+        except Capibara6Error as exc:
+            await refuse(exchange.send, exc)
+            return
+        with inside:
+            most = min(self.limits.body_bytes, scope.get("capibara6.body_bytes") or self.limits.body_bytes)
             try:
-                await stack.enter_async_context(self.access.admit(scope, headers))
-                most = min(
-                    self.limits.body_bytes, scope.get("capibara6.body_bytes") or self.limits.body_bytes
-                )
                 body = await read_body(receive, headers, most, source=self.name)
             except TooLarge as exc:
                 await refuse(exchange.send, exc, receive=receive)
-                return
-            except Capibara6Error as exc:
-                await refuse(exchange.send, exc)
                 return
             if body is not None:
                 scope[BODY] = body
@@ -215,6 +243,12 @@ async def linger(receive: Receive) -> None:
         await asyncio.wait_for(drain(), LINGER_S)
 
 
+async def answer_preflight(send: Send) -> None:
+    """Nothing but a status; what the page may do stands in the door's headers."""
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def refuse(send: Send, exc: Capibara6Error, *, receive: Receive | None = None) -> None:
     """Answer with the envelope and close the connection; `receive` when a body may still be coming."""
     body = json.dumps(exc.envelope()).encode()
@@ -230,3 +264,15 @@ async def refuse(send: Send, exc: Capibara6Error, *, receive: Receive | None = N
     if receive is not None:
         await linger(receive)
     await send({"type": "http.response.body", "body": b""})
+
+
+async def refuse_socket(scope: Scope, send: Send, exc: Capibara6Error) -> None:
+    """Answer a WebSocket's handshake with the status and the envelope of `exc`."""
+    if REFUSE_SOCKET not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008})
+        return
+
+    async def translate(message: Message) -> None:
+        await send({**message, "type": message["type"].replace("http.response", REFUSE_SOCKET)})
+
+    await refuse(translate, exc)

@@ -1,8 +1,9 @@
 """Serves one ASGI app on uvicorn, with the timeouts and limits that uvicorn lacks and a graceful shutdown.
 
 A connection must send whole headers within `header_s` and a whole body within `body_s`, or it is closed
-(slowloris); headers are bounded in bytes. The size of bodies is bounded in `middleware.py`.
-On SIGTERM it drains: readiness and new requests get 503, what is in flight is finished, the exit status is 0.
+(slowloris); headers are bounded in bytes. The size of bodies is bounded in `middleware.py` and `gateway.py`.
+On SIGTERM it drains: readiness and new requests get 503, WebSockets are closed, what else is in flight is
+finished, the exit status is 0.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import uvicorn
@@ -17,14 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from servers.web.middleware import refuse
+from servers.web.middleware import refuse, refuse_socket
 from tools.errors import BadRequest, Draining
 from tools.settings import Limits, Settings
 
 ABORT = "capibara6.abort"
 """ASGI extension: breaks the connection at once, for clients that take nothing."""
 KEY_HEADERS = frozenset({b"authorization", b"x-api-key"})
-MAX_KEY_BYTES = 4_096
+MAX_KEY_BYTES = 16_384
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -56,6 +58,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.unparsed_bytes = 0 if self.callbacks != callbacks else self.unparsed_bytes + len(data)
         if self.unparsed_bytes > self.limits.header_bytes:
             self.send_400_response("a line of the headers is too long")
+        if self.callbacks == callbacks and self.timer is None and self._waits_for_request():
+            # Empty lines between messages: they end uvicorn's wait for the next one and begin none.
+            self._start_timer(self.limits.header_s)
         # Most messages come in one piece: only those that do not are worth a timer.
         if self.phases != before:
             self._stop_timer()
@@ -80,7 +85,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._begin_phase(self.limits.body_s)
+        if not self.url.startswith(b"/"):  # no absolute form: the header Host alone says who was called
+            raise ValueError("the target of a request is a path")
         super().on_headers_complete()
+        if "path" not in self.scope:
+            return  # a WebSocket: its own protocol takes over
         self.cycle.transport = CorkedTransport(self.transport, self.loop)  # type: ignore[assignment]  # what a cycle uses of it
 
     def on_body(self, body: bytes) -> None:
@@ -99,6 +108,9 @@ class BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def _waits_for_request(self) -> bool:
+        return not self.timeout_s and (self.cycle is None or self.cycle.response_complete)
 
     def _count(self, size: int) -> None:
         self.callbacks += 1
@@ -172,8 +184,12 @@ class DrainMiddleware:
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.draining and scope["type"] == "http" and scope["path"] != "/health/live":
-            await refuse(send, Draining("the service is shutting down", retry_after=1))
+        if self.draining and scope["type"] != "lifespan" and scope["path"] != "/health/live":
+            draining = Draining("the service is shutting down", retry_after=1)
+            if scope["type"] == "websocket":
+                await refuse_socket(scope, send, draining)
+            else:
+                await refuse(send, draining)
             return
         await self.app(scope, receive, send)
 
@@ -181,11 +197,15 @@ class DrainMiddleware:
 class DrainingServer(uvicorn.Server):
     """Goes on accepting connections while it drains, so that health checks and late clients hear why."""
 
-    def __init__(self, config: uvicorn.Config, drain: DrainMiddleware, drain_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, drain: DrainMiddleware, drain_s: float, on_drain: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self.drain = drain
         self.drain_s = drain_s
+        self.on_drain = on_drain
         self.deadline = 0.0
+        self.told = False
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """The first signal begins to drain, a second one stops; a second SIGINT waits for nothing."""
@@ -199,20 +219,41 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Stop when nothing is in flight, or `drain_s` after the signal."""
+        if self.drain.draining and not self.told:
+            self.told = True
+            self._end_endless()
         if self.drain.draining and (not self.server_state.tasks or time.monotonic() >= self.deadline):
             self.should_exit = True
         return await super().on_tick(counter)
 
+    def _end_endless(self) -> None:
+        """End what would never end by itself: WebSockets, and what the app ends in `on_drain`."""
+        self.on_drain()
+        for connection in list(self.server_state.connections):
+            if not isinstance(connection, BoundedProtocol):
+                connection.shutdown()
 
-def listen(app: ASGIApp, *, settings: Settings, port: int, host: str | None = None) -> None:
-    """Serve `app` until SIGTERM or SIGINT, then finish what is in flight for at most `drain_s`."""
+
+def listen(
+    app: ASGIApp,
+    *,
+    settings: Settings,
+    port: int,
+    host: str | None = None,
+    websockets: bool = False,
+    on_drain: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve `app` until SIGTERM or SIGINT, then finish what is in flight for at most `drain_s`.
+
+    `on_drain` is called when that begins, to end streams that would go on for ever."""
     drain = DrainMiddleware(app)
     config = uvicorn.Config(
         drain,
         host=host or settings.host,
         port=port,
         http=bounded_protocol(settings.limits),
-        ws="none",
+        ws="websockets-sansio" if websockets else "none",
+        ws_max_size=settings.limits.body_bytes,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -221,7 +262,7 @@ def listen(app: ASGIApp, *, settings: Settings, port: int, host: str | None = No
         limit_concurrency=settings.limits.connections,
         timeout_graceful_shutdown=1,
     )
-    server = DrainingServer(config, drain, settings.limits.drain_s)
+    server = DrainingServer(config, drain, settings.limits.drain_s, on_drain)
     server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)

@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 import orjson
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tools.errors import Capibara6Error
 from tools.schema import JsonObject
@@ -20,6 +21,8 @@ KEEP_ALIVE = b": keep-alive\n\n"
 """A comment, which readers ignore and proxies count as traffic."""
 DONE = b"data: [DONE]\n\n"
 """How OpenAI's streams end."""
+WAITING = 64
+"""Events that may wait for a reader; then what makes them waits too."""
 
 
 def format_event(data: object, *, event: str = "", id: str = "") -> bytes:
@@ -36,35 +39,77 @@ def error_event(exc: Capibara6Error) -> bytes:
     return format_event(exc.envelope())
 
 
-async def respond(events: AsyncGenerator[JsonObject, None]) -> StreamingResponse:
+class EventStream(StreamingResponse):
+    """A stream of events behind `ServiceMiddleware`, which watches for the client's leaving: it is not
+    listened for a second time."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.stream_response(send)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send what there is; the response ends in the same write as its stream."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        ended = False
+        async for piece in self.body_iterator:
+            ended = piece[-len(DONE) :] == DONE
+            await send({"type": "http.response.body", "body": piece, "more_body": not ended})
+        if not ended:
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def respond(events: AsyncGenerator[JsonObject, None]) -> EventStream:
     """Stream `events`, then `[DONE]`. An error before the first event is raised: it becomes a status."""
     first = await anext(events, None)
-    return StreamingResponse(_body(first, events), media_type="text/event-stream", headers=HEADERS)
+    return EventStream(_body(first, events), media_type="text/event-stream", headers=HEADERS)
 
 
 async def _body(first: JsonObject | None, events: AsyncGenerator[JsonObject, None]) -> AsyncIterator[bytes]:
-    """All events, a comment after each `HEARTBEAT_S` of silence, an error of ours as the last event."""
+    """All events, a comment after each `HEARTBEAT_S` of silence, an error of ours as the last event.
+
+    What comes at once leaves at once, in one piece: a write for each event costs more than to make it.
+    """
     if first is not None:
         yield format_event(first)
-    pending: asyncio.Future[JsonObject] | None = None
-    async with aclosing(events):
-        try:
-            while True:
-                pending = pending or asyncio.ensure_future(anext(events))
-                done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
-                if not done:
-                    yield KEEP_ALIVE
-                    continue
-                finished, pending = pending, None
-                yield format_event(finished.result())
-        except StopAsyncIteration:
-            yield DONE
-        except Capibara6Error as exc:
-            yield error_event(exc)
-        finally:
-            if pending is not None:
-                pending.cancel()
-                await asyncio.gather(pending, return_exceptions=True)
+    waiting, room = asyncio.Queue[bytes | None](), asyncio.Semaphore(WAITING)
+    reading = asyncio.create_task(_read(events, waiting, room))
+    try:
+        while (part := await _next(waiting)) is not None:
+            parts = [part]
+            while not waiting.empty() and (part := waiting.get_nowait()) is not None:
+                parts.append(part)
+            for _ in parts:
+                room.release()
+            yield b"".join(parts)
+            if part is None:
+                break
+        await reading
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _next(waiting: asyncio.Queue[bytes | None]) -> bytes | None:
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
+            return await waiting.get()
+    except TimeoutError:
+        return KEEP_ALIVE
+
+
+async def _read(
+    events: AsyncGenerator[JsonObject, None], waiting: asyncio.Queue[bytes | None], room: asyncio.Semaphore
+) -> None:
+    """Put events where they wait to be written, then None, whatever ended them; each takes some `room`."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                await room.acquire()
+                waiting.put_nowait(format_event(event))
+        waiting.put_nowait(DONE)
+    except Capibara6Error as exc:
+        waiting.put_nowait(error_event(exc))
+    finally:
+        waiting.put_nowait(None)
 
 
 def _dumps(data: object) -> bytes:

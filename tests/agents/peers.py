@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from agents.events import Done, Event
 from servers.pool.extractive.answer import answer
 from tools.clients.bridge import Table
-from tools.errors import Capibara6Error, ModelNotFound, NotSupported
+from tools.errors import BadRequest, Capibara6Error, ModelNotFound, NotSupported
 from tools.text.language import detect
 from tools.text.words import terms
 
@@ -73,9 +73,16 @@ class Knobs:
     asked: dict[str, list[Any]] = field(default_factory=dict)
     open_streams: int = 0
     model: str = "extractive"
+    ready: bool = True
+    loaded: list[str] = field(default_factory=lambda: list(MODELS))
+    window: int | None = None
+    holds_chars: int | None = None
+    finish: str = "stop"
     tables: dict[str, Any] = field(default_factory=dict)
     tables_error: Capibara6Error | None = None
     tokens: Callable[[str], int] | None = None
+    bearers: dict[str, list[str]] = field(default_factory=dict)
+    """Tokens by path, as they were shown."""
 
     def reset(self) -> None:
         open_streams = self.open_streams
@@ -85,6 +92,8 @@ class Knobs:
     async def note(self, request: Request) -> Any:
         body = await request.json()
         self.asked.setdefault(request.url.path, []).append(body)
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        self.bearers.setdefault(request.url.path, []).append(token)
         return body
 
 
@@ -105,6 +114,8 @@ def build_pool(knobs: Knobs) -> FastAPI:
             "model": knobs.model,
             "confidence": 0.8,
             "reasons": ["short question"],
+            "ready": knobs.ready,
+            "context_tokens": knobs.window,
         }
 
     @app.post("/tokenize")
@@ -115,18 +126,16 @@ def build_pool(knobs: Knobs) -> FastAPI:
             return JSONResponse(exc.envelope(), exc.status)
         return {"counts": [knobs.tokens(message["content"]) for message in body["messages"]]}
 
-    @app.get("/v1/models")
-    async def models() -> Any:
-        return {
-            "object": "list",
-            "data": [{"id": name, "object": "model", "available": True} for name in MODELS],
-        }
+    _add_models(app, knobs)
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Any:
         body = await knobs.note(request)
         if knobs.error is not None:
             return JSONResponse(knobs.error.envelope(), knobs.error.status)
+        if knobs.holds_chars is not None and len(json.dumps(body["messages"])) > knobs.holds_chars:
+            exc = BadRequest("This model's maximum context length is 64 tokens", source="engine")
+            return JSONResponse(exc.envelope(), exc.status)
         if body["model"] not in MODELS:
             exc = ModelNotFound(f"no model {body['model']}", param="model", source="pool")
             return JSONResponse(exc.envelope(), exc.status)
@@ -140,6 +149,30 @@ def build_pool(knobs: Knobs) -> FastAPI:
         return {"status": "ok"}
 
     return app
+
+
+def _add_models(app: FastAPI, knobs: Knobs) -> None:
+    @app.post("/v1/route/feedback")
+    async def feedback(request: Request) -> Any:
+        await knobs.note(request)
+        return {"recorded": True}
+
+    @app.get("/v1/models")
+    async def models() -> Any:
+        return {
+            "object": "list",
+            "data": [
+                {"id": name, "object": "model", "available": True, "ready": name in knobs.loaded}
+                for name in MODELS
+            ],
+        }
+
+    @app.get("/v1/models/{name}")
+    async def model(name: str) -> Any:
+        if name not in MODELS:
+            exc = ModelNotFound(f"no model {name}", param="model", source="pool")
+            return JSONResponse(exc.envelope(), exc.status)
+        return {"id": name, "object": "model", "available": True, "ready": knobs.ready}
 
 
 def build_bridge(knobs: Knobs) -> FastAPI:
@@ -157,6 +190,10 @@ def build_bridge(knobs: Knobs) -> FastAPI:
             for score, one in scored[: body["top_k"]]
         ]
         return {"results": hits, "degraded": knobs.degraded, "took_ms": 1.0}
+
+    @app.get("/api/v1/collections")
+    async def collections() -> Any:
+        return {"collections": [{"name": "capibara6", "documents": len(knobs.documents)}]}
 
     @app.post("/api/v1/postgres/query")
     async def sql(request: Request) -> Any:
@@ -240,7 +277,7 @@ async def _chunks(knobs: Knobs, model: str, deltas: list[dict[str, Any]]) -> Asy
             yield _line(model, delta, None)
             await asyncio.sleep(knobs.token_s)
         calls = any("tool_calls" in delta for delta in deltas)
-        yield _line(model, {}, "tool_calls" if calls else "stop", usage={"total_tokens": len(deltas)})
+        yield _line(model, {}, "tool_calls" if calls else knobs.finish, usage={"total_tokens": len(deltas)})
         yield b"data: [DONE]\n\n"
     finally:
         knobs.open_streams -= 1

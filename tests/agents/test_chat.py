@@ -9,7 +9,7 @@ from agents.events import Cited, Done, Progress, Retrieved, Routed, Token
 from agents.runtime import AgentRequest, run, stream
 from tests.agents.peers import ending
 from tools.errors import ModelUnavailable, StoreUnavailable, UpstreamFailed, UpstreamSilent
-from tools.settings import Chat
+from tools.settings import Agents, Chat
 
 SPANISH = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
 ENGLISH = "How many models may the server keep loaded at the same time?"
@@ -166,3 +166,57 @@ async def until(condition) -> None:
 async def closed(knobs) -> None:
     """Wait until the pool has seen its stream end; the test's own timeout is the bound."""
     await until(lambda: not knobs.open_streams)
+
+
+async def test_router_sees_the_conversation_and_the_model_before(ready, context, knobs) -> None:
+    knobs.model = "phi4_fast"
+    await run(ready, order("Escribe una función que invierta una lista", thread_id="r"), context=context)
+    await run(ready, order("¿y en orden inverso?", thread_id="r"), context=context)
+    routed = knobs.asked["/v1/route"][-1]
+    roles = [message["role"] for message in routed["messages"]]
+    assert roles == ["user", "assistant", "user"]
+    assert routed["route"] == {"previous": "phi4_fast"}
+
+
+async def test_follow_up_is_searched_as_the_question_that_it_stands_for(ready, context, knobs) -> None:
+    await run(ready, order("¿En qué puerto escucha la API?", thread_id="f"), context=context)
+    events = await events_of(ready, context, "¿y en inglés?", thread_id="f")
+    told = next(event for event in events if isinstance(event, Progress) and event.stage == "rewritten")
+    assert told.detail["query"] == "¿En qué puerto escucha la API?"
+    assert told.detail["kind"] == "language"
+    assert knobs.asked["/api/v1/rag/hybrid-search"][-1]["query"] == "¿En qué puerto escucha la API?"
+    prompt = knobs.asked["/v1/chat/completions"][-1]["messages"]
+    assert prompt[0]["content"].startswith("You are capibara6")
+
+
+async def test_answer_in_another_language_says_that_documents_are_quoted(ready, context, knobs) -> None:
+    await events_of(ready, context, thread_id="l")
+    done = ending(await events_of(ready, context, "¿y en inglés?", thread_id="l")).answer
+    assert done.answer.startswith("I quote the documents and can not translate.")
+    assert done.citations
+
+
+async def test_model_that_the_settings_name_makes_a_follow_up_stand_alone(ready, context, knobs) -> None:
+    rewriting = replace(context, limits=Agents(rewriter="phi4_fast"))
+    await run(ready, order("¿En qué puerto escucha la API?", thread_id="m"), context=rewriting)
+    knobs.script = [[{"content": "¿En qué puerto escucha la pool?"}]]
+    done = await run(ready, order("¿y lo otro, la pool?", thread_id="m"), context=rewriting)
+    assert "8082" in done.answer.answer
+
+
+async def test_housekeeping_of_a_chat_page_is_never_searched(ready, context, knobs) -> None:
+    asked = (
+        "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n"
+        'JSON format: { "title": "x" }\n<chat_history>\nUSER: ¿En qué puerto escucha la API?\n</chat_history>'
+    )
+    done = (await run(ready, order(asked), context=context)).answer
+    assert done.answer == '{"title": "💬 Puerto escucha API"}'
+    assert done.model == "rules"
+    assert knobs.asked == {}
+
+
+async def test_collection_without_documents_is_said_to_have_none(ready, context, knobs) -> None:
+    knobs.documents = []
+    done = (await run(ready, order(SPANISH), context=context)).answer
+    assert done.answer.startswith("Todavía no hay documentos en la colección «capibara6»")
+    assert "/v1/chat/completions" not in knobs.asked

@@ -128,3 +128,35 @@ def test_rules_write_only_what_they_know(question, text) -> None:
 )
 def test_query_is_read_from_what_a_model_says(said, query) -> None:
     assert read_query(said) == query
+
+
+@pytest.mark.parametrize(
+    ("asked", "follow_up", "question", "text"),
+    [
+        (
+            "¿Cuántos documentos hay?",
+            "¿y por idioma?",
+            "¿Cuántos documentos hay por idioma?",
+            "SELECT language, count(*) AS n FROM documents GROUP BY 1 ORDER BY 2 DESC LIMIT 20",
+        ),
+        (
+            "How many documents are there?",
+            "and leads?",
+            "How many leads are there?",
+            "SELECT count(*) AS n FROM leads",
+        ),
+        ("¿Cuántos contactos hay?", "¿y documentos?", "¿Cuántos documentos hay?", COUNT),
+        ("How many documents are there?", "and in Spanish?", "How many documents are there?", COUNT),
+    ],
+)
+async def test_follow_up_is_the_query_of_the_question_that_it_stands_for(
+    ready, context, knobs, asked, follow_up, question, text
+) -> None:
+    knobs.tables = {text: RESULT}
+    said = [{"role": "user", "content": asked}, {"role": "assistant", "content": "Filas: 1 de 1."}]
+    follow = AgentRequest("capibara6-data", [*said, {"role": "user", "content": follow_up}])
+    events = [event async for event in stream(ready, follow, context=context)]
+    told = next(event for event in events if isinstance(event, Progress) and event.stage == "rewritten")
+    assert told.detail["query"] == question
+    assert text in ending(events).answer.answer
+    assert "| 12 |" in ending(events).answer.answer

@@ -3,6 +3,7 @@ import pytest
 from agents.events import Done, Progress, Token
 from agents.research.prompts import read_plan, take_apart
 from agents.runtime import AgentRequest, stream
+from servers.pool.extractive.answer import answer
 from tests.agents.peers import ending
 
 COMPOUND = "¿Cuántos modelos puede tener cargados el servidor y en qué puerto escucha la API?"
@@ -38,7 +39,7 @@ async def test_question_without_answer_is_looked_into_again_once_more_widely(rea
     assert stages(events).count("explored") == 2
     first, second = knobs.asked["/api/v1/rag/hybrid-search"]
     assert second["top_k"] == 2 * first["top_k"]
-    assert "no contienen la respuesta" in ending(events).answer.answer
+    assert "No he encontrado nada" in ending(events).answer.answer
     assert ending(events).answer.citations == []
 
 
@@ -71,7 +72,9 @@ async def test_token_cap_leaves_the_report_to_the_drafts(ready, context, knobs) 
     from dataclasses import replace
 
     knobs.model = "phi4_fast"
-    knobs.mind = lambda body: [{"content": "¿Cuántos modelos hay?\n¿Qué puerto usa la API?"}]
+    plan = [{"content": "¿Cuántos modelos hay?\n¿Qué puerto usa la API?"}]
+    draft = [{"content": "Tres modelos cargados a la vez. La API escucha en el puerto 5000."}]
+    knobs.mind = lambda body: plan if "subpreguntas" in body["messages"][0]["content"] else draft
     context = replace(context, limits=context.limits.model_copy(update={"tokens": 1}))
     events = await events_of(ready, context)
     assert isinstance(events[-1], Done)
@@ -94,5 +97,77 @@ def test_question_is_taken_apart_where_it_asks_anew(question, parts) -> None:
 
 
 def test_plan_is_read_from_lists_and_bounded() -> None:
-    assert read_plan("- ¿Qué es uno?\n2) ¿Qué es dos?\n\nx") == ["¿Qué es uno?", "¿Qué es dos?"]
-    assert len(read_plan("\n".join(f"¿Pregunta número {n}?" for n in range(50)))) == 6
+    asked = "¿Qué es el puerto uno y qué es el puerto dos?"
+    said = "- ¿Qué es el puerto uno?\n2) ¿Y el puerto dos?\n\nEscribe solo las subpreguntas\nx"
+    assert read_plan(said, asked) == ["¿Qué es el puerto uno?", "¿Y el puerto dos?"]
+    assert len(read_plan("\n".join(f"¿El puerto número {n}?" for n in range(50)), asked)) == 6
+
+
+async def test_comparison_is_a_table_with_citations_and_says_what_was_not_found(ready, context) -> None:
+    events = await events_of(ready, context, "Compara el puerto de la API, la pool y el bridge")
+    done = ending(events).answer
+    assert "| Aspecto | API | Pool | Bridge |" in done.answer
+    row = next(line for line in done.answer.splitlines() if line.startswith("| Puerto |"))
+    _, _, api, pool, bridge, _ = row.split("|")
+    assert "5000" in api
+    assert "8082" in pool
+    assert "[" in api and "[" in pool
+    assert bridge.strip() == "no se ha encontrado"
+    assert "No se ha encontrado: ¿Cuál es el puerto del bridge?" in done.answer
+    assert {one.document_id for one in done.citations} == {"puertos"}
+
+
+async def test_report_of_a_model_that_invents_is_left_for_its_notes(ready, context, knobs) -> None:
+    knobs.model = "phi4_fast"
+
+    def mind(body):
+        if body["model"] == "extractive":
+            return [{"content": answer(body["messages"])}]
+        # A prompt fragment where a plan was asked for, and inventions where drafts and a report were.
+        return [{"content": "Escribe solo las subpreguntas, una por línea. Los gatos duermen de noche [1]."}]
+
+    knobs.mind = mind
+    done = ending(await events_of(ready, context)).answer
+    assert "gatos" not in done.answer
+    assert "grounding_fallback" in done.notes
+    assert done.citations
+
+
+@pytest.mark.parametrize(
+    ("asked", "follow_up", "question", "held"),
+    [
+        (
+            "Compara el puerto de la API y el bridge",
+            "¿Y la pool?",
+            "Compara el puerto de la API, el bridge y la pool",
+            ("5000", "8082", "no se ha encontrado"),
+        ),
+        (
+            "¿En qué puerto escucha la API y cuántos modelos puede tener cargados el servidor?",
+            "¿y la pool?",
+            "¿En qué puerto escucha la pool y cuántos modelos puede tener cargados el servidor?",
+            ("8082", "tres modelos"),
+        ),
+        (
+            "How many models may the server keep loaded?",
+            "and in Spanish?",
+            "How many models may the server keep loaded?",
+            ("tres modelos", "Fuentes"),
+        ),
+        (
+            "When is a model unloaded?",
+            "and how many are loaded?",
+            "How many are loaded?",
+            ("three models", "Sources"),
+        ),
+    ],
+)
+async def test_follow_up_is_looked_into_as_the_question_that_it_stands_for(
+    ready, context, asked, follow_up, question, held
+) -> None:
+    said = [{"role": "user", "content": asked}, {"role": "assistant", "content": "Aquí está. [1]"}]
+    order = AgentRequest("capibara6-research", [*said, {"role": "user", "content": follow_up}])
+    events = [event async for event in stream(ready, order, context=context)]
+    told = next(event for event in events if isinstance(event, Progress) and event.stage == "rewritten")
+    assert told.detail["query"].startswith(question.rstrip("?"))
+    assert all(one in ending(events).answer.answer for one in held), ending(events).answer.answer

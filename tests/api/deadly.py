@@ -14,6 +14,7 @@ from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
 from servers.api.runs.tables import RunRequest, RunRow, open_engine
 from servers.api.runs.threads import Threads
+from tools.access.identity import LOCAL
 from tools.registry import TOOLS, Tool
 from tools.settings import Settings
 
@@ -81,7 +82,7 @@ async def live_on(settings: Settings, home: Path, boundary: Boundary) -> None:
 
         runner = Runner(repository, memory, compile_agents(memory), around, bounds)
         await runner.resume()
-        await threads.create(THREAD, {}, if_exists="do_nothing")
+        await threads.create(THREAD, LOCAL, {}, if_exists="do_nothing")
         await _story(runner, home)
         (home / "crossed").write_text(str(boundary.count))
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import openai
@@ -10,10 +11,11 @@ from agents.registry import AGENTS
 from tools.clients.api import open_api
 from tools.errors import EmptyQuestion, ModelUnavailable, StoreUnavailable
 
+WHERE = {"headings", "span", "page", "slide", "sheet", "rows"}
 SPANISH = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
 
 
-def asking(text=SPANISH, **fields):
+def asking(text: Any = SPANISH, **fields):
     return {"model": "capibara6", "messages": [{"role": "user", "content": text}], **fields}
 
 
@@ -28,7 +30,9 @@ async def test_whole_answer_carries_citations_route_and_timings(http) -> None:
     body = (await http.post("/v1/chat/completions", json=asking())).json()
     message = body["choices"][0]["message"]
     assert "tres modelos" in message["content"]
-    assert set(message["citations"][0]) == {"n", "title", "source", "document_id", "text"}
+    assert set(message["citations"][0]) == {"n", "title", "source", "document_id", "text", *WHERE}
+    assert message["support"] > 0.5
+    assert body["capibara6"]["support_reason"] == "«Modelos» dice lo que se pregunta"
     assert body["capibara6"]["route"]["wanted"] == "phi4_fast"
     assert body["capibara6"]["timings_ms"]["total"] > 0
     assert body["usage"]["total_tokens"] > 0
@@ -206,3 +210,22 @@ async def test_health_names_its_peers(http) -> None:
     body = (await http.get("/health")).json()
     assert body["status"] in ("ok", "degraded")
     assert body["peers"]["pool"] == "ok"
+
+
+async def test_cut_answer_says_so_on_openais_wire(http, knobs) -> None:
+    knobs.model, knobs.finish = "phi4_fast", "length"
+    knobs.mind = lambda _: [{"content": "El servidor puede tener cargados tres modelos a la vez [1]."}]
+    body = (await http.post("/v1/chat/completions", json=asking())).json()
+    assert body["choices"][0]["finish_reason"] == "length"
+    chunks = [json.loads(line) for line in (await lines_of(http, asking(stream=True)))[:-1]]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+    assert body["capibara6"]["sentences"][0]["spans"] == [{"n": 1, "start": 0, "end": 55}]
+
+
+async def test_picture_is_refused_by_its_name(http, knobs) -> None:
+    parts = [{"type": "text", "text": SPANISH}, {"type": "image_url", "image_url": {"url": "data:x"}}]
+    response = await http.post("/v1/chat/completions", json=asking(parts))
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "media_not_supported"
+    assert "image_url" in response.json()["error"]["message"]
+    assert knobs.asked == {}

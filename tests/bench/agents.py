@@ -1,19 +1,23 @@
 """The agents on the embedded platform: answer quality, time to the first token, overhead, many streams.
 
-`python -m tests.bench.agents --data FOLDER` where FOLDER holds `xquad-es` and `xquad-en` in BEIR's format.
+`python -m tests.bench.agents --data FOLDER` where FOLDER holds `xquad-es` and `xquad-en` in BEIR's format;
+`--generator WEIGHTS` asks forty of the questions through vLLM instead, with that model behind the agent.
 """
 
 import argparse
 import asyncio
 import json
 import statistics
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.bench.parts.running import ingested, running
+from tests.bench.parts.generator import inventing
+from tests.bench.parts.overhead import own_time
+from tests.bench.parts.running import Running, ingested, running
 from tools.clients.bridge import open_bridge
 from tools.schema import Document, Language
 from tools.settings import Settings
@@ -101,6 +105,15 @@ async def many(settings: Settings, question: str, collection: str, count: int = 
         print(f"  {error!r}")
 
 
+async def overhead(product: Running, data: Path) -> None:
+    """The agent over one search and one call of the model, over questions of one collection."""
+    folder = data / "xquad-es"
+    corpus = [json.loads(line) for line in (folder / "corpus.jsonl").open()]
+    await ingest(product.settings, corpus, "xquad_es", "es")
+    queries = [json.loads(line) for line in (folder / "queries.jsonl").open()]
+    await own_time(product, iter([one["text"] for one in queries]), "xquad_es")
+
+
 async def measure(settings: Settings, data: Path, every: int) -> None:
     languages: tuple[Language, ...] = ("es", "en")
     for language in languages:
@@ -112,11 +125,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--every", type=int, default=1, help="ask every n-th question")
+    parser.add_argument("--overhead", action="store_true", help="only the agent's own time")
+    parser.add_argument("--generator", type=Path, help="weights of a model to hold to its passages")
+    parser.add_argument("--vllm", type=Path, default=Path(".venv-vllm/bin/python"), help="vLLM's interpreter")
     chosen = parser.parse_args()
     if chosen.data is None or not (chosen.data / "xquad-es").is_dir():
         print("needs --data with xquad-es and xquad-en: nothing measured")
         return
+    if chosen.generator is not None:
+        with tempfile.TemporaryDirectory(prefix="c6-") as home:
+            asyncio.run(
+                inventing(chosen.generator.absolute(), chosen.vllm.absolute(), chosen.data, Path(home))
+            )
+        return
     with running("bridge", "pool", "api") as product:
+        if chosen.overhead:
+            asyncio.run(overhead(product, chosen.data))
+            return
         asyncio.run(measure(product.settings, chosen.data, chosen.every))
 
 

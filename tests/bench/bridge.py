@@ -65,9 +65,7 @@ async def bare_calls(stores: Services, settings: Settings) -> AsyncIterator[dict
 
         pool = ConnectionPool()
         assert pool.init([settings.nebula_address], Config())
-        session = pool.get_session(
-            settings.stores.nebula_user, settings.stores.nebula_password.get_secret_value()
-        )
+        session = pool.get_session(settings.stores.nebula_user, settings.nebula_password)
         session.execute("USE bench")
 
         async def nebula() -> object:

@@ -1,8 +1,11 @@
 """What the flow costs over calling the bridge directly, and what Prefect itself costs.
 
-With it: what a warmed model saves, and what four Dask workers are worth over one (`parts/flows.py`).
+With it: what a second ingestion costs (`parts/again.py`), what a warmed model saves, and what four Dask
+workers are worth over one (`parts/flows.py`).
 `python -m tests.bench.flows [documents]` starts stores, bridge, Prefect server and worker as `up` does. Flow
 and direct calls alternate on fresh collections of the same new documents; medians and ratios are printed.
+`--embedder minilm` (or `hashed`, no model at all) makes vectors quicker: what is measured here is not the
+embedder. `--parts large` tells the memory of a text of 20 MB and a PDF of 1,000 pages (`parts/large.py`).
 """
 
 import argparse
@@ -12,23 +15,30 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import psutil
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.ingest import BATCHES_AT_ONCE, ingest, split
+from flows.ingest import BATCHES_AT_ONCE, ingest
 from flows.ingestion.loader import read
+from flows.ingestion.sending import split
 from flows.ingestion.sources import find
 from flows.orchestration.deploy import deploy, read_deployments
+from tests.bench.parts.again import calls, twice
 from tests.bench.parts.flows import speed_up, warmed
+from tests.bench.parts.hashed import NAME, embedder
+from tests.bench.parts.large import large
 from tests.bench.parts.running import megabytes, running
+from tests.bench.retrieval_speed import hashing
 from tools.clients.bridge import open_bridge
 from tools.clients.prefect import open_prefect
 from tools.schema import Document
+from tools.sections import Embedder
 from tools.settings import Settings
 
 Way = Callable[[Settings, Path, str], Awaitable[float]]
@@ -67,7 +77,9 @@ async def direct(settings: Settings, folder: Path, collection: str) -> float:
 
 async def through_flow(settings: Settings, folder: Path, collection: str) -> float:
     started = time.monotonic()
-    with temporary_settings({PREFECT_API_URL: settings.prefect_url}):
+    with temporary_settings(
+        {PREFECT_API_URL: settings.prefect_url, PREFECT_API_AUTH_STRING: settings.prefect_auth}
+    ):
         report: Any = await ingest(sources=[str(folder)], collection=collection)
     assert not report.failed, report.failed[:3]
     return time.monotonic() - started
@@ -133,14 +145,31 @@ async def compare(settings: Settings, home: Path, count: int, rounds: int, pids:
         print(f"{here:14.1f}{bridge:9.1f}{prefect:10.1f}")
 
 
+@contextmanager
+def chosen(name: str) -> Iterator[Embedder]:
+    """An embedder of the bridge's own, or a hash behind OpenAI's wire, which takes next to nothing."""
+    if name != NAME:
+        yield Embedder(backend=name)  # type: ignore[arg-type]  # argparse has checked it
+        return
+    with hashing() as port:
+        yield embedder(port)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("documents", type=int, nargs="?", default=2_000)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--parts", default="ingest,dask,warm")
+    arguments.add_argument("--parts", default="ingest,again,dask,warm")
+    arguments.add_argument("--files", type=int, default=3_000, help="how many are ingested twice")
+    embedders = ("ensemble", "e5", "minilm", "hashed")
+    arguments.add_argument("--embedder", choices=embedders, default="ensemble")
     given = arguments.parse_args()
     count, parts = given.documents, given.parts.split(",")
-    with tempfile.TemporaryDirectory() as folder, running("bridge", "prefect", "worker") as product:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        chosen(given.embedder) as vectors,
+        running("bridge", "prefect", "worker", embedder=vectors) as product,
+    ):
         home, settings = Path(folder), product.settings
         # Flows read their settings from the environment, as a worker's runs do.
         os.environ.update(settings.environment())
@@ -148,7 +177,14 @@ def main() -> None:
         if "ingest" in parts:
             pids = product.processes["bridge"].pid, product.processes["prefect"].pid
             asyncio.run(compare(settings, home, count, given.rounds, pids))
-        with temporary_settings({PREFECT_API_URL: settings.prefect_url}):
+        with temporary_settings(
+            {PREFECT_API_URL: settings.prefect_url, PREFECT_API_AUTH_STRING: settings.prefect_auth}
+        ):
+            if "again" in parts:
+                asyncio.run(twice(home / "twice", write_documents, given.files, given.embedder))
+                asyncio.run(calls(settings, home, write_documents))
+            if "large" in parts:
+                asyncio.run(large(product, home))
             if "dask" in parts:
                 asyncio.run(speed_up(settings, home))
             if "warm" in parts:

@@ -1,6 +1,7 @@
-"""Retrieval quality over BEIR-style folders: BM25 · dense · RRF · ours, through the served bridge.
+"""Retrieval quality over BEIR-style folders, through the served bridge: BM25 alone, then of each embedder its
+vectors alone, RRF with BM25, and the whole hybrid search.
 
-    python -m tests.bench.retrieval --data FOLDER [--only NAME …] [--limit N]
+    python -m tests.bench.retrieval --data FOLDER [--only NAME …] [--step N] [--embedders minilm e5 ensemble]
 
 FOLDER holds one folder a set: corpus.jsonl, queries.jsonl, qrels/test.tsv. Stores and bridge are
 started for the run. A search that a leg was late for is asked again.
@@ -19,6 +20,7 @@ from tools.clients.bridge import Bridge, open_bridge
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
 
+ASKED_AT_ONCE = 4
 Ranking = list[str]
 Relevance = dict[str, int]
 
@@ -61,43 +63,75 @@ async def ranked(bridge: Bridge, collection: str, query: str, legs: list | None)
     return list(dict.fromkeys(hit.document_id for hit in response.results))
 
 
-async def measure(bridge: Bridge, folder: Path, limit: int) -> dict[str, tuple[float, float]]:
-    """nDCG@10 and R@5 by method."""
-    collection = folder.name.replace("-", "_")
-    corpus, judged = lines(folder / "corpus.jsonl"), relevance(folder / "qrels" / "test.tsv")
-    documents = [Document(id=row["_id"], title=row["title"], text=row["text"]) for row in corpus]
+async def rankings_of(
+    bridge: Bridge, collection: str, queries: list[str], legs: list | None
+) -> list[Ranking]:
+    free = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def one(query: str) -> Ranking:
+        async with free:
+            return await ranked(bridge, collection, query, legs)
+
+    return await asyncio.gather(*map(one, queries))
+
+
+async def embedded(bridge: Bridge, folder: Path, embedder: str) -> str:
+    """The collection of a set's documents, ingested with an embedder."""
+    collection = f"{folder.name.replace('-', '_')}_{embedder}"
+    documents = [
+        Document(id=row["_id"], title=row["title"], text=row["text"])
+        for row in lines(folder / "corpus.jsonl")
+    ]
+    await bridge.create_collection(collection, embedder=embedder)
     started = time.monotonic()
     accepted = await ingested(bridge, documents, collection=collection)
-    print(f"{folder.name}: {accepted} documents in {time.monotonic() - started:.0f} s", flush=True)
-    totals: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    spent = 0.0
-    queries = [row for row in lines(folder / "queries.jsonl") if row["_id"] in judged][:limit]
-    for row in queries:
-        text = await ranked(bridge, collection, row["text"], ["text"])
-        dense = await ranked(bridge, collection, row["text"], ["dense"])
+    took = time.monotonic() - started
+    print(f"{folder.name}, {embedder}: {accepted} documents in {took:.0f} s", flush=True)
+    return collection
+
+
+async def measure(bridge: Bridge, folder: Path, given: argparse.Namespace) -> dict[str, tuple[float, float]]:
+    """Means of nDCG@10 and R@5 by method."""
+    judged = relevance(folder / "qrels" / "test.tsv")
+    queries = [row for row in lines(folder / "queries.jsonl") if row["_id"] in judged]
+    queries = queries[:: given.step][: given.limit]
+    known = [judged[row["_id"]] for row in queries]
+    found: dict[str, list[Ranking]] = {}
+    for embedder in given.embedders:
+        collection = await embedded(bridge, folder, embedder)
+
+        async def asked(legs: list | None, collection: str = collection) -> list[Ranking]:
+            return await rankings_of(bridge, collection, [row["text"] for row in queries], legs)
+
+        text = found.get("BM25") or await asked(["text"])
+        dense = await asked(["dense"])
         before = time.monotonic()
-        ours = await ranked(bridge, collection, row["text"], None)
-        spent += time.monotonic() - before
-        for name, ranking in {
-            "BM25": text,
-            "dense": dense,
-            "RRF": reciprocal([text, dense]),
-            "ours": ours,
-        }.items():
-            known = judged[row["_id"]]
-            totals[name].append((ndcg(ranking, known), recall(ranking, known)))
-    print(f"{folder.name}: {1_000 * spent / max(1, len(queries)):.1f} ms a question", flush=True)
-    means = {
-        name: [sum(column) / len(values) for column in zip(*values, strict=True)]
-        for name, values in totals.items()
+        fused = await asked(None)
+        took = 1_000 * (time.monotonic() - before) / max(1, len(queries))
+        print(f"{folder.name}, {embedder}: {took:.1f} ms a question, {ASKED_AT_ONCE} at once", flush=True)
+        rrf = [reciprocal(list(pair)) for pair in zip(text, dense, strict=True)]
+        found |= {"BM25": text, embedder: dense, f"{embedder}, RRF": rrf, f"{embedder}, ours": fused}
+    if given.write:
+        kept = {name: dict(zip((row["_id"] for row in queries), found[name], strict=True)) for name in found}
+        (given.write / f"{folder.name}.json").write_text(json.dumps(kept))
+    return {
+        name: (
+            mean([ndcg(ranking, good) for ranking, good in zip(rankings, known, strict=True)]),
+            mean([recall(ranking, good) for ranking, good in zip(rankings, known, strict=True)]),
+        )
+        for name, rankings in found.items()
     }
-    return {name: (good, found) for name, (good, found) in means.items()}
 
 
-async def main(settings: Settings, folders: list[Path], limit: int) -> None:
+def mean(values: list[float]) -> float:
+    return sum(values) / max(1, len(values))
+
+
+async def main(settings: Settings, folders: list[Path], given: argparse.Namespace) -> None:
     async with open_bridge(settings) as bridge:
-        results = {folder.name: await measure(bridge, folder, limit) for folder in folders}
-    print(f"\n{'nDCG@10 (R@5)':<16}" + "".join(f"{name:>18}" for name in ("BM25", "dense", "RRF", "ours")))
+        results = {folder.name: await measure(bridge, folder, given) for folder in folders}
+    methods = next(iter(results.values()), {})
+    print(f"\n{'nDCG@10 (R@5)':<16}" + "".join(f"{name:>18}" for name in methods))
     for name, methods in results.items():
         cells = [f"{good:.4f} ({found:.3f})" for good, found in methods.values()]
         print(f"{name:<16}" + "".join(f"{cell:>18}" for cell in cells))
@@ -108,6 +142,9 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--limit", type=int, default=10_000)
+    parser.add_argument("--step", type=int, default=1, help="ask each N-th question")
+    parser.add_argument("--write", type=Path, help="a folder for each question's ranking by method")
+    parser.add_argument("--embedders", nargs="+", default=["minilm", "e5", "ensemble"])
     given = parser.parse_args()
     sets = sorted(
         path.parent for path in given.data.glob("*/corpus.jsonl") if (path.parent / "qrels").exists()
@@ -118,4 +155,4 @@ if __name__ == "__main__":
         if (folder / "queries.jsonl").exists() and (not given.only or folder.name in given.only)
     ]
     with running("bridge") as product:
-        asyncio.run(main(product.settings, chosen, given.limit))
+        asyncio.run(main(product.settings, chosen, given))

@@ -27,6 +27,9 @@ from itertools import pairwise
 import psutil
 import uvloop
 
+from servers.bridge.embedding.e5 import E5
+from servers.bridge.embedding.embedder import Embedder
+from servers.bridge.embedding.ensemble import Ensemble
 from servers.bridge.embedding.minilm import MiniLM
 from tests.bench.parts.client import Line, get, open_lines, post
 from tests.bench.parts.hashed import NAME, embedder
@@ -151,28 +154,30 @@ async def speed(
     return ours, bare
 
 
-async def ingestion(product: Running, bridge: Bridge, count: int, rounds: int = 3) -> None:
+async def ingestion(product: Running, bridge: Bridge, model: Embedder, count: int, rounds: int = 3) -> None:
     """Passages a second through the bridge, as a share of the embedder's own; the two are taken in turn,
     after a part that counts for none."""
     made = documents(count * (rounds + 1), 0)
     alone, served = psutil.Process(), product.processes["bridge"]
-    model = MiniLM(product.settings.home / "models")
+    collection = f"ingested_{model.dimensions}_{model.name[:6]}"
+    await bridge.create_collection(collection, embedder=model.name)
 
     async def embedded(part: Sequence[Document]) -> None:
         for start in range(0, len(part), SENT):
             await model.embed([f"{item.title}\n{item.text}" for item in part[start : start + SENT]])
 
     own, whole = Spent(alone), Spent(served)
-    await sent(bridge, "ingested", made[:count])
+    await sent(bridge, collection, made[:count])
     await embedded(made[:count])
     for start in range(count, len(made), count):
         part = made[start : start + count]
         await own.add(lambda part=part: embedded(part))
-        await whole.add(lambda part=part: sent(bridge, "ingested", part))
+        await whole.add(lambda part=part: sent(bridge, collection, part))
     shares = ", ".join(f"{one / other:.2f}" for one, other in zip(own.times, whole.times, strict=True))
     print(
-        f"ingestion: {sum(own.times) / sum(whole.times):.2f} of the embedder's own throughput "
-        f"({rounds} times {count} passages: {shares})"
+        f"ingestion with {model.name}: {sum(own.times) / sum(whole.times):.2f} of its own throughput "
+        f"({rounds} times {count} passages: {shares}), "
+        f"{count * rounds / sum(whole.times):.0f} and {count * rounds / sum(own.times):.0f} passages a second"
     )
     print(
         f"a passage: {whole.each(count)} in the bridge, {own.each(count)} in the embedder alone; "
@@ -183,7 +188,9 @@ async def ingestion(product: Running, bridge: Bridge, count: int, rounds: int = 
 
 async def main(product: Running, sizes: list[int], questions: int, ingest: int) -> None:
     async with open_bridge(product.settings) as bridge, open_recorder(product.settings) as recorder:
-        await ingestion(product, bridge, ingest)
+        minilm, e5 = (model(product.settings.home / "models") for model in (MiniLM, E5))
+        for model in (minilm, e5, Ensemble(e5, minilm)):
+            await ingestion(product, bridge, model, ingest)
         found = [await speed(product, bridge, recorder, count, questions) for count in sizes]
     for (small, large), (one, other) in zip(pairwise(sizes), pairwise(found), strict=True):
         print(f"from {small} to {large} passages: {other[0] / one[0]:.2f} times the time")

@@ -1,15 +1,18 @@
-"""The router on labelled prompts beside baselines: always the same, a keyword list, the nearest example.
+"""The router on strangers' prompts and recorded outcomes, beside what is simpler.
 
-`tune` fitted the weights; what `heldout` and `blind` are is told in `tests/pool/prompts.py`.
-Accuracy travels between machines, microseconds do not. `python tests/bench/routing.py [--no-embedder]`
+`python -m tests.bench.routing [--data DIR] [--no-embedder]`. Without DIR only the labelled prompts of the
+house are measured (`heldout` and `blind`, of which nothing was fitted). In its folder `routing` are
+`strangers-dev.jsonl` (prompts by others with the model that they expect) and `outcomes-dev.jsonl` (prompts,
+who was right); the shipped weights were fitted on both, and `weights.json` tells what they reached on
+folds unseen. Accuracy travels between machines, microseconds do not.
 """
 
 import argparse
-import asyncio
-import statistics
+import json
+import random
 import sys
-import tempfile
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,96 +22,142 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from servers.pool.catalog.catalog import load_catalog
 from servers.pool.routing.choose import choose
-from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.classifier import DOMAINS, WEIGHTS, classify
+from servers.pool.routing.features import extract_features
+from servers.pool.routing.noise import disturbed
 from servers.pool.routing.policy import PoolState
-from tests.pool.prompts import SPLITS, prompts
-from tools.text.words import fold
+from servers.pool.routing.quality import apgr, curve
+from tests.bench.parts.routers import baselines
+from tests.pool.prompts import prompts
+from tools.text.language import detect
 
 Row = dict[str, Any]
 Predictor = Callable[[Sequence[Row]], list[str]]
-KEYWORDS = {
-    "coding": "codigo code funcion function python java script sql clase class bug error program".split(),
-    "expert": "demuestra prove optimiza optimise estrategia strategy disena design analiza plan".split(),
-    "technical": "explica explain como funciona how does diferencia difference servidor server".split(),
-}
+THANKS = {"es": ("Hola, ¿qué tal? ", " Muchas gracias."), "en": ("Hello there, ", " Thank you very much.")}
 
 
 def main() -> None:
-    """Print the accuracy of each router on each split, confusion, and latency."""
+    """Print accuracy, calibration, robustness, the outcomes' curve and the latency."""
     arguments = argparse.ArgumentParser()
+    arguments.add_argument("--data", type=Path)
     arguments.add_argument("--no-embedder", action="store_true")
-    rows = {split: prompts(split) for split in SPLITS}
-    most = Counter(row["want"] for row in rows["tune"]).most_common(1)[0][0]
-    routers: dict[str, Predictor] = {
-        "always the same": lambda given: [most] * len(given),
-        "keyword list": lambda given: [keyword_list(row["text"]) for row in given],
-    }
-    if not arguments.parse_args().no_embedder:
-        routers["nearest example"] = nearest_example()
-    routers["router"] = router()
-    print(f"{'':16}" + "".join(f"{split:>22}" for split in SPLITS))
-    print(f"{'prompts':16}" + "".join(f"{_size(rows[split]):>22}" for split in SPLITS))
+    given = arguments.parse_args()
+    folder = given.data / "routing" if given.data else None
+    splits = {split: prompts(split) for split in ("heldout", "blind")}
+    if folder:
+        splits["strangers"] = strangers(folder / "strangers-dev.jsonl")
+    train = [row for split in ("tune", "written") for row in prompts(split)]
+    routers: dict[str, Predictor] = {**baselines(train, embedder=not given.no_embedder), "router": router}
+    print(f"{'':18}" + "".join(f"{name:>24}" for name in splits) + "\n(all · es · en, per cent right)")
     for name, predict in routers.items():
-        found = {split: predict(rows[split]) for split in SPLITS}
-        print(f"{name:16}" + "".join(f"{_shares(rows[split], found[split]):>22}" for split in SPLITS))
-    print("(all · es · en · traps, per cent right)")
-    for split in ("heldout", "blind"):
-        confusion(split, rows[split], routers["router"](rows[split]))
-    latency([row["text"] for split in SPLITS for row in rows[split]])
+        print(f"{name:18}" + "".join(f"{shares(rows, predict(rows)):>24}" for rows in splits.values()))
+    if folder:
+        card = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
+        print("the shipped weights were fitted on the strangers' prompts and on the outcomes; without them:")
+        print("\n".join(f"  {key}: {value}" for key, value in card.items() if key.startswith("measured")))
+    for name, rows in splits.items():
+        confusion(name, rows, router(rows))
+        robustness(rows)
+    if folder:
+        outcomes(folder / "outcomes-dev.jsonl")
+    latency([row["text"] for rows in splits.values() for row in rows])
 
 
-def router() -> Predictor:
+def router(rows: Sequence[Row]) -> list[str]:
     """The whole decision, as the pool takes it."""
     catalog = load_catalog()
     state = PoolState(frozenset(catalog.ids), frozenset(catalog.ids))
-    domain = {spec.id: spec.domain for spec in catalog.models.values()}
-
-    def predict(rows: Sequence[Row]) -> list[str]:
-        return [
-            domain[choose([{"role": "user", "content": row["text"]}], catalog, state).wanted] for row in rows
-        ]
-
-    return predict
+    wanted = [choose([{"role": "user", "content": row["text"]}], catalog, state).wanted for row in rows]
+    return [catalog.models[name].domain for name in wanted]
 
 
-def keyword_list(text: str) -> str:
-    """The domain with the most keywords in `text`; general without any."""
-    folded = f" {fold(text)} "
-    counts = {domain: sum(f" {word}" in folded for word in words) for domain, words in KEYWORDS.items()}
-    best = max(counts, key=counts.__getitem__)
-    return best if counts[best] else "general"
-
-
-def nearest_example() -> Predictor:
-    """The domain of the catalogue's example whose offline embedding is nearest."""
-    from servers.bridge.embedding.minilm import MiniLM
-
-    examples = [
-        (text, spec.domain)
-        for spec in load_catalog().models.values()
-        for texts in spec.examples.values()
-        for text in texts
+def strangers(file: Path) -> list[Row]:
+    """Prompts by others, in the form of ours; `accept` are all domains that are right."""
+    models = load_catalog().models
+    return [
+        {
+            "text": line["prompt"],
+            "want": models[line["expect"]].domain,
+            "accept": [models[name].domain for name in line["accept"] or [line["expect"]]],
+            "language": line["lang"],
+        }
+        for line in _lines(file)
     ]
-    embedder = MiniLM(Path(tempfile.mkdtemp()))
-    anchors = asyncio.run(embedder.embed([text for text, _ in examples]))
-
-    def predict(rows: Sequence[Row]) -> list[str]:
-        fresh = MiniLM(embedder.folder)
-        similarities = asyncio.run(fresh.embed([row["text"] for row in rows])) @ anchors.T
-        return [examples[place][1] for place in similarities.argmax(axis=1)]
-
-    return predict
 
 
-def confusion(split: str, rows: Sequence[Row], found: Sequence[str]) -> None:
-    """Print the confusion matrix of one split."""
+def shares(rows: Sequence[Row], found: Sequence[str]) -> str:
+    """Right in all, in Spanish and in English."""
+    right = [
+        (row["language"], domain in row.get("accept", [row["want"]]))
+        for row, domain in zip(rows, found, strict=True)
+    ]
+    parts = [[ok for language, ok in right if only in ("", language)] for only in ("", "es", "en")]
+    return " · ".join(f"{sum(part) / len(part) * 100:.1f}" for part in parts)
+
+
+def confusion(name: str, rows: Sequence[Row], found: Sequence[str]) -> None:
+    """Print the confusion matrix of one split, and the calibration error of its confidence."""
     counts = Counter((row["want"], domain) for row, domain in zip(rows, found, strict=True))
-    print(f"\n{split}: rows deserve, columns were given")
+    print(f"\n{name}: rows deserve, columns were given")
     print(f"{'':12}" + "".join(f"{domain:>11}" for domain in DOMAINS) + f"{'recall':>9}")
     for want in DOMAINS:
         total = sum(counts[want, domain] for domain in DOMAINS)
         line = "".join(f"{counts[want, domain]:>11}" for domain in DOMAINS)
         print(f"{want:12}{line}{counts[want, want] / total:>9.0%}")
+    known = [classify(extract_features(row["text"])) for row in rows]
+    right = [
+        float(item.domain in row.get("accept", [row["want"]])) for item, row in zip(known, rows, strict=True)
+    ]
+    error = calibration([item.confidence for item in known], right)
+    print(f"confidence: expected calibration error {error:.3f}")
+
+
+def calibration(chances: Sequence[float], happened: Sequence[float]) -> float:
+    """Expected calibration error over ten bins of equal width (Naeini et al. 2015)."""
+    bins: dict[int, list[tuple[float, float]]] = {}
+    for chance, event in zip(chances, happened, strict=True):
+        bins.setdefault(min(9, int(chance * 10)), []).append((chance, event))
+    gaps = [abs(sum(chance - event for chance, event in members)) for members in bins.values()]
+    return sum(gaps) / len(chances)
+
+
+def robustness(rows: Sequence[Row]) -> None:
+    """Print how many labels flip when a prompt is disturbed."""
+    before = router(rows)
+    ways: dict[str, Callable[[str, int], str]] = {
+        "slips and wrapping": lambda text, seed: disturbed(text, seed + 10_000),
+        "upper case": lambda text, seed: text.upper(),
+        "no accents": lambda text, seed: "".join(
+            char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char)
+        ),
+        "polite": lambda text, seed: text.join(THANKS[detect(text, default="es")]),
+    }
+    for name, change in ways.items():
+        after = router([{**row, "text": change(row["text"], seed)} for seed, row in enumerate(rows)])
+        flips = sum(a != b for a, b in zip(before, after, strict=True)) / len(rows)
+        print(f"  labels that flip, {name}: {flips:.1%}")
+
+
+def outcomes(file: Path) -> None:
+    """Print APGR and the curve of `difficulty` beside chance and length, for each set of outcomes."""
+    lines = _lines(file)
+    for name in sorted({line["set"] for line in lines}):
+        rows = [line for line in lines if line["set"] == name]
+        weak, strong = [float(row["weak"]) for row in rows], [float(row["strong"]) for row in rows]
+        difficulty = [classify(extract_features(row["prompt"])).difficulty for row in rows]
+        noise = random.Random(0)
+        areas = {
+            "chance": apgr([noise.random() for _ in rows], weak, strong),
+            "length": apgr([float(len(row["prompt"])) for row in rows], weak, strong),
+            "difficulty": apgr(difficulty, weak, strong),
+        }
+        failed = [1 - value for value in weak]
+        told = ", ".join(f"{key} {area:.3f}" for key, area in areas.items())
+        print(f"\n{name}, {len(rows)}: APGR {told}")
+        print(f"difficulty: expected calibration error {calibration(difficulty, failed):.3f}")
+        for point in curve(difficulty, weak, strong):
+            bar = "█" * round(40 * max(0.0, point.recovered))
+            print(f"  quality {point.quality:.1f}: {point.strong_share:6.1%} to the strong {bar}")
 
 
 def latency(texts: Sequence[str]) -> None:
@@ -120,25 +169,14 @@ def latency(texts: Sequence[str]) -> None:
         began = time.process_time()
         choose([{"role": "user", "content": text}], catalog, state)
         spent.append((time.process_time() - began) * 1e3)
-    cuts = statistics.quantiles(spent, n=100)
-    print(
-        f"\nCPU ms a decision: p50 {cuts[49]:.2f}, p95 {cuts[94]:.2f}, p99 {cuts[98]:.2f} over {len(spent)}"
-    )
+    spent.sort()
+    cuts = [spent[int(len(spent) * part)] for part in (0.5, 0.95, 0.99)]
+    print("\nCPU ms a decision: p50 {:.2f}, p95 {:.2f}, p99 {:.2f}".format(*cuts))
 
 
-def _size(rows: Sequence[Row]) -> str:
-    return f"{len(rows)}, {sum('trap' in row for row in rows) / len(rows):.0%} traps"
-
-
-def _shares(rows: Sequence[Row], found: Sequence[str]) -> str:
-    right = [(row, row["want"] == domain) for row, domain in zip(rows, found, strict=True)]
-    parts = (
-        [ok for _, ok in right],
-        [ok for row, ok in right if row["language"] == "es"],
-        [ok for row, ok in right if row["language"] == "en"],
-        [ok for row, ok in right if "trap" in row],
-    )
-    return " · ".join(f"{sum(part) / len(part) * 100:.0f}" for part in parts)
+def _lines(file: Path) -> list[Row]:
+    # Not splitlines(): prompts hold separators of their own that JSON leaves as they are.
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from tests.bridge.graphs import lend_graphs
 from tests.conftest import free_ports
 from tools.sections import Access
 from tools.settings import Settings
@@ -22,6 +23,8 @@ def serving(settings: Settings, name: str) -> Iterator[subprocess.Popen[bytes]]:
     """One service of ours as a child process, ended with the block."""
     log = settings.log_dir / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    if name == "bridge":
+        lend_graphs(settings)
     with log.open("ab") as output:
         command = [sys.executable, "-m", "servers", "serve", name]
         child = subprocess.Popen(command, env=settings.environment(), stdout=output, stderr=output)
@@ -36,7 +39,7 @@ def serving(settings: Settings, name: str) -> Iterator[subprocess.Popen[bytes]]:
             child.wait()
 
 
-def wait_until(ready: Any, *, seconds: float = 60.0) -> None:
+def wait_until(ready: Any, *, seconds: float = 180.0) -> None:
     until = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < until, "not ready in time"

@@ -22,6 +22,7 @@ POINTS = (
     "removal.remove",
     "milvus.delete",
     "repository.finish",
+    "deletion.finish_locked",
     "repository.mark_deleting",
     "repository.forget",
     "extractions._unlink",
@@ -51,8 +52,15 @@ def story(seed: int) -> tuple[list[Step], list[Step]]:
     changed = [_page(chance, number) for number in (1, 3, 5)]
     changed[1] = changed[1].model_copy(update={"title": f"Leaf number {seed}"})
     moved = first[2].model_copy(update={"source": f"moved{seed}.md", "metadata": {"seed": seed}})
-    before: list[Step] = [_upsert(first), _extract("p2", "before")]
-    after: list[Step] = [_upsert([*changed, moved]), _extract("p2", "after"), _delete("p0"), _upsert(changed)]
+    old = _page(chance, 9)
+    renamed = old.model_copy(update={"id": "renamed", "formerly": "p9"})
+    before: list[Step] = [_upsert([*first, old]), _extract("p2", "before")]
+    after: list[Step] = [
+        _upsert([*changed, moved, renamed]),
+        _extract("p2", "after"),
+        _delete("p0"),
+        _upsert(changed),
+    ]
     return before, after
 
 
@@ -83,6 +91,7 @@ def arm(stores: Services, point: Point) -> None:
         "client": stores.milvus.client,
         "graph": stores.ingest.graph,
         "removal": stores.ingest.removal,
+        "deletion": stores.ingest.deletion,
         "nebula": stores.nebula,
         "extractions": stores.ingest.extractions,
     }

@@ -5,7 +5,10 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
+from pydantic import SecretStr
+
 from tools.errors import StoreUnavailable
+from tools.settings import Settings
 
 Target = tuple[str, int] | str
 
@@ -84,6 +87,20 @@ class Proxy:
         with contextlib.suppress(OSError):
             sink.write(data)
             await sink.drain()
+
+
+def address_of(settings: Settings, name: str) -> Target:
+    """Where the embedded store `name` listens: its socket's path, or the graph server's address."""
+    return settings.nebula_address if name == "nebula" else str(settings.store_socket(name))
+
+
+def behind(settings: Settings, name: str, port: int) -> Settings:
+    """The same settings, but the store `name` is reached on a port of loopback."""
+    if name == "nebula":
+        return settings.model_copy(update={"ports": settings.ports.model_copy(update={"nebula": port})})
+    address = {"redis": {"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")}}
+    address |= {"milvus": {"milvus_uri": f"http://127.0.0.1:{port}"}}
+    return settings.model_copy(update={"stores": settings.stores.model_copy(update=address[name])})
 
 
 async def eventually(asked: Callable[[], Awaitable[object]], wanted: object) -> None:

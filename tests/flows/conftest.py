@@ -17,16 +17,21 @@ import pytest
 from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_API_URL,
+    temporary_settings,
+)
 
 from flows.health import check
 from flows.orchestration.deploy import deploy, read_deployments
-from flows.orchestration.launch import POOL, prefect_environment, server_command
+from flows.orchestration.launch import prefect_environment, server_command
 from tests.conftest import settings_in
 from tests.flows.fake_bridge import FakeBridge
 from tests.flows.real_bridge import bridge_settings, proxy, real_services, stores_of_flows  # noqa: F401  (fixtures)
 from tests.serving import serving
-from tools.clients.prefect import open_prefect
+from tools.clients.prefect import WORK_POOL, open_prefect
 from tools.settings import Settings
 
 # What the server does in the background for its own UI; it writes to the same SQLite as everybody.
@@ -43,6 +48,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings(UNCLOSED))
             item.add_marker(pytest.mark.timeout(300))  # the first one waits for Prefect's server
+
+
+def reaching(settings: Settings) -> dict[Any, Any]:
+    """What Prefect's own client must be told to speak to the server of `settings`."""
+    return {PREFECT_API_URL: settings.prefect_url, PREFECT_API_AUTH_STRING: settings.prefect_auth}
 
 
 class PrefectProcesses:
@@ -159,7 +169,7 @@ def paused(deployed: Settings) -> Iterator[Settings]:
             planned = {"state": {"type": {"any_": ["SCHEDULED"]}}, "deployment_id": {"is_null_": False}}
             for run in [] if paused else await prefect.pages("/flow_runs/filter", {"flow_runs": planned}):
                 await prefect.call("DELETE", f"/flow_runs/{run['id']}")
-            await prefect.call("PATCH", f"/work_pools/{POOL}", json={"is_paused": paused})
+            await prefect.call("PATCH", f"/work_pools/{WORK_POOL}", json={"is_paused": paused})
 
     asyncio.run(rest(paused=True))
     try:
@@ -182,7 +192,7 @@ def run(prefect: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         monkeypatch.setenv(name, value)
 
     async def start(flow: Flow[..., Any], **parameters: Any) -> State[Any]:
-        with temporary_settings({PREFECT_API_URL: prefect.prefect_url, PREFECT_API_REQUEST_TIMEOUT: 90.0}):
+        with temporary_settings({**reaching(prefect), PREFECT_API_REQUEST_TIMEOUT: 90.0}):
             return await flow(**parameters, return_state=True)
 
     yield start

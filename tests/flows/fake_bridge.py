@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -22,8 +23,8 @@ from tools.schema import Extraction
 class FakeBridge:
     """A bridge that keeps documents in a dictionary. `away` requests fail; `refused` ids never enter.
 
-    `requests` are the documents of each write, `listings` the rows of each listing. No write ends before
-    `meet` of them have been under way together.
+    `requests` are the documents of each write, `listings` the rows of each listing, `comparisons` the files
+    of each question for differences. No write ends before `meet` of them have been under way together.
     """
 
     collections: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class FakeBridge:
     refused: set[str] = field(default_factory=set)
     requests: list[int] = field(default_factory=list)
     listings: list[int] = field(default_factory=list)
+    comparisons: list[int] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     busy: int = 0
     most_busy: int = 0
@@ -41,15 +43,46 @@ class FakeBridge:
     vanishing: set[str] = field(default_factory=set)
     graphs: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: int = 0
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+    """What each write showed as its bearer token."""
+    job_tokens: list[str] = field(default_factory=list)
+    """The same of each question for jobs."""
 
     def put(self, collection: str, document: dict[str, Any]) -> bool:
         """True when it changed something."""
         held = self.collections.setdefault(collection, {})
+        origin = document.pop("origin", None)
+        if isinstance(origin, dict):
+            names = {"source_uri": "source_uri", "hash": "origin_hash", "reader": "reader", "documents": "of"}
+            document |= {"origin": origin["id"], **{to: origin[name] for name, to in names.items()}}
         if document["id"] in held and held[document["id"]]["text"] == document["text"]:
+            held[document["id"]] |= document
             return False
         self.writes += 1
         held[document["id"]] = {**document, "updated_at": f"2026-11-22T00:00:{self.writes:09}"}
         return True
+
+    def take(self, collection: str, documents: list[dict[str, Any]]) -> dict[str, Any]:
+        """Write documents; what came of them, as the bridge reports it."""
+        held = self.collections.setdefault(collection, {})
+        report: dict[str, Any] = {"added": [], "changed": [], "moved": {}, "failed": []}
+        for document in documents:
+            key, former = document["id"], held.get(document.pop("formerly", None) or "")
+            known = key in held
+            same_file = former and former.get("origin_hash") == document["origin"]["hash"]
+            if not self.put(collection, document):
+                continue
+            if known:
+                report["changed"].append(key)
+            elif former and (same_file or former["text"] == document["text"]):
+                held[key]["former_ids"] = [former["id"]]
+                report["moved"][key] = held.pop(former["id"])["id"]
+            else:
+                report["added"].append(key)
+        written = len(report["added"]) + len(report["changed"]) + len(report["moved"])
+        counts = {"accepted": written, "passages": written, "unchanged": len(documents) - written}
+        return {**report, **counts}
 
     def view(self, document: dict[str, Any]) -> dict[str, Any]:
         """A document as the bridge shows it, in one passage."""
@@ -95,6 +128,16 @@ class FakeBridge:
         async def health() -> dict[str, Any]:
             return {"status": "ok"}
 
+        @app.get("/api/v1/ingest/jobs")
+        async def jobs(request: Request) -> dict[str, Any]:
+            self.job_tokens.append(_token(request))
+            return {"jobs": list(self.jobs.values())}
+
+        @app.delete("/api/v1/ingest/jobs/{job_id}")
+        async def cancel_job(job_id: str) -> dict[str, Any]:
+            self.jobs[job_id]["state"] = "cancelled"
+            return self.jobs[job_id]
+
         @app.get("/health/detailed")
         async def detailed() -> dict[str, Any]:
             return {"postgres": {"status": "connected", "host": "here", "latency_ms": 0.4}}
@@ -105,6 +148,7 @@ class FakeBridge:
         @app.post("/api/v1/documents")
         async def write(request: Request) -> dict[str, Any]:
             body = await request.json()
+            self.tokens.append(_token(request))
             self.requests.append(len(body["documents"]))
             self.written.append(body["collection"])
             await self.hold()
@@ -113,8 +157,16 @@ class FakeBridge:
                 raise StoreUnavailable("postgres is away", source="postgres")
             if any(document["id"] in self.refused for document in body["documents"]):
                 raise BadRequest("poison", param="documents")
-            changed = sum(self.put(body["collection"], document) for document in body["documents"])
-            return {"accepted": changed, "unchanged": len(body["documents"]) - changed, "failed": []}
+            return self.take(body["collection"], body["documents"])
+
+        @app.post("/api/v1/documents/differences")
+        async def differences(request: Request) -> dict[str, Any]:
+            body = await request.json()
+            self.comparisons.append(len(body["documents"]))
+            rows = list(self.collections.get(body["collection"], {}).values())
+            by_file, by_hash = _grouped(rows, "origin"), _grouped(rows, "origin_hash")
+            known = [(item, by_file[item["id"]], by_hash[item["hash"]]) for item in body["documents"]]
+            return {"documents": [_difference(*given, body["reader"]) for given in known]}
 
         @app.get("/api/v1/documents")
         async def documents(
@@ -123,11 +175,14 @@ class FakeBridge:
             offset: int,
             id: Annotated[list[str] | None, Query()] = None,
             prefix: Annotated[list[str] | None, Query()] = None,
+            source: Annotated[list[str] | None, Query()] = None,
         ) -> dict[str, Any]:
             held = [
                 item
                 for _, item in sorted(self.collections.get(collection, {}).items())
-                if (id is None or item["id"] in id) and (prefix is None or _begins(item, tuple(prefix)))
+                if (id is None or item["id"] in id)
+                and (prefix is None or _begins(item, tuple(prefix)))
+                and (source is None or item.get("source_uri") in source)
             ]
             rows = [self.view(item) for item in held[offset : offset + limit]]
             self.listings.append(len(rows))
@@ -150,8 +205,10 @@ class FakeBridge:
 
         @app.post("/api/v1/embeddings")
         async def embed(request: Request) -> dict[str, Any]:
-            texts = (await request.json())["texts"]
-            return {"vectors": [[1.0, 0.0] if "tres" in text else [0.0, 1.0] for text in texts]}
+            asked = await request.json()
+            shared = 0.0 if asked.get("input_type") == "query" else 1.0  # as the ensemble's passages
+            rows = [[1.0, 0.0, shared] if "tres" in text else [0.0, 1.0, shared] for text in asked["texts"]]
+            return {"vectors": rows}
 
         @app.delete("/api/v1/documents/{document_id:path}")
         async def delete(document_id: str, collection: str) -> dict[str, Any]:
@@ -161,8 +218,33 @@ class FakeBridge:
 
 
 def _begins(document: dict[str, Any], prefixes: tuple[str, ...]) -> bool:
-    origin = document.get("metadata", {}).get("origin", "")
+    origin = document.get("origin") or document.get("metadata", {}).get("origin", "")
     return document["id"].startswith(prefixes) or origin.startswith(prefixes)
+
+
+def _grouped(rows: list[dict[str, Any]], name: str) -> dict[str, list[dict[str, Any]]]:
+    found = defaultdict[str, list[dict[str, Any]]](list)
+    for row in rows:
+        found[row.get(name, "")].append(row)
+    return found
+
+
+def _difference(
+    asked: dict[str, str], held: list[dict[str, Any]], twins: list[dict[str, Any]], reader: str
+) -> dict[str, Any]:
+    kept = {row["origin_hash"] for row in held if (row["reader"], row["of"]) == (reader, len(held))}
+    whole = len(kept) == 1 and all((row["reader"], row["of"]) == (reader, len(held)) for row in held)
+    own = kept.pop() if whole else ""
+    same = own and own == asked["hash"]
+    elsewhere = sorted({row["origin"] for row in twins})
+    status = "same" if same else "changed" if held else "new"
+    ids = [row["id"] for row in held]
+    found = {"id": asked["id"], "status": status, "documents": ids, "hash": own}
+    return {**found, "elsewhere": [] if held or not asked["hash"] else elsewhere}
+
+
+def _token(request: Request) -> str:
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _hash(document: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 import flows.ingest as module
 from flows.ingest import ingest
 
-STEPS = ("find", "stored", "load", "send", "compare", "remove", "publish")
-TASKS = ("stored", "load", "remove")
+STEPS = ("list_sources", "differ", "load", "send", "stored", "remove", "publish")
+TASKS = ("differ", "stored", "load", "remove")
 
 
 def arm(step: str, *, after: bool, times: int) -> None:
@@ -61,7 +61,7 @@ def die() -> None:
 def attempt(folder: str, collection: str, step: str = "", when: str = "", times: int = 1) -> None:
     if step:
         arm(step, after=when == "after", times=times)
-    asyncio.run(ingest(sources=[folder], collection=collection, batch_size=2, prune=True, max_delete_share=1))
+    asyncio.run(ingest(sources=[folder], collection=collection, batch_size=2, prune=True))
 
 
 def forked(*given: Any) -> int:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from servers.local.embedded_stores import open_stores
+from tests.bridge.graphs import lend_graphs
 from tests.conftest import settings_in
 from tests.flows.tcp_proxy import TcpProxy
 from tests.ports import free_ports
@@ -60,6 +61,7 @@ def another_bridge(settings: Settings) -> Iterator[Settings]:
 
 @contextmanager
 def _serving(settings: Settings, *names: str) -> Iterator[None]:
+    lend_graphs(settings)
     environment = {**os.environ, **settings.environment()}
     command = [sys.executable, "-m", "servers", "serve"]
     with (settings.log_dir / "flows-test.log").open("ab") as log:

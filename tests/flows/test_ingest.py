@@ -5,64 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.ingest import ingest, split
-from flows.ingestion.report import compare, missing_documents
-from flows.ingestion.sources import Listing, SourceFile
-from flows.ingestion.text import Unreadable
+from flows.ingest import ingest
 from tests.flows.fake_bridge import FakeBridge
-from tools.clients.bridge import StoredDocument, open_bridge
+from tools.clients.bridge import open_bridge
+from tools.clients.prefect import INCOMPLETE
 from tools.settings import Settings
-
-
-def _file(name: str) -> SourceFile:
-    return SourceFile(name, Path(name), 10)
-
-
-def test_batches_are_bounded_in_files_and_bytes() -> None:
-    sizes = [600_000, 600_000, 10, 10, 10, 10, 10]
-    assert [len(sizes[cut]) for cut in split(sizes, 3)] == [1, 3, 3]
-    assert split([], 3) == []
-    assert [len([5_000_000][cut]) for cut in split([5_000_000], 3)] == [1]
-
-
-def _stored(name: str, *, when: int = 0, origin: str = "") -> StoredDocument:
-    return StoredDocument(
-        id=name, title="", source="", language="es", chunks=1, content_hash="", extractors=[],
-        updated_at=str(when), metadata={"origin": origin} if origin else {},
-    )  # fmt: skip
-
-
-def _rows(**written: int) -> dict[str, StoredDocument]:
-    return {name: _stored(name, when=when) for name, when in written.items()}
-
-
-def test_a_document_that_the_store_does_not_show_was_not_ingested() -> None:
-    sent = ["new", "old", "same", "lost", "bad"]
-    report = compare(sent, _rows(old=1, same=1), _rows(new=1, old=2, same=1), [("bad", "is empty")])
-    assert (report.added, report.changed, report.unchanged) == (["new"], ["old"], ["same"])
-    assert [name for name, _ in report.failed] == ["bad", "lost"]
-
-
-def test_only_documents_of_a_listed_folder_can_be_gone() -> None:
-    listing = Listing(
-        files=[_file("docs/a")], roots=["docs/"], problems=[("docs/broken", Unreadable("empty"))]
-    )
-    known = {name: _stored(name) for name in ("docs/a", "docs/b", "docs/broken", "other/c")}
-    assert missing_documents(listing, ["docs/a"], [], known) == (["docs/b"], 3)
-    assert missing_documents(Listing(files=[_file("a")]), [], [], {"b": _stored("b")}) == ([], 0)
-
-
-def test_what_a_file_held_that_can_not_be_read_now_is_not_gone() -> None:
-    origins = {
-        "docs/a.zip/one.md": "",
-        "docs/a.zip/two.jsonl#1": "",
-        "own": "docs/b.jsonl",
-        "docs/c.jsonl#3": "",
-        "elsewhere": "others/b.jsonl",
-    }
-    known = {name: _stored(name, origin=origin) for name, origin in origins.items()}
-    listing = Listing(roots=["docs/"])
-    assert missing_documents(listing, [], ["docs/a.zip", "docs/b.jsonl"], known) == (["docs/c.jsonl#3"], 4)
 
 
 async def test_running_twice_is_running_once(run, bridge: FakeBridge, folder: Path) -> None:
@@ -70,27 +17,63 @@ async def test_running_twice_is_running_once(run, bridge: FakeBridge, folder: Pa
     held, writes = dict(bridge.collections["capibara6"]), bridge.writes
     again = await run(ingest, sources=[str(folder)])
     assert first.is_completed()
-    assert first.message == "2 añadidos, 0 cambiados, 0 iguales, 0 borrados, 0 fallidos"
-    assert again.message == "0 añadidos, 0 cambiados, 2 iguales, 0 borrados, 0 fallidos"
+    assert (
+        first.message == "2 añadidos, 0 cambiados, 0 movidos, 0 iguales, 0 borrados, 0 rechazados, 0 omitidos"
+    )
+    assert (
+        again.message == "0 añadidos, 0 cambiados, 0 movidos, 2 iguales, 0 borrados, 0 rechazados, 0 omitidos"
+    )
     assert (bridge.collections["capibara6"], bridge.writes) == (held, writes)
-    assert held["notes/es/uno.md"]["title"] == "Uno"
+    assert held[f"file://{folder}/es/uno.md"]["title"] == "Uno"
+    assert bridge.requests == [2], "what is the same is neither parsed nor sent"
 
 
 async def test_broken_files_are_named_and_the_rest_goes_in(run, bridge: FakeBridge, folder: Path) -> None:
     (folder / "empty.md").touch()
     (folder / "blob.md").write_bytes(b"\0\1\2")
-    bridge.refused.add("notes/poison.txt")
+    bridge.refused.add(f"file://{folder}/poison.txt")
     (folder / "poison.txt").write_text("poison")
     state = await run(ingest, sources=[str(folder), str(folder / "nothing")])
     report = await state.aresult()
     assert state.is_completed()
-    assert sorted(report.added) == ["notes/es/uno.md", "notes/two.txt"]
+    assert state.name == INCOMPLETE
+    assert sorted(report.added) == [f"file://{folder}/es/uno.md", f"file://{folder}/two.txt"]
     assert dict(report.failed) == {
-        "notes/empty.md": "está vacío",
-        "notes/blob.md": "es binario, no texto",
-        "notes/poison.txt": "poison",
+        f"file://{folder}/empty.md": "está vacío",
+        f"file://{folder}/blob.md": "es binario, no texto",
+        f"file://{folder}/poison.txt": "poison",
         str(folder / "nothing"): "no existe",
     }
+
+
+async def test_every_file_is_named_with_its_end(run, bridge: FakeBridge, folder: Path) -> None:
+    await run(ingest, sources=[str(folder)])
+    (folder / "two.txt").write_text("Changed.\n")
+    (folder / "gone.txt").write_text("x")
+    bridge.put("capibara6", {"id": f"file://{folder}/left.md", "text": "its file is gone"})
+    for name in ("voz.mp3", "acta.doc", "vacio.md"):
+        (folder / name).touch()
+    (folder / "tabla.csv").write_bytes("Código;Precio\nA;0,35\n".encode("latin-1"))
+    state = await run(ingest, sources=[str(folder)], prune=True, max_delete_share=1)
+    report = await state.aresult()
+    assert sorted(line.replace(f"file://{folder}", "notes") for line in report.ends("es")) == [
+        "añadido: notes/gone.txt",
+        "añadido: notes/tabla.csv",
+        "borrado: notes/left.md",
+        "cambiado: notes/two.txt",
+        "igual: notes/es/uno.md",
+        "omitido: notes/voz.mp3 (tipo de archivo no admitido)",
+        "rechazado: notes/acta.doc (es un formato antiguo o cerrado; guárdalo como docx, pptx, odt o pdf)",
+        "rechazado: notes/vacio.md (está vacío)",
+    ]
+    assert len(list(report.ends("en"))) == 8
+
+
+async def test_the_text_of_records_can_be_named(run, bridge: FakeBridge, folder: Path) -> None:
+    file = folder / "rows.jsonl"
+    file.write_text('{"nota": "Son 36 meses.", "text": "otra cosa"}')
+    await run(ingest, sources=[str(file)], text_field="nota")
+    assert bridge.collections["capibara6"][f"file://{file}#1"]["text"] == "Son 36 meses."
 
 
 async def test_a_store_that_is_away_for_a_while_is_waited_for(run, bridge: FakeBridge, folder: Path) -> None:
@@ -106,8 +89,8 @@ async def test_pruning_deletes_what_left_the_folder(run, bridge: FakeBridge, fol
     await run(ingest, sources=[str(folder)])
     (folder / "two.txt").unlink()
     state = await run(ingest, sources=[str(folder)], prune=True, max_delete_share=0.5)
-    assert (await state.aresult()).deleted == ["notes/two.txt"]
-    assert sorted(bridge.collections["capibara6"]) == ["notes/es/uno.md", "other/kept.md"]
+    assert (await state.aresult()).deleted == [f"file://{folder}/two.txt"]
+    assert sorted(bridge.collections["capibara6"]) == [f"file://{folder}/es/uno.md", "other/kept.md"]
 
 
 @pytest.mark.parametrize("others", [0, 2_500])
@@ -116,19 +99,20 @@ async def test_what_a_run_asks_of_the_store_does_not_grow_with_the_collection(
 ) -> None:
     for number in range(others):
         bridge.put("capibara6", {"id": f"elsewhere/{number}.md", "text": "of another folder"})
-    record = {"id": "record", "text": "of a file", "metadata": {"origin": "notes/records.jsonl"}}
+    record = {"id": "record", "text": "of a file", "metadata": {"origin": f"file://{folder}/records.jsonl"}}
     bridge.put("capibara6", record)
     request = {"sources": [str(folder)], "prune": True, "max_delete_share": 1, "batch_size": 1}
     first = await run(ingest, **request)
     assert (await first.aresult()).deleted == ["record"]
     (folder / "two.txt").write_text("Changed.\n")
     again = await (await run(ingest, **request)).aresult()
-    assert (again.changed, again.unchanged) == (["notes/two.txt"], ["notes/es/uno.md"])
-    # each run: what two batches write, as it was before; both of them after; all that is in the folder
-    assert [sorted(listed) for listed in (bridge.listings[:4], bridge.listings[4:])] == [
-        [0, 0, 2, 3],
-        [1, 1, 2, 2],
-    ]
+    assert (again.changed, again.unchanged) == (
+        [f"file://{folder}/two.txt"],
+        [f"file://{folder}/es/uno.md"],
+    )
+    # each run: one question for all files, one write a batch; what is in the folder, and what it brought
+    assert (bridge.comparisons, bridge.requests) == ([2, 2], [1, 1, 1])
+    assert bridge.listings == [3, 2, 2, 2]
     assert len(bridge.collections["capibara6"]) == others + 2
 
 
@@ -147,24 +131,67 @@ async def test_many_ids_are_asked_for_in_addresses_that_servers_take(
     assert min(bridge.listings[:2]) < 20, "fewer when they are long"
 
 
-async def test_a_record_that_moves_to_another_file_is_changed_and_not_added(
+async def test_records_of_two_files_that_call_themselves_the_same_are_two_documents(
     run, bridge: FakeBridge, folder: Path
 ) -> None:
-    file = folder / "old.jsonl"
-    file.write_text('{"id": "own", "text": "A record."}\n')
-    await run(ingest, sources=[str(file)])
-    file.write_text('{"id": "own", "text": "The same record, elsewhere."}\n')
-    state = await run(ingest, sources=[str(file.rename(folder / "new.jsonl"))])
-    assert (await state.aresult()).changed == ["own"]
+    """What was called by that name alone, before ids were addresses, is the one with its text."""
+    bridge.put("capibara6", {"id": "own", "text": "The second."})
+    for name in ("first", "second"):
+        (folder / f"{name}.jsonl").write_text(f'{{"id": "own", "text": "The {name}."}}\n')
+    report = await (await run(ingest, sources=[str(folder / "*.jsonl")])).aresult()
+    first, second = (f"file://{folder}/{name}.jsonl#id=own" for name in ("first", "second"))
+    assert (report.added, report.former) == ([first], {second: "own"})
+    (folder / "first.jsonl").rename(folder / "third.jsonl")
+    report = await (await run(ingest, sources=[str(folder)])).aresult()
+    assert report.former == {f"file://{folder}/third.jsonl#id=own": first}
 
 
-async def test_a_mass_delete_needs_confirmation(run, bridge: FakeBridge, folder: Path) -> None:
+async def test_a_mass_delete_is_refused_beyond_the_share_that_was_set(
+    run, bridge: FakeBridge, folder: Path
+) -> None:
     await run(ingest, sources=[str(folder)])
     (folder / "two.txt").unlink()
-    state = await run(ingest, sources=[str(folder)], prune=True)
+    state = await run(ingest, sources=[str(folder)], prune=True, max_delete_share=0.2)
     assert state.is_failed()
     assert "max_delete_share=1" in state.message
     assert len(bridge.collections["capibara6"]) == 2
+
+
+async def test_nothing_is_pruned_for_an_empty_source(run, bridge: FakeBridge, folder: Path) -> None:
+    await run(ingest, sources=[str(folder)])
+    for file in ("two.txt", "es/uno.md"):
+        (folder / file).unlink()
+    state = await run(ingest, sources=[str(folder)], prune=True)
+    assert state.is_failed()
+    assert "¿está montado?" in state.message
+    assert len(bridge.collections["capibara6"]) == 2
+
+
+async def test_a_file_that_is_called_otherwise_is_one_document_as_before(
+    run, bridge: FakeBridge, folder: Path
+) -> None:
+    await run(ingest, sources=[str(folder)])
+    (folder / "two.txt").rename(folder / "second.txt")
+    report = await (await run(ingest, sources=[str(folder)])).aresult()
+    assert report.former == {f"file://{folder}/second.txt": f"file://{folder}/two.txt"}
+    assert sorted(bridge.collections["capibara6"]) == [
+        f"file://{folder}/es/uno.md",
+        f"file://{folder}/second.txt",
+    ]
+
+
+async def test_documents_of_before_are_taken_over(run, bridge: FakeBridge, folder: Path) -> None:
+    text = (folder / "es" / "uno.md").read_text()
+    bridge.put("capibara6", {"id": "notes/es/uno.md", "text": text})
+    bridge.put("capibara6", {"id": "notes/two.txt", "text": "Of another folder of that name."})
+    report = await (await run(ingest, sources=[str(folder)])).aresult()
+    assert report.former == {f"file://{folder}/es/uno.md": "notes/es/uno.md"}
+    assert report.added == [f"file://{folder}/two.txt"]
+    assert sorted(bridge.collections["capibara6"]) == [
+        f"file://{folder}/es/uno.md",
+        f"file://{folder}/two.txt",
+        "notes/two.txt",
+    ]
 
 
 async def test_nothing_is_pruned_after_an_incomplete_listing(run, bridge: FakeBridge, folder: Path) -> None:
@@ -183,7 +210,7 @@ async def test_no_more_than_two_runs_write_to_a_collection_at_once(
     states = await asyncio.gather(*(run(ingest, sources=[str(folder)], collection="busy") for _ in range(3)))
     assert all(state.is_completed() for state in states)
     assert bridge.most_busy == 2
-    assert len(bridge.requests) == 3
+    assert len(bridge.requests) == 2, "the third finds everything there"
 
 
 async def test_a_run_that_finds_nothing_fails(run, bridge: FakeBridge, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def ask_graph(settings: Settings, statement: str) -> None:
     """One statement on the graph's own port, behind the bridge's back."""
     pool = ConnectionPool()
     assert pool.init([("127.0.0.1", settings.ports.nebula)], Config())
-    with pool.session_context("root", "nebula") as session:
+    with pool.session_context("root", settings.nebula_password) as session:
         answer = session.execute(f"USE {COLLECTION}; {statement}")
         assert answer.is_succeeded(), answer.error_msg()
     pool.close()
@@ -67,7 +67,7 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
     folder.mkdir()
     for name, text in PAGES.items():
         (folder / name).write_text(text, encoding="utf-8")
-    request = {"sources": [str(folder)], "collection": COLLECTION}
+    request = {"sources": [str(folder)], "collection": COLLECTION, "name": "pages"}
     first = await run(ingest, **request)
     assert sorted((await first.aresult()).added) == ["pages/pool.md", "pages/puente.md"]
     assert (await (await run(ingest, **request)).aresult()).unchanged == ["pages/pool.md", "pages/puente.md"]
@@ -109,7 +109,7 @@ async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(
     folder, name = tmp_path / "pages", "of_a_lost_collection"
     folder.mkdir()
     (folder / "puente.md").write_text(PAGES["puente.md"], encoding="utf-8")
-    await run(ingest, sources=[str(folder)], collection=name)
+    await run(ingest, sources=[str(folder)], collection=name, name="pages")
     milvus = MilvusClient(real_services.milvus_uri)
     milvus.drop_collection(next(held for held in _names(milvus) if held.startswith(name)))
     milvus.close()

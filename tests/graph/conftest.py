@@ -10,12 +10,16 @@ import pytest
 from nebula3.Config import Config
 from nebula3.data.ResultSet import ResultSet
 from nebula3.gclient.net import ConnectionPool
+from pydantic import SecretStr
 
 from servers.graph.main import open_listener
 from tests.conftest import settings_in
+from tools.sections import Stores
 from tools.settings import Settings
 
 Ask = Callable[..., ResultSet]
+PASSWORD = "a-password-of-the-tests"
+STORES = Stores(nebula_password=SecretStr(PASSWORD))
 
 
 @contextmanager
@@ -43,7 +47,7 @@ def connected(address: tuple[str, int]) -> Iterator[ConnectionPool]:
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    settings = settings_in(tmp_path_factory.mktemp("graph"))
+    settings = settings_in(tmp_path_factory.mktemp("graph"), stores=STORES)
     with serving(settings) as address:
         yield address
 
@@ -56,7 +60,7 @@ def pool(address: tuple[str, int]) -> Iterator[ConnectionPool]:
 
 @pytest.fixture
 def session(pool: ConnectionPool) -> Iterator[Any]:
-    session = pool.get_session("root", "nebula")
+    session = pool.get_session("root", PASSWORD)
     yield session
     session.release()
 
@@ -91,4 +95,4 @@ def table(result: ResultSet) -> list[list[Any]]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path / "home")
+    return settings_in(tmp_path / "home", stores=STORES)

@@ -13,6 +13,7 @@ import pytest
 from nebula3.data.ResultSet import ResultSet
 from nebula3.gclient.net import ConnectionPool
 
+from tests.graph.conftest import PASSWORD
 from tests.graph.render import render
 
 CASES = Path(__file__).parent / "cases"
@@ -79,7 +80,7 @@ def check(session: Any, case: Case) -> None:
 @pytest.fixture(scope="module")
 def town(pool: ConnectionPool) -> Iterator[Any]:
     """A session in a space with the small graph of `town.ngql`, which no case changes."""
-    with pool.session_context("root", "nebula") as session:
+    with pool.session_context("root", PASSWORD) as session:
         made = session.execute("CREATE SPACE town (vid_type = FIXED_STRING(16)); USE town")
         assert made.is_succeeded(), made.error_msg()
         for line in (CASES / "town.ngql").read_text(encoding="utf-8").splitlines():
@@ -100,7 +101,7 @@ def test_query_has_its_documented_answer(town: Any, case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["schema.txt", "writing.txt", "numbers.txt"])
 def test_story_of_changes_reads_as_written(pool: ConnectionPool, name: str) -> None:
-    with pool.session_context("root", "nebula") as session:
+    with pool.session_context("root", PASSWORD) as session:
         for case in read(name):
             check(session, case)
 

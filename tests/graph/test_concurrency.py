@@ -13,12 +13,12 @@ from nebula3.gclient.net import ConnectionPool
 
 from servers.graph.health import alive
 from servers.graph.main import run
-from tests.graph.conftest import connected, serving, table
+from tests.graph.conftest import PASSWORD, connected, serving, table
 from tools.settings import Settings
 
 
 def run_in(pool: ConnectionPool, space: str, statements: list[str]) -> list[Any]:
-    with pool.session_context("root", "nebula") as session:
+    with pool.session_context("root", PASSWORD) as session:
         session.execute(f"USE {space}")
         answers = [session.execute(statement) for statement in statements]
     failed = [answer.error_msg() for answer in answers if not answer.is_succeeded()]
@@ -37,6 +37,14 @@ def test_no_update_is_lost(pool: ConnectionPool, ask: Callable[..., Any], space:
     ask('INSERT VERTEX t(n) VALUES "v":(0)')
     together(pool, space, [['UPDATE VERTEX ON t "v" SET n = n + 1'] * 25] * 8)
     assert table(ask('FETCH PROP ON t "v" YIELD t.n')) == [["200"]]
+
+
+def test_no_tag_is_lost_that_others_make_at_once(
+    pool: ConnectionPool, ask: Callable[..., Any], space: str
+) -> None:
+    jobs = [[f"CREATE TAG t{job}_{number}(n int)" for number in range(12)] for job in range(8)]
+    together(pool, space, jobs)
+    assert len(table(ask("SHOW TAGS"))) == 96
 
 
 def test_readers_and_writers_never_meet_a_lock(
@@ -88,14 +96,14 @@ def test_what_was_acknowledged_survives_a_kill(home: Settings) -> None:
         assert server.is_alive()
     kept = 0
     with connected(address) as pool:
-        session = pool.get_session("root", "nebula")
+        session = pool.get_session("root", PASSWORD)
         session.execute("CREATE SPACE s (vid_type = INT64); USE s; CREATE TAG t(n int)")
         for n in range(30):
             kept += session.execute(f"INSERT VERTEX t(n) VALUES {n}:({n})").is_succeeded()
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         server.join(60)
-    with serving(home) as again, connected(again) as pool, pool.session_context("root", "nebula") as session:
+    with serving(home) as again, connected(again) as pool, pool.session_context("root", PASSWORD) as session:
         keys = ", ".join(map(str, range(30)))
         answer = session.execute(f"USE s; FETCH PROP ON t {keys} YIELD t.n")
         assert answer.row_size() == kept == 30
@@ -108,7 +116,7 @@ def test_sigterm_ends_the_process_cleanly(home: Settings) -> None:
     while not alive(address, 0.5):
         assert server.is_alive()
     with connected(address) as pool:
-        assert pool.get_session("root", "nebula").execute("YIELD 1").is_succeeded()
+        assert pool.get_session("root", PASSWORD).execute("YIELD 1").is_succeeded()
         server.terminate()
         server.join(60)
     assert server.exitcode == 0
@@ -119,7 +127,7 @@ def test_damaged_space_is_refused_and_others_are_served(home: Settings, damage: 
     with (
         serving(home) as address,
         connected(address) as pool,
-        pool.session_context("root", "nebula") as session,
+        pool.session_context("root", PASSWORD) as session,
     ):
         for name in ("good", "bad"):
             made = session.execute(f"CREATE SPACE {name} (vid_type = INT64); USE {name}; CREATE TAG t()")
@@ -129,7 +137,7 @@ def test_damaged_space_is_refused_and_others_are_served(home: Settings, damage: 
     with (
         serving(home) as address,
         connected(address) as pool,
-        pool.session_context("root", "nebula") as session,
+        pool.session_context("root", PASSWORD) as session,
     ):
         answer = session.execute("USE bad")
         assert answer.error_code() == -2021

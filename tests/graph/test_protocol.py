@@ -16,7 +16,7 @@ from servers.graph.health import alive
 from servers.graph.server import compact_protocol
 from servers.graph.server.thrift_values import thrift_dataset
 from servers.graph.values import types as v
-from tests.graph.conftest import Ask, table
+from tests.graph.conftest import PASSWORD, Ask, table
 
 
 def test_wrong_password_is_refused_in_nebulas_words(pool: ConnectionPool) -> None:
@@ -28,7 +28,7 @@ def test_wrong_password_is_refused_in_nebulas_words(pool: ConnectionPool) -> Non
 
 def test_a_session_keeps_its_own_space(pool: ConnectionPool, ask: Ask, space: str) -> None:
     assert ask("YIELD 1").space_name() == space
-    with pool.session_context("root", "nebula") as other:
+    with pool.session_context("root", PASSWORD) as other:
         assert other.execute("YIELD 1").space_name() == ""
         answer = other.execute("SHOW TAGS")
         assert answer.error_msg() == "SemanticError: Space was not chosen."
@@ -36,7 +36,7 @@ def test_a_session_keeps_its_own_space(pool: ConnectionPool, ask: Ask, space: st
 
 
 def test_session_pool_works_unchanged(address: tuple[str, int], space: str) -> None:
-    pool = SessionPool("root", "nebula", space, [address])
+    pool = SessionPool("root", PASSWORD, space, [address])
     assert pool.init(SessionPoolConfig())
     assert pool.execute("CREATE TAG t(a int)").is_succeeded()
     assert table(pool.execute("SHOW TAGS")) == [['"t"']]
@@ -61,10 +61,10 @@ def test_json_answers_carry_rows_and_meta(session: Any, ask: Ask, space: str) ->
 
 
 def test_a_signed_out_session_is_over(pool: ConnectionPool) -> None:
-    session = pool.get_session("root", "nebula")
+    session = pool.get_session("root", PASSWORD)
     number = session._session_id
     session.release()
-    with pool.session_context("root", "nebula") as other:
+    with pool.session_context("root", PASSWORD) as other:
         other._session_id = number
         with pytest.raises(Exception, match="Session not existed"):
             answer = other.execute("YIELD 1")

@@ -1,5 +1,6 @@
 """The supervisor keeps processes alive, says who holds a port, and leaves nothing behind."""
 
+import json
 import os
 import signal
 import socket
@@ -11,11 +12,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
-from servers.commands.up import folder_digest, state_of
+from servers.commands.sample import folder_digest
+from servers.commands.up import state_of, up
+from servers.local.orphans import INSTANCE_VARIABLE, Children, stop_orphans
 from servers.local.services import Service
-from servers.local.supervisor import INSTANCE_VARIABLE, Supervisor, open_supervisor, port_owner, stop_orphans
-from tools.errors import Conflict
+from servers.local.supervisor import Supervisor, open_supervisor, port_owner
+from tools.error_messages import sentence
+from tools.errors import BadRequest, Conflict, Unavailable
+from tools.sections import Hosts
 from tools.settings import Settings
 
 
@@ -97,6 +103,54 @@ def test_orphans_of_an_earlier_run_are_ended(settings: Settings) -> None:
     assert stop_orphans(settings.home) == [orphan.pid]
     assert not psutil.pid_exists(orphan.pid)
     assert orphan.wait(60) is not None
+
+
+def test_a_killed_supervisord_is_started_again_and_nothing_runs_twice(settings: Settings) -> None:
+    """The second program shows no environment, as Valkey does, which writes its title over it."""
+    hidden = Service("hidden", ("/usr/bin/env", "-i", "/bin/sleep", "600"), "", lambda: True)
+    with open_supervisor(settings, [sleeper(), hidden]) as supervisor:
+        assert until(lambda: 0 not in (pid_of(supervisor), pid_of(supervisor, "hidden")))
+        assert not supervisor.revive()
+        before = [pid_of(supervisor), pid_of(supervisor, "hidden")]
+        supervisor.process.kill()
+        assert until(supervisor.revive)
+        assert not any(psutil.pid_exists(pid) for pid in before)
+        assert until(lambda: 0 not in (pid_of(supervisor), pid_of(supervisor, "hidden")))
+
+
+def test_what_hides_its_environment_is_found_after_everything_was_killed(settings: Settings) -> None:
+    orphan = subprocess.Popen(["/usr/bin/env", "-i", "/bin/sleep", "600"])
+    assert until(lambda: psutil.Process(orphan.pid).environ() == {})
+    settings.run_dir.mkdir(parents=True)
+    Children(settings.home).note([orphan.pid, os.getpid()])
+    assert stop_orphans(settings.home) == [orphan.pid]
+    assert orphan.wait(60) is not None
+
+
+def test_another_process_with_the_number_of_one_of_before_is_left_alone(settings: Settings) -> None:
+    other = subprocess.Popen(["/usr/bin/env", "-i", "/bin/sleep", "600"])
+    settings.run_dir.mkdir(parents=True)
+    known = Children(settings.home)
+    known.note([other.pid])
+    known.path.write_text(json.dumps({str(other.pid): known.known[str(other.pid)] - 60}))
+    assert stop_orphans(settings.home) == []
+    other.kill()
+    other.wait()
+
+
+def test_a_home_that_is_a_file_is_refused_in_one_sentence(settings: Settings) -> None:
+    settings.home.write_text("not a folder")
+    with pytest.raises(Unavailable) as refused, open_supervisor(settings, [sleeper()]):
+        pass
+    assert refused.value.code == "home_unusable"
+    assert "carpeta" in sentence(refused.value.code, "es", refused.value.message)
+
+
+def test_a_machine_on_which_nothing_is_placed_is_told_so(settings: Settings) -> None:
+    hosts = Hosts(services="10.0.0.1", models="10.0.0.2", rag="10.0.0.3")
+    with pytest.raises(BadRequest) as refused:
+        up(settings.model_copy(update={"hosts": hosts}), Console(quiet=True))
+    assert refused.value.code == "nothing_to_run"
 
 
 def test_the_fingerprint_changes_with_a_name_and_with_a_byte(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ class Engine:
             with Path(self.knobs["journal"]).open("a") as file:
                 file.write(f"{event} {self.name} {os.getpid()}\n")
 
+    def keep_ids(self, headers: dict) -> None:
+        if self.knobs.get("ids"):
+            with Path(self.knobs["ids"]).open("a") as file:
+                file.write(f"{headers.get('x-request-id')} {headers.get('traceparent')}\n")
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while head := await reader.readuntil(b"\r\n\r\n"):
@@ -70,6 +75,7 @@ class Engine:
         elif path == "/v1/embeddings":
             await self.embed(json.loads(body), writer)
         else:
+            self.keep_ids(headers)
             await self.generate(path, json.loads(body), reader, writer)
 
     async def reply(self, writer, status: int, content: dict, extra: str = "") -> None:

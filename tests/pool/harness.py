@@ -61,7 +61,7 @@ def make_settings(home: Path, catalog: Path, limits: dict[str, Any] | None = Non
     return Settings(
         home=home,
         log_level="WARNING",
-        ports=Ports(pool=free_port()),
+        ports=Ports(pool=free_port(), bridge=free_port()),
         limits=Limits(**(limits or {})),
         ollama_url=f"http://127.0.0.1:{free_port()}",
         pool=PoolSettings(catalog=catalog, **bounds),

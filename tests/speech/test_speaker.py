@@ -34,7 +34,7 @@ async def test_a_text_over_the_deadline_fails_and_the_next_one_is_spoken():
     async with open_speaker(deadline_s=0.01) as speaker:
         with pytest.raises(UpstreamSilent):
             await speaker.speak(LONG, voice=VOICES[0])
-        speaker.deadline_s = 10
+        speaker.espeak.deadline_s = 10
         assert (await speaker.speak("hola", voice=VOICES[0])).duration_s > 0
 
 

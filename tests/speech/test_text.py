@@ -1,6 +1,6 @@
 import pytest
 
-from servers.speech.text import MAX_CHARS, speakable
+from servers.speech.text.markup import MAX_CHARS, speakable
 from tools.errors import BadRequest, TooLarge
 
 pytestmark = pytest.mark.pure

@@ -1,17 +1,18 @@
 """A real UI on a free port, over a small real API that speaks the agents' wire, and Chromium if present."""
 
 import asyncio
-import json
 import shutil
 
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import Request
 
 from servers.speech.main import build_app as build_speech
 from tests.conftest import settings_in
+from tests.ports import free_ports
 from tests.serving import serving
-from tools.errors import ModelUnavailable
+from tests.ui.people import PEOPLE, place
+from tests.ui.threads import build_threads_api
+from tools.errors import ModelUnavailable, UpstreamFailed
 from tools.schema import Citation, Route
 from ui.main import build_app
 
@@ -43,37 +44,34 @@ HOSTILE = (
 )
 
 
-def build_api(connections):
-    """A small real API; `connections` gets the caller's port of each question."""
-    app = FastAPI()
+def build_api(settings, connections):
+    """A small API; `connections` gets the caller's port of each question."""
+    app = build_threads_api(settings, said)
 
-    @app.get("/health/live")
-    async def live():
-        return {"status": "ok"}
-
-    @app.post("/v1/chat/completions")
-    async def chat(request: Request):
-        assert request.client is not None
-        connections.append(request.client.port)
-        question = (await request.json())["messages"][-1]["content"]
-        if "averiado" in question:
-            return JSONResponse(ModelUnavailable("no model can serve", source="pool").envelope(), 503)
-        return StreamingResponse(lines(question), media_type="text/event-stream")
+    @app.middleware("http")
+    async def note(request: Request, call_next):
+        if request.url.path.endswith("/runs/stream") and request.client is not None:
+            connections.append(request.client.port)
+        return await call_next(request)
 
     return app
 
 
-async def lines(question):
+async def said(run):
+    question = run.row.request["messages"][-1]["content"]
+    if "averiado" in question:
+        raise ModelUnavailable("no model can serve", source="pool")
     text = ANSWERS["en" if "how" in question.lower() else "es"]
     text = HOSTILE if "ataque" in question else text
-    yield event({"event": "routed", "route": ROUTE.model_dump()})
+    text = str(len(run.row.request["messages"])) if "cuántos mensajes" in question else text
+    yield {"event": "routed", "route": ROUTE.model_dump()}
     found = [{**citation.model_dump(), "score": 0.9} for citation in CITATIONS]
-    yield event({"event": "retrieved", "citations": found, "degraded": [], "took_ms": 12.0})
+    yield {"event": "retrieved", "query": question, "citations": found, "degraded": [], "took_ms": 12.0}
     for word in text.split(" "):
-        yield event({"event": "token", "text": f"{word} "})
-        await asyncio.sleep(60 if "espera" in question else 0.01)
+        yield {"event": "token", "text": f"{word} "}
+        await asyncio.sleep(60 if "espera" in question else 0.5 if "despacio" in question else 0.01)
         if "corta" in question:
-            return
+            raise UpstreamFailed("the answer was cut off", source="pool")
     timings = {"route": 3.1, "retrieve": 21.4, "answer": 140.2, "total": 168.0}
     whole = {
         "answer": text,
@@ -82,13 +80,25 @@ async def lines(question):
         "agent": "capibara6",
         "route": ROUTE.model_dump(),
         "timings_ms": timings,
+        "sentences": sentences(text),
     }
-    yield event({"event": "done", "answer": whole})
-    yield "data: [DONE]\n\n"
+    yield {"event": "done", "answer": whole}
 
 
-def event(data):
-    return f"data: {json.dumps({'choices': [], 'capibara6': data})}\n\n"
+def sentences(text):
+    """Each sentence of the answer, borne out by the first sentence of the passage it cites."""
+    found, start = [], 0
+    for part in text.split(". "):
+        end = start + len(part)
+        spans = [
+            {"n": one.n, "start": 0, "end": one.text.index(".") + 1}
+            for one in CITATIONS
+            if f"[{one.n}]" in part
+        ]
+        supported = {"kind": "claim", "supported": bool(spans), "spans": spans}
+        found.append({"start": start, "end": end, **supported})
+        start = end + 2
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +111,7 @@ def connections():
 def services(tmp_path_factory, connections):
     """Settings of a running API and speech server; the UI is not started."""
     settings = settings_in(tmp_path_factory.mktemp("services"))
-    api, speech = build_api(connections), build_speech(settings)
+    api, speech = build_api(settings, connections), build_speech(settings)
     with serving(api, settings.ports.api), serving(speech, settings.ports.speech):
         yield settings
 
@@ -116,6 +126,21 @@ def running(services):
     # Built outside a running loop, Gradio would make one of its own and never close it.
     with serving(asyncio.run(build()), services.ports.ui):
         yield services
+
+
+@pytest.fixture(scope="session")
+def issuer_port():
+    """Every provider's, one after the other: they are one issuer, and their people stay the same."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def here(stores):
+    """A place with a key and three people."""
+    with place(stores) as found:
+        for name, role in PEOPLE.items():
+            found.add(name, role)
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,91 +1,115 @@
-from typing import Any
-
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from tests.ports import free_ports
+from servers.web.identity import Caller
 from tests.serving import serving
+from tools.access.identity import LOCAL
 from tools.error_messages import SENTENCES
-from tools.schema import Language
-from ui.chat import answer, read_aloud
+from tools.schema import Answer, Language, Turn
+from tools.trace import Trace
+from ui.access.identity import Visit
+from ui.chat import ask, read_aloud, show
 from ui.clients import open_clients
+from ui.conversation import unanswered
 from ui.main import build_app
 from ui.messages import EXAMPLES, MESSAGES
-from ui.page import build_page
+
+VISIT = Visit(Caller(LOCAL), Trace(b"test"))
 
 
-async def shown(settings, question, *, turns=(), language: Language = "es"):
+async def views(settings, question, *, thread_id="", before=(), language: Language = "es"):
     limit = settings.limits.question_chars
     async with open_clients(settings) as clients:
-        return [pair async for pair in answer(clients.api, question, list(turns), language, max_chars=limit)]
+        found = ask(
+            clients.threads,
+            question,
+            thread_id,
+            list(before),
+            language,
+            max_chars=limit,
+            enter=lambda: VISIT,
+        )
+        return [view async for view in found]
 
 
-async def spoken(settings, turns, language):
+async def spoken(settings, thread_id, language):
     async with open_clients(settings) as clients:
-        return await read_aloud(clients.speech, turns, language)
+        return await read_aloud(clients.threads, clients.speech, thread_id, language, enter=lambda: VISIT)
 
 
 async def test_questions_of_one_session_share_a_connection(services, connections):
     async with open_clients(services) as clients:
-        page = build_page(services, lambda: clients)
-        ask: Any = next(listener.fn for listener in page.fns.values() if listener.name == "ask")
-        turns, before = [], len(connections)
+        before, thread_id, view = len(connections), "", None
         for _ in range(4):
-            shown = [outputs async for outputs in ask("¿Cuántos modelos?", turns, [], "es")]
-            *_, turns = shown[-1]
+            found = ask(
+                clients.threads, "¿Cuántos modelos?", thread_id, [], "es", max_chars=99, enter=lambda: VISIT
+            )
+            async for view in found:
+                thread_id = view.thread_id
     asked = connections[before:]
-    assert (len(asked), len(turns)) == (4, 8)
+    assert view is not None
+    assert (len(asked), len(view.messages)) == (4, 8)
     assert len(set(asked)) < 4, "a connection may lie idle too long once, not each time"
 
 
-async def test_an_answer_grows_and_joins_the_conversation_when_it_is_whole(services):
-    pairs = await shown(services, "¿Cuántos modelos?")
-    statuses = " ".join(html for html, _ in pairs)
+async def test_an_answer_grows_and_is_stored_when_it_is_whole(services):
+    found = await views(services, "¿Cuántos modelos?")
+    statuses = " ".join(view.messages[-1]["content"] for view in found)
     assert (
         statuses.index("Pensando…") < statuses.index("Modelo elegido") < statuses.index("Leyendo 2 pasajes")
     )
-    assert all(turns == [] for _, turns in pairs[:-1])
-    html, turns = pairs[-1]
-    assert "knowledge/modelos.md" in html
-    assert [turn["role"] for turn in turns] == ["user", "assistant"]
-    assert turns[1]["content"].startswith("El servidor")
+    whole = found[-1]
+    assert "knowledge/modelos.md" in whole.messages[-1]["content"]
+    async with open_clients(services) as clients:
+        stored = [view async for view in show(clients.threads, whole.thread_id, "es", enter=lambda: VISIT)]
+    assert [view.messages for view in stored] == [whole.messages]
 
 
 @pytest.mark.parametrize(
     ("question", "code"),
-    [
-        ("   ", "empty_question"),
-        ("a" * 32_001, "too_large"),
-        ("averiado", "model_unavailable"),
-        ("corta", "upstream_failed"),
-    ],
+    [("a" * 32_001, "too_large"), ("averiado", "model_unavailable"), ("corta", "upstream_failed")],
 )
 @pytest.mark.parametrize("language", ["es", "en"])
-async def test_a_failure_is_one_friendly_sentence_and_leaves_the_conversation_alone(
-    services, question, code, language
-):
+async def test_a_failure_is_one_friendly_sentence_and_can_be_tried_again(services, question, code, language):
     before = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    html, turns = (await shown(services, question, turns=before, language=language))[-1]
-    assert SENTENCES[code][language] in html
-    assert turns == before
+    view = (await views(services, question, before=before, language=language))[-1]
+    assert SENTENCES[code][language] in view.messages[-1]["content"]
+    assert MESSAGES["retry"][language] in view.messages[-1]["content"]
+    assert question in view.messages[-2]["content"]
+    assert (view.unsent == question) == (code == "too_large")
 
 
-async def test_nobody_answering_is_a_friendly_sentence_too(settings):
-    html, _ = (await shown(settings, "hola"))[-1]
-    assert SENTENCES["unavailable"]["es"] in html
-    assert SENTENCES["unavailable"]["en"] in await spoken(
-        settings, [{"role": "assistant", "content": "a"}], "en"
-    )
+async def test_nobody_answering_is_a_friendly_sentence_and_the_question_is_kept(settings):
+    view = (await views(settings, "hola"))[-1]
+    assert SENTENCES["unavailable"]["es"] in view.messages[-1]["content"]
+    assert (view.thread_id, view.unsent) == ("", "hola")
+    assert SENTENCES["unavailable"]["en"] in await spoken(settings, "a", "en")
 
 
 async def test_the_last_answer_is_read_aloud_in_its_own_language(services):
+    asked = (await views(services, "¿Cuántos modelos?"))[-1]
+    assert 'src="data:audio/wav;base64,UklGR' in await spoken(services, asked.thread_id, "en")
+    assert "<audio" not in await spoken(services, "", "es")
+
+
+@pytest.mark.parametrize("name", ["nobody", "../runs", "a/b", "..", "a?b", "%2e%2e"])
+async def test_a_conversation_that_is_not_there_is_said_to_be_gone(services, name):
+    async with open_clients(services) as clients:
+        found = [view async for view in show(clients.threads, name, "es", enter=lambda: VISIT)]
+    assert [view.thread_id for view in found] == [""]
+    assert SENTENCES["not_found"]["es"] in found[0].messages[-1]["content"]
+
+
+def test_the_next_question_knows_what_was_read_of_stopped_answers_alone():
+    whole = Answer(answer="x", model="m", agent="a")
     turns = [
-        {"role": "user", "content": "?"},
-        {"role": "assistant", "content": "Hola, esto es una respuesta."},
+        Turn(run_id="1", status="cancelled", question="a", created_at="", text="b"),
+        Turn(run_id="2", status="success", question="c", created_at="", answer=whole),
+        Turn(run_id="3", status="cancelled", question="d", created_at="", text="e"),
+        Turn(run_id="4", status="error", question="f", created_at="", text="g"),
+        Turn(run_id="5", status="cancelled", question="h", created_at=""),
     ]
-    assert 'src="data:audio/wav;base64,UklGR' in await spoken(services, turns, "en")
-    assert "<audio" not in await spoken(services, [], "es")
+    assert unanswered(turns) == [{"role": "user", "content": "d"}, {"role": "assistant", "content": "e"}]
 
 
 async def test_health_is_open_and_names_the_api(running, settings):
@@ -117,22 +141,6 @@ async def test_the_page_names_no_other_site_to_load_from_and_forbids_it(running)
     assert "connect-src 'self'" in page.headers["content-security-policy"]
     assert "fonts.googleapis" not in page.text
     assert all(file.status_code in (403, 404) for file in files)
-
-
-async def test_with_a_key_the_page_asks_for_it(services):
-    ports = services.ports.model_copy(update={"ui": free_ports(1)[0]})
-    settings = services.model_copy(update={"api_key": SecretStr("s3cret-key"), "ports": ports})
-    with serving(build_app(settings), settings.ports.ui):
-        async with httpx.AsyncClient(trust_env=False, base_url=settings.ui_url) as http:
-            assert (await http.get("/config")).status_code == 401
-            wrong = await http.post("/login", data={"username": "a", "password": "wrong"})
-            right = await http.post("/login", data={"username": "a", "password": "s3cret-key"})
-            assert (wrong.status_code, right.status_code) == (400, 200)
-            assert (await http.get("/config")).status_code == 200
-            assert (await http.get("/health/live")).status_code == 200
-            assert (await http.get("/metrics")).status_code == 401
-            metrics = await http.get("/metrics", headers={"authorization": "Bearer s3cret-key"})
-            assert metrics.status_code == 200
 
 
 def test_every_word_is_in_both_languages():

@@ -1,8 +1,11 @@
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tools.schema import Answer, Citation, Route
+from tools.schema import Answer, Citation, Route, Turn
+from ui.evidence import panel_html
+from ui.history import groups, list_html
 from ui.render import answer_html, done_html, error_html, question_html
 
 pytestmark = pytest.mark.pure
@@ -10,8 +13,20 @@ pytestmark = pytest.mark.pure
 TITLED = [Citation(n=1, title='Guía "uno" <b>', source="a.md", document_id="a", text="x < y\n\nfin")]
 ALLOWED = re.compile(
     r"</?(?:div|p|strong|em|code|pre|h[1-6]|ul|ol|li|blockquote|table|thead|tbody|tr|th|td|br|hr|sup|span|"
-    r"details|summary|dl|dt|dd)(?: (?:class|title|role|start|style)=\"[^\"<>]*\")*(?: /)?>"
+    r"details|summary|dl|dt|dd|button|mark|aside|header|nav|section|a|input)"
+    r"(?: (?:(?:class|title|role|start|style|id|type|tabindex|lang|placeholder|"
+    r"aria-(?:label|current)|data-(?:run|at|act|id))=\"[^\"<>]*\"|href=\"/\?c=[^\"<>]*\"|"
+    r"hidden|disabled))*(?: /)?>"
 )
+NOW = datetime(2026, 12, 1, 0, 30, tzinfo=UTC)
+
+
+def turn(answer):
+    return Turn(run_id="r", status="success", question="?", created_at="", answer=answer)
+
+
+def row(title):
+    return {"thread_id": "t", "metadata": {"title": title}, "updated_at": NOW.isoformat()}
 
 
 @pytest.mark.parametrize(
@@ -31,9 +46,20 @@ ALLOWED = re.compile(
         "&lt;script&gt; &#60;script&#62;",
         "<details open ontoggle=alert(1)>",
         "[![a](http://evil.example/1.png)](http://evil.example/2)",
+        "<svg/onload=alert(1)>",
+        "</div><iframe srcdoc=x>",
+        "<!-- x -->",
+        "<IMG SRC=x>",
+        "`<b>`",
+        "<\u200bscript>alert(1)",
+        "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
+        "<a href='&#106;avascript:alert(1)'>x</a>",
+        "<style>@import 'http://evil.example'</style>",
+        "<form action=http://evil.example><input>",
+        "<base href=//evil.example>",
     ],
 )
-@pytest.mark.parametrize("where", ["answer", "question", "passage", "error", "reason"])
+@pytest.mark.parametrize("where", ["answer", "question", "passage", "error", "reason", "panel", "list"])
 def test_untrusted_text_never_becomes_an_active_element(attack, where):
     cited = [Citation(n=1, title=attack, source=attack, document_id="d", text=attack)]
     route = Route(wanted="x", model="m", confidence=1, reasons=[attack])
@@ -42,15 +68,19 @@ def test_untrusted_text_never_becomes_an_active_element(attack, where):
         "question": question_html(attack),
         "passage": done_html(Answer(answer="a [1]", citations=cited, model=attack, agent=attack), "es"),
         "error": error_html(attack, attack),
+        "panel": panel_html(turn(Answer(answer="a [1]", citations=cited, model="m", agent="a")), "es", at=0),
+        "list": list_html([row(attack)], NOW, timedelta(), "es", current="t"),
         "reason": done_html(Answer(answer=attack, model="m", agent="a", route=route), "es"),
     }[where]
+    assert html
     assert "<" not in ALLOWED.sub("", html)
-    assert "\n" not in html
+    assert "\n" not in html or where in ("panel", "list")
 
 
 def test_marks_carry_the_title_of_their_source_and_unknown_numbers_stay_text():
     html = answer_html("Tres [1], cuatro [9] y `lista[1]`.", TITLED, "es")
-    assert 'Tres<sup class="mark" title="Guía &quot;uno&quot; &lt;b&gt;">1</sup>, cuatro [9]' in html
+    assert 'role="button" tabindex="0" title="Guía &quot;uno&quot; &lt;b&gt;">1</sup>, cuatro [9]' in html
+    assert 'Tres<sup class="mark at-0" ' in html
     assert "<code>lista[1]</code>" in html
 
 
@@ -73,7 +103,6 @@ def test_a_whole_answer_shows_sources_route_and_times_in_the_language_of_the_pag
     for shown in (
         "Fuentes",
         "a.md",
-        "<p>x &lt; y</p>",
         "short question",
         "phi4_fast",
         "graph",
@@ -87,3 +116,40 @@ def test_a_whole_answer_shows_sources_route_and_times_in_the_language_of_the_pag
 
 def test_an_answer_without_sources_has_no_heading_for_them():
     assert "Fuentes" not in done_html(Answer(answer="No lo sé.", model="m", agent="a"), "es")
+
+
+def test_sources_are_numbered_in_the_order_in_which_the_answer_names_them():
+    cited = [
+        Citation(n=n, title=f"T{n}", source=f"{n}.md", document_id=str(n), text="x") for n in (1, 2, 3, 4)
+    ]
+    html = done_html(Answer(answer="A [4]. B [1]. C [4].", citations=cited, model="m", agent="a"), "es")
+    assert re.findall(r'title="(T\d)">(\d)</sup>', html) == [("T4", "1"), ("T1", "2"), ("T4", "1")]
+    listed = re.findall(r'source n-(\d).*?number">(\d)<', html)
+    assert listed == [("4", "1"), ("1", "2"), ("2", "3"), ("3", "4")]
+
+
+def test_marks_keep_their_places_when_code_holds_some_too():
+    html = answer_html("Tres `lista[1]` y [1].\n\n```\n[1]\n```\n\nFin [1]", TITLED, "es")
+    assert re.findall(r"mark at-(\d)", html) == ["1", "3"]
+    assert "<code>lista[1]</code>" in html
+    assert "\ue000" not in html
+
+
+def aged(name, ago):
+    return {"thread_id": name, "metadata": {"title": name}, "updated_at": (NOW - ago).isoformat()}
+
+
+def test_conversations_are_grouped_by_the_readers_own_calendar():
+    rows = [aged("a", timedelta(minutes=20)), aged("b", timedelta(hours=1)), aged("c", timedelta(days=5))]
+    rows.append(aged("d", timedelta(days=40)))
+    in_utc = [(key, [one["thread_id"] for one in found]) for key, found in groups(rows, NOW, timedelta())]
+    assert in_utc == [("today", ["a"]), ("yesterday", ["b"]), ("week", ["c"]), ("earlier", ["d"])]
+    west = groups(rows, NOW, timedelta(hours=-5))
+    assert [(key, len(found)) for key, found in west] == [("today", 2), ("week", 1), ("earlier", 1)]
+
+
+def test_the_list_marks_the_open_conversation_and_offers_the_way_back():
+    html = list_html([aged("a", timedelta())], NOW, timedelta(), "en", current="a", undo="b")
+    assert 'href="/?c=a" title="a" aria-current="page"' in html
+    assert 'data-act="undo" data-id="b"' in html
+    assert "Your conversations will appear here." in list_html([], NOW, timedelta(), "en")

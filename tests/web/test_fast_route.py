@@ -107,7 +107,7 @@ async def test_both_paths_give_one_answer(
     heard = []
     for fast in (True, False):
         transport = httpx.ASGITransport(app=build(tmp_path, fast=fast), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             answer = await client.request(method, path, **sent)
             counted = (await client.get("/metrics")).text
             route = {line for line in counted.splitlines() if line.startswith("http_requests_total")}

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -206,9 +207,19 @@ def test_metrics_count_requests_by_route(http: httpx.Client) -> None:
     assert 'http_requests_total{method="POST",route="/sum",status="200"}' in http.get("/metrics").text
 
 
+def test_metrics_tell_of_minutes_of_the_process_and_of_the_version(http: httpx.Client) -> None:
+    http.post("/sum", json={"numbers": [1, 2]})
+    told = http.get("/metrics").text
+    assert 'http_request_duration_seconds_bucket{le="300.0",route="/sum"}' in told
+    assert f'capibara6_build_info{{service="test",version="{version("capibara6")}"}} 1.0' in told
+    for name in ("process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"):
+        assert f"\n{name} " in told
+
+
 def test_a_body_over_the_limit_is_refused_declared_or_chunked(http: httpx.Client) -> None:
-    declared = http.post("/sum", content=b"x" * 70_000)
-    chunked = http.post("/sum", content=iter([b"x" * 10_000] * 7))
+    json_headers = {"content-type": "application/json"}
+    declared = http.post("/sum", content=b"x" * 70_000, headers=json_headers)
+    chunked = http.post("/sum", content=iter([b"x" * 10_000] * 7), headers=json_headers)
     assert (declared.status_code, chunked.status_code) == (413, 413)
     assert error(declared)["code"] == "too_large"
 
@@ -218,8 +229,8 @@ def test_a_body_over_the_limit_is_refused_declared_or_chunked(http: httpx.Client
     [
         b"",
         b"GET /health HT",
-        b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: ",
-        b"POST /sum HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{",
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
+        b"POST /sum HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{",
     ],
     ids=["silent", "request line", "header", "body"],
 )
@@ -228,9 +239,9 @@ def test_a_sender_that_stalls_is_cut_off(port: int, sent: bytes) -> None:
 
 
 def test_headers_over_the_limit_are_refused(port: int) -> None:
-    assert raw(port, b"GET /health HTTP/1.1\r\nhost: x\r\nx-big: " + b"a" * 9_000 + b"\r\n\r\n").startswith(
-        b"HTTP/1.1 400"
-    )
+    assert raw(
+        port, b"GET /health HTTP/1.1\r\nhost: localhost\r\nx-big: " + b"a" * 9_000 + b"\r\n\r\n"
+    ).startswith(b"HTTP/1.1 400")
 
 
 def test_bytes_that_are_no_http_get_the_envelope(port: int) -> None:
@@ -241,7 +252,7 @@ def test_bytes_that_are_no_http_get_the_envelope(port: int) -> None:
 
 def test_work_ends_when_its_client_leaves_without_a_stream(port: int, seen: Seen) -> None:
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        connection.sendall(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert seen.begun.wait(60)
     assert seen.cancelled.wait(60)
 
@@ -271,7 +282,9 @@ PATHS = (
 def test_no_spelling_of_a_path_opens_the_door_without_the_key(tmp_path: Path, path: str) -> None:
     settings = settings_in(tmp_path, api_key="the-key", limits=LIMITS)
     with serving(build(settings, Seen())) as port:
-        head = f"GET {path} HTTP/1.1\r\nhost: x/health?a=\r\nconnection: close\r\n"
+        poisoned = f"GET {path} HTTP/1.1\r\nhost: x/health?a=\r\nx-api-key: the-key\r\n\r\n"
+        assert raw(port, poisoned.encode()).startswith(b"HTTP/1.1 421")
+        head = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
         assert raw(port, f"{head}\r\n".encode()).startswith(b"HTTP/1.1 401")
         for given in ("x-api-key: the-key", "authorization: Bearer the-key", "authorization: bearer the-key"):
             assert not raw(port, f"{head}{given}\r\n\r\n".encode()).startswith(b"HTTP/1.1 401")

@@ -59,13 +59,43 @@ async def test_a_head_without_a_body_is_not_lost_when_the_connection_ends():
 
 async def test_a_header_without_an_end_is_not_taken_in():
     limits = Limits(header_bytes=4_096)
-    config = uvicorn.Config(answer, ws="none", log_config=None, lifespan="off")
-    config.load()
-    protocol, wire = bounded_protocol(limits)(config, ServerState(), {}), Wire()
-    protocol.connection_made(wire)
+    protocol, wire = connected(limits)
     protocol.data_received(b"GET / HTTP/1.1\r\nhost: here\r\nx-big: ")
     protocol.data_received(b"a" * limits.header_bytes)
     assert not wire.closed
     protocol.data_received(b"a")
     protocol.connection_lost(None)
     assert wire.closed and wire.pieces[0].startswith(b"HTTP/1.1 400")
+
+
+def connected(limits: Limits) -> tuple[asyncio.Protocol, Wire]:
+    config = uvicorn.Config(answer, ws="none", log_config=None, lifespan="off")
+    config.load()
+    protocol, wire = bounded_protocol(limits)(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    return protocol, wire
+
+
+@pytest.mark.parametrize("target", ["http://here/", "HTTP://here", "here:80", "*", "here/x", "?x"])
+async def test_a_target_that_is_no_path_is_refused(target: str) -> None:
+    protocol, wire = connected(Limits())
+    protocol.data_received(f"GET {target} HTTP/1.1\r\nhost: here\r\n\r\n".encode())
+    assert wire.closed and wire.pieces[0].startswith(b"HTTP/1.1 400")
+    protocol.connection_lost(None)
+
+
+async def test_empty_lines_do_not_hold_a_connection() -> None:
+    protocol, wire = connected(Limits(header_s=0.05))
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+    answered = False
+    for _ in range(6_000):
+        await asyncio.sleep(0.01)
+        if not answered:
+            answered = b"".join(wire.pieces).endswith(b"ok")
+            assert not wire.closed
+            continue
+        protocol.data_received(b"\r\n")
+        if wire.closed:
+            break
+    assert wire.closed
+    protocol.connection_lost(None)

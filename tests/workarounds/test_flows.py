@@ -12,6 +12,7 @@ import aiosqlite
 import anyio
 import pytest
 
+from flows.orchestration.sign_in import STORAGE_KEY
 from tests.workarounds.rows import Row, installed
 
 
@@ -96,3 +97,20 @@ def test_prefects_scheduler_inserts_a_hybrid_in_bulk(row: Row) -> None:
 
 def test_prefect_is_the_version_that_left_sockets_open(row: Row) -> None:
     assert version("prefect") == "3.8.8", row.gone
+
+
+def test_prefects_server_lets_nobody_choose_how_it_is_served(row: Row) -> None:
+    from prefect.cli import _server_utils
+
+    started = ast.parse(textwrap.dedent(inspect.getsource(_server_utils._run_in_foreground)))
+    calls = [node for node in ast.walk(started) if isinstance(node, ast.Call)]
+    served = [call for call in calls if ast.unparse(call.func) == "uvicorn.run"]
+    assert served, row.gone
+    assert not any(word.arg in ("http", "ws") for call in served for word in call.keywords), row.gone
+
+
+def test_prefects_page_keeps_its_auth_string_where_we_put_it(row: Row) -> None:
+    for pages in ("ui", "ui-v2"):
+        files = (installed("prefect") / "server" / pages).rglob("*.js")
+        scripts = [script for script in (file.read_text("utf-8") for file in files) if STORAGE_KEY in script]
+        assert any("localStorage.setItem" in script for script in scripts), row.gone

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import warnings
 from typing import Any
 
 import pytest
@@ -132,6 +131,15 @@ async def test_an_open_page_outlives_the_server_of_gradio(row: Row) -> None:
     assert not done, row.gone
 
 
+async def test_gradios_queue_polls_every_millisecond(row: Row) -> None:
+    import gradio as gr
+
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.State([])
+    page.queue()
+    assert page._queue.sleep_when_free <= 0.001, row.gone
+
+
 def test_gradio_still_uses_the_class_names_that_we_dress(row: Row) -> None:
     css, code = (
         "".join(file.read_text("utf-8") for file in (REPO / "ui").rglob(kind)) for kind in ("*.css", "*.py")
@@ -142,14 +150,3 @@ def test_gradio_still_uses_the_class_names_that_we_dress(row: Row) -> None:
     drawn = "".join(file.read_text("utf-8", "replace") for file in folder.glob("*.[cj]s*"))
     assert foreign
     assert {name for name in foreign if name not in drawn} == set(), row.gone
-
-
-def test_gradio_asks_pandas_for_an_option_that_is_about_to_go(row: Row) -> None:
-    import pandas as pd
-
-    option = "future.no_silent_downcasting"
-    assert option in (installed("gradio") / "queueing.py").read_text("utf-8"), row.gone
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        with pd.option_context(option, True):
-            assert any(option in str(one.message) for one in said), row.gone

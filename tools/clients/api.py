@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tools.clients.credentials import Credentials
 from tools.clients.http import Http, open_http
 from tools.clients.pool import Message, ModelInfo
 from tools.errors import UpstreamFailed
@@ -54,7 +55,8 @@ class Api:
 
 @asynccontextmanager
 async def open_api(settings: Settings) -> AsyncIterator[Api]:
-    """The API's client with the platform's key; connections live as long as the block."""
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    async with open_http(settings.api_url, "api", api_key=key, timeout=settings.chat.deadline_s) as http:
+    """The API's client, for whom the caller acts; connections live as long as the block."""
+    async with open_http(
+        settings.api_url, "api", auth=Credentials(settings), timeout=settings.chat.deadline_s
+    ) as http:
         yield Api(http)

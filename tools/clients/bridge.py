@@ -1,13 +1,19 @@
-"""Client of the bridge: documents, search, collections, jobs, embeddings, SQL and graph queries, keys."""
+"""Client of the bridge: documents, search, jobs, embeddings, SQL and graph queries. Keys, users, sessions and
+use are `accounts`' verbs, collections and their shares those of `collections`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 from urllib.parse import quote
 
+from pydantic import ValidationError
 from typing_extensions import TypedDict
 
-from tools.clients.http import Http, open_http
+from tools.clients.accounts import Accounts
+from tools.clients.collections import Collections
+from tools.clients.credentials import Credentials
+from tools.clients.http import open_http
+from tools.errors import UpstreamFailed
 from tools.schema import (
     Document,
     Extraction,
@@ -20,8 +26,8 @@ from tools.schema import (
 from tools.settings import Settings
 
 PAGE = 1_000
-FILTERED = 100
-"""How many ids, or prefixes, one listing may be asked for."""
+FILTERED, COMPARED = 100, 5_000
+"""How many ids, or prefixes, one listing may be asked for, and hashes a question for differences."""
 FILTER_BYTES = 6_000
 """How long they may be in an address; nginx takes 8 KiB of it."""
 
@@ -39,33 +45,44 @@ class StoredDocument(TypedDict):
     updated_at: NotRequired[str | None]
     content_hash: str
     extractors: list[str]
+    source_uri: NotRequired[str]
+    origin: NotRequired[str]
+    former_ids: NotRequired[list[str]]
+    created_at: NotRequired[str | None]
+
+
+class Difference(TypedDict):
+    """What the store holds of a file, or of a document: `status` is `new`, `changed` or `same`, `documents`
+    are ids, `hash` is what all of it is stored under, if it is, `elsewhere` are files of the same content."""
+
+    id: str
+    status: str
+    documents: list[str]
+    hash: str
+    elsewhere: list[str]
 
 
 class StoredPassage(TypedDict):
-    """One passage of a document; `position` counts from 0."""
+    """One passage of a document; `position` counts from 0. The other fields are those of
+    `tools.schema.Whereabouts`, `span` in the document's text."""
 
     id: str
     position: int
     heading: str
     text: str
+    headings: NotRequired[list[str] | None]
+    span: NotRequired[list[int] | None]
+    page: NotRequired[int | None]
+    slide: NotRequired[int | None]
+    sheet: NotRequired[str | None]
+    rows: NotRequired[list[int] | None]
 
 
 class WholeDocument(StoredDocument):
-    """A document with its passages in order."""
+    """A document with its passages in order; `text` is None for one that was written before it was kept."""
 
+    text: NotRequired[str | None]
     passages: list[StoredPassage]
-
-
-class Collection(TypedDict):
-    """`version` grows with every write; `chunks` are passages."""
-
-    name: str
-    embedder: str
-    dimensions: int
-    languages: list[str]
-    version: int
-    documents: int
-    chunks: int
 
 
 class Job(TypedDict):
@@ -82,21 +99,6 @@ class Job(TypedDict):
     reason: str
     created_at: str | None
     updated_at: str | None
-
-
-class ApiKey(TypedDict):
-    """A key of a tenant; a limit that is None is the settings'. `key` itself comes once, when it is made."""
-
-    id: str
-    tenant: str
-    name: str
-    scopes: list[str]
-    requests_per_minute: int | None
-    concurrency: int | None
-    body_bytes: int | None
-    created_at: str | None
-    expires_at: str | None
-    key: NotRequired[str]
 
 
 class Column(TypedDict):
@@ -122,35 +124,57 @@ class QueryResult(TypedDict):
     truncated: NotRequired[bool]
 
 
-class Bridge:
+class Bridge(Accounts, Collections):
     """Typed verbs over the bridge's HTTP API. Raises `tools.errors`."""
-
-    def __init__(self, http: Http) -> None:
-        self.http = http
 
     async def search(self, request: SearchRequest) -> SearchResponse:
         """Hybrid search: passages, best first. Raises CollectionNotFound, StoreUnavailable."""
-        body = await self.http.json(
+        response = await self.http.send(
             "POST", "/api/v1/rag/hybrid-search", json=request.model_dump(exclude_none=True)
         )
-        return SearchResponse.model_validate(body)
+        try:
+            return SearchResponse.model_validate_json(response.content)
+        except ValidationError as exc:
+            raise UpstreamFailed("bridge found something that is no passage", source="bridge") from exc
 
     async def ingest(
-        self, documents: Sequence[Document], *, collection: str, wait: bool = True
+        self, documents: Sequence[Document], *, collection: str, wait: bool = True, wait_s: float = 240.0
     ) -> IngestReport:
-        """Write documents; without `wait` a job does it, whose id is in the report. Seconds: at most 300."""
-        request = IngestRequest(documents=list(documents), collection=collection, wait=wait)
-        body = await self.http.json("POST", "/api/v1/documents", json=request.model_dump(), timeout=300.0)
+        """Write documents; what takes longer than `wait_s` seconds, and all of it without `wait`, a job does,
+        whose id is in the report."""
+        request = IngestRequest(documents=list(documents), collection=collection, wait=wait, wait_s=wait_s)
+        sent = request.model_dump(exclude_none=True)
+        body = await self.http.json("POST", "/api/v1/documents", json=sent, timeout=wait_s + 60.0)
         return IngestReport.model_validate(body)
 
+    async def differences(
+        self, hashes: Mapping[str, str], *, collection: str, reader: str = ""
+    ) -> dict[str, Difference]:
+        """What is new, changed or the same of files, by their identity: the hash of each, as `reader` reads
+        it; or of documents by their id, whose `content_hash` it is."""
+        known = [{"id": key, "hash": digest} for key, digest in hashes.items()]
+        found: dict[str, Difference] = {}
+        for start in range(0, len(known), COMPARED):
+            part = known[start : start + COMPARED]
+            request = {"documents": part, "collection": collection, "reader": reader}
+            body = await self.http.json("POST", "/api/v1/documents/differences", json=request, timeout=120.0)
+            found |= {item["id"]: item for item in body["documents"]}
+        return found
+
     async def documents(
-        self, *, collection: str, ids: Sequence[str] = (), prefixes: Sequence[str] = ()
+        self,
+        *,
+        collection: str,
+        ids: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
+        sources: Sequence[str] = (),
     ) -> list[StoredDocument]:
-        """What the collection holds: all, or the documents of `ids`, or those whose id or `metadata.origin`
-        begins with one of `prefixes`; in order of id, within each request that the filter needs."""
-        if not ids and not prefixes:
+        """What the collection holds: all, or the documents of `ids`, those whose id or `origin` begins with
+        one of `prefixes`, and those that `sources` brought; in order of id within each request."""
+        if not ids and not prefixes and not sources:
             return await self._pages(collection, {})
-        asked = [{"id": part} for part in _parts(ids)] + [{"prefix": part} for part in _parts(prefixes)]
+        filters = {"id": ids, "prefix": prefixes, "source": sources}
+        asked = [{name: part} for name, given in filters.items() for part in _parts(given)]
         return [row for only in asked for row in await self._pages(collection, only)]
 
     async def document(self, document_id: str, *, collection: str) -> WholeDocument:
@@ -171,33 +195,24 @@ class Bridge:
         body = extraction.model_dump(exclude_none=True)
         return await self.http.json("PUT", path, params={"collection": collection}, json=body, timeout=120.0)
 
-    async def collections(self) -> list[Collection]:
-        """The tenant's collections."""
-        return (await self.http.json("GET", "/api/v1/collections"))["collections"]
-
-    async def create_collection(
-        self, name: str, *, embedder: str | None = None, languages: Sequence[str] = ()
-    ) -> Collection:
-        """Make it, unless it is there. Raises Conflict when it has another embedder."""
-        body = {"name": name, "embedder": embedder, "languages": list(languages)}
-        return await self.http.json("POST", "/api/v1/collections", json=body)
-
-    async def reembed(self, name: str, *, embedder: str | None = None) -> str:
-        """Begin to embed a collection again; the job's id."""
-        path = f"/api/v1/collections/{quote(name, safe='')}/reembed"
-        return (await self.http.json("POST", path, json={"embedder": embedder}))["job_id"]
-
     async def job(self, job_id: str) -> Job:
         """A job as it is now. Raises NotFound."""
         return await self.http.json("GET", f"/api/v1/ingest/jobs/{quote(job_id, safe='')}")
+
+    async def jobs(self) -> list[Job]:
+        """The caller's last hundred jobs, newest first."""
+        return (await self.http.json("GET", "/api/v1/ingest/jobs"))["jobs"]
 
     async def cancel_job(self, job_id: str) -> Job:
         """Stop a job; what it has written stays."""
         return await self.http.json("DELETE", f"/api/v1/ingest/jobs/{quote(job_id, safe='')}", timeout=60.0)
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """Unit-length vectors, one a text."""
-        body = await self.http.json("POST", "/api/v1/embeddings", json={"texts": list(texts)})
+    async def embed(
+        self, texts: Sequence[str], *, purpose: Literal["query", "passage"] = "passage"
+    ) -> list[list[float]]:
+        """Unit-length vectors, one a text; those that are compared with each other are read as a `query`."""
+        request = {"texts": list(texts), "input_type": purpose}
+        body = await self.http.json("POST", "/api/v1/embeddings", json=request)
         return body["vectors"]
 
     async def query_sql(self, query: str, params: Sequence[Any] = ()) -> QueryResult:
@@ -214,21 +229,6 @@ class Bridge:
         """One nGQL statement in a space; this platform's own key reads only."""
         request = {"space": space, "query": query, "params": params or {}}
         return await self.http.json("POST", "/api/v1/nebula/query", json=request)
-
-    async def create_key(self, **wanted: Any) -> ApiKey:
-        """A new key; `key` is shown this once.
-
-        Args: `tenant`, `scopes`, and perhaps `name`, `requests_per_minute`, `concurrency`, `body_bytes`."""
-        return await self.http.json("POST", "/api/v1/keys", json=wanted)
-
-    async def keys(self, *, tenant: str | None = None) -> list[ApiKey]:
-        """Keys of a tenant, or all that the caller may see."""
-        params = {"tenant": tenant} if tenant else None
-        return (await self.http.json("GET", "/api/v1/keys", params=params))["keys"]
-
-    async def revoke_key(self, key_id: str) -> None:
-        """End a key; the bridge's replicas forget it within `access.cache_s`. Raises NotFound."""
-        await self.http.json("DELETE", f"/api/v1/keys/{quote(key_id, safe='')}")
 
     async def health(self) -> JsonObject:
         """What `/health/detailed` says of the bridge and of each store."""
@@ -259,7 +259,6 @@ def _parts(names: Sequence[str]) -> list[list[str]]:
 
 @asynccontextmanager
 async def open_bridge(settings: Settings) -> AsyncIterator[Bridge]:
-    """The bridge's client with the platform's key; connections live as long as the block."""
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    async with open_http(settings.bridge_url, "bridge", api_key=key) as http:
+    """The bridge's client, for whom the caller acts; connections live as long as the block."""
+    async with open_http(settings.bridge_url, "bridge", auth=Credentials(settings)) as http:
         yield Bridge(http)

@@ -3,10 +3,11 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NotRequired, TypeAlias
+from urllib.parse import quote
 
-import httpx
 from typing_extensions import TypedDict
 
+from tools.clients.credentials import Credentials
 from tools.clients.http import Http, open_http
 from tools.errors import UpstreamFailed
 from tools.schema import JsonObject, Route
@@ -21,7 +22,8 @@ NOT_GENERATING = frozenset({"extractive", "auto", "consensus"})
 
 
 class ModelInfo(TypedDict):
-    """An item of `/v1/models`; agents have no domain or status, `reason` says why it is not available."""
+    """An item of `/v1/models`; agents have no domain or status, `reason` says why it is not available,
+    `ready` whether it answers without being loaded first."""
 
     id: str
     description: NotRequired[str]
@@ -29,6 +31,8 @@ class ModelInfo(TypedDict):
     status: NotRequired[str]
     available: NotRequired[bool]
     reason: NotRequired[str | None]
+    ready: NotRequired[bool]
+    context_tokens: NotRequired[int | None]
 
 
 class Pool:
@@ -37,11 +41,44 @@ class Pool:
     def __init__(self, http: Http) -> None:
         self.http = http
 
-    async def route(self, messages: Sequence[Message]) -> Route:
-        """Which model `auto` would choose, without generating."""
-        return Route.model_validate(
-            await self.http.json("POST", "/v1/route", json={"messages": list(messages)})
-        )
+    async def route(self, messages: Sequence[Message], *, previous: str | None = None) -> Route:
+        """Which model `auto` would choose, without generating; `previous` answered last in this
+        conversation."""
+        options = {"route": {"previous": previous}} if previous else {}
+        body = {"messages": list(messages), **options}
+        return Route.model_validate(await self.http.json("POST", "/v1/route", json=body))
+
+    async def feedback(
+        self, messages: Sequence[Message], *, signal: str, model: str, better: str | None = None
+    ) -> None:
+        """Tell the router what became of an answer by `model`: `up`, `down`, `regenerated`, `escalated` or
+        `ungrounded`; `better` is the model that did it better. The pool keeps no text. Raises BadRequest,
+        ModelNotFound."""
+        body = {"messages": list(messages), "signal": signal, "model": model}
+        if better:
+            body["better"] = better
+        await self.http.json("POST", "/v1/route/feedback", json=body)
+
+    async def route_feedback(self) -> JsonObject:
+        """What the caller's house has said of the router, and the correction in force."""
+        return await self.http.json("GET", "/v1/route/feedback")
+
+    async def reset_feedback(self) -> JsonObject:
+        """Forget it, and route as shipped."""
+        return await self.http.json("DELETE", "/v1/route/feedback")
+
+    async def refit_router(self) -> list[JsonObject]:
+        """Fit the corrections anew, for the platform those of all houses; how each was judged."""
+        return (await self.http.json("POST", "/v1/route/feedback/refit"))["houses"]
+
+    async def begin_load(self, model: str) -> None:
+        """Let the pool load a model as a request for it would; returns at once. Raises ModelUnavailable."""
+        body = {"messages": [{"role": "user", "content": "·"}], "route": {"model": model}, "begin_load": True}
+        await self.http.json("POST", "/v1/route", json=body)
+
+    async def model(self, name: str) -> ModelInfo:
+        """One model of the catalogue. Raises ModelNotFound."""
+        return await self.http.json("GET", f"/v1/models/{quote(name, safe='')}")
 
     async def chat(
         self, messages: Sequence[Message], *, model: str, **options: Any
@@ -94,10 +131,8 @@ class Pool:
 
 @asynccontextmanager
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
-    """The pool's client with the platform's key; connections live as long as the block."""
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+    """The pool's client, for whom the caller acts; connections live as long as the block."""
     # A load may take minutes; the pool bounds it and answers 504 itself.
     longest_s = settings.pool.load_s + settings.pool.queue_wait_s + settings.pool.first_token_s
-    async with open_http(settings.pool_url, "pool", api_key=key, timeout=longest_s) as http:
-        http.client.timeout = httpx.Timeout(longest_s, connect=5.0)
+    async with open_http(settings.pool_url, "pool", auth=Credentials(settings), timeout=longest_s) as http:
         yield Pool(http)

@@ -15,10 +15,14 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from tools.clients.http import Http, open_http
-from tools.errors import BadRequest, Conflict, NotFound, Unavailable, UpstreamSilent
+from tools.errors import BadRequest, Conflict, NotFound, NotSupported, Unavailable, UpstreamSilent
 from tools.schema import JsonObject
 from tools.settings import Settings
 
+WORK_POOL = "local"
+"""The pool of `prefect.yaml`, which our worker serves."""
+INCOMPLETE = "Incomplete"
+"""What a run calls its completed state when some of what it was given was refused."""
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 POLL_S = 0.3
@@ -31,6 +35,9 @@ BUSY_WAITS = (0.2, 0.4, 0.8, 1.6)
 TIMEOUT_S = 90.0
 """Prefect on SQLite lets a request wait 60 s while another writes: whoever leaves sooner learns nothing."""
 
+SIGN_IN, SIGN_IN_TOKENS = "/sign-in", "/sign-in/tokens"
+"""Our own page on Prefect's server, and where its API gives tokens for it."""
+
 OnLog = Callable[[str, str], None]
 
 
@@ -41,6 +48,7 @@ class Run(BaseModel):
     id: str
     name: str
     state: str
+    state_name: str = ""
     message: str = ""
     parameters: JsonObject = {}
     created: str | None = None
@@ -48,6 +56,7 @@ class Run(BaseModel):
     ended: str | None = None
     seconds: float = 0.0
     attempts: int = 0
+    tags: list[str] = []
 
     @property
     def final(self) -> bool:
@@ -64,6 +73,16 @@ class Prefect:
     async def health(self) -> None:
         """Returns when the server answers; raises `Unavailable` when it does not."""
         await self.http.json("GET", "/health")
+
+    async def sign_in_link(self) -> str:
+        """A link to Prefect's page that signs in whoever opens it first.
+
+        Raises NotSupported for a server that is not ours."""
+        try:
+            made = await self.http.json("POST", SIGN_IN_TOKENS)
+        except (NotFound, NotSupported) as exc:
+            raise NotSupported("this Prefect server gives no links", source="prefect") from exc
+        return f"{self.http.base_url.removesuffix('/api')}{SIGN_IN}#{made['token']}"
 
     async def deployments(self) -> list[JsonObject]:
         """Every deployment as Prefect describes it: name, schedules, tags, paused, …"""
@@ -85,9 +104,12 @@ class Prefect:
         *,
         idempotency_key: str | None = None,
         tags: list[str] | None = None,
+        environment: dict[str, str] | None = None,
         after_s: float = 0.0,
     ) -> Run:
-        """Ask for a run, now or in a while; the same idempotency key answers with the same run."""
+        """Ask for a run, now or in a while; the same idempotency key answers with the same run.
+
+        `environment` are variables of its process: for whom it acts, which request it serves."""
         deployment = await self.deployment(name)
         when = (datetime.now(UTC) + timedelta(seconds=after_s)).isoformat()
         state = {"type": "SCHEDULED", "state_details": {"scheduled_time": when}}
@@ -96,6 +118,8 @@ class Prefect:
             request["idempotency_key"] = idempotency_key
         if tags:
             request["tags"] = tags
+        if environment:
+            request["job_variables"] = {"env": environment}
         path = f"/deployments/{deployment['id']}/create_flow_run"
         try:
             return _run(await self.call("POST", path, json=request))
@@ -108,6 +132,18 @@ class Prefect:
             return _run(await self.call("GET", f"/flow_runs/{quote(run_id, safe='')}"))
         except NotFound as exc:
             raise NotFound(f"there is no run {run_id}", source="prefect", param="run") from exc
+
+    async def acts_for(self, run_id: str) -> str:
+        """For whom a run acts, as `settings.act_as` has it: as it was started, else as its deployment says;
+        empty where neither does. Raises NotFound."""
+        found = await self.call("GET", f"/flow_runs/{quote(run_id, safe='')}")
+        own = _acts_for(found)
+        if own or not found.get("deployment_id"):
+            return own
+        try:
+            return _acts_for(await self.call("GET", f"/deployments/{found['deployment_id']}"))
+        except NotFound:  # a source that was removed meanwhile
+            return ""
 
     async def last_runs(self, deployment_ids: list[str]) -> dict[str, Run]:
         """The latest run of each deployment that has run, by deployment id."""
@@ -208,11 +244,10 @@ class Prefect:
 
 @asynccontextmanager
 async def open_prefect(settings: Settings) -> AsyncIterator[Prefect]:
-    """The client of Prefect's server with the platform's key; connections live as long as the block."""
-    async with open_http(settings.prefect_url, "prefect", timeout=TIMEOUT_S) as http:
-        if settings.api_key is not None:
-            login = f"capibara6:{settings.api_key.get_secret_value()}"
-            http.client.headers["authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    """The client of Prefect's server with its auth string; connections live as long as the block."""
+    auth = settings.prefect_auth
+    shown = {"authorization": f"Basic {base64.b64encode(auth.encode()).decode()}"} if auth else {}
+    async with open_http(settings.prefect_url, "prefect", headers=shown, timeout=TIMEOUT_S) as http:
         yield Prefect(http)
 
 
@@ -228,12 +263,19 @@ def _is_last(record: JsonObject) -> bool:
     return record["name"] == "prefect.flow_runs" and record["message"].startswith("Finished in state")
 
 
+def _acts_for(body: JsonObject) -> str:
+    """What the variables of a run, or of a deployment's runs, say of it."""
+    environment = (body.get("job_variables") or {}).get("env") or {}
+    return str(environment.get("CAPIBARA6_ACT_AS") or "")
+
+
 def _run(body: JsonObject) -> Run:
     state = body.get("state") or {}
     return Run(
         id=body["id"],
         name=body["name"],
         state=state.get("type") or "PENDING",
+        state_name=state.get("name") or "",
         message=state.get("message") or "",
         parameters=body.get("parameters") or {},
         created=body.get("created"),
@@ -241,4 +283,5 @@ def _run(body: JsonObject) -> Run:
         ended=body.get("end_time"),
         seconds=body.get("total_run_time") or 0.0,
         attempts=body.get("run_count") or 0,
+        tags=body.get("tags") or [],
     )

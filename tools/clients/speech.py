@@ -1,13 +1,17 @@
-"""Client of the speech server: text in, WAV bytes out."""
+"""Client of the speech server: text in, a WAV or a stream of audio out."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal, NamedTuple
 
 from typing_extensions import TypedDict
 
+from tools.clients.credentials import Credentials
 from tools.clients.http import Http, open_http
 from tools.schema import Language, Speech, SpeechRequest
 from tools.settings import Settings
+
+AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
 
 class VoiceInfo(TypedDict):
@@ -16,7 +20,17 @@ class VoiceInfo(TypedDict):
     id: str
     name: str
     language: Language
+    region: str
     engine: str
+    default: bool
+    available: bool
+
+
+class Audio(NamedTuple):
+    """A file while it is made, and the id of the voice that speaks."""
+
+    chunks: AsyncIterator[bytes]
+    voice: str
 
 
 class SpeechClient:
@@ -30,6 +44,18 @@ class SpeechClient:
         body = await self.http.json("POST", "/tts", json=request.model_dump(exclude_none=True))
         return Speech.model_validate(body)
 
+    @asynccontextmanager
+    async def audio(
+        self, text: str, *, voice: str | None = None, form: AudioFormat = "mp3", speed: float = 1.0
+    ) -> AsyncIterator[Audio]:
+        """A text as a file of a format, while it is made; leaving the block stops the voice.
+
+        Raises VoiceNotFound, BadRequest, NotSupported (a format that is not installed)."""
+        body = {"input": text, "response_format": form, "speed": speed, "voice": voice}
+        given = {name: value for name, value in body.items() if value is not None}
+        async with self.http.stream("POST", "/v1/audio/speech", json=given) as answer:
+            yield Audio(answer.pieces(), answer.headers.get("x-speech-voice", ""))
+
     async def voices(self) -> list[VoiceInfo]:
         """The voices there are."""
         return (await self.http.json("GET", "/voices"))["voices"]
@@ -37,7 +63,6 @@ class SpeechClient:
 
 @asynccontextmanager
 async def open_speech(settings: Settings) -> AsyncIterator[SpeechClient]:
-    """The speech server's client with the platform's key; connections live as long as the block."""
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    async with open_http(settings.speech_url, "speech", api_key=key) as http:
+    """The speech server's client, for whom the caller acts; connections live as long as the block."""
+    async with open_http(settings.speech_url, "speech", auth=Credentials(settings)) as http:
         yield SpeechClient(http)

@@ -39,11 +39,19 @@ ENGLISH = frozenset(
 STOP_WORDS: dict[Language, frozenset[str]] = {"es": SPANISH, "en": ENGLISH}
 
 REQUEST_WORDS: dict[Language, frozenset[str]] = {
-    "es": frozenset("cuentame dame dime explica explicame favor has podrias puedes veces".split()),
-    "en": frozenset("explain give please tell".split()),
+    "es": frozenset(
+        "cuentame dame dime explica explicame favor has podemos podrias puedes puedo queremos quiero "
+        "quisiera veces".split()
+    ),
+    "en": frozenset("explain give please tell want".split()),
 }
 
 QUESTION_STOP_WORDS: dict[Language, frozenset[str]] = {
     "es": SPANISH | REQUEST_WORDS["es"],
     "en": ENGLISH | REQUEST_WORDS["en"],
 }
+ANAPHORS = frozenset(
+    "este esta esto estos estas ese esa eso esos esas aquel aquella ello ella él ellos ellas "
+    "ambos dicho dicha this that these those it they he she both such his her their its".split()
+)
+"""Words that stand for something said before; `el` without its accent is an article."""

@@ -25,12 +25,23 @@ INVISIBLE = "\u200b\ufeff\u00ad"
 """Zero-width space, byte order mark and soft hyphen: letters on both sides of one are one word."""
 
 
+class _Unmarked(dict[int, int | None]):
+    """Characters by code point, None for those that a fold drops; learnt as they come."""
+
+    def __missing__(self, code: int) -> int | None:
+        char = chr(code)
+        self[code] = found = None if unicodedata.combining(char) or char in INVISIBLE else code
+        return found
+
+
+_UNMARKED = _Unmarked()
+
+
 def fold(text: str) -> str:
     """Lower case without accents and invisible characters; `ñ` becomes `n` on both sides of a search."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char) and char not in INVISIBLE)
+    return unicodedata.normalize("NFKD", text.casefold()).translate(_UNMARKED)
 
 
 def words(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from agents.registry import AGENTS
 from agents.runtime import AgentRequest, last
 from servers.api.http import completion, models
-from servers.api.http.dependencies import ServicesDep
+from servers.api.http.dependencies import CallerDep, ServicesDep
 from servers.api.http.openai_requests import ChatRequest
 from servers.web import sse
 from tools.schema import JsonObject
@@ -15,7 +15,7 @@ router = APIRouter()
 
 
 @router.post("/v1/chat/completions", tags=["openai"])
-async def chat(request: Request, body: ChatRequest, services: ServicesDep) -> Response:
+async def chat(request: Request, body: ChatRequest, services: ServicesDep, caller: CallerDep) -> Response:
     """Ask an agent, or one of the pool's models, through OpenAI's API."""
     if body.model not in AGENTS:
         raw = await request.body()
@@ -23,7 +23,7 @@ async def chat(request: Request, body: ChatRequest, services: ServicesDep) -> Re
         return await models.pass_through(pool, "/v1/chat/completions", raw, model=body.model)
     messages = body.new_messages(services.settings.limits)
     turn = AgentRequest(body.model, messages, instructions=body.instructions, thread_id=body.thread)
-    events = services.stream_turn(turn, body.wishes)
+    events = services.stream_turn(turn, body.wishes, caller)
     if not body.stream:
         return JSONResponse(completion.whole(await last(events), model=body.model))
     usage = body.stream_options is not None and body.stream_options.include_usage

@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import uuid4
 
-from agents.events import Done, Event, Token
+from agents.events import Done, Event, Reasoning, Token
 from tools.schema import JsonObject
 
 
 async def chunks(
     events: AsyncGenerator[Event, None], *, model: str, usage: bool = False
 ) -> AsyncGenerator[JsonObject, None]:
-    """OpenAI chunks; each carries its event in `capibara6`, and only tokens have a delta.
+    """OpenAI chunks; each carries its event in `capibara6`, and only tokens and thoughts have a delta.
 
     The last chunk carries `done`: it is the usage chunk when the client asked for one. Nothing is yielded
     before the first event, so that a failure until then can still be an HTTP status.
@@ -23,27 +23,32 @@ async def chunks(
         async for event in events:
             shown = event.model_dump(mode="json")
             if not isinstance(event, Done):
-                delta = {**role, "content": event.text} if isinstance(event, Token) else dict(role)
+                delta = {**role, **_said(event)}
                 role.clear()
                 yield {**head, "choices": [_choice(delta)], "capibara6": shown}
                 continue
             if usage:
-                yield {**head, "choices": [_choice({}, "stop")]}
+                yield {**head, "choices": [_choice({}, event.answer.finish_reason)]}
                 yield {**head, "choices": [], "usage": usage_of(event), "capibara6": shown}
             else:
-                yield {**head, "choices": [_choice({}, "stop")], "capibara6": shown}
+                yield {**head, "choices": [_choice({}, event.answer.finish_reason)], "capibara6": shown}
 
 
 def whole(done: Done, *, model: str) -> JsonObject:
-    """A chat completion; the message carries `citations`, and `capibara6` is the `Answer`."""
+    """A chat completion; the message carries `citations` and `support`, and `capibara6` is the `Answer`."""
     answer = done.answer.model_dump(mode="json")
     message = {"role": "assistant", "content": done.answer.answer, "citations": answer["citations"]}
+    message["support"] = answer["support"]
+    if done.answer.reasoning:
+        message["reasoning_content"] = done.answer.reasoning
     return {
         "id": _id(),
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "choices": [
+            {"index": 0, "message": message, "finish_reason": done.answer.finish_reason, "logprobs": None}
+        ],
         "usage": usage_of(done),
         "capibara6": answer,
     }
@@ -57,6 +62,16 @@ def usage_of(done: Done) -> dict[str, int]:
         "completion_tokens": completion,
         "total_tokens": done.usage.get("total_tokens", prompt + completion),
     }
+
+
+def _said(event: Event) -> JsonObject:
+    match event:
+        case Token():
+            return {"content": event.text}
+        case Reasoning():
+            return {"reasoning_content": event.text}
+        case _:
+            return {}
 
 
 def _choice(delta: JsonObject, finish: str | None = None) -> JsonObject:

@@ -1,4 +1,4 @@
-"""What several routes declare alike: the open services, the base of their request models, field types."""
+"""What several routes declare alike: services, caller, the base of their request models, field types."""
 
 import json
 from typing import Annotated, Any
@@ -7,13 +7,23 @@ from fastapi import Depends, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from servers.api.services import Services
+from tools.access.identity import Principal
 
 
-def services_of(request: Request) -> Services:
-    """The services that the app's lifespan opened."""
+async def services_of(request: Request) -> Services:
+    """The services that the app's lifespan opened.
+
+    A coroutine, as `caller_of`: FastAPI sends what is none to a thread, which costs more than all it does.
+    """
     return request.app.state.services
 
 
+async def caller_of(request: Request) -> Principal:
+    """Whom the request is from."""
+    return request.state.principal
+
+
+CallerDep = Annotated[Principal, Depends(caller_of)]
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import NoReturn
 
-import httpx
 from fastapi.responses import StreamingResponse
 
 from agents.registry import AGENTS
 from servers.web import sse
+from tools.clients.http import Streamed
 from tools.clients.pool import Pool
 from tools.errors import Capibara6Error, ModelNotFound
 from tools.schema import JsonObject
@@ -56,15 +56,13 @@ async def pass_through(pool: Pool, path: str, body: bytes, *, model: str) -> Str
         return StreamingResponse(_bytes(upstream, stack.pop_all()), upstream.status_code, headers)
 
 
-async def _bytes(upstream: httpx.Response, stack: AsyncExitStack) -> AsyncIterator[bytes]:
+async def _bytes(upstream: Streamed, stack: AsyncExitStack) -> AsyncIterator[bytes]:
     async with stack:
         try:
-            async for piece in upstream.aiter_raw():
+            async for piece in upstream.pieces():
                 yield piece
-        except httpx.HTTPError as exc:
-            failed = Capibara6Error("the pool broke the connection", source="pool", code="upstream_failed")
-            failed.__cause__ = exc
-            yield sse.error_event(failed)
+        except Capibara6Error as exc:
+            yield sse.error_event(exc)
 
 
 def describe(name: str) -> JsonObject:

@@ -17,7 +17,7 @@ Text = Annotated[str, Field(max_length=2_000_000)]
 
 
 class ContentPart(RequestModel):
-    """A part of a message's content; only `text` parts are read."""
+    """A part of a message's content; agents read `text` alone and refuse the others."""
 
     type: Text
     text: Text = ""
@@ -124,11 +124,26 @@ class ChatRequest(RequestModel):
         conversation = [message for message in self.messages if message.role in ("user", "assistant")]
         if not conversation or conversation[-1].role != "user":
             raise BadRequest("the last message must be the user's", param="messages", source="api")
+        check_parts(conversation)
         check_question(conversation[-1].text, limits)
         if self.thread is not None:
             answered = [at for at, message in enumerate(conversation) if message.role == "assistant"]
             conversation = conversation[answered[-1] + 1 :] if answered else conversation
         return [message.plain() for message in conversation]
+
+
+def check_parts(conversation: list[ChatMessage]) -> None:
+    """Raises `BadRequest` for a part that no agent could take notice of: a picture, a sound, a file."""
+    for message in conversation:
+        parts = message.content if isinstance(message.content, list) else []
+        other = next((part.type for part in parts if part.type != "text"), None)
+        if other is not None:
+            raise BadRequest(
+                f"agents read text alone, not {other[:40]!r}; ask a model that takes it by its name",
+                param="messages",
+                source="api",
+                code="media_not_supported",
+            )
 
 
 def check_question(question: str, limits: Limits) -> None:

@@ -12,9 +12,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AfterValidator, Field
 
-from servers.api.http.dependencies import ServicesDep
+from servers.api.http import flow_runs
+from servers.api.http.dependencies import CallerDep, ServicesDep
 from servers.api.services import Services
-from tools.clients.prefect import open_prefect
+from tools.access.identity import Principal
 from tools.schema import JsonObject, Wire
 
 router = APIRouter(prefix="/api", tags=["saves"])
@@ -55,22 +56,23 @@ class Conversation(Wire):
 
 
 @router.post("/save-lead", status_code=202)
-async def save_lead(body: Lead, services: ServicesDep) -> JsonObject:
+async def save_lead(body: Lead, services: ServicesDep, caller: CallerDep) -> JsonObject:
     """Keep a lead and start the flow `lead_processing`."""
     lead = body.model_dump()
     row_id = await _insert(services, "leads", lead)
-    return await _start_flow(services, "lead_processing", lead, row_id)
+    return await _start_flow(services, caller, "lead_processing", lead, row_id)
 
 
 @router.post("/save-conversation", status_code=202)
-async def save_conversation(body: Conversation, services: ServicesDep) -> JsonObject:
+async def save_conversation(body: Conversation, services: ServicesDep, caller: CallerDep) -> JsonObject:
     """Keep a conversation and start the flow `conversation_logger`."""
     content = body.model_dump()
     thread_id = content.pop("thread_id") or str(
         uuid.uuid5(THREAD_NAMESPACE, json.dumps(content, sort_keys=True))
     )
     row_id = await _insert(services, "conversations", {"id": thread_id, **content})
-    return await _start_flow(services, "conversation_logger", {"thread_id": thread_id, **content}, row_id)
+    parameters = {"thread_id": thread_id, **content, **_collection(caller)}
+    return await _start_flow(services, caller, "conversation_logger", parameters, row_id)
 
 
 async def _insert(services: Services, table: str, values: JsonObject) -> str:
@@ -78,8 +80,17 @@ async def _insert(services: Services, table: str, values: JsonObject) -> str:
     return (await services.clients.bridge.http.json("POST", f"/api/v1/{table}", json=values))["id"]
 
 
-async def _start_flow(services: Services, deployment: str, parameters: JsonObject, row_id: str) -> JsonObject:
+def _collection(caller: Principal) -> JsonObject:
+    """Where a person's conversations are searched: in a collection of their own, not in everybody's."""
+    if caller.platform:
+        return {}
+    digest = hashlib.sha256(f"{caller.tenant}/{caller.user}".encode()).hexdigest()[:16]
+    return {"collection": f"conversations_{digest}"}
+
+
+async def _start_flow(
+    services: Services, caller: Principal, deployment: str, parameters: JsonObject, row_id: str
+) -> JsonObject:
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-    async with open_prefect(services.settings) as prefect:
-        run = await prefect.start(deployment, parameters, idempotency_key=f"save:{digest}", tags=["api"])
+    run = await flow_runs.start(services, caller, deployment, parameters, key=f"save:{digest}", tags=["api"])
     return {"run_id": run.id, "id": row_id, "state": run.state, "status_url": f"/api/runs/{run.id}"}

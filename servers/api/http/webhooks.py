@@ -1,6 +1,7 @@
 """Webhooks: another program starts a Prefect deployment by name and follows its run.
 
-The API key is checked before (`servers/web/api_key.py`); here a signature is, when a secret is set. It covers
+Who asks, and that they may operate, is known before (`servers/web/access.py`); here a signature is checked,
+when a secret is set. It covers
 time, deployment and idempotency key: a request that somebody recorded can only ask for the same run again.
 """
 
@@ -13,9 +14,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from servers.api.http.dependencies import ServicesDep
-from tools.clients.prefect import Run, open_prefect
-from tools.errors import BadRequest, Forbidden, Unauthorized
+from servers.api.http import flow_runs
+from servers.api.http.dependencies import CallerDep, ServicesDep
+from servers.api.http.local_sources import bounded
+from tools.clients.prefect import Run
+from tools.errors import BadRequest, Forbidden, Unauthorized, UnsupportedMediaType
 from tools.schema import JsonObject
 from tools.sections import Webhooks
 
@@ -24,29 +27,37 @@ TIMESTAMP_TOLERANCE_S = 300.0
 
 
 @router.post("/webhook/{deployment}", status_code=202)
-async def start(deployment: str, request: Request, services: ServicesDep) -> JsonObject:
+async def start(deployment: str, request: Request, services: ServicesDep, caller: CallerDep) -> JsonObject:
     """Start a run; the JSON body is its parameters. The same `idempotency-key` answers with the same run.
+
+    `ingest` reads files of the machine only below `CAPIBARA6_INGEST__ROOTS`, which is empty by default.
 
     With `CAPIBARA6_WEBHOOKS__SECRET`, the header `x-capibara6-timestamp` holds the seconds since 1970, five
     minutes off at most, and `x-capibara6-signature` is `sha256=` and the hexadecimal HMAC-SHA256, with the
     secret, of `timestamp.deployment.key.body`; `key` is the `idempotency-key`, or nothing.
     """
     body = await request.body()
+    _require_json(body, request.headers)
     given = request.headers.get("idempotency-key", "")
     signature = _authorize(services.settings.webhooks, deployment, given, body, request.headers)
-    parameters = _parameters(body)
+    parameters = bounded(deployment, _parameters(body), services.settings.ingest)
     once = hashlib.sha256(given.encode()).hexdigest() if given else signature
     key = f"webhook:{deployment}:{once}" if once else None
-    async with open_prefect(services.settings) as prefect:
-        run = await prefect.start(deployment, parameters, idempotency_key=key, tags=["webhook"])
+    run = await flow_runs.start(services, caller, deployment, parameters, key=key, tags=["webhook"])
     return {"run_id": run.id, "state": run.state, "status_url": f"/api/runs/{run.id}"}
 
 
 @router.get("/api/runs/{run_id}")
-async def follow(run_id: UUID, services: ServicesDep) -> Run:
+async def follow(run_id: UUID, services: ServicesDep, caller: CallerDep) -> Run:
     """How far a run is; `final` states are COMPLETED, FAILED, CRASHED and CANCELLED."""
-    async with open_prefect(services.settings) as prefect:
-        return await prefect.run(str(run_id))
+    return await flow_runs.find(services, caller, str(run_id))
+
+
+def _require_json(body: bytes, headers: Mapping[str, str]) -> None:
+    """Other kinds of bodies any web page may send, and no browser asks first. Raises UnsupportedMediaType."""
+    kind = headers.get("content-type", "")
+    if (body or kind) and kind.partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType("the body is application/json", source="api")
 
 
 def _authorize(webhooks: Webhooks, deployment: str, key: str, body: bytes, headers: Mapping[str, str]) -> str:

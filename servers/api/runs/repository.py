@@ -6,8 +6,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, delete, select
 
+from agents.conversation.ownership import thread_id_of
 from servers.api.runs.active_run import RunEvent
-from servers.api.runs.tables import RunRow, ThreadRow, now, open_session
+from servers.api.runs.tables import RunRow, ThreadRow, is_mine, now, open_session
+from tools.access.identity import Principal
 from tools.errors import NotFound
 
 UNFINISHED = ("pending", "running")
@@ -40,18 +42,27 @@ class RunRepository:
         row.ending = events[-1].data if events else None
         await self._write(row, status, thread_status=THREAD_STATUS.get(status, "error"))
 
-    async def get(self, run_id: str, *, thread_id: str | None = None) -> RunRow:
-        """Raises `NotFound`, also for a run of another thread than `thread_id`."""
+    async def get(self, run_id: str) -> RunRow:
+        """A run, whoever's it is. Raises `NotFound`."""
         async with open_session(self.engine) as session:
             row = await session.get(RunRow, run_id)
-        if row is None or (thread_id is not None and row.thread_id != thread_id):
+        if row is None:
+            raise NotFound(f"there is no run {run_id!r}", param="run_id", source="api")
+        return row
+
+    async def find(self, run_id: str, by: Principal, *, thread_id: str | None = None) -> RunRow:
+        """A run that `by` may see. Raises `NotFound`, also for a run of another thread than `thread_id`."""
+        query = select(RunRow).where(RunRow.run_id == run_id, is_mine(RunRow, by))
+        async with open_session(self.engine) as session:
+            row = (await session.exec(query)).first()
+        if row is None or (thread_id is not None and thread_id_of(row.thread_id) != thread_id):
             raise NotFound(f"there is no run {run_id!r}", param="run_id", source="api")
         return row
 
     async def search(
         self, *, thread_id: str | None = None, status: str | None = None, limit: int = 10, offset: int = 0
     ) -> list[RunRow]:
-        """Runs of a thread or with a status, newest first."""
+        """Runs of a thread (by its key) or with a status, newest first, whoever's they are."""
         query = select(RunRow).order_by(col(RunRow.created_at).desc()).offset(offset).limit(limit)
         if thread_id is not None:
             query = query.where(RunRow.thread_id == thread_id)
@@ -73,8 +84,11 @@ class RunRepository:
             await session.commit()
 
     async def prune(self, before: datetime) -> int:
-        """Delete the runs that ended before a moment; returns how many."""
+        """Delete the runs that ended before a moment; returns how many. Those of a thread are what was said
+        in it: they stay for as long as it does."""
+        threads = select(ThreadRow.thread_id)
         old = col(RunRow.status).not_in(UNFINISHED) & (col(RunRow.updated_at) < before)
+        old &= col(RunRow.thread_id).not_in(threads)
         async with open_session(self.engine) as session:
             result = await session.exec(delete(RunRow).where(old))
             await session.commit()

@@ -5,26 +5,37 @@ One event loop owns all state; nothing is decided across an `await`. It knows no
 """
 
 import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
 from agents.context import Context, RunConfig
 from agents.conversation import history
+from agents.conversation.ownership import thread_id_of
 from agents.conversation.persistence import Persistence
 from agents.events import Failed, Interrupted
 from agents.runtime import AgentRequest, CompiledAgent, stream
 from servers.api.runs.active_run import ActiveRun, RunEvent, events_after
 from servers.api.runs.repository import RunRepository
-from servers.api.runs.tables import RunRow
+from servers.api.runs.tables import RunRow, principal_of
+from servers.api.runs.turns import events_of, turn_of
+from tools.access.identity import acting_as
 from tools.errors import Cancelled, Capibara6Error, Conflict, QueueFull
 from tools.log import get_logger
+from tools.schema import Turn
 from tools.settings import Agents
 
 Strategy = Literal["reject", "enqueue", "interrupt"]
 """What becomes of a run whose thread is busy (the Agent Protocol's `multitask_strategy`)."""
 MAX_ATTEMPTS = 3
+REWRITE_S, MAX_REWRITE_S = 1.0, 30.0
+"""Pauses between tries to write an ending that a store did not take."""
+STORE_ERRORS = (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError)
 
 log = get_logger("runs")
 
@@ -48,10 +59,12 @@ class Runner:
         self.active: dict[str, ActiveRun] = {}
         """By run id: waiting or executing."""
         self.queues: dict[str, deque[ActiveRun]] = {}
-        """By thread id: the first executes, the others wait."""
+        """By the thread's key: the first executes, the others wait."""
         self.reserved: dict[str, asyncio.Event] = {}
-        """By thread id, set when the thread is free again."""
+        """By the thread's key, set when the thread is free again."""
         self.finishing: set[asyncio.Task[None]] = set()
+        self.rewriting: set[asyncio.Task[None]] = set()
+        """Endings that a store did not take at first."""
         self.closing = False
         self.slots = asyncio.Semaphore(limits.active_runs)
 
@@ -98,11 +111,16 @@ class Runner:
         run = self.active.get(run_id)
         if run is None:
             row = await self.repository.get(run_id)
-            for event in events_after([RunEvent(*stored) for stored in row.events], after):
+            for event in events_after(events_of(row), after):
                 yield event
             return
         async for event in run.subscribe(after):
             yield event
+
+    def turn(self, row: RunRow) -> Turn:
+        """The turn that a run is: as far as it is known now when it has not ended."""
+        run = self.active.get(row.run_id)
+        return turn_of(row, events_of(row) if run is None else run.events)
 
     async def wait(self, run_id: str) -> RunRow:
         """The run's row once it has ended. Raises `NotFound`."""
@@ -136,6 +154,9 @@ class Runner:
             if run.task is not None:
                 run.task.cancel()
         await asyncio.gather(*self.finishing)
+        for later in self.rewriting:
+            later.cancel()
+        await asyncio.gather(*self.rewriting, return_exceptions=True)
 
     def _create_tasks(self, run: ActiveRun) -> None:
         run.task = asyncio.create_task(self._execute(run))
@@ -150,11 +171,37 @@ class Runner:
             status, failed = _outcome(run, task)
             if failed is not None:
                 run.publish(failed.model_dump(mode="json"))
-            await self.repository.finish(run.row, status, run.events)
-            if run.row.stateless:
-                await history.delete(self.memory, run.row.thread_id)
+            await self._record(run, status)
         self._dequeue(run)
         run.close()
+
+    async def _record(self, run: ActiveRun, status: str) -> None:
+        """Write the ending. A store that fails keeps no thread locked: it is tried again until it is written,
+        and what a process leaves unwritten goes on at the next start."""
+        try:
+            await self._write_ending(run, status)
+        except STORE_ERRORS as exc:
+            log.error("ending_not_written", run_id=run.row.run_id, reason=str(exc))
+            later = asyncio.create_task(self._write_later(run, status))
+            self.rewriting.add(later)
+            later.add_done_callback(self.rewriting.discard)
+
+    async def _write_ending(self, run: ActiveRun, status: str) -> None:
+        await self.repository.finish(run.row, status, run.events)
+        if run.row.stateless:
+            await history.delete(self.memory, run.row.thread_id)
+
+    async def _write_later(self, run: ActiveRun, status: str) -> None:
+        pause = REWRITE_S
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self._write_ending(run, status)
+            except STORE_ERRORS:
+                pause = min(2 * pause, MAX_REWRITE_S)
+            else:
+                log.info("ending_written", run_id=run.row.run_id)
+                return
 
     async def _execute(self, run: ActiveRun) -> None:
         """Wait for the thread and for a slot, then publish the agent's events."""
@@ -169,8 +216,9 @@ class Runner:
                 raise Capibara6Error("the run was killed too often", code="run_crashed", source="api")
             order = _agent_order(run.row, restarted=restarted)
             context = self.build_context(RunConfig(**run.row.request.get("wishes", {})))
-            async for event in stream(self.agents, order, context=context):
-                run.publish(event.model_dump(mode="json"))
+            with acting_as(principal_of(run.row)):
+                async for event in stream(self.agents, order, context=context):
+                    run.publish(event.model_dump(mode="json"))
 
     def _enqueue(self, run: ActiveRun) -> None:
         self.active[run.row.run_id] = run
@@ -186,11 +234,13 @@ class Runner:
 
 
 def _agent_order(row: RunRow, *, restarted: bool) -> AgentRequest:
+    thread_id = thread_id_of(row.thread_id)
     return AgentRequest(
         row.agent_id,
         row.request.get("messages", []),
         instructions=row.request.get("instructions", ""),
-        thread_id=row.thread_id,
+        thread_id=thread_id,
+        owner=row.thread_id.removesuffix(thread_id),
         run_id=row.run_id,
         durable=True,
         again=restarted,
@@ -213,5 +263,5 @@ def _outcome(run: ActiveRun, task: "asyncio.Task[None]") -> tuple[str, Failed | 
 
 
 def _busy(thread_id: str) -> Conflict:
-    message = f"thread {thread_id} has a run that has not ended"
+    message = f"thread {thread_id_of(thread_id)} has a run that has not ended"
     return Conflict(message, param="multitask_strategy", source="api", code="thread_busy")

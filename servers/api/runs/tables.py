@@ -1,23 +1,52 @@
 """The tables `threads` and `runs`, on SQLite or PostgreSQL: a run is a row before its caller is answered.
 
-The messages that a thread remembers are not here but in the agents' checkpoints
-(`agents/conversation/checkpointer.py`).
+Both say whose they are; a thread's id is kept under its owner's key (`agents/conversation/ownership.py`).
+The messages that a thread remembers are not here but in the agents' checkpoints.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, Column, DateTime, event
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    DateTime,
+    TypeDecorator,
+    and_,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 from typing_extensions import TypedDict
 
+from tools.access.identity import LOCAL, Principal
 from tools.schema import JsonObject
 from tools.settings import Settings
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC, with its zone: SQLite keeps none, and a PostgreSQL session may have another."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """SQLAlchemy's hook for what was read."""
+        return None if value is None else as_utc(value)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """A moment with its zone; one without was written in UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def new_id() -> str:
@@ -46,15 +75,18 @@ class ThreadRow(SQLModel, table=True):
     __tablename__ = "threads"  # type: ignore[assignment]  # SQLModel types it as a declared attribute
 
     thread_id: str = Field(primary_key=True)
+    tenant: str = LOCAL.tenant
+    owner: str = LOCAL.user
     status: str = "idle"
     meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSON))
-    created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
-    updated_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    updated_at: datetime = Field(default_factory=now, sa_type=Moment)
 
 
 class RunRow(SQLModel, table=True):
     """One accepted run; `status` is pending, running, success, error, timeout, interrupted or cancelled.
 
+    `principal` is who asked, for whom it also goes on after a crash; None in rows of before there were any.
     `attempt` counts its starts; `ending` is its last event; `events` are `[id, data]` pairs.
     """
 
@@ -62,6 +94,9 @@ class RunRow(SQLModel, table=True):
 
     run_id: str = Field(default_factory=new_id, primary_key=True)
     thread_id: str = Field(index=True)
+    tenant: str = LOCAL.tenant
+    owner: str = LOCAL.user
+    principal: JsonObject | None = Field(default=None, sa_column=Column("principal", JSON))
     stateless: bool = False
     agent_id: str
     status: str = Field(default="pending", index=True)
@@ -70,8 +105,8 @@ class RunRow(SQLModel, table=True):
     ending: JsonObject | None = Field(default=None, sa_column=Column("ending", JSON))
     events: list[Any] = Field(default_factory=list, sa_column=Column("events", JSON))
     attempt: int = 0
-    created_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
-    updated_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    updated_at: datetime = Field(default_factory=now, sa_type=Moment)
 
 
 @asynccontextmanager
@@ -83,9 +118,28 @@ async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     try:
         async with engine.begin() as connection:
             await connection.run_sync(SQLModel.metadata.create_all, tables=_TABLES)
+            await connection.run_sync(_add_owners)
         yield engine
     finally:
         await engine.dispose()
+
+
+def is_mine(row: type[ThreadRow] | type[RunRow], principal: Principal) -> ColumnElement[bool]:
+    """The rows that a principal may see: their own; the platform those of everybody in its tenant."""
+    tenant = col(row.tenant) == principal.tenant
+    return tenant if principal.platform else and_(tenant, col(row.owner) == principal.user)
+
+
+def asked_by(principal: Principal) -> JsonObject:
+    """Who asked, as a run's row keeps it."""
+    return {**asdict(principal), "scopes": sorted(principal.scopes)}
+
+
+def principal_of(row: RunRow) -> Principal:
+    """Who asked for a run."""
+    if row.principal is None:
+        return LOCAL
+    return Principal(**{**row.principal, "scopes": frozenset(row.principal["scopes"])})
 
 
 def open_session(engine: AsyncEngine) -> AsyncSession:
@@ -93,7 +147,21 @@ def open_session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False)
 
 
+_OWNERS = {
+    "tenant": f"VARCHAR DEFAULT '{LOCAL.tenant}' NOT NULL",
+    "owner": f"VARCHAR DEFAULT '{LOCAL.user}' NOT NULL",
+    "principal": "JSON",
+}
 _TABLES = [SQLModel.metadata.tables[name] for name in ("threads", "runs")]
+
+
+def _add_owners(connection: Connection) -> None:
+    """Tables of before there were owners get their columns; their rows become the local user's."""
+    for table in _TABLES:
+        known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for name, declared in _OWNERS.items():
+            if name in table.c and name not in known:
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {declared}"))
 
 
 def _database_url(settings: Settings) -> str:

@@ -7,14 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, delete, select
 
 from agents.conversation import history
+from agents.conversation.ownership import thread_id_of, thread_key
 from agents.conversation.persistence import Persistence
-from servers.api.runs.tables import RunRow, ThreadRow, new_id, now, open_session
+from servers.api.runs.tables import RunRow, ThreadRow, is_mine, new_id, now, open_session
+from tools.access.identity import Principal
 from tools.errors import Conflict, NotFound
 from tools.schema import JsonObject
 
 
 class Threads:
-    """Creates, reads, changes, copies and deletes threads: the row and the checkpoints together."""
+    """Creates, reads, changes, copies and deletes threads: the row and the checkpoints together.
+
+    `by` is the caller: another's thread is not there for them. A row's `thread_id` is its key."""
 
     def __init__(self, engine: AsyncEngine, memory: Persistence) -> None:
         self.engine = engine
@@ -23,54 +27,61 @@ class Threads:
     async def create(
         self,
         thread_id: str | None,
+        by: Principal,
         metadata: JsonObject,
         *,
         if_exists: Literal["raise", "do_nothing"] = "raise",
     ) -> ThreadRow:
         """A new thread, or with `do_nothing` the one that has this id. Raises `Conflict` with `raise`."""
-        row = ThreadRow(thread_id=thread_id or new_id(), meta=metadata)
+        name = thread_id or new_id()
+        row = ThreadRow(thread_id=thread_key(by, name), tenant=by.tenant, owner=by.user, meta=metadata)
         try:
             async with open_session(self.engine) as session:
                 session.add(row)
                 await session.commit()
         except IntegrityError as exc:
             if if_exists == "do_nothing":
-                return await self.get(row.thread_id)
-            raise Conflict(f"thread {row.thread_id} exists", param="thread_id", source="api") from exc
+                return await self.get(name, by)
+            raise Conflict(f"thread {name} exists", param="thread_id", source="api") from exc
         return row
 
-    async def get(self, thread_id: str) -> ThreadRow:
-        """Raises `NotFound`."""
+    async def get(self, thread_id: str, by: Principal) -> ThreadRow:
+        """The caller's own thread; the platform also gets another's of its tenant. Raises `NotFound`."""
+        named = col(ThreadRow.thread_id) == thread_key(by, thread_id)
+        if by.platform:
+            named |= col(ThreadRow.thread_id).endswith(f"/{thread_id}", autoescape=True)
+        query = select(ThreadRow).where(named, is_mine(ThreadRow, by))
+        query = query.order_by(col(ThreadRow.owner) != by.user)
         async with open_session(self.engine) as session:
-            row = await session.get(ThreadRow, thread_id)
+            row = (await session.exec(query)).first()
         if row is None:
             raise NotFound(f"there is no thread {thread_id!r}", param="thread_id", source="api")
         return row
 
-    async def patch(self, thread_id: str, *, metadata: JsonObject) -> ThreadRow:
+    async def patch(self, thread_id: str, by: Principal, *, metadata: JsonObject) -> ThreadRow:
         """Merge `metadata` into the thread's own. Raises `NotFound`."""
-        await self.get(thread_id)
+        key = (await self.get(thread_id, by)).thread_id
         async with open_session(self.engine) as session:
-            row = await session.get_one(ThreadRow, thread_id)
+            row = await session.get_one(ThreadRow, key)
             row.meta = {**row.meta, **metadata}
             row.updated_at = now()
             session.add(row)
             await session.commit()
         return row
 
-    async def delete(self, thread_id: str) -> None:
-        """Delete the thread, its runs and its checkpoints."""
+    async def delete(self, key: str) -> None:
+        """Delete the thread of a key, its runs and its checkpoints."""
         async with open_session(self.engine) as session:
-            await session.exec(delete(RunRow).where(col(RunRow.thread_id) == thread_id))
-            await session.exec(delete(ThreadRow).where(col(ThreadRow.thread_id) == thread_id))
+            await session.exec(delete(RunRow).where(col(RunRow.thread_id) == key))
+            await session.exec(delete(ThreadRow).where(col(ThreadRow.thread_id) == key))
             await session.commit()
-        await history.delete(self.memory, thread_id)
+        await history.delete(self.memory, key)
 
     async def search(
-        self, *, metadata: JsonObject, status: str | None, limit: int, offset: int
+        self, by: Principal, *, metadata: JsonObject, status: str | None, limit: int, offset: int
     ) -> list[ThreadRow]:
         """Threads whose metadata contains `metadata`, newest first."""
-        query = select(ThreadRow).order_by(col(ThreadRow.updated_at).desc())
+        query = select(ThreadRow).where(is_mine(ThreadRow, by)).order_by(col(ThreadRow.updated_at).desc())
         if status is not None:
             query = query.where(ThreadRow.status == status)
         async with open_session(self.engine) as session:
@@ -78,17 +89,32 @@ class Threads:
         matching = [row for row in rows if metadata.items() <= row.meta.items()]
         return matching[offset : offset + limit]
 
-    async def values(self, thread_id: str) -> JsonObject:
+    async def values(self, key: str) -> JsonObject:
         """The conversation and its last turn, from the newest checkpoint; empty before the first run."""
-        return await history.values(self.memory, thread_id)
+        return await history.values(self.memory, key)
 
-    async def history(self, thread_id: str, *, limit: int, before: str | None) -> list[JsonObject]:
+    async def history(
+        self, thread_id: str, by: Principal, *, limit: int, before: str | None
+    ) -> list[JsonObject]:
         """Checkpoints, newest first; `before` is the id of one. Raises `NotFound`."""
-        await self.get(thread_id)
-        return await history.history(self.memory, thread_id, limit=limit, before=before)
+        key = (await self.get(thread_id, by)).thread_id
+        found = await history.history(self.memory, key, limit=limit, before=before)
+        return [_shown(one, thread_id) for one in found]
 
-    async def copy(self, thread_id: str) -> ThreadRow:
-        """A new thread with the same checkpoints, independent from then on. Raises `NotFound`."""
-        row = await self.create(None, {**(await self.get(thread_id)).meta, "copied_from": thread_id})
-        await history.copy(self.memory, thread_id, row.thread_id)
+    async def copy(self, source: ThreadRow, by: Principal) -> ThreadRow:
+        """A new thread of the caller's with the same checkpoints, independent from then on."""
+        row = await self.create(None, by, {**source.meta, "copied_from": thread_id_of(source.thread_id)})
+        await history.copy(self.memory, source.thread_id, row.thread_id)
         return row
+
+
+def _shown(checkpoint: JsonObject, thread_id: str) -> JsonObject:
+    """A checkpoint with the thread's id in place of its key."""
+    metadata = checkpoint["metadata"]
+    if "thread_id" in metadata:
+        metadata = {**metadata, "thread_id": thread_id}
+    return {
+        **checkpoint,
+        "checkpoint": {**checkpoint["checkpoint"], "thread_id": thread_id},
+        "metadata": metadata,
+    }

@@ -1,23 +1,20 @@
-"""The audit log: one line a request: key, tenant, route, statement's fingerprint, rows, time, status.
+"""What the bridge's audit lines say besides those of every door: the statement's fingerprint and the rows.
 
-Neither literals nor secrets are in it: a statement is a fingerprint of its shape, a path is its route. So it
-goes past the cleaning that other logs need, which would cost each request more than authentication does.
+No literal is in them: a statement is a fingerprint of its shape.
 """
 
 import asyncio
 import hashlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import orjson
-import structlog
 from postgast import PgQueryError, fingerprint
-from structlog.typing import FilteringBoundLogger
 
 from servers.bridge.clients.nebula.statement_check import shape as ngql_shape
+from servers.web.audit import Audit as ServiceAudit
+from tools import trace
 
 THREAD_CHARS = 2_000
 """Statements up to so long are fingerprinted sooner than a thread is woken."""
@@ -39,36 +36,24 @@ class AuditEntry:
 
 
 class Audit:
-    """Writes JSON lines to the error stream, as every log here; `level` as "INFO"."""
+    """The bridge's lines of the audit log (`servers/web/audit.py`), with the statement and the rows."""
 
     def __init__(self, level: str) -> None:
-        self.log: FilteringBoundLogger = structlog.wrap_logger(
-            structlog.BytesLogger(sys.stderr.buffer),
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-            processors=[
-                structlog.contextvars.merge_contextvars,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.processors.JSONRenderer(serializer=orjson.dumps),
-            ],
-        )
+        self.log = ServiceAudit("bridge", level)
 
     def write(self, scope: Any, status: int, seconds: float) -> None:
         """Write the line of a request (an ASGI scope) that is over, or about to be."""
-        state = scope.get("state", {})
-        principal, entry = state.get("principal"), state.get("audit_entry") or AuditEntry()
-        self.log.info(
-            "request",
-            key=principal.key_id if principal else None,
-            tenant=principal.tenant if principal else None,
+        state, served = scope.get("state", {}), trace.current()
+        entry = state.get("audit_entry") or AuditEntry()
+        self.log.write(
+            request_id=served.request_id.decode() if served else "",
+            principal=state.get("principal"),
             method=scope["method"],
             route=getattr(scope.get("route"), "path", "unmatched"),
+            status=status,
+            seconds=seconds,
             statement=entry.statement,
             rows=entry.rows,
-            ms=round(seconds * 1_000, 2),
-            status=status,
-            level="info",
-            logger="audit",
-            service="bridge",
         )
 
 

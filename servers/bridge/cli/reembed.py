@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tools.clients.bridge import Bridge, Job, open_bridge
 from tools.errors import UpstreamFailed
-from tools.settings import Settings, load_settings
+from tools.settings import Settings, load_command_settings
 
 POLL_S = 0.5
 
@@ -24,7 +24,7 @@ def reembed(
     ] = None,
 ) -> None:
     """Vuelve a calcular los vectores de una colección sin dejar de servirla · embed a collection again."""
-    settings, console = load_settings(), Console(highlight=False)
+    settings, console = load_command_settings(), Console(highlight=False)
     version = asyncio.run(_run(settings, console, name, embedder))
     message = "Hecho: versión {}." if settings.language == "es" else "Done: version {}."
     console.print(message.format(version))

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as client
 from redis.exceptions import ConnectionError as Disconnected
@@ -83,13 +83,15 @@ class Redis(StoreClient):
             raise UpstreamFailed("redis failed", source="redis") from exc
 
 
-def tenant_key(tenant: str, key: str) -> str:
-    """The real key behind a caller's key: always inside `capibara6:<tenant>:kv:`.
+def owned_key(tenant: str, owner: str | None, key: str) -> str:
+    """The real key behind a caller's key: inside `capibara6:<tenant>:kv:`, the deployment's own, or inside
+    `capibara6:<tenant>:of:<owner>/` (no owner's name holds a `/`).
 
     Raises TooLarge over `KEY_BYTES`."""
     if len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES:
         raise TooLarge(f"a key may have {KEY_BYTES} bytes", param="key", source="redis")
-    return f"{NAMESPACE}:{tenant}:kv:{key}"
+    place = "kv:" if owner is None else f"of:{owner}/"
+    return f"{NAMESPACE}:{tenant}:{place}{key}"
 
 
 def encoded_value(value: str) -> bytes:
@@ -107,7 +109,8 @@ async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
     pool = client.ConnectionPool.from_url(settings.redis_url, max_connections=CONNECTIONS * 2, protocol=2)
     connection = client.Redis.from_pool(pool)
     parts = urlsplit(settings.redis_url)
+    shown = f"{parts.hostname}:{parts.port}" if parts.hostname else f"unix:{unquote(parts.path)}"
     try:
-        yield Redis(connection, f"{parts.hostname}:{parts.port}", deadline_s=settings.stores.deadline_s)
+        yield Redis(connection, shown, deadline_s=settings.stores.deadline_s)
     finally:
         await connection.aclose()

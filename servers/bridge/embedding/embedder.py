@@ -4,12 +4,15 @@ Each embedder is a file beside this one; which of them a collection has is `regi
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.errors import BadVectors
+
+Purpose = Literal["query", "passage"]
+"""What a text is: some models read a question otherwise, and a question does not wait for passages."""
 
 
 class Embedder(Protocol):
@@ -25,9 +28,9 @@ class Embedder(Protocol):
         UpstreamFailed."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """float32 (len(texts), dimensions), each row of length 1. Raises BadVectors, UpstreamFailed,
-        UpstreamSilent, Unavailable."""
+    async def embed(self, texts: Sequence[str], purpose: Purpose = "passage") -> NDArray[np.float32]:
+        """float32 (len(texts), dimensions), each row of length 1. Raises BadVectors, QueueFull,
+        UpstreamFailed, UpstreamSilent, Unavailable."""
         ...
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from servers.bridge.embedding.embedder import unit_vectors
+from servers.bridge.embedding.embedder import Purpose, unit_vectors
 from tools.clients.http import Http
 from tools.errors import BadVectors
 
@@ -23,8 +23,8 @@ class OpenAI:
     async def load(self) -> None:
         """Nothing: the model is the service's business."""
 
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """As `Embedder.embed`."""
+    async def embed(self, texts: Sequence[str], purpose: Purpose = "passage") -> NDArray[np.float32]:
+        """As `Embedder.embed`; both purposes are read alike."""
         rows: list[list[float]] = []
         for start in range(0, len(texts), BATCH_TEXTS):
             request = {"model": self.name, "input": list(texts[start : start + BATCH_TEXTS])}

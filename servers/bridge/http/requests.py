@@ -5,11 +5,11 @@ routes.
 """
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tools.schema import CollectionName, JsonObject, Language, Wire
+from tools.schema import CollectionName, Identifier, JsonObject, Language, Wire
 
 Vector = list[float]
 MAX_DEPTH = 32
@@ -40,10 +40,12 @@ Extra = Annotated[JsonObject, AfterValidator(storable)]
 
 
 class EmbeddingRequest(Wire):
-    """`texts`, or OpenAI's `input` (one text or many)."""
+    """`texts`, or OpenAI's `input` (one text or many); `input_type` says whether they are questions or what
+    may answer them, which some models read differently."""
 
     texts: list[str] | None = Field(None, max_length=2_048)
     input: str | list[str] | None = None
+    input_type: Literal["query", "passage"] = "passage"
     model: str | None = None
     encoding_format: str | None = None
     dimensions: int | None = None
@@ -63,6 +65,21 @@ class EmbeddingRequest(Wire):
         if self.texts is not None:
             return self.texts
         return [self.input] if isinstance(self.input, str) else list(self.input or [])
+
+
+class KnownDocument(Wire):
+    """A document, or a file that documents came from, and its hash as the caller has it."""
+
+    id: Annotated[Identifier, AfterValidator(storable)]
+    hash: Text = Field(max_length=128)
+
+
+class DifferencesRequest(Wire):
+    """What is asked about: `hash` is a document's `content_hash`, or that of a file, as `reader` reads it."""
+
+    documents: list[KnownDocument] = Field(min_length=1, max_length=5_000)
+    collection: CollectionName = "capibara6"
+    reader: str = Field("", max_length=128)
 
 
 class MilvusSearch(Wire):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SkipValidation
 
 from servers.bridge.clients.postgres.rows import TableView
-from tools.schema import JsonObject
+from tools.schema import JsonObject, Whereabouts
 
 
 class CollectionView(BaseModel):
@@ -23,6 +23,7 @@ class CollectionView(BaseModel):
     version: int
     documents: int
     chunks: int
+    owner: str
 
 
 class CollectionList(BaseModel):
@@ -53,8 +54,8 @@ class EmbedderList(BaseModel):
     embedders: list[EmbedderView]
 
 
-class PassageView(BaseModel):
-    """One chunk of a document; `position` counts from 0."""
+class PassageView(Whereabouts):
+    """One chunk of a document; `position` counts from 0, `span` in the document's `text`."""
 
     id: str
     position: int
@@ -63,7 +64,11 @@ class PassageView(BaseModel):
 
 
 class DocumentView(BaseModel):
-    """A finished document; `chunks` is how many passages it has, `extractors` read it as it is now."""
+    """A finished document; `chunks` is how many passages it has, `extractors` read it as it is now; `text` is
+    null for one that was written before it was kept.
+
+    `source_uri` brought it from `origin`, both empty for one that a program wrote; `former_ids` are what it
+    was called before it moved, the oldest first."""
 
     id: str
     title: str
@@ -74,6 +79,11 @@ class DocumentView(BaseModel):
     updated_at: datetime | None = None
     content_hash: str = ""
     extractors: list[str] = Field(default_factory=list)
+    source_uri: str = ""
+    origin: str = ""
+    former_ids: list[str] = Field(default_factory=list)
+    created_at: datetime | None = None
+    text: str | None = None
     passages: list[PassageView] | None = None
 
 
@@ -82,6 +92,24 @@ class DocumentList(BaseModel):
 
     documents: list[DocumentView]
     total: int
+
+
+class DifferenceView(BaseModel):
+    """What is stored of one that was asked about: `documents` are the ids of all of that file, `hash` that
+    under which all of it is stored as this reader reads it (empty where it is not), `elsewhere` files of the
+    same content, where it is new."""
+
+    id: str
+    status: Literal["new", "changed", "same"]
+    documents: list[str]
+    hash: str
+    elsewhere: list[str]
+
+
+class DifferenceList(BaseModel):
+    """One for each that was asked about, in the same order."""
+
+    documents: list[DifferenceView]
 
 
 class DeletedDocument(BaseModel):

@@ -1,6 +1,6 @@
 """HTTP routes for saved conversations and leads: upserted by id, listed newest first.
 
-Callers' SQL does not read these tables; each tenant lists its own here.
+Callers' SQL does not read these tables; each lists their own here, and admins their tenant's.
 """
 
 import uuid
@@ -13,10 +13,11 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from servers.bridge.clients.postgres.client import Postgres
-from servers.bridge.http.dependencies import ReadTenant, ServicesDep, WriteTenant
+from servers.bridge.http.caller import Caller
+from servers.bridge.http.dependencies import ReadCaller, WriteCaller
 from servers.bridge.http.requests import Extra, Text
 from servers.bridge.manifest.tables import ConversationRow, LeadRow
+from tools.access.identity import LOCAL
 from tools.schema import JsonObject, Wire
 
 router = APIRouter(prefix="/api/v1", tags=["saved"])
@@ -64,6 +65,7 @@ class ConversationView(BaseModel):
     """A conversation as it was saved last."""
 
     id: str
+    owner: str
     title: str
     messages: list[JsonObject]
     metadata: JsonObject
@@ -81,6 +83,7 @@ class LeadView(BaseModel):
     """A lead; `email` in small letters."""
 
     id: str
+    owner: str
     email: str
     name: str
     message: str
@@ -96,59 +99,57 @@ class LeadList(BaseModel):
 
 
 @router.post("/conversations")
-async def save_conversation(body: Conversation, services: ServicesDep, tenant: WriteTenant) -> Saved:
+async def save_conversation(body: Conversation, caller: WriteCaller) -> Saved:
     """Keep a conversation; the same id replaces it."""
-    return await _save(services.postgres, ConversationRow, tenant, body.model_dump())
+    return await _save(caller, ConversationRow, body.model_dump())
 
 
 @router.get("/conversations")
-async def conversations(
-    services: ServicesDep, tenant: ReadTenant, limit: PageSize = 20, offset: Offset = 0
-) -> ConversationList:
-    """One page of the tenant's conversations, the last saved first."""
-    rows, total = await _listed(services.postgres, ConversationRow, tenant, "updated_at", limit, offset)
+async def conversations(caller: ReadCaller, limit: PageSize = 20, offset: Offset = 0) -> ConversationList:
+    """One page of one's own conversations, or for an admin the tenant's, the last saved first."""
+    rows, total = await _listed(caller, ConversationRow, "updated_at", limit, offset)
     views = [ConversationView(**row.model_dump(), metadata=row.meta) for row in rows]
     return ConversationList(conversations=views, total=total)
 
 
 @router.post("/leads")
-async def save_lead(body: Lead, services: ServicesDep, tenant: WriteTenant) -> Saved:
+async def save_lead(body: Lead, caller: WriteCaller) -> Saved:
     """Keep a lead; the same id, or the same address and message, replaces it."""
     values = body.model_dump()
     values["email"] = body.email.strip().lower()
     values["id"] = body.id or str(uuid.uuid5(LEAD_NAMESPACE, f"{values['email']}\n{body.message.strip()}"))
-    return await _save(services.postgres, LeadRow, tenant, values)
+    return await _save(caller, LeadRow, values)
 
 
 @router.get("/leads")
-async def leads(
-    services: ServicesDep, tenant: ReadTenant, limit: PageSize = 20, offset: Offset = 0
-) -> LeadList:
-    """One page of the tenant's leads, the newest first."""
-    rows, total = await _listed(services.postgres, LeadRow, tenant, "created_at", limit, offset)
+async def leads(caller: ReadCaller, limit: PageSize = 20, offset: Offset = 0) -> LeadList:
+    """One page of one's own leads, or for an admin the tenant's, the newest first."""
+    rows, total = await _listed(caller, LeadRow, "created_at", limit, offset)
     views = [LeadView(**row.model_dump(), metadata=row.meta) for row in rows]
     return LeadList(leads=views, total=total)
 
 
-async def _save(postgres: Postgres, rows: type[SavedRow], tenant: str, values: JsonObject) -> Saved:
-    """Insert or replace the row of this tenant and id; `values` by column name."""
+async def _save(caller: Caller, rows: type[SavedRow], values: JsonObject) -> Saved:
+    """Insert or replace the caller's row of this id; `values` by column name."""
     table = rows.metadata.tables[str(rows.__tablename__)]
-    key = {"tenant": tenant, "id": values["id"]}
+    key = {"tenant": caller.tenant, "owner": caller.owner or LOCAL.user, "id": values["id"]}
     stamped = {"updated_at": func.now()} if "updated_at" in table.c else {}
     changed = {name: value for name, value in values.items() if name != "id"} | stamped
     new = insert(table).values(**key, **changed)
-    async with postgres.session() as session:
+    async with caller.own().postgres.session() as session:
         await session.execute(new.on_conflict_do_update(index_elements=list(key), set_=changed))
     return Saved(id=values["id"])
 
 
 async def _listed(
-    postgres: Postgres, rows: type[SavedRow], tenant: str, newest: str, limit: int, offset: int
+    caller: Caller, rows: type[SavedRow], newest: str, limit: int, offset: int
 ) -> tuple[list[SavedRow], int]:
-    """A tenant's rows, newest first by that column, and how many there are."""
-    mine = col(rows.tenant) == tenant
-    order = (col(getattr(rows, newest)).desc(), col(rows.id))
-    async with postgres.session() as session:
-        total = await session.scalar(select(func.count()).select_from(rows).where(mine))
-        found = await session.scalars(select(rows).where(mine).order_by(*order).limit(limit).offset(offset))
+    """One's own rows, the tenant's for an admin, newest first by that column, and how many there are."""
+    mine = [col(rows.tenant) == caller.tenant]
+    if caller.owner is not None and "admin" not in caller.principal.scopes:
+        mine.append(col(rows.owner) == caller.owner)
+    order = (col(getattr(rows, newest)).desc(), col(rows.owner), col(rows.id))
+    async with caller.own().postgres.session() as session:
+        total = await session.scalar(select(func.count()).select_from(rows).where(*mine))
+        found = await session.scalars(select(rows).where(*mine).order_by(*order).limit(limit).offset(offset))
         return list(found), total or 0

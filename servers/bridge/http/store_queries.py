@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from servers.bridge.access.keys import Principal
 from servers.bridge.clients.milvus.client import OUTPUT_FIELDS
 from servers.bridge.clients.milvus.filters import compiled
 from servers.bridge.clients.nebula import statement_check
 from servers.bridge.clients.nebula.client import quoted
 from servers.bridge.clients.tenants import DEFAULT, SEPARATOR, own_spaces, space_name
+from servers.bridge.http.caller import Caller
 from servers.bridge.http.requests import MilvusInsert, MilvusSearch, NebulaInsert, NebulaQuery
 from servers.bridge.http.responses import MilvusCollection
 from servers.bridge.services import Services
@@ -19,16 +19,17 @@ from tools.text.words import tokens
 MAX_GRAPH_ROWS = 10_000
 
 
-async def search_vectors(services: Services, tenant: str, body: MilvusSearch) -> list[JsonObject]:
+async def search_vectors(caller: Caller, body: MilvusSearch) -> list[JsonObject]:
     """Nearest rows of a collection: `{id, score, …fields}`, best first; a text is embedded first.
 
     Raises CollectionNotFound, BadRequest, StoreUnavailable."""
+    services = await caller.reading(body.collection)
     try:
-        return await _search(services, tenant, body)
+        return await _search(services, caller.tenant, body)
     except CollectionNotFound:
         # It may have moved since the row was cached.
-        services.collection_cache.forget(tenant, body.collection)
-        return await _search(services, tenant, body)
+        services.collection_cache.forget(caller.tenant, body.collection)
+        return await _search(services, caller.tenant, body)
 
 
 async def _search(services: Services, tenant: str, body: MilvusSearch) -> list[JsonObject]:
@@ -37,7 +38,7 @@ async def _search(services: Services, tenant: str, body: MilvusSearch) -> list[J
     vector = body.vector
     if vector is None:
         embedder = services.embedders.get(name)
-        vector = (await embedder.embed([body.text or ""]))[0].tolist()
+        vector = (await embedder.embed([body.text or ""], "query"))[0].tolist()
     fields = body.output_fields or [name for name in OUTPUT_FIELDS if name != "heading"]
     hidden = set(fields) & {"dense", "sparse", "tokens", "tenant"}
     if hidden:
@@ -46,15 +47,16 @@ async def _search(services: Services, tenant: str, body: MilvusSearch) -> list[J
     return [{"id": hit["id"], "score": float(hit["distance"]), **dict(hit["entity"])} for hit in hits]
 
 
-async def insert_vectors(services: Services, tenant: str, body: MilvusInsert) -> int:
+async def insert_vectors(caller: Caller, body: MilvusInsert) -> int:
     """Write rows `{id, text, dense?, title?, source?, document_id?, language?, metadata?}`; how many.
 
     Raises BadRequest `invalid_row`."""
-    location = await services.repository.where(tenant, body.collection)
+    services = await caller.writing(body.collection, make=True)
+    location = await services.repository.where(caller.tenant, body.collection)
     embedder = services.embedders.get(location.embedder or None)
     await services.repository.ensure(location)
     await services.milvus.ensure(location.physical, dimensions=embedder.dimensions)
-    rows = [_row(tenant, number, row) for number, row in enumerate(body.rows)]
+    rows = [_row(caller.tenant, number, row) for number, row in enumerate(body.rows)]
     missing = [row for row in rows if row["dense"] is None]
     vectors = await embedder.embed([row["text"] for row in missing]) if missing else []
     for row, vector in zip(missing, vectors, strict=True):
@@ -64,10 +66,11 @@ async def insert_vectors(services: Services, tenant: str, body: MilvusInsert) ->
     return len(rows)
 
 
-async def collections(services: Services, tenant: str) -> list[MilvusCollection]:
-    """The tenant's collections that Milvus holds."""
+async def collections(caller: Caller) -> list[MilvusCollection]:
+    """The collections that Milvus holds and the caller may read."""
+    services, visible = await caller.visible()
     names = set(await services.milvus.names())
-    rows = await services.repository.collections(tenant)
+    rows = await services.repository.collections(caller.tenant)
     return [
         MilvusCollection(
             name=row.name,
@@ -78,18 +81,18 @@ async def collections(services: Services, tenant: str) -> list[MilvusCollection]
             version=row.version,
         )
         for row in rows
-        if row.physical in names
+        if row.physical in names and row.name in visible
     ]
 
 
-async def query_graph(
-    services: Services, principal: Principal, body: NebulaQuery
-) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows, at most `MAX_GRAPH_ROWS`. Only a key with the write scope writes: a caller with the
-    platform's own key (or with none, on loopback) speaks for models, whose statements read."""
-    write = principal.limits is not None and "write" in principal.scopes
+async def query_graph(caller: Caller, body: NebulaQuery) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows, at most `MAX_GRAPH_ROWS`. Who has the write scope writes, where they may: a caller
+    with the platform's own key (or with none, on loopback) speaks for models, whose statements read."""
+    principal = caller.principal
+    services = await caller.reading(body.space)
+    write = not principal.platform and "write" in principal.scopes and await caller.may_write(body.space)
     query = statement_check.check(body.query, write=write)
-    if principal.tenant != DEFAULT and statement_check.asks_for_spaces(query):
+    if not (principal.platform and principal.tenant == DEFAULT) and statement_check.asks_for_spaces(query):
         raise Forbidden("GET /api/v1/nebula/spaces lists your spaces", param="query", source="nebula")
     columns, rows = await services.nebula.execute(
         space_name(principal.tenant, body.space),
@@ -100,14 +103,16 @@ async def query_graph(
     return columns, rows[:MAX_GRAPH_ROWS]
 
 
-async def spaces(services: Services, tenant: str) -> list[str]:
-    """The tenant's graph spaces, under the names that it uses."""
-    return own_spaces(tenant, await services.nebula.spaces())
+async def spaces(caller: Caller) -> list[str]:
+    """The graph spaces that the caller may read, under the names that it uses."""
+    services, hidden = await caller.hidden()
+    return [name for name in own_spaces(caller.tenant, await services.nebula.spaces()) if name not in hidden]
 
 
-async def insert_graph(services: Services, tenant: str, body: NebulaInsert) -> int:
+async def insert_graph(caller: Caller, body: NebulaInsert) -> int:
     """Insert vertices and edges; properties become literals here, never text of the caller's."""
-    space = space_name(tenant, body.space)
+    services = await caller.writing(body.space)
+    space = space_name(caller.tenant, body.space)
     for vertex in body.vertices:
         names, values = _properties(vertex.properties)
         statement = f"INSERT VERTEX `{vertex.tag}`({names}) VALUES {quoted(vertex.vid)}:({values})"

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query
 
 from servers.bridge.access import audit
 from servers.bridge.clients.postgres.rows import QueryResult
-from servers.bridge.clients.redis import encoded_value, tenant_key
+from servers.bridge.clients.redis import encoded_value, owned_key
 from servers.bridge.http import store_queries
-from servers.bridge.http.dependencies import AuditDep, ReadPrincipal, ReadTenant, ServicesDep, WriteTenant
+from servers.bridge.http.dependencies import AuditDep, ReadCaller, WriteCaller
 from servers.bridge.http.requests import (
     MilvusInsert,
     MilvusSearch,
@@ -38,96 +38,92 @@ router = APIRouter(prefix="/api/v1")
 
 
 @router.post("/milvus/search", tags=["milvus"])
-async def milvus_search(
-    body: MilvusSearch, services: ServicesDep, tenant: ReadTenant, entry: AuditDep
-) -> MilvusHits:
+async def milvus_search(body: MilvusSearch, caller: ReadCaller, entry: AuditDep) -> MilvusHits:
     """Nearest rows of a collection to a vector or a text."""
-    results = await store_queries.search_vectors(services, tenant, body)
+    results = await store_queries.search_vectors(caller, body)
     entry.rows = len(results)
     return MilvusHits(results=results)
 
 
 @router.post("/milvus/insert", tags=["milvus"])
-async def milvus_insert(
-    body: MilvusInsert, services: ServicesDep, tenant: WriteTenant, entry: AuditDep
-) -> Inserted:
+async def milvus_insert(body: MilvusInsert, caller: WriteCaller, entry: AuditDep) -> Inserted:
     """Write rows into a collection, which is made when it is missing."""
-    entry.rows = await store_queries.insert_vectors(services, tenant, body)
+    entry.rows = await store_queries.insert_vectors(caller, body)
     return Inserted(inserted=entry.rows)
 
 
 @router.get("/milvus/collections", tags=["milvus"])
-async def milvus_collections(services: ServicesDep, tenant: ReadTenant) -> MilvusCollections:
-    """The tenant's collections that Milvus holds."""
-    return MilvusCollections(collections=await store_queries.collections(services, tenant))
+async def milvus_collections(caller: ReadCaller) -> MilvusCollections:
+    """The collections that Milvus holds and the caller may read."""
+    return MilvusCollections(collections=await store_queries.collections(caller))
 
 
 @router.post("/nebula/query", tags=["nebula"])
-async def nebula_query(
-    body: NebulaQuery, services: ServicesDep, principal: ReadPrincipal, entry: AuditDep
-) -> NebulaResult:
+async def nebula_query(body: NebulaQuery, caller: ReadCaller, entry: AuditDep) -> NebulaResult:
     """Run one nGQL statement in a space."""
     started = time.monotonic()
     await entry.set_statement(audit.ngql, body.query)
-    columns, rows = await store_queries.query_graph(services, principal, body)
+    columns, rows = await store_queries.query_graph(caller, body)
     entry.rows = len(rows)
     took_ms = round((time.monotonic() - started) * 1_000, 2)
     return NebulaResult(columns=columns, rows=rows, latency_ms=took_ms)
 
 
 @router.get("/nebula/spaces", tags=["nebula"])
-async def nebula_spaces(services: ServicesDep, tenant: ReadTenant) -> NebulaSpaces:
-    """The tenant's spaces."""
-    return NebulaSpaces(spaces=await store_queries.spaces(services, tenant))
+async def nebula_spaces(caller: ReadCaller) -> NebulaSpaces:
+    """The spaces that the caller may read."""
+    return NebulaSpaces(spaces=await store_queries.spaces(caller))
 
 
 @router.post("/nebula/insert", tags=["nebula"])
-async def nebula_insert(
-    body: NebulaInsert, services: ServicesDep, tenant: WriteTenant, entry: AuditDep
-) -> Inserted:
+async def nebula_insert(body: NebulaInsert, caller: WriteCaller, entry: AuditDep) -> Inserted:
     """Insert vertices and edges into a space."""
-    entry.rows = await store_queries.insert_graph(services, tenant, body)
+    entry.rows = await store_queries.insert_graph(caller, body)
     return Inserted(inserted=entry.rows)
 
 
 @router.post("/postgres/query", tags=["postgres"])
-async def postgres_query(
-    body: SqlQuery, services: ServicesDep, tenant: ReadTenant, entry: AuditDep
-) -> QueryResult:
+async def postgres_query(body: SqlQuery, caller: ReadCaller, entry: AuditDep) -> QueryResult:
     """Run one SELECT or EXPLAIN as a read-only role."""
     await entry.set_statement(audit.sql, body.query)
-    answer = await services.postgres.query(body.query, body.params, tenant=tenant, max_rows=body.max_rows)
+    answer = await caller.own().postgres.query(
+        body.query, body.params, principal=caller.principal, max_rows=body.max_rows
+    )
     entry.rows = answer.row_count
     return answer
 
 
 @router.get("/postgres/tables", tags=["postgres"])
-async def postgres_tables(services: ServicesDep, tenant: ReadTenant) -> PostgresTables:
-    """The tables and views that the tenant's SQL may read."""
-    return PostgresTables(tables=await services.postgres.tables(tenant=tenant))
+async def postgres_tables(caller: ReadCaller) -> PostgresTables:
+    """The tables and views that the caller's SQL may read."""
+    return PostgresTables(tables=await caller.own().postgres.tables(principal=caller.principal))
 
 
 @router.get("/redis/get", tags=["redis"])
 async def redis_get(
-    services: ServicesDep, tenant: ReadTenant, key: Annotated[str, Query(min_length=1, max_length=512)]
+    caller: ReadCaller, key: Annotated[str, Query(min_length=1, max_length=512)]
 ) -> RedisValue:
-    """The value of one of the tenant's keys."""
-    value = await services.redis.get(tenant_key(tenant, key))
+    """The value of one of the caller's keys."""
+    value = await caller.own().redis.get(owned_key(caller.tenant, caller.owner, key))
     if value is None:
         raise NotFound("there is no such key", param="key", source="redis")
     return RedisValue(key=key, value=value.decode("utf-8", "replace"))
 
 
 @router.post("/redis/set", tags=["redis"])
-async def redis_set(body: RedisSet, services: ServicesDep, tenant: WriteTenant) -> RedisStored:
-    """Store the value of one of the tenant's keys."""
-    await services.redis.set(tenant_key(tenant, body.key), encoded_value(body.value), ttl_s=body.ttl_s)
+async def redis_set(body: RedisSet, caller: WriteCaller) -> RedisStored:
+    """Store the value of one of the caller's keys."""
+    await caller.own().redis.set(
+        owned_key(caller.tenant, caller.owner, body.key), encoded_value(body.value), ttl_s=body.ttl_s
+    )
     return RedisStored(key=body.key)
 
 
 @router.delete("/redis/delete", tags=["redis"])
 async def redis_delete(
-    services: ServicesDep, tenant: WriteTenant, key: Annotated[str, Query(min_length=1, max_length=512)]
+    caller: WriteCaller, key: Annotated[str, Query(min_length=1, max_length=512)]
 ) -> RedisDeleted:
-    """Remove one of the tenant's keys."""
-    return RedisDeleted(key=key, deleted=await services.redis.delete(tenant_key(tenant, key)))
+    """Remove one of the caller's keys."""
+    return RedisDeleted(
+        key=key, deleted=await caller.own().redis.delete(owned_key(caller.tenant, caller.owner, key))
+    )

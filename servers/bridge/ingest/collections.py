@@ -11,7 +11,9 @@ from servers.bridge.ingest.jobs import Jobs
 from servers.bridge.ingest.pipeline import Progress
 from servers.bridge.ingest.reembed import Reembedding
 from servers.bridge.manifest.repository import Repository
+from servers.bridge.manifest.sharing import EVERYBODY_READS, Share
 from servers.bridge.manifest.tables import DONE, CollectionRow, DocumentRow
+from tools.access.identity import LOCAL
 from tools.errors import Conflict
 from tools.schema import IngestReport
 
@@ -26,6 +28,7 @@ class CollectionSummary(TypedDict):
     version: int
     documents: int
     chunks: int
+    owner: str
 
 
 class Collections:
@@ -44,13 +47,22 @@ class Collections:
         return [_summary(row, counts.get(row.name, (0, 0))) for row in sorted(rows, key=lambda row: row.name)]
 
     async def create(
-        self, tenant: str, name: str, embedder: str | None, languages: Sequence[str]
+        self,
+        tenant: str,
+        name: str,
+        embedder: str | None,
+        languages: Sequence[str],
+        *,
+        owner: str = LOCAL.user,
+        shares: Sequence[Share] = (EVERYBODY_READS,),
     ) -> tuple[CollectionSummary, bool]:
         """The collection, and whether it is new. Raises Conflict when it has another embedder already,
         BadRequest for an embedder that is not here."""
         chosen = self.embedders.requested(embedder)
         location = self.repository.location(tenant, name, chosen.name, chosen.dimensions)
-        made = await self.repository.ensure(location, languages=languages, dimensions=chosen.dimensions)
+        made = await self.repository.ensure(
+            location, languages=languages, dimensions=chosen.dimensions, owner=owner, shares=shares
+        )
         row = await self.repository.collection(tenant, name)
         assert row is not None, "it was made or was there"
         if not made and embedder is not None and row.embedder != chosen.name:
@@ -58,7 +70,7 @@ class Collections:
         counts = await self._counts(tenant)
         return _summary(row, counts.get(name, (0, 0))), made
 
-    async def reembed(self, tenant: str, name: str, embedder: str | None) -> str:
+    async def reembed(self, tenant: str, name: str, embedder: str | None, *, owner: str = LOCAL.user) -> str:
         """The id of the job that embeds every passage again."""
         self.embedders.requested(embedder)
         total = await self.reembedding.begin(tenant, name)
@@ -70,7 +82,7 @@ class Collections:
             version = await self.reembedding.run(tenant, name, embedder, report)
             return IngestReport(accepted=total, collection_version=version)
 
-        return await self.jobs.begin(tenant, name, total, work)
+        return await self.jobs.begin(tenant, name, total, work, owner=owner)
 
     async def _counts(self, tenant: str) -> dict[str, tuple[int, int]]:
         """Documents and passages by collection."""
@@ -94,4 +106,5 @@ def _summary(row: CollectionRow, counts: tuple[int, int]) -> CollectionSummary:
         version=row.version,
         documents=counts[0],
         chunks=counts[1],
+        owner=row.owner,
     )

@@ -11,14 +11,18 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from servers.bridge.clients.postgres.client import Postgres
+from servers.bridge.ingest.author import DEPLOYMENT, Author
 from servers.bridge.ingest.pipeline import Pipeline, Progress
 from servers.bridge.manifest.tables import JobRow
+from tools.access.identity import LOCAL
 from tools.errors import Capibara6Error, NotFound, QueueFull
 from tools.log import get_logger
 from tools.schema import Document, IngestReport
 
 MAX_JOBS = 16
 """Of this process; each holds its documents in memory."""
+MAX_WAITED_FOR = 256
+"""Requests that write documents at once."""
 CANCEL_S = 30.0
 LISTED = 100
 log = get_logger("jobs")
@@ -31,26 +35,70 @@ class Jobs:
     def __init__(self, pipeline: Pipeline, postgres: Postgres) -> None:
         self.pipeline, self.postgres = pipeline, postgres
         self.running: dict[str, asyncio.Task[IngestReport]] = {}
+        self.waited_for: set[asyncio.Task[IngestReport]] = set()
 
-    async def run(self, tenant: str, collection: str, documents: Sequence[Document]) -> IngestReport:
-        """Ingest and wait. A caller that leaves does not stop what was accepted half-way: it is cancelled
-        between batches, never within one document."""
-        return await self.pipeline.upsert(tenant, collection, documents)
+    async def run(
+        self,
+        tenant: str,
+        collection: str,
+        documents: Sequence[Document],
+        author: Author = DEPLOYMENT,
+        *,
+        wait_s: float = 300.0,
+    ) -> IngestReport:
+        """Ingest and wait, at most `wait_s` seconds: what takes longer goes on as a job, whose id is in the
+        report; so does what a caller has left. Raises QueueFull."""
+        if len(self.waited_for) >= MAX_WAITED_FOR:
+            raise QueueFull("too many documents are being written", source="bridge", retry_after=5)
+        listening: list[Progress] = []
 
-    async def start(self, tenant: str, collection: str, documents: Sequence[Document]) -> str:
+        async def progress(report: IngestReport, done: int) -> None:
+            for tell in listening:
+                await tell(report, done)
+
+        writing = self.pipeline.upsert(tenant, collection, documents, author=author, progress=progress)
+        task = asyncio.create_task(writing)
+        self.waited_for.add(task)
+        task.add_done_callback(self.waited_for.discard)
+
+        async def work(tell: Progress) -> IngestReport:
+            listening.append(tell)
+            return await task
+
+        async def hand_over() -> str:
+            return await self._begin(tenant, collection, len(documents), work, owner=author.owner)
+
+        try:
+            await asyncio.wait({task}, timeout=wait_s)
+        except asyncio.CancelledError:
+            if not task.done():
+                await asyncio.shield(hand_over())
+            raise
+        return task.result() if task.done() else IngestReport(job_id=await hand_over())
+
+    async def start(
+        self, tenant: str, collection: str, documents: Sequence[Document], author: Author = DEPLOYMENT
+    ) -> str:
         """Ingest documents in the background; the job's id. Raises QueueFull."""
 
         async def work(progress: Progress) -> IngestReport:
-            return await self.pipeline.upsert(tenant, collection, documents, progress=progress)
+            return await self.pipeline.upsert(tenant, collection, documents, author=author, progress=progress)
 
-        return await self.begin(tenant, collection, len(documents), work)
+        return await self.begin(tenant, collection, len(documents), work, owner=author.owner)
 
-    async def begin(self, tenant: str, collection: str, total: int, work: Work) -> str:
+    async def begin(
+        self, tenant: str, collection: str, total: int, work: Work, *, owner: str = LOCAL.user
+    ) -> str:
         """Do `work` on `total` documents in the background; the job's id. Raises QueueFull."""
         if len(self.running) >= MAX_JOBS:
             raise QueueFull("too many jobs are waiting", source="bridge", retry_after=5)
+        return await self._begin(tenant, collection, total, work, owner=owner)
+
+    async def _begin(self, tenant: str, collection: str, total: int, work: Work, *, owner: str) -> str:
         job_id = uuid.uuid4().hex
-        row = JobRow(id=job_id, tenant=tenant, collection=collection, state="running", total=total)
+        row = JobRow(
+            id=job_id, tenant=tenant, collection=collection, state="running", total=total, owner=owner
+        )
         async with self.postgres.session() as session:
             session.add(row)
         task = asyncio.create_task(self._work(job_id, total, work))
@@ -58,29 +106,27 @@ class Jobs:
         task.add_done_callback(lambda _: self.running.pop(job_id, None))
         return job_id
 
-    async def get(self, tenant: str, job_id: str) -> JobRow:
-        """Raises NotFound, also for another tenant's job."""
+    async def get(self, tenant: str, job_id: str, owner: str | None = None) -> JobRow:
+        """Raises NotFound, also for another tenant's job and, with an `owner`, for another's."""
         async with self.postgres.session() as session:
             row = await session.get(JobRow, job_id)
-        if row is None or row.tenant != tenant:
+        if row is None or row.tenant != tenant or owner not in (None, row.owner):
             raise NotFound("there is no such job", param="id", source="bridge")
         return row
 
-    async def list(self, tenant: str) -> list[JobRow]:
-        """A tenant's jobs, the newest first, at most `LISTED`."""
-        newest = (
-            select(JobRow)
-            .where(col(JobRow.tenant) == tenant)
-            .order_by(col(JobRow.created_at).desc())
-            .limit(LISTED)
-        )
+    async def list(self, tenant: str, owner: str | None = None) -> list[JobRow]:
+        """A tenant's jobs, or one owner's of them, the newest first, at most `LISTED`."""
+        newest = select(JobRow).where(col(JobRow.tenant) == tenant)
+        if owner is not None:
+            newest = newest.where(col(JobRow.owner) == owner)
+        newest = newest.order_by(col(JobRow.created_at).desc()).limit(LISTED)
         async with self.postgres.session() as session:
             return [row for row in await session.scalars(newest)]
 
-    async def cancel(self, tenant: str, job_id: str) -> JobRow:
+    async def cancel(self, tenant: str, job_id: str, owner: str | None = None) -> JobRow:
         """Stop a job; what it has written stays. A job that has ended is returned as it is. Raises
         NotFound."""
-        await self.get(tenant, job_id)
+        await self.get(tenant, job_id, owner)
         task = self.running.get(job_id)
         if task is not None:
             task.cancel()
@@ -91,9 +137,10 @@ class Jobs:
 
     async def close(self) -> None:
         """Cancel every running job and wait until they have ended."""
-        for task in list(self.running.values()):
+        tasks = [*self.running.values(), *self.waited_for]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.running.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self, job_id: str, total: int, work: Work) -> IngestReport:
         async def progress(report: IngestReport, done: int) -> None:

@@ -17,6 +17,8 @@ from servers.bridge.graph.extraction import Extractions
 from servers.bridge.graph.knowledge_graph import KnowledgeGraph
 from servers.bridge.graph.removal import Removal
 from servers.bridge.graph.statements import space_name
+from servers.bridge.ingest.author import DEPLOYMENT, Author, check_quota
+from servers.bridge.ingest.deletion import Deletion
 from servers.bridge.ingest.overlap import Stages, run_overlapped
 from servers.bridge.ingest.reconcile import Reconciler
 from servers.bridge.ingest.records import milvus_rows, passages_of
@@ -24,7 +26,7 @@ from servers.bridge.ingest.validation import readable
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DELETING, DONE, DocumentRow
 from servers.bridge.manifest.title_index import TitleIndex
-from servers.bridge.manifest.upsert_plan import Location, Plan, plan, resume, unchanged
+from servers.bridge.manifest.upsert_plan import Location, Plan, plan, resume, unchanged, with_former
 from tools.errors import (
     BadRequest,
     BadVectors,
@@ -62,6 +64,7 @@ class Pipeline:
         self.extractions = Extractions(repository, titles, graph)
         self.removal = Removal(graph, titles)
         self.reconciler = Reconciler(repository, milvus)
+        self.deletion = Deletion(repository, milvus, self.extractions, self.removal, self._ensure)
         self.slots = asyncio.Semaphore(MAX_BATCHES)
         self.ensured: set[str] = set()
 
@@ -71,11 +74,13 @@ class Pipeline:
         collection: str,
         documents: Sequence[Document],
         *,
+        author: Author = DEPLOYMENT,
         progress: Progress | None = None,
     ) -> IngestReport:
         """Write what changed; `progress` hears the report and how many documents are done after each batch.
 
-        A document that cannot be read or embedded is reported, the others are written."""
+        A document that cannot be read or embedded is reported, the others are written. Raises QuotaExceeded
+        before the batch that has more passages than the author may own."""
         location = await self.repository.where(tenant, collection)
         accepted, report = readable(documents)
         await self._ensure(location)
@@ -83,7 +88,7 @@ class Pipeline:
 
         async def step(start: int) -> None:
             async with self.slots:
-                await self._batch(location, accepted[start : start + BATCH], report, stages)
+                await self._batch(location, accepted[start : start + BATCH], report, stages, author)
             if progress is not None:
                 await progress(report, min(start + BATCH, len(accepted)) + len(report.failed))
 
@@ -94,18 +99,7 @@ class Pipeline:
 
     async def delete(self, tenant: str, collection: str, document_id: str) -> int:
         """Remove every trace of a document; the new collection version. Raises DocumentNotFound."""
-        where = self.repository.location(tenant, collection)
-        async with self.repository.locked(where, [document_id]) as location:
-            chunks, name, version = await self.repository.mark_deleting(location, document_id)
-            await self._ensure(location)
-            await self.milvus.delete(location.physical, chunks)
-            try:
-                await self._remove_from_graph(location, document_id, chunks, name)
-            except StoreUnavailable as exc:
-                # The row stays behind, marked: nobody finds the document, and `repair` ends the work.
-                log.warning("graph_behind", documents=1, reason=exc.message)
-                return version
-            return await self.repository.forget(location, document_id)
+        return await self.deletion.delete(self.repository.location(tenant, collection), document_id)
 
     async def repair(self) -> int:
         """Finish what a crash or a dead store left undone; how many documents were touched."""
@@ -113,7 +107,7 @@ class Pipeline:
         for row in await self.repository.unfinished():
             location = self.repository.location(row.tenant, row.collection)
             if row.state == DELETING:
-                await self._finish_delete(location, row.id)
+                await self.deletion.finish(location, row.id)
                 done += 1
             else:
                 try:
@@ -122,27 +116,16 @@ class Pipeline:
                     log.warning("repair_waits", document=row.id, reason=exc.message)
         return done + await self.extractions.repair() + await self.reconciler.sweep()
 
-    async def _finish_delete(self, where: Location, document_id: str) -> None:
-        async with self.repository.locked(where, [document_id]) as location:
-            documents, chunks = await self.repository.rows_of(location, [document_id])
-            if document_id not in documents or documents[document_id].state != DELETING:
-                return
-            ids = [row.id for row in chunks.get(document_id, [])]
-            await self._ensure(location)
-            await self.milvus.delete(location.physical, ids)
-            await self._remove_from_graph(location, document_id, ids, documents[document_id].name)
-            await self.repository.forget(location, document_id)
-
     async def _finish_upsert(self, where: Location, row: DocumentRow) -> bool:
         """Finish one document from what the manifest says was to be written, unless its writer just has."""
-        async with self.repository.locked(where, [row.id]) as location:
+        async with self.repository.locked(where, [row.id, row.replaces or row.id]) as location:
             documents, chunks = await self.repository.rows_of(location, [row.id])
             held = documents.get(row.id)
             if held is None or (held.state == DONE and held.in_graph):
                 return False
             await self._ensure(location)
             plans = [resume(held, chunks.get(row.id, []))]
-            await self._write(location, plans, await self._vectors(location, plans))
+            await self._write(location, plans, await self._vectors(location, plans), owner=held.owner)
             return True
 
     async def _ensure(self, location: Location) -> None:
@@ -154,32 +137,50 @@ class Pipeline:
         self.ensured.add(location.physical)
 
     async def _batch(
-        self, where: Location, documents: Sequence[Document], report: IngestReport, stages: Stages
+        self,
+        where: Location,
+        documents: Sequence[Document],
+        report: IngestReport,
+        stages: Stages,
+        author: Author,
     ) -> None:
         """Embed while the batch before this one is written, then write."""
         async with AsyncExitStack() as locks:
             async with stages.preparing:
-                ids = [document.id for document in documents]
-                location = await locks.enter_async_context(self.repository.locked(where, ids))
-                plans, vectors = await self._prepared(location, documents, report)
+                location = await locks.enter_async_context(self.repository.locked(where, _touched(documents)))
+                plans, vectors = await self._prepared(location, documents, report, author)
             async with stages.writing:
                 if plans:
-                    await self._write(location, plans, vectors)
+                    await self._write(location, plans, vectors, owner=author.owner)
                     report.accepted += len(plans)
+                    report.passages += sum(len(item.rows) for item in plans)
         await self.repository.analyze_grown(sum(len(item.write) for item in plans))
 
     async def _prepared(
-        self, location: Location, documents: Sequence[Document], report: IngestReport
+        self, location: Location, documents: Sequence[Document], report: IngestReport, author: Author
     ) -> tuple[list[Plan], dict[str, np.ndarray]]:
         """What to write of those that changed, and its vectors."""
-        ids = [document.id for document in documents]
-        held, chunks = await self.repository.rows_of(location, ids)
+        held, chunks = await self.repository.rows_of(location, _touched(documents))
         changed = [item for item in documents if not unchanged(item, held.get(item.id), location)]
+        writing = {item.id for item in changed}
+        same = [item for item in documents if item.id not in writing]
+        await self.repository.note_origins(location, same, held)
         report.unchanged += len(documents) - len(changed)
-        plans = await asyncio.to_thread(
-            lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), location) for item in changed]
+        plans = with_former(
+            await asyncio.to_thread(
+                lambda: [plan(item, held.get(item.id), chunks.get(item.id, []), location) for item in changed]
+            ),
+            held,
         )
-        return await self._embedded(location, _with_text(plans, report), report)
+        before = {item.document.id: item.replaced for item in plans if item.replaced}
+        await check_quota(self.repository.postgres, author, location.tenant, plans, {**held, **before})
+        plans, vectors = await self._embedded(location, _with_text(plans, report), report)
+        for key in (item.document.id for item in plans):
+            if key in before:
+                report.moved[key] = before[key].id
+            else:
+                (report.changed if key in held else report.added).append(key)
+        return plans, vectors
 
     async def _embedded(
         self, location: Location, plans: list[Plan], report: IngestReport
@@ -199,14 +200,20 @@ class Pipeline:
                 report.failed.append(FailedDocument(id=item.document.id, reason=exc.message))
         return kept, vectors
 
-    async def _write(self, location: Location, plans: list[Plan], vectors: dict[str, np.ndarray]) -> None:
+    async def _write(
+        self, location: Location, plans: list[Plan], vectors: dict[str, np.ndarray], *, owner: str
+    ) -> None:
         """Write changed documents into all stores; `vectors` by chunk id."""
-        await self.repository.declare(location, plans)
+        await self.repository.declare(location, plans, owner=owner)
         await self.milvus.write(location.physical, milvus_rows(location, plans, vectors))
         purge = [key for item in plans for key in item.purge]
         in_graph = await self._linked(location, plans, purge)
         await self.milvus.delete(location.physical, purge)
-        await self.repository.finish(location, plans, in_graph=in_graph)
+        replaced = await self.repository.finish(location, plans, in_graph=in_graph)
+        try:
+            await self.deletion.finish_locked(location, replaced)
+        except StoreUnavailable as exc:  # nobody finds them any more, and `repair` ends the work
+            log.warning("graph_behind", documents=len(replaced), reason=exc.message)
 
     async def _vectors(self, location: Location, plans: Sequence[Plan]) -> dict[str, np.ndarray]:
         """Vector (float32, length 1) by chunk id: copied from a chunk of equal content where there is one,
@@ -253,12 +260,10 @@ class Pipeline:
         await self.graph.write(space_name(location.tenant, location.collection), passages, mentions_back)
         return {name for item in passages for name in item.mentions}
 
-    async def _remove_from_graph(
-        self, location: Location, document_id: str, chunks: Sequence[str], name: str
-    ) -> None:
-        """Take a whole document out of the graph, with what was extracted from it."""
-        await self.extractions.drop(location, {document_id: ("", set())})
-        await self.removal.remove(location, chunks, [document_id], names=[name], whole=True)
+
+def _touched(documents: Sequence[Document]) -> list[str]:
+    """The ids that writing them concerns: theirs, and those that they had before."""
+    return [key for document in documents for key in (document.id, document.formerly) if key]
 
 
 def _with_text(plans: Sequence[Plan], report: IngestReport) -> list[Plan]:

@@ -19,7 +19,8 @@ from servers.bridge.clients.milvus.client import Milvus
 from servers.bridge.embedding.embedder import Embedder
 from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.ingest.records import milvus_row
-from servers.bridge.manifest.repository import Repository, lock_key
+from servers.bridge.manifest.locks import lock_key
+from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.tables import DELETING, DONE, ChunkRow, CollectionRow, DocumentRow
 from servers.bridge.manifest.upsert_plan import Location, embedding_text, versions
 from tools.errors import CollectionNotFound, Conflict

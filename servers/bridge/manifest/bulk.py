@@ -5,13 +5,14 @@ It knows columns; what is written when, and in which transaction, is `repository
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servers.bridge.manifest.tables import ChunkRow
 from servers.bridge.manifest.upsert_plan import Location, Plan
-from tools.schema import JsonObject
+from tools.schema import Document, JsonObject
 
 DOCUMENT_COLUMNS = {
     "tenant": "text",
@@ -28,7 +29,18 @@ DOCUMENT_COLUMNS = {
     "chunks": "int",
     "in_graph": "bool",
     "metadata": "jsonb",
+    "owner": "text",
+    "source_uri": "text",
+    "origin": "text",
+    "origin_hash": "text",
+    "origin_reader": "text",
+    "origin_documents": "int",
+    "replaces": "text",
+    "former_ids": "jsonb",
+    "created_at": "timestamptz",
 }
+LASTING = ("owner", "former_ids", "created_at")
+"""What a document keeps when it is written again."""
 CHUNK_COLUMNS = {
     "id": "text",
     "tenant": "text",
@@ -40,22 +52,25 @@ CHUNK_COLUMNS = {
     "text": "text",
     "tokens": "text",
     "state": "text",
+    "whereabouts": "jsonb",
 }
 BATCH_ROWS = 500
 """Chunks a statement: their texts travel in one parameter."""
 
 
 async def put_documents(
-    session: AsyncSession, location: Location, plans: Sequence[Plan], *, state: str
+    session: AsyncSession, location: Location, plans: Sequence[Plan], *, state: str, owner: str
 ) -> None:
-    """Insert or replace the documents of `plans` in this `state`, as not yet in the graph."""
+    """Insert or replace the documents of `plans` in this `state`, as not yet in the graph. Those that are
+    replaced stay whose they were."""
     if plans:
-        rows = [_document(location, plan, state) for plan in plans]
+        rows = [_document(location, plan, state) | _history(plan, owner) for plan in plans]
         await session.execute(_UPSERT_DOCUMENTS, {"rows": json.dumps(rows)})
 
 
 async def put_chunks(session: AsyncSession, chunks: Sequence[ChunkRow], *, state: str) -> None:
-    """Insert chunks in this `state`; those that exist get their new position, heading, text and tokens."""
+    """Insert chunks in this `state`; those that exist get their new position, heading, text, tokens and
+    whereabouts."""
     for start in range(0, len(chunks), BATCH_ROWS):
         rows = [
             {name: getattr(row, name) for name in CHUNK_COLUMNS} | {"state": state}
@@ -81,6 +96,34 @@ def _document(location: Location, plan: Plan, state: str) -> JsonObject:
         "chunks": len(plan.rows),
         "in_graph": False,
         "metadata": document.metadata,
+        **origin_values(document),
+    }
+
+
+def origin_values(document: Document) -> JsonObject:
+    """The columns that say where a document came from. Pure."""
+    origin = document.origin
+    return {
+        "source_uri": origin.source_uri if origin else "",
+        "origin": origin.id if origin else "",
+        "origin_hash": origin.hash if origin else "",
+        "origin_reader": origin.reader if origin else "",
+        "origin_documents": origin.documents if origin else 0,
+    }
+
+
+def _history(plan: Plan, owner: str) -> JsonObject:
+    """What a new document begins with: that of the one which it replaces, where there is one."""
+    was = plan.replaced
+    if was is None:
+        born = datetime.now(UTC).isoformat()
+        return {"owner": owner, "replaces": "", "former_ids": [], "created_at": born}
+    born = (was.created_at or datetime.now(UTC)).isoformat()
+    return {
+        "owner": was.owner,
+        "replaces": was.id,
+        "former_ids": [*was.former_ids, was.id],
+        "created_at": born,
     }
 
 
@@ -100,7 +143,9 @@ _UPSERT_DOCUMENTS = _upsert(
     "documents",
     DOCUMENT_COLUMNS,
     _KEYS,
-    [name for name in DOCUMENT_COLUMNS if name not in _KEYS],
+    [name for name in DOCUMENT_COLUMNS if name not in (*_KEYS, *LASTING)],
     ", updated_at = now()",
 )
-_UPSERT_CHUNKS = _upsert("chunks", CHUNK_COLUMNS, ("id",), ("position", "heading", "text", "tokens", "state"))
+_UPSERT_CHUNKS = _upsert(
+    "chunks", CHUNK_COLUMNS, ("id",), ("position", "heading", "text", "tokens", "state", "whereabouts")
+)

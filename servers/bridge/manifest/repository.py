@@ -5,7 +5,7 @@ The order of writes across stores is `ingest.pipeline`'s business.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import ARRAY, ColumnElement, Text, any_, delete, func, literal, select, text, update
@@ -17,6 +17,9 @@ from sqlmodel import col
 from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.bulk import put_chunks, put_documents
 from servers.bridge.manifest.document_filter import DocumentFilter
+from servers.bridge.manifest.locks import Locks
+from servers.bridge.manifest.origins import note_origins, retire_replaced
+from servers.bridge.manifest.sharing import EVERYBODY_READS, Share, Sharings, add_shares
 from servers.bridge.manifest.tables import (
     DELETING,
     DONE,
@@ -26,10 +29,13 @@ from servers.bridge.manifest.tables import (
     CollectionRow,
     DocumentRow,
 )
+from servers.bridge.manifest.texts import put_texts
 from servers.bridge.manifest.upsert_plan import Location, Plan, versions
+from servers.bridge.manifest.word_search import search_words
+from tools.access.identity import LOCAL
 from tools.errors import DocumentNotFound
 from tools.log import get_logger
-from tools.schema import JsonObject
+from tools.schema import Document, JsonObject
 
 ANALYZE_CHUNKS, ANALYZE_S = 500, 30.0
 """Chunks before the first ANALYZE, and seconds that it may take."""
@@ -43,7 +49,7 @@ class Repository:
     Raises StoreUnavailable when PostgreSQL is down."""
 
     def __init__(self, postgres: Postgres, *, embedder: str, dimensions: int) -> None:
-        self.postgres = postgres
+        self.postgres, self.sharings, self.locks = postgres, Sharings(postgres), Locks(postgres)
         self.embedder, self.dimensions = embedder, dimensions
         self.analyzed = self.unanalyzed = 0
 
@@ -75,8 +81,17 @@ class Repository:
             found = await session.scalars(select(CollectionRow).where(col(CollectionRow.tenant) == tenant))
             return list(found)
 
-    async def ensure(self, location: Location, *, languages: Sequence[str] = (), dimensions: int = 0) -> bool:
-        """The collection's row, made when it is missing; True when this call made it."""
+    async def ensure(
+        self,
+        location: Location,
+        *,
+        languages: Sequence[str] = (),
+        dimensions: int = 0,
+        owner: str = LOCAL.user,
+        shares: Sequence[Share] = (EVERYBODY_READS,),
+    ) -> bool:
+        """The collection's row, made with its owner and shares when it is missing; True when this call made
+        it."""
         values = {
             "tenant": location.tenant,
             "name": location.collection,
@@ -85,22 +100,19 @@ class Repository:
             "dimensions": dimensions or self.dimensions,
             "languages": sorted(languages),
             "version": 0,
+            "owner": owner,
         }
         async with self.postgres.session() as session:
             new = insert(CollectionRow).values(values).on_conflict_do_nothing()
-            return await session.scalar(new.returning(col(CollectionRow.name))) is not None
+            made = await session.scalar(new.returning(col(CollectionRow.name))) is not None
+            if made:
+                add_shares(session, location.tenant, location.collection, shares)
+            return made
 
     @asynccontextmanager
     async def locked(self, location: Location, ids: Sequence[str]) -> AsyncIterator[Location]:
-        """Nobody else writes these documents within the block, nor moves the collection from where it is.
-
-        Locks are taken in one order by all, so there is no deadlock. Yields the location as it is under the
-        lock, which times out after a minute."""
-        keys = sorted({lock_key(location, item) for item in ids})
-        async with self.postgres.session() as session:
-            await session.execute(text("SET LOCAL lock_timeout = '60s'"))
-            await session.execute(text(_LOCK_COLLECTION), {"key": lock_key(location)})
-            await session.execute(text(_LOCK), {"keys": keys})
+        """As `Locks.hold`; yields the location as it is under the lock."""
+        async with self.locks.hold(location, ids):
             yield await self.where(location.tenant, location.collection)
 
     async def rows_of(
@@ -133,10 +145,12 @@ class Repository:
             )
             return {digest: key for digest, key in found}
 
-    async def declare(self, location: Location, plans: Sequence[Plan]) -> None:
-        """Write down what is about to be written, so that a crash leaves nothing unknown."""
+    async def declare(self, location: Location, plans: Sequence[Plan], *, owner: str) -> None:
+        """Write down what is about to be written, so that a crash leaves nothing unknown; new documents are
+        the `owner`'s."""
         async with self.postgres.session() as session:
-            await put_documents(session, location, plans, state=PENDING)
+            await put_documents(session, location, plans, state=PENDING, owner=owner)
+            await put_texts(session, location, plans)
             gone = [key for plan in plans for key in plan.purge]
             if gone:
                 await session.execute(
@@ -144,9 +158,18 @@ class Repository:
                 )
             await put_chunks(session, [row for plan in plans for row in plan.write], state=PENDING)
 
-    async def finish(self, location: Location, plans: Sequence[Plan], *, in_graph: bool) -> int:
-        """Forget what was purged, mark the rest done, bump the version: one transaction. What the graph could
-        not be told stays, as stale, until it can."""
+    async def note_origins(
+        self, location: Location, documents: Sequence[Document], held: Mapping[str, DocumentRow]
+    ) -> None:
+        """As `origins.note_origins`, in a transaction of its own."""
+        if any(document.origin for document in documents):
+            async with self.postgres.session() as session:
+                await note_origins(session, location, documents, held)
+
+    async def finish(self, location: Location, plans: Sequence[Plan], *, in_graph: bool) -> list[str]:
+        """Forget what was purged, mark the rest done and what they replace as to be removed (those ids are
+        returned), bump the version: one transaction. What the graph could not be told stays, as stale, until
+        it can."""
         async with self.postgres.session() as session:
             gone = [key for plan in plans for key in plan.purge]
             if gone and in_graph:
@@ -159,7 +182,9 @@ class Repository:
             ended = {"state": DONE, "in_graph": in_graph, "updated_at": func.now()}
             rows = update(DocumentRow).where(*_scope(DocumentRow, location), _any(col(DocumentRow.id), ids))
             await session.execute(rows.values(ended))
-            return await _bump(session, location, {plan.language for plan in plans})
+            retired = await retire_replaced(session, location, ids)
+            await _bump(session, location, {plan.language for plan in plans})
+            return retired
 
     async def analyze_grown(self, chunks: int) -> None:
         """Note that so many `chunks` were written; ANALYZE each time they have doubled. Autovacuum does so
@@ -234,36 +259,14 @@ class Repository:
             return list(await session.scalars(some))
 
     async def search_words(self, location: Location, words: Sequence[str], *, limit: int) -> list[JsonObject]:
-        """The text retriever's fallback when Milvus is down: `ts_rank_cd` (as `distance`) over the same
-        stems, best first; each with `id` and the fields of a passage."""
-        if not words:
-            return []
-        query = " | ".join(
-            "'" + word.replace("'", "").replace("\\", "") + "'" for word in dict.fromkeys(words)
-        )
-        scope = {"tenant": location.tenant, "collection": location.collection}
-        async with self.postgres.session() as session:
-            found = await session.execute(text(_WORD_SEARCH), {"query": query, **scope, "limit": limit})
-            return [dict(row) for row in found.mappings()]
+        """As `word_search.search_words`."""
+        return await search_words(self.postgres, location, words, limit=limit)
 
 
 # Long columns are left out: nothing is looked up by them.
 _ANALYZE = """
     ANALYZE documents (tenant, collection, id, name, state),
     chunks (id, tenant, collection, document_id, chunk_hash, state)
-"""
-_LOCK_COLLECTION = "SELECT pg_advisory_xact_lock_shared(:key)"
-# In the order of the array, which is everybody's order.
-_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key"
-_WORD_SEARCH = """
-    SELECT c.id, ts_rank_cd(to_tsvector('simple'::regconfig, c.tokens), q.words, 1) AS distance,
-           c.document_id, d.title, d.source, c.heading, d.language, c.text, d.metadata
-    FROM chunks c
-    JOIN documents d ON (d.tenant, d.collection, d.id) = (c.tenant, c.collection, c.document_id),
-         to_tsquery('simple'::regconfig, :query) AS q(words)
-    WHERE c.tenant = :tenant AND c.collection = :collection AND c.state = 'done'
-      AND to_tsvector('simple'::regconfig, c.tokens) @@ q.words
-    ORDER BY distance DESC, c.id LIMIT :limit
 """
 
 
@@ -281,12 +284,6 @@ async def _bump(session: AsyncSession, location: Location, languages: set[str]) 
 def location_of(row: CollectionRow) -> Location:
     """Where a collection's row says that it is."""
     return Location(row.tenant, row.name, row.physical, versions(row.embedder, row.dimensions), row.embedder)
-
-
-def lock_key(location: Location, document_id: str = "") -> int:
-    """The advisory lock of a document; without one, of the collection."""
-    name = f"{location.tenant}\x1f{location.collection}\x1f{document_id}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
 def _scope(

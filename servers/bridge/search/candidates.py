@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from servers.bridge.graph.expansion import Expansion
-from tools.schema import JsonObject
+from tools.schema import JsonObject, Language
+from tools.text.stopwords import STOP_WORDS
+from tools.text.words import fold, words
 
 Vector = NDArray[np.float32]
 
@@ -59,3 +62,16 @@ def passage_row(row: Mapping[str, Any]) -> PassageRow:
         text=row["text"],
         metadata=row.get("metadata") or {},
     )
+
+
+def labelled(row: PassageRow) -> Language:
+    """The language of a passage's document."""
+    return "es" if row["language"] == "es" else "en"
+
+
+@lru_cache(maxsize=2_000)
+def leaning(text: str, one: Language, other: Language) -> int:
+    """How many little words more a text has of `one` language than of the `other`."""
+    own, foreign = STOP_WORDS[one], STOP_WORDS[other]
+    folded = [fold(word) for word in words(text)]
+    return sum((word in own) - (word in foreign) for word in folded)

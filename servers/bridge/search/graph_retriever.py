@@ -17,6 +17,9 @@ from servers.bridge.text.title_names import query_names, vertex
 from tools.errors import CollectionNotFound
 from tools.text.words import stems
 
+NAME_CHARS = 3
+"""A shorter title is no name that links anything: a document called `2.` is not what every 2 speaks of."""
+
 
 @dataclass(frozen=True)
 class TitleMatches:
@@ -68,7 +71,9 @@ class GraphRetriever:
         found = await self.reader.linked(space, passages, deadline_s=deadline_s)
         names = set(found.names.values())
         titles = matches.titles | await self.titles.telling(location, names - matches.looked_up)
-        common = frozenset(key for key, name in found.names.items() if name not in titles)
+        common = frozenset(
+            key for key, name in found.names.items() if name not in titles or len(name) < NAME_CHARS
+        )
         new = sorted(found.names.keys() - common - matches.shares.keys())
         found.about.difference_update([pair for pair in found.about if pair[1] in common])
         found.add(matches.passages, without=common)

@@ -133,7 +133,7 @@ class HybridSearch:
         limit = request.top_k + SPARE
         if request.rerank and self.reranker is not None:
             limit = max(limit, self.reranker.passages)
-        languages, weights = self.retrievers.languages(location), self.retrievers.weights
+        languages, weights = self.retrievers.languages(location), self.retrievers.weights(location, query)
         best = rank(candidates, query, languages, weights, limit=limit, explain=request.explain)
         if row is not None:
             best = await self._without_orphans(location, best, candidates)
@@ -141,6 +141,7 @@ class HybridSearch:
             best = await self._reranked(request.query, best, candidates)
         response = SearchResponse(
             results=best[: request.top_k],
+            embedder=row.embedder if row else "",
             degraded=candidates.degraded,
             collection_version=row.version if row else 0,
         )
@@ -179,7 +180,9 @@ class HybridSearch:
         except (TimeoutError, *ABSENT):
             return None, None
         languages = self.retrievers.languages(location)
-        same = await asyncio.to_thread(self.semantic_cache.match, request.query, vector, questions, languages)
+        same = await asyncio.to_thread(
+            self.semantic_cache.match, request.query, vector, questions, location.embedder, languages
+        )
         if same is None:
             return vector, None
         alike = request.model_copy(update={"query": same})

@@ -1,7 +1,7 @@
 """Keeps orphans out of answers: passages that Milvus still has and no document does.
 
 A delete that Milvus lost must not come back in an answer. They are counted and reported; `ingest.reconcile`
-deletes them.
+deletes them. The same query tells where each passage stands: that may change while its vector stays.
 """
 
 import re
@@ -13,7 +13,7 @@ from servers.bridge.clients.postgres.client import Postgres
 from servers.bridge.manifest.tables import STALE
 from servers.bridge.manifest.upsert_plan import Location
 from tools.log import get_logger
-from tools.schema import Hit
+from tools.schema import Hit, JsonObject, Whereabouts
 
 OUR_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 """A UUID of version 5 (RFC 9562), as `manifest.upsert_plan` makes them: rows that callers insert at Milvus'
@@ -29,24 +29,32 @@ class OrphanFilter:
         self.dropped = 0
 
     async def without_orphans(self, location: Location, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits, in order, without orphans. Raises StoreUnavailable."""
+        """The hits, in order, without orphans; each knows where it stands. Raises StoreUnavailable."""
         documents = {hit.id: hit.document_id for hit in hits if OUR_ID.fullmatch(hit.id)}
-        orphans = documents.keys() - await self._present(location, list(documents))
+        present = await self._present(location, list(documents))
+        hits = [hit.model_copy(update=_fields(present.get(hit.id))) for hit in hits]
+        orphans = documents.keys() - present.keys()
         if not orphans:
-            return list(hits)
+            return hits
         self.dropped += len(orphans)
         log.warning("strays_dropped", collection=location.collection, passages=len(orphans))
         self.report(location, {key: documents[key] for key in orphans})
         return [hit for hit in hits if hit.id not in orphans]
 
-    async def _present(self, location: Location, ids: list[str]) -> set[str]:
-        """Those of `ids` that are passages of a document, or are about to be."""
+    async def _present(self, location: Location, ids: list[str]) -> dict[str, JsonObject | None]:
+        """Those of `ids` that are passages of a document, or are about to be, with their whereabouts."""
         values = {"ids": ids, "tenant": location.tenant, "collection": location.collection, "stale": STALE}
         async with self.postgres.autocommit() as connection:
-            return set((await connection.scalars(text(_PRESENT), values)).all())
+            rows = (await connection.execute(text(_PRESENT), values)).all()
+        return {key: whereabouts for key, whereabouts in rows}
+
+
+def _fields(stored: JsonObject | None) -> JsonObject:
+    """The fields of a hit from what is stored of a passage; none for one of before that was kept."""
+    return dict(Whereabouts.model_validate(stored)) if stored else {}
 
 
 _PRESENT = """
-    SELECT id FROM chunks WHERE id = ANY(CAST(:ids AS text[]))
+    SELECT id, whereabouts FROM chunks WHERE id = ANY(CAST(:ids AS text[]))
     AND tenant = :tenant AND collection = :collection AND state <> :stale
 """

@@ -13,13 +13,14 @@ from servers.bridge.embedding.registry import EmbedderRegistry
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.search.candidates import Candidates, Vector, passage_row
-from servers.bridge.search.fusion import FusionWeights, fuse
+from servers.bridge.search.fusion import FusionWeights, fuse, weights_of
 from servers.bridge.search.graph_retriever import GraphRetriever, TitleMatches
 from servers.bridge.search.query import Query
 from tools.errors import (
     Capibara6Error,
     CollectionNotFound,
     EmbedderMissing,
+    QueueFull,
     StoreUnavailable,
     Unavailable,
     UpstreamFailed,
@@ -31,7 +32,7 @@ DEADLINE_S = 1.2
 """Seconds of one retriever; a whole search takes some 30 ms (`tests/bench/retrieval`)."""
 MILVUS_SHARE = 0.6
 """Of a retriever's deadline: the rest is for finding words without Milvus."""
-ABSENT = (Unavailable, UpstreamFailed, UpstreamSilent, CollectionNotFound)
+ABSENT = (Unavailable, UpstreamFailed, UpstreamSilent, CollectionNotFound, QueueFull)
 """What makes a retriever absent from an answer; any other error is the caller's mistake or ours."""
 log = get_logger("legs")
 Answer = TypeVar("Answer")
@@ -47,10 +48,9 @@ class Retrievers:
         milvus: Milvus,
         graph: GraphRetriever,
         embedders: EmbedderRegistry,
-        weights: FusionWeights,
     ) -> None:
         self.repository, self.milvus, self.graph = repository, milvus, graph
-        self.embedders, self.weights = embedders, weights
+        self.embedders = embedders
         self.deadline_s = DEADLINE_S
 
     def languages(self, location: Location) -> tuple[str, ...]:
@@ -60,12 +60,16 @@ class Retrievers:
         except EmbedderMissing:
             return ()
 
+    def weights(self, location: Location, query: Query) -> FusionWeights:
+        """How the scores of the collection's embedder are fused for a query in this language."""
+        return weights_of(location.embedder, query.language)
+
     async def embed(self, location: Location, text: str) -> Vector:
         """The query's vector (float32, length 1) by the collection's embedder. Raises what embedders
         raise."""
         embedder = self.embedders.get(location.embedder)
         await embedder.load()
-        return (await embedder.embed([text]))[0]
+        return (await embedder.embed([text], "query"))[0]
 
     async def run(self, location: Location, query: Query, vector: Vector | None = None) -> Candidates:
         """The candidates of the query's retrievers; a vector that is given is not made again."""
@@ -136,7 +140,7 @@ class Retrievers:
     ) -> None:
         """The graph's scores, and the rows of passages that only the graph found; a filter, which the graph
         does not know, leaves these out."""
-        seeds = fuse(found, query, self.languages(location), self.weights)
+        seeds = fuse(found, query, self.languages(location), self.weights(location, query))
         expansion = await self._within_deadline(
             self.graph.expand(location, seeds, titles, deadline_s=self.deadline_s)
         )

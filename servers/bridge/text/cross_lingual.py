@@ -2,7 +2,8 @@
 cognates, a small glossary; no model.
 
 Spanish and English share most of their learned words up to an ending (`nacional`, `national`); a guess that
-no passage holds costs nothing.
+no passage holds costs nothing. Names that share no word are left to the question's vector: links by vectors
+of names were measured and found nothing more (`CONTRIBUTING.md`).
 """
 
 from functools import lru_cache
@@ -10,7 +11,7 @@ from functools import lru_cache
 from tools.schema import Language
 from tools.text.glossary import translations
 from tools.text.stopwords import STOP_WORDS
-from tools.text.words import fold, stems, words
+from tools.text.words import fold, stem, stems, words
 
 ENDINGS = tuple(
     tuple(pair.split(":"))
@@ -28,6 +29,23 @@ MIN_WORD_CHARS, MIN_ROOT_CHARS = 4, 5
 CACHED_WORDS = 20_000
 
 
+def meanings(text: str, language: Language) -> set[frozenset[str]]:
+    """What each word of a text may be in English, as stems; without the little words."""
+    return {found for word in set(words(text)) if (found := _meanings(word, language))}
+
+
+def shared_meanings(one: set[frozenset[str]], other: set[frozenset[str]]) -> float:
+    """How much two texts have in common, in [0, 1]: the larger of the shares of each one's words that the
+    other has too, for one may be a part of the other. 0 without words."""
+    if not one or not other:
+        return 0.0
+    mine, theirs = frozenset[str]().union(*one), frozenset[str]().union(*other)
+    return max(
+        sum(not found.isdisjoint(theirs) for found in one) / len(one),
+        sum(not found.isdisjoint(mine) for found in other) / len(other),
+    )
+
+
 def translated_stems(text: str, source: Language, target: Language) -> list[str]:
     """Stems in `target` for the words of a text in `source`, likeliest first, without repetition."""
     if source == target:
@@ -36,6 +54,14 @@ def translated_stems(text: str, source: Language, target: Language) -> list[str]
     for word in words(text):
         found += _translations(fold(word), source)
     return list(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=CACHED_WORDS)
+def _meanings(word: str, language: Language) -> frozenset[str]:
+    if not stem(word, language):
+        return frozenset()
+    own = frozenset(stems(word, "en"))
+    return own if language == "en" else own.union(_translations(fold(word), language))
 
 
 @lru_cache(maxsize=CACHED_WORDS)

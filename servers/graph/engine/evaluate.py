@@ -7,18 +7,21 @@ from servers.graph.engine.frame import Frame
 from servers.graph.engine.scope import Scope
 from servers.graph.errors import SemanticError
 from servers.graph.functions.conversions import cast
+from servers.graph.functions.graph_elements import exists
 from servers.graph.functions.registry import find_function
 from servers.graph.language import expressions as e
 from servers.graph.values.attributes import attribute, subscript
 from servers.graph.values.comparison import equal
-from servers.graph.values.operators import BINARY, UNARY, logical_and, logical_or, logical_xor, truth
-from servers.graph.values.types import (
-    BAD_TYPE,
-    NULL,
-    Empty,
-    NSet,
-    Null,
+from servers.graph.values.operators import (
+    BINARY,
+    QUANTIFIERS,
+    UNARY,
+    logical_and,
+    logical_or,
+    logical_xor,
+    truth,
 )
+from servers.graph.values.types import BAD_TYPE, NULL, Empty, NSet, Null
 
 Evaluate = Callable[[Frame], Any]
 
@@ -122,7 +125,21 @@ def _test(node: e.Test, scope: Scope) -> Evaluate:
     return lambda frame: (type(operand(frame)) is kind) != negated
 
 
+def _existence(node: e.Attr | e.Subscript, scope: Scope) -> Evaluate:
+    """`exists(x.name)`, `exists(x[name])`: of what is NULL, NULL."""
+    value, container = compile_expr(node, scope), compile_expr(node.left, scope)
+
+    def run(frame: Frame) -> Any:
+        return NULL if type(container(frame)) is Null else exists(value(frame))
+
+    return run
+
+
 def _call(node: e.Call, scope: Scope) -> Evaluate:
+    match node:
+        case e.Call(name=name, arguments=[e.Attr() | e.Subscript() as part]) if name.lower() == "exists":
+            if scope.resolve(part) is None:
+                return _existence(part, scope)
     function = find_function(node.name, len(node.arguments))
     if function is None:
         raise SemanticError(f"Invalid use of aggregating function `{node.text()}'.")
@@ -176,23 +193,15 @@ def _items(value: Any) -> list[Any] | Null:
 
 def _predicate(node: e.Predicate, scope: Scope) -> Evaluate:
     items, inner = compile_expr(node.items, scope), scope.with_local(node.name)
-    where, name, decide = compile_expr(node.where, inner), node.name, _DECIDE[node.kind.lower()]
+    where, name, decide = compile_expr(node.where, inner), node.name, QUANTIFIERS[node.kind.lower()]
 
     def run(frame: Frame) -> Any:
         found = _items(items(frame))
         if isinstance(found, Null):
             return found
-        return decide(where(frame) is True for frame.locals[name] in _ticking(frame, found))
+        return decide(truth(where(frame)) for frame.locals[name] in _ticking(frame, found))
 
     return run
-
-
-_DECIDE: dict[str, Callable[[Any], bool]] = {
-    "all": all,
-    "any": any,
-    "single": lambda found: sum(found) == 1,
-    "none": lambda found: not any(found),
-}
 
 
 def _ticking(frame: Frame, items: list[Any]) -> Any:
@@ -214,7 +223,7 @@ def _comprehension(node: e.Comprehension, scope: Scope) -> Evaluate:
         for item in found:
             frame.run.tick()
             frame.locals[name] = item
-            if where is None or where(frame) is True:
+            if where is None or truth(where(frame)) is True:
                 made.append(result(frame) if result else item)
                 frame.run.account_growth(len(made), made[-1])
         return made

@@ -16,7 +16,7 @@ Rows = list[Row]
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
-    """The bounds of one query: seconds, rows held at once, bytes held at once, steps of a traversal."""
+    """The bounds of one query: seconds, rows held at once, bytes held at once, steps of a path search."""
 
     deadline_s: float = 30.0
     rows: int = 1_000_000

@@ -33,6 +33,17 @@ class Plan:
     explained: bool = False
 
 
+def alone(store: SpaceStore, execute: Callable[[Execution], Rows]) -> Callable[[Execution], Rows]:
+    """A plan's `run` during which nobody else changes the schema: it reads one and writes another, and two at
+    once would each lose what the other made."""
+
+    def run(execution: Execution) -> Rows:
+        with store.changing_schema(execution.deadline):
+            return execute(execution)
+
+    return run
+
+
 @dataclass(slots=True)
 class Shape:
     """The columns, and their deduced types, of rows that another statement makes."""

@@ -6,9 +6,10 @@ from typing import Any
 from servers.graph.engine.match.clauses import plan_match
 from servers.graph.engine.paths import find_path, subgraph
 from servers.graph.engine.plan import Context, Plan
-from servers.graph.engine.schema import indexes, schemas, show, spaces
+from servers.graph.engine.schema import access, indexes, schemas, show, spaces
 from servers.graph.engine.statements import delete, explain, fetch, go, insert, lookup, relational, update
 from servers.graph.errors import Unsupported
+from servers.graph.language import access_statements as a
 from servers.graph.language import ddl_statements as d
 from servers.graph.language import dml_statements as w
 from servers.graph.language import statements as s
@@ -16,6 +17,7 @@ from servers.graph.language import statements as s
 PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     s.Explain: explain.plan_explain,
     s.YieldSentence: relational.plan_yield,
+    s.UnwindSentence: relational.plan_unwind,
     s.GroupBy: relational.plan_group,
     s.OrderBy: relational.plan_order,
     s.Limit: relational.plan_limit,
@@ -50,6 +52,15 @@ PLANNERS: dict[type[s.Statement], Callable[[Any, Context], Plan]] = {
     d.SubmitJob: indexes.plan_job,
     d.Show: show.plan_show,
     d.Describe: show.plan_describe,
+    a.CreateUser: access.plan_create_user,
+    a.AlterUser: access.plan_alter_user,
+    a.ChangePassword: access.plan_change_password,
+    a.DropUser: access.plan_drop_user,
+    a.GrantRole: access.plan_grant,
+    a.DescribeUser: access.plan_describe_user,
+    a.KillQuery: access.plan_kill_query,
+    a.KillSession: access.plan_kill_session,
+    a.Snapshot: access.plan_snapshot,
 }
 
 
@@ -59,15 +70,3 @@ def plan(statement: s.Statement, context: Context) -> Plan:
     if planner is None:
         raise Unsupported(type(statement).__name__)
     return planner(statement, context)
-
-
-def writes(statement: s.Statement) -> bool:
-    """Whether a statement writes, however deep the write is nested."""
-    match statement:
-        case s.Explain(sentences=sentences):
-            return any(map(writes, sentences))
-        case s.Assignment(sentence=inner):
-            return writes(inner)
-        case s.Pipe(left=left, right=right) | s.SetOperation(left=left, right=right):
-            return writes(left) or writes(right)
-    return statement.writes

@@ -89,6 +89,8 @@ class Scope:
 
     def _column(self, source: str, name: str) -> Leaf:
         label = source if source == "$-" else f"${source}"
+        if source not in ("$-", self.source):
+            raise SemanticError(f"`{label}.{name}', not exist variable `{source}'")
         if self.columns is None or source != self.source or name not in self.columns:
             raise SemanticError(f"`{label}.{name}', not exist prop `{name}'")
         index = self.columns.index(name)

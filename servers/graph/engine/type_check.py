@@ -45,7 +45,10 @@ SAMPLES: dict[str, Any] = {
     "PATH": Path([Vertex("a")], []),
 }
 NULL_NAME = "NULL"
-LOGIC = frozenset({"AND", "OR", "XOR"})
+LOGIC = {"AND": "&&' or `AND' operator", "OR": "||' or `OR' operator", "XOR": "XOR' operator"}
+"""Each as the refusal of its operands names it."""
+
+TRUTHS = ("BOOL", "LIST")
 ARITHMETIC = frozenset("+-*/%")
 _CONSTANT_SCOPE = Scope()
 _CONSTANT_FRAME = Frame(Execution(QueryLimits(), float("inf"), {}))
@@ -56,8 +59,25 @@ def fold(node: e.Expr) -> e.Expr:
     return rewrite(node, _fold_one)
 
 
+CHECKED_WHEN_FOLDED = frozenset({"WITH", "CONTAINS", "=~"})
+"""The last words of the operators whose constant operands are looked at while folding."""
+
+DATA_OF_WRONG_TYPE = frozenset({"round", "json_extract", "toset"})
+"""Functions of whose constant arguments the cluster finds fault only when it deduces types."""
+
+
 def _fold_one(node: e.Expr) -> e.Expr | None:
     match node:
+        case e.Call(arguments=[_, *_]) if not is_aggregate(node):
+            folded = e.Call(node.name, [fold(item) for item in node.arguments], node.distinct, node.star)
+            _check_call(folded)
+            return folded
+        case e.Binary(op=op, left=left, right=right) if op.split()[-1] in CHECKED_WHEN_FOLDED:
+            one, other = fold(left), fold(right)
+            made, known = e.Binary(op, one, other), type(one) is type(other) is e.Const
+            if known and BINARY[op](_plain(one), _plain(other)) is BAD_TYPE:
+                raise SemanticError(f"Type error `{made.text()}'")
+            return made
         case e.Binary(op=op, left=left, right=right) if op in ARITHMETIC:
             left, right = fold(left), fold(right)
             if type(left) is e.Const and type(right) is e.Const:
@@ -71,15 +91,22 @@ def _fold_one(node: e.Expr) -> e.Expr | None:
     return None
 
 
-def check_calls(node: e.Expr) -> None:
-    """Refuse calls of constants that no value can come of. Raises `SemanticError`."""
-    for part in walk(node):
-        if not isinstance(part, e.Call):
-            continue
-        values = [argument.value for argument in part.arguments if isinstance(argument, e.Const)]
-        function = find_function(part.name, len(values)) if len(values) == len(part.arguments) else None
-        if function and values and function.run(*values) is BAD_TYPE:
-            raise SemanticError(f"Type error `{part.text()}'")
+def _check_call(node: e.Call) -> None:
+    """Refuse a call of constants that no value can come of. Raises `SemanticError`."""
+    values = [_plain(argument) for argument in node.arguments]
+    function = find_function(node.name, len(values))
+    if function is None or node.name.lower() in DATA_OF_WRONG_TYPE or None in values:
+        return
+    if function.run(*values) is BAD_TYPE:
+        raise SemanticError(f"Type error `{node.text()}'")
+
+
+def _plain(node: e.Expr) -> Any:
+    """The value of a literal that is no parameter's slot; None for any other expression."""
+    if isinstance(node, e.ListLiteral):
+        items = [_plain(item) for item in node.items]
+        return None if None in items else items
+    return node.value if isinstance(node, e.Const) else None
 
 
 def _constant(node: e.Expr, value: Any) -> e.Expr:
@@ -111,18 +138,18 @@ def _certain(kind: str) -> bool:
 
 def _refuse(node: e.Expr, op: str, *kinds: str) -> SemanticError:
     operands = " and ".join(f"`{kind}'" for kind in kinds)
-    return SemanticError(f"`{node.text()}' is not a valid expression, can not apply `{op}' to {operands}.")
+    quoted = f"`{op}" if op.endswith("operator") else f"`{op}'"
+    return SemanticError(f"`{node.text()}' is not a valid expression, can not apply {quoted} to {operands}.")
 
 
 def _binary(node: e.Binary, scope: Scope) -> str:
     left, right = deduce(node.left, scope), deduce(node.right, scope)
     if node.op in LOGIC:
-        for kind in (left, right):
-            if _certain(kind) and kind != "BOOL":
-                raise _refuse(node, node.op, kind)
+        if any(_certain(kind) and kind not in TRUTHS for kind in (left, right)):
+            raise _refuse(node, LOGIC[node.op], left, right)
         return "BOOL"
     if node.op not in ARITHMETIC:
-        return _relation(node, left, right)
+        return _relation(node, right)
     if not (_certain(left) and _certain(right)):
         if not _possible(node.op, left, right):
             raise _refuse(node, node.op, left, right)
@@ -142,14 +169,9 @@ def _possible(op: str, left: str, right: str) -> bool:
     return any(BINARY[op](one, other) is not BAD_TYPE for one in lefts for other in rights)
 
 
-def _relation(node: e.Binary, left: str, right: str) -> str:
-    if node.op in ("IN", "NOT IN"):
-        if _certain(right) and right not in ("LIST", "SET", "MAP"):
-            raise SemanticError(f"`{node.text()}', expected List/Set/Map, but was {right}")
-    elif node.op.split()[-1] in ("WITH", "CONTAINS", "=~"):
-        for kind in (left, right):
-            if _certain(kind) and kind != "STRING":
-                raise _refuse(node, node.op, left, right)
+def _relation(node: e.Binary, right: str) -> str:
+    if node.op in ("IN", "NOT IN") and _certain(right) and right not in ("LIST", "SET", "MAP"):
+        raise SemanticError(f"`{node.right.text()}', expected List/Set/Map, but was {right}")
     return "BOOL"
 
 
@@ -172,7 +194,9 @@ def _call(node: e.Call, scope: Scope) -> str:
     function = find_function(node.name, len(kinds))
     if function is None or not all(map(_certain, kinds)):
         return function.result or UNKNOWN if function else UNKNOWN
-    if kinds and function.run(*[SAMPLES[kind] for kind in kinds]) is BAD_TYPE:
+    known = [_plain(argument) for argument in node.arguments]
+    samples = [SAMPLES[kind] if value is None else value for value, kind in zip(known, kinds, strict=True)]
+    if kinds and function.run(*samples) is BAD_TYPE:
         raise SemanticError(f"`{node.text()}' is not a valid expression : Parameter's type error")
     return function.result or UNKNOWN
 
@@ -261,12 +285,15 @@ _DEDUCERS: dict[type, Any] = {
 }
 
 
-def checked_filter(node: e.Expr, scope: Scope) -> e.Expr:
-    """A WHERE's or WHEN's expression, folded. Raises `SemanticError` unless it may be a truth."""
+def checked_filter(node: e.Expr, scope: Scope, *, truth: str = "Boolean", text: str | None = None) -> e.Expr:
+    """A WHERE's or WHEN's expression, folded. Raises `SemanticError` unless it may be a truth.
+
+    `truth` is how the statement's refusal spells it, `text` how it quotes the expression.
+    """
     if any(is_aggregate(part) for part in walk(node)):
         raise NgqlSyntaxError(f"Invalid use of aggregating function in where clause. near `{node.text()}'")
     folded = fold(node)
     kind = deduce(folded, scope)
-    if _certain(kind) and kind != "BOOL" and not isinstance(folded, e.PathExpr):
-        raise SemanticError(f"`{node.text()}', expected Boolean, but was `{kind}'")
+    if _certain(kind) and kind not in TRUTHS:
+        raise SemanticError(f"`{text or node.text()}', expected {truth}, but was `{kind}'")
     return folded

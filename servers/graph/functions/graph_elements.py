@@ -5,7 +5,7 @@ Each gives NULL for NULL and EMPTY, and BAD_TYPE for what it does not take.
 
 from typing import Any
 
-from servers.graph.values.types import BAD_TYPE, NULL, UNKNOWN_PROP, Edge, Empty, Null, Path, Vertex
+from servers.graph.values.types import BAD_TYPE, NULL, Edge, Empty, Null, Path, Vertex
 
 
 def vid(value: Any) -> Any:
@@ -96,10 +96,8 @@ def repeats_edge(value: Any) -> Any:
 
 
 def exists(value: Any) -> Any:
-    """`exists(value)`: False for EMPTY and UNKNOWN_PROP, the NULL itself for other NULLs, else True."""
-    if isinstance(value, Null):
-        return False if value is UNKNOWN_PROP else value
-    return not isinstance(value, Empty)
+    """`exists(value)`: False for NULL and EMPTY, BAD_TYPE for what has no properties, else True."""
+    return value if value is BAD_TYPE else not isinstance(value, Null | Empty)
 
 
 def _none(value: Any) -> Any:
@@ -120,4 +118,5 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "endnode": (end_node, 1, 1, "VERTEX"),
     "hassameedgeinpath": (repeats_edge, 1, 1, "BOOL"),
     "exists": (exists, 1, 1, "BOOL"),
+    "is_edge": (lambda value: type(value) is Edge, 1, 1, "BOOL"),
 }

@@ -6,6 +6,7 @@ Where nothing else is said: NULL and EMPTY give NULL, other types BAD_TYPE.
 from typing import Any
 
 from servers.graph.errors import ExecutionError
+from servers.graph.values.comparison import equal
 from servers.graph.values.types import BAD_TYPE, NULL, Edge, Empty, NSet, Null, Path, Vertex
 
 MAX_LENGTH = 1_000_000
@@ -95,6 +96,18 @@ def _none(value: Any) -> Any:
     return NULL if isinstance(value, Null | Empty) else BAD_TYPE
 
 
+def erase(value: Any, item: Any) -> Any:
+    """`erase(list | set, item)`: without the items that equal it; other types BAD_TYPE."""
+    if type(value) is list:
+        return [other for other in value if equal(other, item) is not True]
+    return NSet(other for other in value if other != item) if type(value) is NSet else BAD_TYPE
+
+
+def set_add(value: Any, item: Any) -> Any:
+    """`setadd(set, item)`: with the item; other types BAD_TYPE."""
+    return NSet([*value, item]) if type(value) is NSet else BAD_TYPE
+
+
 FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "keys": (keys, 1, 1, "LIST"),
     "labels": (labels, 1, 1, "LIST"),
@@ -108,4 +121,6 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "tail": (tail, 1, 1, "LIST"),
     "coalesce": (coalesce, 1, None),
     "udf_is_in": (is_in, 2, None, "BOOL"),
+    "erase": (erase, 2, 2),
+    "setadd": (set_add, 2, 2, "SET"),
 }

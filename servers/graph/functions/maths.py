@@ -51,11 +51,41 @@ def integers(run: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def rounded(value: float, digits: int = 0) -> float:
-    """`round(number, digits = 0)`: half away from zero."""
-    scale = 10.0**digits
-    scaled = abs(value) * scale
-    return math.copysign(math.floor(scaled + 0.5) / scale, value) if math.isfinite(scaled) else float(value)
+def rounded(value: Any, digits: Any = 0, mode: Any = "half_up") -> Any:
+    """`round(number, digits = 0, mode = "half_up")`: a float; NULL and EMPTY give NULL, wrong types BAD_TYPE.
+
+    `mode`, in any case, is one of ROUNDINGS; `up` is away from zero, `down` towards it.
+    """
+    if isinstance(value, Null | Empty):
+        return NULL
+    run = ROUNDINGS.get(mode.lower()) if type(mode) is str else None
+    if not is_number(value) or type(digits) is not int or run is None:
+        return BAD_TYPE
+    scale = 10.0 ** max(-400, min(digits, 308))
+    scaled = value * scale
+    return run(scaled) / scale if math.isfinite(scaled) and scale else float(value)
+
+
+def _half(decide: Callable[[float], float]) -> Callable[[float], float]:
+    """Rounds to the nearest integer; `decide` gives the one for what lies half way above a floor."""
+
+    def run(scaled: float) -> float:
+        low = math.floor(scaled)
+        rest = scaled - low
+        return decide(low) if rest == 0.5 else float(low + (rest > 0.5))
+
+    return run
+
+
+ROUNDINGS: dict[str, Callable[[float], float]] = {
+    "up": lambda scaled: math.copysign(math.ceil(abs(scaled)), scaled),
+    "down": lambda scaled: math.copysign(math.floor(abs(scaled)), scaled),
+    "ceiling": lambda scaled: float(math.ceil(scaled)),
+    "floor": lambda scaled: float(math.floor(scaled)),
+    "half_up": _half(lambda low: low + (low >= 0)),
+    "half_down": _half(lambda low: low + (low < 0)),
+    "half_even": _half(lambda low: low + low % 2),
+}
 
 
 def absolute(value: Any) -> Any:
@@ -147,7 +177,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "abs": (number(absolute), 1, 1),
     "floor": (number(lambda x: float(math.floor(x))), 1, 1, "FLOAT"),
     "ceil": (number(lambda x: float(math.ceil(x))), 1, 1, "FLOAT"),
-    "round": (number(rounded), 1, 2, "FLOAT"),
+    "round": (rounded, 1, 3, "FLOAT"),
     "sqrt": (number(math.sqrt), 1, 1, "FLOAT"),
     "cbrt": (number(lambda x: math.copysign(round(abs(x) ** (1 / 3), 12), x)), 1, 1, "FLOAT"),
     "hypot": (number(math.hypot), 2, 2, "FLOAT"),

@@ -7,13 +7,17 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import regex
+
 from servers.graph.values.arithmetic import MAX_LENGTH, bounded
+from servers.graph.values.comparison import REGEX_S, equal
 from servers.graph.values.text import concat_text
 from servers.graph.values.types import (
     BAD_DATA,
     BAD_TYPE,
     NULL,
     Empty,
+    NSet,
     Null,
     Path,
 )
@@ -116,6 +120,17 @@ def replace(value: str, old: Any, new: Any) -> Any:
     return made if len(made) <= MAX_LENGTH else BAD_DATA
 
 
+def replaced(value: Any, old: Any, new: Any) -> Any:
+    """`replace(text, old, new)`, and of a list or set every item that equals `old`; NULL as in `text`."""
+    if any(isinstance(item, Null | Empty) for item in (value, old, new)):
+        return NULL
+    if type(value) is list:
+        return [new if equal(item, old) is True else item for item in value]
+    if type(value) is NSet:
+        return NSet([*(item for item in value if item != old), new]) if old in value else value
+    return replace(value, old, new) if type(value) is str else BAD_TYPE
+
+
 def split(value: str, separator: Any) -> Any:
     """`split(text, separator)`: a list; an empty separator splits into code points.
 
@@ -124,6 +139,20 @@ def split(value: str, separator: Any) -> Any:
     if type(separator) is not str:
         return BAD_TYPE
     return value.split(separator) if separator else list(value)
+
+
+def extract(value: str, pattern: Any) -> Any:
+    """`extract(text, pattern)`: the list of what a regular expression matches, from left to right.
+
+    A pattern that is no text, or none, gives BAD_TYPE, as does one that needs longer than REGEX_S.
+    """
+    if type(pattern) is not str:
+        return BAD_TYPE
+    try:
+        found = regex.finditer(pattern, value, timeout=REGEX_S, concurrent=True)
+        return [match[0] for match in found]
+    except (regex.error, TimeoutError):
+        return BAD_TYPE
 
 
 def concat(*values: Any) -> Any:
@@ -180,8 +209,9 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "rpad": (text(pad_right), 3, 3, "STRING"),
     "substr": (text(substr), 2, 3, "STRING"),
     "substring": (text(substr), 2, 3, "STRING"),
-    "replace": (text(replace), 3, 3, "STRING"),
+    "replace": (replaced, 3, 3),
     "split": (text(split), 2, 2, "LIST"),
+    "extract": (text(extract), 2, 2, "LIST"),
     "reverse": (reverse, 1, 1),
     "concat": (concat, 1, None, "STRING"),
     "concat_ws": (concat_ws, 2, None, "STRING"),

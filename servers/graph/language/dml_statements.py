@@ -48,11 +48,11 @@ class Assign:
 
 @dataclass(slots=True)
 class UpdateVertex(Write):
-    """UPDATE VERTEX, or UPSERT when `insertable`."""
+    """UPDATE VERTEX, or UPSERT when `insertable`, of each of `vids`."""
 
     insertable: bool
     tag: str | None
-    vid: Expr
+    vids: list[Expr]
     assigns: list[Assign]
     when: Expr | None
     output: Yield | None
@@ -60,11 +60,11 @@ class UpdateVertex(Write):
 
 @dataclass(slots=True)
 class UpdateEdge(Write):
-    """UPDATE EDGE, or UPSERT when `insertable`."""
+    """UPDATE EDGE, or UPSERT when `insertable`, of each of `keys`."""
 
     insertable: bool
     edge: str
-    key: EdgeKey
+    keys: list[EdgeKey]
     assigns: list[Assign]
     when: Expr | None
     output: Yield | None

@@ -143,7 +143,8 @@ class Call(Expr):
 
     def text(self) -> str:
         inner = "*" if self.star else ",".join(argument.text() for argument in self.arguments)
-        return f"{self.name}({'distinct ' if self.distinct else ''}{inner})"
+        name = "exists" if self.name.lower() == "exists" else self.name
+        return f"{name}({'distinct ' if self.distinct else ''}{inner})"
 
 
 @dataclass(slots=True)
@@ -206,7 +207,7 @@ class Predicate(Expr):
     where: Expr
 
     def text(self) -> str:
-        return f"{self.kind}({self.name} IN {self.items.text()} WHERE {self.where.text()})"
+        return f"{self.kind.lower()}({self.name} IN {self.items.text()} WHERE {self.where.text()})"
 
 
 @dataclass(slots=True)

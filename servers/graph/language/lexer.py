@@ -11,7 +11,7 @@ from typing import Any
 from lark import Token
 from lark.lexer import Lexer
 
-from servers.graph.errors import NgqlSyntaxError
+from servers.graph.errors import NgqlSyntaxError, SemanticError
 
 KEYWORDS = frozenset(
     """
@@ -25,6 +25,7 @@ KEYWORDS = frozenset(
     TIMESTAMP TO TRUE TTL_COL TTL_DURATION UNION UNWIND UPDATE UPSERT UPTO USE USING VALUES VERTEX VERTICES
     VID_TYPE WHEN WHERE WITH XOR YIELD SHORTESTPATH ALLSHORTESTPATHS JOB JOBS SUBMIT CLEAR HOSTS SESSIONS
     SESSION KILL QUERIES QUERY PARTS META GRAPH STORAGE CONFIGS ROLES USERS USER SNAPSHOTS COLLATIONS LOCAL
+    GRANT REVOKE ROLE PASSWORD SNAPSHOT
     """.split()
 )
 """Every word the grammar spells. Those that may also be names are listed in the grammar's `name`."""
@@ -32,8 +33,8 @@ KEYWORDS = frozenset(
 LOWERED = frozenset(
     """
     ACCOUNT ADMIN AUTO BASIC BIG BYTES CLIENTS DATA DBA DIVIDE DRAINER DRAINERS ELASTICSEARCH FORCE FULLTEXT
-    FUZZY GOD GROUPS GUEST HDFS HOST IP LEADER LISTENER MERGE PART PASSWORD PLAN PREFIX READ REGEXP RENAME
-    RESET RESOURCE ROLE SEARCH SERVICE SIGN SNAPSHOT TEXT TEXT_SEARCH TOP UUID VALUE VALUE WILDCARD ZONE ZONES
+    FUZZY GOD GROUPS GUEST HDFS HOST IP LEADER LISTENER MERGE PART PLAN PREFIX READ REGEXP RENAME
+    RESET RESOURCE SEARCH SERVICE SIGN TEXT TEXT_SEARCH TOP UUID VALUE VALUE WILDCARD ZONE ZONES
     """.split()
 )
 """Words of Nebula's grammar that are names here: they are read in lower case, as there."""
@@ -121,6 +122,14 @@ LITERAL = re.compile(
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "a": "\a", "v": "\v"}
 ESCAPE = re.compile(r"\\(?:([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 MAX_INT = 2**63 - 1
+MAX_DEPTH = 512
+"""Levels of an expression, as in the cluster; of brackets too, which cost as much to parse."""
+MAX_STATEMENTS = 512
+"""Of one request, as in the cluster; those behind pipes and set operations count."""
+TOO_DEEP = f"The above expression's depth exceeds the maximum depth:{MAX_DEPTH}"
+OPENING = frozenset({"_LPAR", "_PLPAR", "_LSQB", "_LBRACE"})
+CLOSING = frozenset({"_RPAR", "_RSQB", "_RBRACE"})
+PARTING = frozenset({"_SEMICOLON", "_PIPE", "UNION", "INTERSECT", "MINUS"})
 SLOT_KINDS = {"\0s": "STRING_VALUE", "\0i": "INTEGER", "\0f": "DOUBLE_VALUE"}
 
 
@@ -138,8 +147,25 @@ class NgqlLexer(Lexer):
         pass
 
     def lex(self, data: Any) -> Iterator[Token]:  # type: ignore[override] - Lark gives a lexer of one's own the text
-        """Lark's entry; as `tokens`."""
-        return tokens(str(data))
+        """Lark's entry; as `tokens`, within the bounds. Raises `SemanticError` beyond them."""
+        return bounded(tokens(str(data)))
+
+
+def bounded(found: Iterator[Token]) -> Iterator[Token]:
+    """The same tokens, unless they nest deeper or are more statements than a request may hold."""
+    depth, statements = 0, 1
+    for token in found:
+        if token.type in OPENING:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise NgqlSyntaxError(TOO_DEEP)
+        elif token.type in CLOSING:
+            depth -= 1
+        elif token.type in PARTING:
+            statements += 1
+            if statements > MAX_STATEMENTS:
+                raise SemanticError("The maximum number of statements allowed has been exceeded")
+        yield token
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -148,12 +174,15 @@ def tokens(text: str) -> Iterator[Token]:
     while position < end:
         found = TOKEN.match(text, position)
         if found is None:
-            raise NgqlSyntaxError(f"syntax error near `{text[position : position + 20]}'")
+            raise NgqlSyntaxError(f"syntax error near `{text[position : position + 8]}'")
         start, position = position, found.end()
         if found.lastgroup == "slot":
             yield _made(SLOT_KINDS[found[0]], found, Slot(slots))
             slots += 1
         elif found.lastgroup != "space" and not CONTAINER.match(text, start):
+            if found.lastgroup == "quoted" and "." in found[0]:
+                dot = text.index(".", start)
+                raise NgqlSyntaxError(f"Don't allow DOT in label: near `{text[dot : dot + 8]}'")
             token = _token(found, text, start)
             if token.type == "INTEGER" and token.value > MAX_INT and not text[:start].rstrip().endswith("-"):
                 raise NgqlSyntaxError(f"Out of range: near `{found[0]}'")

@@ -18,12 +18,22 @@ from lark.exceptions import VisitError
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
-from servers.graph.errors import NgqlSyntaxError, QueryError, SemanticError, StatementEmpty
+from servers.graph.errors import NgqlSyntaxError, QueryError, StatementEmpty
 from servers.graph.language import ddl_statements as d
 from servers.graph.language import dml_statements as w
 from servers.graph.language.bulk_insert import LiteralBlock, single_row_statement
 from servers.graph.language.expressions import Expr
-from servers.graph.language.lexer import KEYWORDS, SYMBOLS, NgqlLexer, Slot, split_literals, tokens
+from servers.graph.language.lexer import (
+    KEYWORDS,
+    MAX_DEPTH,
+    SYMBOLS,
+    TOO_DEEP,
+    NgqlLexer,
+    Slot,
+    split_literals,
+    tokens,
+)
+from servers.graph.language.quoting import Misplaced, near
 from servers.graph.language.statements import Explain, Statement
 from servers.graph.language.template import Template
 from servers.graph.language.transformer.dml_rules import AstTransformer
@@ -31,8 +41,6 @@ from servers.graph.language.transformer.dml_rules import AstTransformer
 CACHED_TEMPLATES = 1024
 """The most recently used are kept."""
 
-MAX_DEPTH = 512
-"""Levels of an expression, as in the cluster."""
 _BESIDE = Path(__file__).parent / "__pycache__" / "grammar.tables"
 MAX_CACHED_LENGTH = 16_384
 """Characters of a statement, its literals cut out, that is kept."""
@@ -106,6 +114,8 @@ class Parser:
             statements: Any = self._lark.parse(text)
         except UnexpectedInput as exc:
             raise _refused(exc, text) from exc
+        except Misplaced as exc:
+            raise exc.quoted(text) from exc
         except VisitError as exc:
             if isinstance(exc.orig_exc, QueryError):
                 raise exc.orig_exc from exc
@@ -118,14 +128,12 @@ _UNSHARED = (d.CreateSchema, d.AlterSchema, d.CreateSpace, d.CreateIndex, Explai
 
 
 def check_depth(statements: list[Statement]) -> None:
-    """Refuse expressions nested too deeply to be walked. Raises `SemanticError`."""
+    """Refuse expressions nested too deeply to be walked. Raises `NgqlSyntaxError`."""
     stack: list[tuple[Any, int]] = [(item, 0) for item in statements]
     while stack:
         node, depth = stack.pop()
         if depth > MAX_DEPTH:
-            raise SemanticError(
-                "The above expression is not a valid expression, because its depth exceeds the maximum depth"
-            )
+            raise NgqlSyntaxError(TOO_DEEP)
         if isinstance(node, list | tuple):
             stack += [(item, depth) for item in node]
         elif is_dataclass(node) and not isinstance(node, Slot):
@@ -136,12 +144,12 @@ def check_depth(statements: list[Statement]) -> None:
 def _refused(exc: UnexpectedInput, text: str) -> NgqlSyntaxError | StatementEmpty:
     token = getattr(exc, "token", None)
     if isinstance(token, Token) and token.type != "$END":
-        return NgqlSyntaxError(f"syntax error near `{text[token.start_pos : token.end_pos]}'")
+        return NgqlSyntaxError(f"syntax error near `{near(text, token.start_pos or 0, token.end_pos or 0)}'")
     last = next(reversed(list(tokens(text))), None)
     if last is None:
         return StatementEmpty("Statement is empty")
     # Where the statement just ends, the cluster quotes its last word.
-    return NgqlSyntaxError(f"syntax error near `{text[last.start_pos : last.end_pos]}'")
+    return NgqlSyntaxError(f"syntax error near `{near(text, last.start_pos or 0, last.end_pos or 0)}'")
 
 
 def _grammar() -> str:

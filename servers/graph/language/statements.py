@@ -170,11 +170,31 @@ class Subgraph(Statement):
 
 
 @dataclass(slots=True)
+class Join:
+    """`FROM $left INNER JOIN $right ON $left.a == $right.b`; `mode` is the words before JOIN."""
+
+    left: str
+    right: str
+    mode: str
+    left_key: Expr
+    right_key: Expr
+
+
+@dataclass(slots=True)
 class YieldSentence(Statement):
     """YIELD as a statement of its own."""
 
     output: Yield
     where: Expr | None
+    join: Join | None = None
+
+
+@dataclass(slots=True)
+class UnwindSentence(Statement):
+    """UNWIND as a statement of its own, a row an item."""
+
+    expr: Expr
+    alias: str
 
 
 @dataclass(slots=True)

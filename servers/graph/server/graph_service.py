@@ -15,7 +15,7 @@ from servers.graph.server.administration import Jobs, SessionAdministration
 from servers.graph.server.compact_protocol import CompactDataSet
 from servers.graph.server.sessions import RunningQuery, Sessions
 from servers.graph.server.thrift_values import from_thrift
-from servers.graph.server.users import GUEST, Users
+from servers.graph.server.users import Users
 from tools.log import get_logger
 
 log = get_logger("graph")
@@ -120,9 +120,8 @@ class GraphServiceHandler:
                 text,
                 run,
                 space=session.space,
-                may_write=session.user.role != GUEST,
                 administration=SessionAdministration(
-                    session, self._sessions, self._users, self._jobs, self._address
+                    session, self._sessions, self._users, self._jobs, self._address, run
                 ),
             )
         finally:

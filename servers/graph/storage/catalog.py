@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from servers.graph.errors import ExecutionError, SemanticError
+from servers.graph.storage.snapshots import Snapshots
 from servers.graph.storage.space import SpaceStore
 
 
@@ -44,6 +45,7 @@ class Catalog:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
+        self.snapshots = Snapshots(folder)
         self._lock = threading.RLock()
         self._open: dict[int, SpaceStore] = {}
         self._file = sqlite3.connect(folder / "catalog.db", isolation_level=None, check_same_thread=False)
@@ -82,6 +84,10 @@ class Catalog:
                     vid_length=info.options["vid_length"],
                 )
             return self._open[info.id]
+
+    def open_all(self) -> list[SpaceStore]:
+        """Every space, opened."""
+        return [self.store(name) for name in self.names()]
 
     def create(self, name: str, options: SpaceOptions) -> SpaceInfo:
         """A new, empty space. Raises `ExecutionError` when the name is taken."""

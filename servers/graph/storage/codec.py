@@ -17,7 +17,7 @@ from servers.graph.values.temporal import (
     micros_of_time,
     time_of_micros,
 )
-from servers.graph.values.types import NULL, Date, DateTime, Duration, Null, Props, Time
+from servers.graph.values.types import NULL, Date, DateTime, Duration, NSet, Null, Props, Time
 
 Decode = Callable[[str], Props | None]
 
@@ -29,12 +29,14 @@ TO_STORED: dict[type, Callable[[Any], Any]] = {
     Time: micros_of_time,
     DateTime: micros_of_datetime,
     Duration: lambda value: [value.months, value.seconds, value.micros],
+    NSet: list,
 }
 FROM_STORED: dict[str, Callable[[Any], Any]] = {
     "DATE": date_of_days,
     "TIME": time_of_micros,
     "DATETIME": datetime_of_micros,
     "DURATION": lambda value: Duration(*value),
+    **dict.fromkeys(("SET_STRING", "SET_INT", "SET_FLOAT"), NSet),
 }
 
 

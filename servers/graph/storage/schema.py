@@ -9,7 +9,7 @@ class PropDef:
     """A property. `position` is its place in stored rows and is never reused.
 
     `length` is bytes of a FIXED_STRING; `default` is None, `("value", stored value)` or `("expression", nGQL
-    text)`.
+    text)`. `late` says that rows may be older than the property: these do not hold it.
     """
 
     name: str
@@ -19,6 +19,7 @@ class PropDef:
     nullable: bool = True
     default: tuple[str, Any] | None = None
     comment: str | None = None
+    late: bool = False
 
     @property
     def type_text(self) -> str:
@@ -29,7 +30,10 @@ class PropDef:
 
 @dataclass(frozen=True, slots=True)
 class SchemaDef:
-    """A tag or an edge type; `kind` is TAG or EDGE. `ttl_duration` is seconds, 0 for none."""
+    """A tag or an edge type; `kind` is TAG or EDGE. `ttl_duration` is seconds, 0 for none.
+
+    `dropped` are the names of properties that it had once.
+    """
 
     kind: str
     name: str
@@ -39,6 +43,7 @@ class SchemaDef:
     ttl_col: str | None = None
     ttl_duration: int = 0
     comment: str | None = None
+    dropped: tuple[str, ...] = ()
     by_name: dict[str, PropDef] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:

@@ -118,8 +118,21 @@ class SpaceStore:
         finally:
             self._lock.release()
 
+    @contextmanager
+    def changing_schema(self, deadline: float) -> Iterator[None]:
+        """Nobody else changes the schema while the block lasts: what `define` gets is decided in it.
+
+        Raises `QueryKilled` when the deadline comes first."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise QueryKilled("the query waited for other writers beyond its deadline")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def define(self, schema: Schema, deadline: float, statements: list[str] | None = None) -> None:
-        """Replace the schema, and run `statements` (index tables, clean-ups) in the same transaction."""
+        """Replace the schema, inside `changing_schema`, and run `statements` (index tables, clean-ups) in the
+        same transaction."""
         with self._lock:
             with self.write(deadline) as connection:
                 for statement in statements or []:
@@ -197,6 +210,7 @@ def _read_schema(connection: sqlite3.Connection) -> Schema:
         fields = json.loads(body)
         if kind in ("TAG", "EDGE"):
             fields["props"] = tuple(_prop(item) for item in fields["props"])
+            fields["dropped"] = tuple(fields.get("dropped", ()))
             definitions.append(SchemaDef(kind, name, **fields))
         else:
             fields["fields"] = tuple((prop, length) for prop, length in fields["fields"])
@@ -207,7 +221,9 @@ def _read_schema(connection: sqlite3.Connection) -> Schema:
 
 def _prop(item: dict[str, Any]) -> PropDef:
     default = item.pop("default")
-    return PropDef(**item, default=tuple(default) if default else None)
+    # Files of before did not say it: a row may then be older than the property.
+    late = item.pop("late", default is not None)
+    return PropDef(**item, default=tuple(default) if default else None, late=late)
 
 
 def _write_schema(connection: sqlite3.Connection, schema: Schema) -> None:
@@ -219,8 +235,8 @@ def _write_schema(connection: sqlite3.Connection, schema: Schema) -> None:
 
 
 def _body(item: SchemaDef) -> str:
-    names = ("id", "next_position", "ttl_col", "ttl_duration", "comment")
-    parts = ("name", "type", "position", "length", "nullable", "default", "comment")
+    names = ("id", "next_position", "ttl_col", "ttl_duration", "comment", "dropped")
+    parts = ("name", "type", "position", "length", "nullable", "default", "comment", "late")
     body: dict[str, Any] = {name: getattr(item, name) for name in names}
     body["props"] = [{part: getattr(prop, part) for part in parts} for prop in item.props]
     return json.dumps(body)

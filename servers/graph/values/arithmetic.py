@@ -144,15 +144,18 @@ def multiply(left: Any, right: Any) -> Any:
 
 
 def divide(left: Any, right: Any) -> Any:
-    """`left / right` of numbers; integers are cut towards zero.
+    """`left / right` of numbers; integers are cut towards zero, and by zero give DIV_BY_ZERO.
 
-    By zero (floats: within EPSILON) DIV_BY_ZERO.
+    Floats by zero are infinite or NaN.
     """
     bad = _undivided(left, right)
     if bad is not None:
         return bad
     if type(left) is int and type(right) is int:
         return checked_int(_truncated(left, right))
+    if right == 0:
+        negative = math.copysign(1, left) != math.copysign(1, right)
+        return math.nan if left == 0 or math.isnan(left) else -math.inf if negative else math.inf
     return left / right
 
 
@@ -163,8 +166,7 @@ def _undivided(left: Any, right: Any) -> Any:
         return gone
     if not (is_number(left) and is_number(right)):
         return BAD_TYPE
-    nothing = abs(right) <= EPSILON if type(right) is float else right == 0
-    return DIV_BY_ZERO if nothing else None
+    return DIV_BY_ZERO if type(left) is type(right) is int and right == 0 else None
 
 
 def _truncated(left: int, right: int) -> int:
@@ -173,13 +175,13 @@ def _truncated(left: int, right: int) -> int:
 
 
 def modulo(left: Any, right: Any) -> Any:
-    """`left % right` of numbers, with the sign of `left`. By zero (floats: within EPSILON) DIV_BY_ZERO."""
+    """`left % right` of numbers, with the sign of `left`. By zero DIV_BY_ZERO, of floats NaN."""
     bad = _undivided(left, right)
     if bad is not None:
         return bad
     if type(left) is int and type(right) is int:
         return left - right * _truncated(left, right)
-    return math.fmod(left, right)
+    return math.fmod(left, right) if right != 0 and math.isfinite(left) else math.nan
 
 
 def negate(value: Any) -> Any:

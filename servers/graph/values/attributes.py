@@ -19,12 +19,13 @@ from servers.graph.values.types import (
 
 
 def attribute(value: Any, name: str) -> Any:
-    """`value.name` of a map, vertex, edge, date, time or duration; what it lacks gives UNKNOWN_PROP.
+    """`value.name` of a map, vertex, edge, date, time or duration.
 
-    NULL and EMPTY give NULL, other types BAD_TYPE. A vertex's tag of that name comes before its properties.
+    What a map, a vertex or an edge lacks is NULL, what a date lacks UNKNOWN_PROP. A vertex has its tags, each
+    a map of properties. NULL and EMPTY give NULL, other types BAD_TYPE.
     """
     if type(value) is dict:
-        return value.get(name, UNKNOWN_PROP)
+        return value.get(name, NULL)
     if isinstance(value, Null | Empty):
         return NULL
     if type(value) is Vertex:
@@ -37,17 +38,14 @@ def attribute(value: Any, name: str) -> Any:
 def _of_vertex(value: Vertex, name: str) -> Any:
     if name == "_vid":
         return value.vid
-    tag = value.tags.get(name)
-    if tag is not None:
-        return tag
-    return next((props[name] for props in value.tags.values() if name in props), UNKNOWN_PROP)
+    return value.tags.get(name, NULL)
 
 
 def _of_edge(value: Edge, name: str) -> Any:
     if name in value.props:
         return value.props[name]
     special = {"_src": value.src, "_dst": value.dst, "_rank": value.rank, "_type": value.name}
-    return special.get(name, UNKNOWN_PROP)
+    return special.get(name, NULL)
 
 
 def _of_moment(value: Any, name: str) -> Any:
@@ -58,10 +56,10 @@ def _of_moment(value: Any, name: str) -> Any:
 
 
 def subscript(value: Any, index: Any) -> Any:
-    """`value[index]` of a list, map, vertex or edge.
+    """`value[index]` of a list, map, vertex or edge; of a vertex, a property of any of its tags.
 
-    Beyond a list OUT_OF_RANGE, a name that is not there UNKNOWN_PROP. NULL and EMPTY give NULL, other types
-    BAD_TYPE.
+    Beyond a list OUT_OF_RANGE, a key that a map lacks UNKNOWN_PROP, what an element lacks NULL, as are NULL
+    and EMPTY; other types BAD_TYPE.
     """
     if type(value) is list:
         if type(index) is not int:
@@ -69,6 +67,8 @@ def subscript(value: Any, index: Any) -> Any:
         return value[index] if -len(value) <= index < len(value) else OUT_OF_RANGE
     if type(value) is dict:
         return value.get(index, UNKNOWN_PROP) if type(index) is str else BAD_TYPE
+    if type(value) is Vertex and type(index) is str and index != "_vid":
+        return next((props[index] for props in value.tags.values() if index in props), NULL)
     if type(value) in (Vertex, Edge):
         return attribute(value, index) if type(index) is str else BAD_TYPE
     return NULL if isinstance(value, Null | Empty) else BAD_TYPE

@@ -16,11 +16,13 @@ REGEX_S = 2.0
 def equal(left: Any, right: Any) -> Any:
     """`left == right`: True, False or NULL.
 
-    Integers and floats within EPSILON are equal, other unlike types are not; inside lists and maps NULL
+    Numbers within EPSILON are equal, other unlike types are not; inside lists and maps NULL
     equals NULL.
     """
     kind = type(left)
     if kind is type(right):
+        if kind is float:
+            return abs(left - right) < EPSILON or left == right
         if kind is list:
             return _lists_equal(left, right)
         if kind is Null:
@@ -58,7 +60,8 @@ def not_equal(left: Any, right: Any) -> Any:
 def less(left: Any, right: Any) -> Any:
     """`left < right`: True, False or NULL.
 
-    Values of unlike types, maps, sets and durations have no order: NULL. EMPTY is less than all but itself.
+    Values of unlike types, maps and sets have no order: NULL; durations BAD_TYPE. EMPTY is less than all but
+    itself.
     """
     left_kind, right_kind = type(left), type(right)
     if left_kind is right_kind and left_kind in _PLAIN:
@@ -69,8 +72,10 @@ def less(left: Any, right: Any) -> Any:
         return left < right
     if left_kind is Empty or right_kind is Empty:
         return left_kind is Empty and right_kind is not Empty
-    if left_kind is not right_kind or left_kind is Duration or left_kind is dict or left_kind is NSet:
+    if left_kind is not right_kind or left_kind is dict or left_kind is NSet:
         return NULL
+    if left_kind is Duration:
+        return BAD_TYPE
     return order_key(left) < order_key(right)
 
 

@@ -1,6 +1,6 @@
 """The operators by their spelling, and the three-valued logic of AND, OR and XOR."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from servers.graph.values.arithmetic import (
@@ -55,9 +55,11 @@ UNARY: dict[str, Callable[[Any], Any]] = {"-": negate, "+": unary_plus, "!": log
 
 
 def truth(value: Any) -> Any:
-    """A value as an operand of AND, OR, XOR: a boolean, or a NULL (BAD_TYPE for other types)."""
+    """A value as a condition: a boolean, a NULL, whether a list has items; BAD_TYPE for other types."""
     if type(value) is bool or type(value) is Null:
         return value
+    if type(value) is list:
+        return bool(value)
     return NULL if type(value) is Empty else BAD_TYPE
 
 
@@ -80,3 +82,42 @@ def logical_xor(left: Any, right: Any) -> Any:
     if type(left) is bool and type(right) is bool:
         return left != right
     return left if type(left) is Null else right
+
+
+def _all(truths: Iterable[Any]) -> Any:
+    return next((found for found in truths if found is not True), True)
+
+
+def _any(truths: Iterable[Any]) -> Any:
+    answer: Any = False
+    for found in truths:
+        if found is True or found is BAD_TYPE:
+            return found
+        answer = found or NULL if type(found) is Null else answer
+    return answer
+
+
+def _single(truths: Iterable[Any]) -> Any:
+    count, unknown = 0, False
+    for found in truths:
+        if found is BAD_TYPE:
+            return found
+        unknown = unknown or type(found) is Null
+        count += found is True
+        if count > 1:
+            return False
+    return NULL if unknown else count == 1
+
+
+def _none(truths: Iterable[Any]) -> Any:
+    found = next((found for found in truths if found is not False), False)
+    return not found if type(found) is bool else found
+
+
+QUANTIFIERS: dict[str, Callable[[Iterable[Any]], Any]] = {
+    "all": _all,
+    "any": _any,
+    "single": _single,
+    "none": _none,
+}
+"""Three-valued; as in the cluster, what comes first decides."""

@@ -4,13 +4,18 @@ import datetime as dt
 import re
 import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from servers.graph.values.types import Date, DateTime, Duration, Time
 
 EPOCH = dt.date(1970, 1, 1).toordinal()
 DAY = 86_400_000_000
+WINTER = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+"""When a named zone's offset is taken: the cluster's table of zones has one offset each."""
+
 DATE_TEXT = re.compile(r"([+-]?\d{1,5})(?:-(\d{1,2})(?:-(\d{1,2}))?)?$")
-TIME_TEXT = re.compile(r"(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6})\d*)?)?)?(Z|[+-]\d{2}:\d{2})?$")
+ZONE_TEXT = r"(Z|[+-]\d{2}:\d{2}(?=$|\[)|\[[\w/+-]+\])?(?:\[[\w/+-]+\])?"
+TIME_TEXT = re.compile(r"(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6})\d*)?)?)?" + ZONE_TEXT + "$")
 
 
 def days_of_date(value: Date) -> int:
@@ -92,13 +97,23 @@ def read_time(text: str) -> tuple[Time, int] | None:
         return None
     micro = int((found[4] or "0").ljust(6, "0"))
     value = Time(int(found[1]), int(found[2] or 0), int(found[3] or 0), micro)
-    return (value, offset_seconds(found[5])) if valid_time(value) else None
+    offset = offset_seconds(found[5])
+    return (value, offset) if valid_time(value) and offset is not None else None
 
 
-def offset_seconds(zone: str | None) -> int:
-    """Seconds of `+02:00` or `-05:30`; 0 of `Z` and of none."""
+def offset_seconds(zone: str | None) -> int | None:
+    """Seconds of `+02:00`, `-05:30` or `[Asia/Shanghai]`, of the last without summer time.
+
+    0 of `Z` and of none; None of a zone that nobody knows.
+    """
     if not zone or zone == "Z":
         return 0
+    if zone[0] == "[":
+        try:
+            offset = ZoneInfo(zone[1:-1]).utcoffset(WINTER)
+        except (KeyError, OSError, ValueError):
+            return None
+        return int(offset.total_seconds()) if offset is not None else None
     sign = -1 if zone[0] == "-" else 1
     return sign * (int(zone[1:3]) * 3600 + int(zone[4:6]) * 60)
 

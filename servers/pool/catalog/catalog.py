@@ -17,7 +17,7 @@ from servers.pool.catalog.routing_options import RoutingConfig
 from tools.errors import ModelNotFound
 
 BUILT_IN = Path(__file__).with_name("models.toml")
-VIRTUAL = ("auto", "consensus")
+AUTO, CONSENSUS = VIRTUAL = ("auto", "consensus")
 """Names that are served by other models; the tables of the same name open them."""
 
 
@@ -26,6 +26,7 @@ class ModelSpec(Strict):
 
     `command` replaces vLLM by another program that speaks OpenAI's wire; `{python} {port} {model} {name}
     {nonce}` are filled in. `urls` are the replicas of an `openai` backend, `key_file` holds their key.
+    `context_tokens` is what Ollama is asked to hold, by default what the model can, up to 16,384.
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
@@ -35,6 +36,7 @@ class ModelSpec(Strict):
     level: int = Field(default=1, ge=0, le=3)
     cost: float = Field(default=1.0, ge=0)
     kind: Literal["chat", "embedding"] = "chat"
+    abilities: frozenset[Literal["images", "tools", "schema"]] | None = None
     examples: dict[Literal["es", "en"], tuple[str, ...]] = Field(default={})
     fallbacks: tuple[str, ...] = ()
     pinned: bool = False
@@ -51,6 +53,7 @@ class ModelSpec(Strict):
     kv_bytes: int = Field(default=2**30, ge=0)
     sleep_level: Literal[0, 1, 2] = 0
     ollama: str | None = None
+    context_tokens: int | None = Field(default=None, ge=256)
     urls: tuple[str, ...] = ()
     upstream: str | None = None
     key_file: Path | None = None

@@ -17,13 +17,15 @@ class ConsensusConfig(Strict):
     """The table `[consensus]`: how the model `consensus` works here.
 
     `members` are asked first, `expert` closes: it is cascade's last instance, best_of's judge and
-    synthesize's writer. Empty, both are chosen by level and cost. `deadline_s` bounds the whole answer,
+    synthesize's writer. Empty, both are chosen by level and cost. `reserve` is asked by a cascade when one of
+    the `members` that the table names says nothing. `deadline_s` bounds the whole answer,
     `max_tokens` what all models together may write, `agree` the similarity (0 to 1) that counts as agreement.
     """
 
     strategy: Strategy = "cascade"
     members: tuple[str, ...] = ()
     expert: str | None = None
+    reserve: str | None = None
     max_members: int = Field(default=4, ge=1, le=8)
     max_tokens: int = Field(default=8_192, ge=16)
     deadline_s: float = Field(default=90.0, gt=0, le=900)
@@ -32,7 +34,7 @@ class ConsensusConfig(Strict):
     @property
     def model_ids(self) -> list[str]:
         """Every model that the table names."""
-        return [*self.members, *([self.expert] if self.expert else [])]
+        return [*self.members, *(name for name in (self.expert, self.reserve) if name)]
 
 
 class ConsensusOptions(Strict):

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from servers.pool.catalog.options import Strict, validate_options
 from servers.web.api_key import bearer_token
+from tools.errors import BadRequest
 
 MATCHED_CHARS = 4_000
 """A rule's pattern sees so much of the question, which bounds what a slow pattern costs."""
@@ -61,13 +62,15 @@ class RoutingConfig(Strict):
 
     `default`: where a catalogue without the four domains goes; `last`: when nothing wanted can be served.
     `patience_s`: how many seconds of loading a perfect gain in quality is worth. `sticky`: how much better
-    (in expected quality, 0 to 1) another model must be to take over a running conversation.
+    (in expected quality, 0 to 1) another model must be to take over a running conversation. `quality`: where
+    between the cheapest (0) and the best (1) a question that says nothing else is decided.
     """
 
     default: str
     last: str
     patience_s: float = Field(default=120.0, gt=0)
     sticky: float = Field(default=0.08, ge=0, le=1)
+    quality: float = Field(default=0.5, ge=0, le=1)
     rules: tuple[RoutingRule, ...] = ()
 
     @property
@@ -80,22 +83,45 @@ class RoutingOptions(Strict):
     """What one caller asks of the decision; the field `route` of a request.
 
     `model` overrules everything, `exclude` is never chosen, `max_cost` bounds the models' cost, `previous` is
-    the model that answered last in this conversation. `key`, a hash of the caller's API key, is set by us.
+    the model that answered last in this conversation, `quality` (0 to 1) the wish between cheap and best.
+    `key`, a hash of the caller's API key, is set by us.
     """
 
     model: str | None = Field(default=None, max_length=128)
     exclude: frozenset[str] = frozenset()
     max_cost: float | None = Field(default=None, ge=0)
     previous: str | None = Field(default=None, max_length=128)
+    quality: float | None = Field(default=None, ge=0, le=1)
     key: str | None = None
 
 
-def read_routing_options(field: object, *, api_key: bytes | None = None) -> RoutingOptions:
-    """The options in a request's `route` field (None: none), with the caller's key. Raises BadRequest."""
+QUALITY_HEADER = b"x-capibara6-quality"
+
+
+def read_routing_options(
+    field: object, *, api_key: bytes | None = None, quality: bytes | None = None
+) -> RoutingOptions:
+    """The options in a request's `route` field (None: none), with the caller's key and the value of the
+    header for quality, which the field overrules. Raises BadRequest."""
     key = hashlib.sha256(api_key).hexdigest() if api_key else None
-    if field is None:
-        return RoutingOptions(key=key)
-    return validate_options(RoutingOptions, field, field="route").model_copy(update={"key": key})
+    options = RoutingOptions() if field is None else validate_options(RoutingOptions, field, field="route")
+    if quality is not None and options.quality is None:
+        options = options.model_copy(update={"quality": _share(quality)})
+    return options.model_copy(update={"key": key})
+
+
+def _share(value: bytes) -> float:
+    """A header's number in [0, 1]. Raises BadRequest."""
+    try:
+        found = float(value)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        name = QUALITY_HEADER.decode()
+        raise BadRequest(
+            f"{name}: must be a number from 0 to 1", param=name, source="pool", code="invalid_value"
+        )
+    return found
 
 
 def api_key_of(headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -14,7 +14,7 @@ from servers.pool.catalog.catalog import load_catalog
 from tools.clients.pool import ModelInfo, Pool, open_pool
 from tools.error_messages import sentence
 from tools.errors import Capibara6Error
-from tools.settings import Settings, load_settings
+from tools.settings import Settings, load_command_settings
 
 AnswerT = TypeVar("AnswerT")
 Name = Annotated[str, typer.Argument(help="Modelo del catálogo · a model of the catalogue")]
@@ -27,7 +27,7 @@ app = typer.Typer(help="Modelos: list, load, unload, pull · the pool's models."
 @app.command("list")
 def list_models() -> None:
     """Los modelos, qué los sirve y por qué no · the models, what serves them and why not."""
-    settings, console = load_settings(), Console()
+    settings, console = load_command_settings(), Console()
     models = _ask(settings, Pool.models)
     spanish = settings.language == "es"
     headers = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
@@ -42,7 +42,7 @@ def list_models() -> None:
 @app.command()
 def load(name: Name) -> None:
     """Carga un modelo y espera a que esté listo · load a model and wait until it is ready."""
-    settings, console = load_settings(), Console()
+    settings, console = load_command_settings(), Console()
     with console.status(f"{'Cargando' if settings.language == 'es' else 'Loading'} {name}…"):
         model = _ask(settings, lambda pool: pool.load(name))
     console.print(f"{name}: {_state(model, settings)}")
@@ -51,7 +51,7 @@ def load(name: Name) -> None:
 @app.command()
 def unload(name: Name) -> None:
     """Descarga un modelo de la memoria · unload a model from memory."""
-    settings = load_settings()
+    settings = load_command_settings()
     model = _ask(settings, lambda pool: pool.unload(name))
     Console().print(f"{name}: {_state(model, settings)}")
 
@@ -64,7 +64,7 @@ def pull(
     """Trae los pesos del hub, fijados a una revisión · fetch the weights, pinned to a revision."""
     from servers.pool.catalog.download import pull as pull_weights  # noqa: PLC0415  (the hub's client is slow to load)
 
-    settings, console = load_settings(), Console()
+    settings, console = load_command_settings(), Console()
     spanish = settings.language == "es"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

@@ -1,8 +1,10 @@
-"""`capibara6 route "…"`: the routing decision for one question as a table, or as JSON."""
+"""`capibara6 route "…"`: the routing decision for one question as a table, or as JSON; `--curve` draws what
+quality costs on recorded outcomes, `--feedback` and `--reset` show and forget what this house has taught."""
 
 import asyncio
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,13 +13,16 @@ from rich.table import Table
 
 from servers.pool.catalog.catalog import load_catalog
 from servers.pool.routing.choose import choose
-from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.classifier import DOMAINS, classify
+from servers.pool.routing.features import extract_features
 from servers.pool.routing.policy import PoolState
+from servers.pool.routing.quality import apgr, curve
 from tools.clients.pool import open_pool
 from tools.errors import Unavailable
 from tools.schema import Language, Route
-from tools.settings import Settings, load_settings
+from tools.settings import Settings, load_command_settings
 
+BAR = 40
 MAX_SIGNALS = 10
 """So many features are shown, after the four domains' chances."""
 HEADERS: dict[Language, tuple[str, str]] = {"es": ("Señal", "Peso"), "en": ("Signal", "Weight")}
@@ -27,26 +32,61 @@ LABELS: dict[Language, dict[str, str]] = {
         "model": "Responde",
         "reasons": "Porque",
         "alternatives": "Otras opciones",
+        "difficulty": "Dificultad",
         "offline": "La pool no responde: se decide aquí, como si todos los modelos estuvieran disponibles.",
+        "curve": "calidad · al fuerte · aciertos · de la mejora",
+        "down": "La pool no responde: lo aprendido está en ella.",
+        "heard": "{events} opiniones: {signals}",
+        "part": "{name}: {events} con que ajustar, mejora {gain} ± {error} sobre lo no visto → {state}",
+        "True": "en uso",
+        "False": "sin usar",
+        "unread": "no es un fichero de resultados (JSON por líneas con prompt, weak y strong)",
     },
     "en": {
         "wanted": "Deserves",
         "model": "Served by",
         "reasons": "Because",
         "alternatives": "Alternatives",
+        "difficulty": "Difficulty",
         "offline": "The pool does not answer: decided here, as if every model were available.",
+        "curve": "quality · to the strong · right · of the gain",
+        "down": "The pool does not answer: what was learnt is kept there.",
+        "heard": "{events} opinions: {signals}",
+        "part": "{name}: {events} to fit, gains {gain} ± {error} on what it has not seen → {state}",
+        "True": "in use",
+        "False": "not used",
+        "unread": "is no file of outcomes (JSON lines with prompt, weak and strong)",
     },
 }
 
 
 def route(
-    question: Annotated[str, typer.Argument(help="La pregunta · the question")],
+    question: Annotated[str, typer.Argument(help="La pregunta · the question")] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="La decisión completa · the whole decision")
     ] = False,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(
+            "--curve",
+            help="Dibuja la curva de calidad sobre resultados grabados · the curve on recorded outcomes",
+        ),
+    ] = None,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Lo aprendido de esta casa · what this house has taught")
+    ] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Olvida lo aprendido · forget what was learnt")
+    ] = False,
 ) -> None:
     """Qué modelo merece una pregunta, y por qué · which model a question deserves, and why."""
-    settings = load_settings()
+    settings = load_command_settings()
+    if feedback or reset:
+        inspect(settings, Console(), reset=reset, as_json=as_json)
+        return
+    if outcomes is not None:
+        draw(outcomes, settings.language, Console())
+        return
     decision, offline = asyncio.run(_decide(settings, question))
     if as_json:
         typer.echo(json.dumps(decision.model_dump(), ensure_ascii=False, indent=2))
@@ -60,6 +100,8 @@ def show(decision: Route, language: Language, console: Console, *, offline: bool
     if offline:
         console.print(f"[yellow]{labels['offline']}[/]")
     console.print(f"{labels['wanted']}: [bold]{escape(decision.wanted)}[/] ({decision.confidence:.0%})")
+    if decision.difficulty is not None:
+        console.print(f"{labels['difficulty']}: {decision.difficulty:.0%}")
     console.print(f"{labels['model']}: [bold]{escape(decision.model)}[/]")
     console.print(f"{labels['reasons']}: {escape('; '.join(decision.reasons))}")
     console.print(f"{labels['alternatives']}: {escape(', '.join(decision.alternatives))}")
@@ -67,6 +109,56 @@ def show(decision: Route, language: Language, console: Console, *, offline: bool
     for name, weight in list(decision.signals.items())[: MAX_SIGNALS + len(DOMAINS)]:
         table.add_row(name, f"[{'green' if weight >= 0 else 'red'}]{weight:+.3f}[/]")
     console.print(table)
+
+
+def inspect(settings: Settings, console: Console, *, reset: bool, as_json: bool) -> None:
+    """Print what this house's feedback has taught the router, after forgetting it when `reset`. Raises
+    typer.Exit when no pool runs."""
+    labels = LABELS[settings.language]
+    try:
+        house = asyncio.run(_house(settings, reset=reset))
+    except Unavailable as exc:
+        Console(stderr=True).print(f"[red]✗[/] {labels['down']}")
+        raise typer.Exit(1) from exc
+    if as_json:
+        typer.echo(json.dumps(house, ensure_ascii=False, indent=2))
+        return
+    signals = ", ".join(f"{name} {count}" for name, count in house["signals"].items()) or "-"
+    console.print(labels["heard"].format(events=house["events"], signals=signals))
+    for name in ("kind", "difficulty"):
+        if part := house[name]:
+            console.print(labels["part"].format(name=name, state=labels[str(part["used"])], **part))
+    if house["correction"]:
+        console.print_json(data=house["correction"])
+
+
+async def _house(settings: Settings, *, reset: bool) -> dict[str, Any]:
+    async with open_pool(settings) as pool:
+        return await (pool.reset_feedback() if reset else pool.route_feedback())
+
+
+def draw(outcomes: Path, language: Language, console: Console) -> None:
+    """Print the curve of quality on outcomes: for each wish what is sent to the strong model, what is right,
+    and the share of its gain; below the area under it. Raises typer.Exit for a file that is none."""
+    try:
+        rows = _read(outcomes)
+        weak, strong = [float(row["weak"]) for row in rows], [float(row["strong"]) for row in rows]
+        difficulty = [classify(extract_features(row["prompt"])).difficulty for row in rows]
+        area = apgr(difficulty, weak, strong)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        Console(stderr=True).print(f"[red]✗[/] {escape(str(outcomes))}: {LABELS[language]['unread']}")
+        raise typer.Exit(1) from exc
+    console.print(LABELS[language]["curve"])
+    for point in curve(difficulty, weak, strong):
+        bar = "█" * round(BAR * max(0.0, min(1.0, point.recovered)))
+        shares = f"{point.strong_share:7.1%} {point.accuracy:7.1%} {point.recovered:7.1%}"
+        console.print(f"{point.quality:4.1f} {shares}  {bar}", highlight=False)
+    console.print(f"APGR {area:.3f} ({len(rows)})", highlight=False)
+
+
+def _read(outcomes: Path) -> list[dict[str, Any]]:
+    with outcomes.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
 
 
 async def _decide(settings: Settings, question: str) -> tuple[Route, bool]:

@@ -158,8 +158,12 @@ class MemberClient:
 
     def _count(self, spec: ModelSpec, usage: Delta, began: float) -> None:
         now = time.monotonic()
-        self.counters.of(spec.id).answered(
-            prompt=usage.prompt_tokens, completion=usage.completion_tokens, seconds=now - began, at=now
+        self.counters.answered(
+            spec.id,
+            prompt=usage.prompt_tokens,
+            completion=usage.completion_tokens,
+            seconds=now - began,
+            at=now,
         )
 
 

@@ -4,6 +4,7 @@ Models that run elsewhere or are loaded cost no slot. Of the others only those a
 slot, and one more: never more than one model is pushed out for one question.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
@@ -32,7 +33,8 @@ class Plan:
     """Who is asked for one question, and with what budget.
 
     `waves` are asked one after the other, the models within one at the same time. `final_model` is cascade's
-    expert, best_of's judge or synthesize's writer; None when nobody is needed. `left_out` are pairs of a
+    expert, best_of's judge or synthesize's writer; None when nobody is needed. `reserve` is asked after the
+    waves when a member said nothing. `left_out` are pairs of a
     model and the reason. Tokens are of one model, deadlines in seconds, `agree` is the similarity that counts
     as agreement (0 to 1).
     """
@@ -47,10 +49,11 @@ class Plan:
     agree: float
     warnings: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+    reserve: str | None = None
 
     @property
     def members(self) -> tuple[str, ...]:
-        """All members, wave by wave."""
+        """All members, wave by wave, without the reserve."""
         return tuple(name for wave in self.waves for name in wave)
 
 
@@ -70,7 +73,10 @@ def plan(catalog: Catalog, state: PoolState, options: ConsensusOptions, *, domai
         loads=free_slots + 1 - (1 if final_model and _needs_load(catalog, state, final_model) else 0),
     )
     seats.fill(catalog, state, _candidates(catalog, options, config, final_model, strategy))
-    models = max(1, len(seats.members) + (final_model is not None))
+    reserve = None
+    if strategy == "cascade":
+        reserve = _reserve(catalog, state, options, config, {*seats.members, final_model}, seats.loads)
+    models = max(1, len(seats.members) + (final_model is not None) + (reserve is not None))
     tokens = min(options.max_tokens or config.max_tokens, config.max_tokens)
     deadline_s = min(options.deadline_s or config.deadline_s, config.deadline_s)
     has_final = final_model is not None and strategy != "vote"
@@ -85,6 +91,7 @@ def plan(catalog: Catalog, state: PoolState, options: ConsensusOptions, *, domai
         agree=config.agree,
         warnings=_warnings(catalog, strategy, seats.members),
         left_out=tuple(seats.left_out),
+        reserve=reserve,
     )
 
 
@@ -113,6 +120,24 @@ def _candidates(
         return chosen
     others = [name for name in chosen if name != final_model]
     return others or chosen
+
+
+def _reserve(
+    catalog: Catalog,
+    state: PoolState,
+    options: ConsensusOptions,
+    config: ConsensusConfig,
+    seated: Set[str | None],
+    loads: int,
+) -> str | None:
+    """The table's reserve, unless the caller named members of their own, it is `seated` already, or it can
+    not be asked within the `loads` that are left."""
+    if config.reserve is None or options.members is not None:
+        return None
+    name = catalog.spec(config.reserve).id
+    if name not in state.available or name in seated:
+        return None
+    return name if loads > 0 or not _needs_load(catalog, state, name) else None
 
 
 def _final_model(

@@ -198,7 +198,7 @@ class Session:
 
     def _results(self) -> list[MemberResult]:
         """Everybody who took part, in the plan's order, the final model last."""
-        return [*(self.drafts.results[name] for name in self.plan.members), *self.final_results]
+        return [*self.drafts.in_order, *self.final_results]
 
     def _no_answer(self) -> UpstreamFailed:
         reasons = [f"{result.model}: {result.reason}" for result in self._results()]

@@ -169,12 +169,15 @@ class Lifecycle:
         backend = available.backend
         if not isinstance(backend, ManagedBackend):
             raise ModelUnavailable(f"{spec.id}: {available.reason}", param="model", source="pool")
+        size = self.scheduler.instances[spec.id].memory_bytes
+        gpu = self.memory.claim(size)
         launch = Launch(
             free_port(),
             new_key(),
             process.new_nonce(),
-            memory_bytes=self.scheduler.instances[spec.id].memory_bytes,
-            gpu_bytes=self.memory.gpu_total,
+            memory_bytes=size,
+            gpu_bytes=gpu.total if gpu else None,
+            gpu=gpu.number if gpu else None,
         )
         running = process.spawn(
             backend.command(spec, launch),

@@ -13,6 +13,12 @@ ENGINE_BYTES = 1_500 * 2**20
 """What a vLLM process takes besides weights and cache, measured on CPUs."""
 GPU_SHARE = 0.95
 """At most this share of a device's memory is asked for."""
+DEVICES = "CUDA_VISIBLE_DEVICES"
+SPREAD = (
+    *("--tensor-parallel-size", "-tp", "--pipeline-parallel-size", "-pp", "--data-parallel-size", "-dp"),
+    *("--enable-expert-parallel", "-ep"),
+)
+"""Arguments by which vLLM uses more GPUs than one."""
 INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "HF_HOME", "XDG_CACHE_HOME", "CUDA_HOME",
     "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "OMP_NUM_THREADS",
@@ -64,7 +70,7 @@ class Vllm(ManagedBackend):
 
     def environment(self, spec: ModelSpec, launch: Launch) -> dict[str, str]:
         """As the function `environment`."""
-        return environment(spec, launch.key)
+        return environment(spec, launch.key, launch.gpu)
 
     def _folder(self, spec: ModelSpec) -> Path:
         return self.weights / (spec.weights or spec.id)
@@ -105,7 +111,13 @@ def command(spec: ModelSpec, *, python: Path, folder: Path, launch: Launch) -> l
     return [*words, *spec.args]
 
 
-def environment(spec: ModelSpec, key: str) -> dict[str, str]:
-    """What the engine's process sees; `key` guards its /v1 paths."""
+def environment(spec: ModelSpec, key: str, gpu: int | None = None) -> dict[str, str]:
+    """What the engine's process sees; `key` guards its /v1 paths.
+
+    It is pinned to `gpu`, the one whose memory was measured, unless the catalogue chooses for itself: by
+    `CUDA_VISIBLE_DEVICES` in `env`, or by arguments that spread a model over several.
+    """
     developer = {"VLLM_SERVER_DEV_MODE": "1"} if spec.sleep_level else {}
-    return {**handed_on(INHERITED), **QUIET, **developer, "VLLM_API_KEY": key, **spec.env}
+    spread = any(arg.partition("=")[0] in SPREAD for arg in spec.args)
+    pinned = {} if gpu is None or spread else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", DEVICES: str(gpu)}
+    return {**handed_on(INHERITED), **QUIET, **developer, **pinned, "VLLM_API_KEY": key, **spec.env}

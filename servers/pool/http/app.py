@@ -1,6 +1,6 @@
 """The pool's ASGI app, raw because the proxy path counts microseconds.
 
-It owns routing by exact path, the API key, the bounded body, the request id, the error envelope and
+It owns routing by exact path, the door, access, the bounded body, the request id, the error envelope and
 cancellation when the client leaves. What a route does is the business of `handlers.py`.
 """
 
@@ -14,14 +14,27 @@ from typing import Any
 
 from servers.pool.counters import Counters
 from servers.pool.http.exchange import HttpExchange
-from servers.web.api_key import ApiKeyCheck
+from servers.web.access import Access, Rule
+from servers.web.api_key import OPEN_PATHS
 from servers.web.disconnect import DisconnectWatch
+from servers.web.door import Door
 from servers.web.middleware import read_body
 from tools.errors import Capibara6Error, NotFound
 from tools.log import get_logger
 from tools.settings import Settings
 
 Handler = Callable[[HttpExchange], Awaitable[None]]
+
+RULES = (
+    Rule("POST", "/v1/models/", "operate", "/load"),
+    Rule("POST", "/v1/models/", "operate", "/unload"),
+    Rule("GET", "/stats", "operate"),
+    Rule("GET", "/v1/route/feedback", "operate"),
+    Rule("DELETE", "/v1/route/feedback", "operate"),
+    Rule("POST", "/v1/route/feedback/", "operate", "refit"),
+    Rule("POST", "/v1/route/feedback", "write"),
+)
+"""What is for those who run the pool."""
 
 log = get_logger("pool.door")
 
@@ -50,8 +63,10 @@ class PoolApp:
         lifespan: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None:
         self.limits = settings.limits
-        self.access = ApiKeyCheck(settings, name="pool")
+        self.door = Door(settings, "pool")
+        self.access = Access(settings, name="pool", rules=RULES)
         self.counters = counters
+        counters.usage = self.access.usage
         self.lifespan = lifespan
         self._watch = DisconnectWatch()
         self._numbers = itertools.count()
@@ -79,17 +94,40 @@ class PoolApp:
                 raise
             await exchange.send_error(Capibara6Error("internal error; see the service's log", source="pool"))
         finally:
-            self.counters.finished(exchange.route, exchange.status, time.monotonic() - exchange.arrived_at)
+            seconds = time.monotonic() - exchange.arrived_at
+            self.counters.finished(exchange.route, exchange.status, seconds)
+            if exchange.path not in OPEN_PATHS:
+                self._audit(exchange, seconds)
 
     async def _serve(self, exchange: HttpExchange) -> None:
-        self.access.check(exchange.path, exchange.headers)
+        if exchange.enter(self.door):
+            await exchange.send_preflight()
+            return
+        if self.access.is_open(exchange.path):
+            await self._answer(exchange, self.limits.body_bytes)
+            return
+        identity = self.access.identity
+        caller = identity.known(exchange.headers, exchange.raw)
+        if caller is None:
+            caller = await identity.find(exchange.headers, exchange.raw)
+        exchange.principal = caller.principal
+        most = self.limits.body_bytes
+        try:
+            inside = self.access.entered(caller, exchange.method, exchange.path)
+        finally:  # a request that is refused is also told when to come back
+            if caller.limits is not None:
+                exchange.extra = self.access.headers(caller)
+                most = min(most, caller.limits.body_bytes or most)
+        with inside:
+            await self._answer(exchange, most)
+
+    async def _answer(self, exchange: HttpExchange, most: int) -> None:
         handler = self.routes.exact.get((exchange.method, exchange.path))
         if handler is not None:
             exchange.route = exchange.path
         else:
             handler = self._by_prefix(exchange)
         if exchange.method == "POST":
-            most = self.limits.body_bytes
             body = await read_body(exchange.receive, exchange.headers, most, source="pool")
             if body is None:
                 exchange.status = 499
@@ -101,6 +139,17 @@ class PoolApp:
         finally:
             self._watch.remove(exchange)
             exchange.deadline = None
+
+    def _audit(self, exchange: HttpExchange, seconds: float) -> None:
+        self.access.audit.write(
+            request_id=exchange.request_id.decode(),
+            principal=exchange.principal,
+            method=exchange.method,
+            route=exchange.route,
+            status=exchange.status,
+            seconds=seconds,
+            **exchange.noted,
+        )
 
     def _by_prefix(self, exchange: HttpExchange) -> Handler:
         for (method, prefix, suffix), handler in self.routes.prefixed.items():

@@ -11,14 +11,17 @@ from typing import Any
 
 from servers.pool.catalog.catalog import Catalog
 from servers.pool.catalog.consensus_options import read_consensus_options
+from servers.pool.consensus.drafts import QUORUM
 from servers.pool.consensus.events import Done, Event, MemberFinished, Token
 from servers.pool.consensus.member import MemberClient
 from servers.pool.consensus.plan import Plan, plan
 from servers.pool.consensus.session import Session
 from servers.pool.consensus.stats import ConsensusStats
 from servers.pool.engines.availability import Availability
+from servers.pool.feedback import Feedback
 from servers.pool.http.exchange import JSON, HttpExchange
 from servers.pool.http.request import header_value
+from servers.pool.http.routing import tenant_of
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
 from servers.pool.upstream import openai_format
@@ -35,7 +38,8 @@ def summary(plan: Plan) -> JsonObject:
     """A plan as the wire shows it before anybody was asked."""
     return {
         "strategy": plan.strategy, "template": plan.template, "waves": plan.waves,
-        "closer": plan.final_model, "tokens_each": plan.tokens_each, "deadline_s": plan.deadline_s,
+        "closer": plan.final_model, "reserve": plan.reserve,
+        "tokens_each": plan.tokens_each, "deadline_s": plan.deadline_s,
         "warnings": plan.warnings, "left_out": plan.left_out,
     }  # fmt: skip
 
@@ -50,10 +54,11 @@ class ConsensusHandler:
         availability: Availability,
         members: MemberClient,
         stats: ConsensusStats,
+        feedback: Feedback,
         slots: int,
     ) -> None:
         self.catalog, self.availability, self.members = catalog, availability, members
-        self.stats, self.slots = stats, slots
+        self.stats, self.feedback, self.slots = stats, feedback, slots
 
     def plan_for(self, fields: Mapping[str, Any]) -> Plan:
         """Who would be asked for a checked chat request. Raises BadRequest and ModelNotFound."""
@@ -83,6 +88,19 @@ class ConsensusHandler:
         except Capibara6Error:
             self.stats.failed += 1
             raise
+        self._learn(exchange, fields, chosen, writer.done)
+
+    def _learn(self, exchange: HttpExchange, fields: JsonObject, plan: Plan, done: Done | None) -> None:
+        """Whether two or more members agreed tells how difficult the question was for cheaper models."""
+        answers = (
+            sum(each.role == "member" and each.status == "answered" for each in done.results) if done else 0
+        )
+        if done is None or plan.strategy != "cascade" or answers < QUORUM:
+            return
+        domain = self.catalog.models[plan.members[0]].domain
+        shipped = understand(fields["messages"]).classification
+        signal = "agreed" if done.agreed else "disagreed"
+        self.feedback.record(tenant_of(exchange), shipped, signal, domain=domain)
 
 
 async def _events(session: Session) -> AsyncGenerator[Event, None]:
@@ -130,6 +148,7 @@ class _Writer:
         self.opening = openai_format.head(NAME, "chat.completion.chunk", "chatcmpl")
         self.texts: list[str] = []
         self.pending: list[bytes] = []
+        self.done: Done | None = None
 
     async def write(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
@@ -163,6 +182,7 @@ class _Writer:
         self.pending.clear()
 
     async def _end(self, done: Done) -> None:
+        self.done = done
         self.stats.record(self.plan, done)
         shown = result(self.plan, done)
         usage = _usage(done)

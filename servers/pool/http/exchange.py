@@ -11,12 +11,19 @@ import orjson
 
 from servers.pool.http.writer import Writer
 from servers.pool.upstream.deadline import Deadline
+from servers.web.access import CHALLENGE
 from servers.web.api_key import Headers
 from servers.web.disconnect import WatchedClient
-from servers.web.middleware import REQUEST_ID, linger
+from servers.web.door import Door, HeaderList
+from servers.web.middleware import linger
 from servers.web.serve import ABORT
-from tools.errors import Capibara6Error, TooLarge
+from tools import trace
+from tools.access.identity import Principal
+from tools.errors import Capibara6Error, TooLarge, Unauthorized
+from tools.schema import JsonObject
 
+OLLAMA_PATHS = "/api/"
+"""Ollama's clients read an error as one text."""
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 
 
@@ -24,15 +31,22 @@ class HttpExchange(WatchedClient):
     """One request and its answer. `answered` once a byte of a model's answer was sent."""
 
     __slots__ = (
-        *("_scope", "_send", "_writer", "aborted", "answered", "body", "deadline", "headers"),
-        *("method", "path", "path_model", "request_id", "route", "status"),
+        *("_admitted", "_scope", "_send", "_writer", "aborted", "answered", "body", "deadline", "extra"),
+        *("headers", "method", "noted", "path", "path_model", "principal", "raw", "request_id", "route"),
+        "status",
     )
 
     def __init__(self, scope: Any, receive: Any, send: Any, request_id: bytes) -> None:
         super().__init__(receive)
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: Headers = dict(scope["headers"])
+        self.raw: list[tuple[bytes, bytes]] = scope["headers"]
+        self.headers: Headers = dict(self.raw)
+        self.extra: list[tuple[bytes, bytes]] = []
+        """Headers of the answer, whatever it is."""
+        self.principal: Principal | None = None
+        self.noted: JsonObject = {}
+        """What its audit line says besides."""
         self.path_model = ""
         """The model that the path names."""
         self.route = "unmatched"
@@ -42,15 +56,30 @@ class HttpExchange(WatchedClient):
         self.deadline: Deadline | None = None
         """A polled deadline that the app's round checks."""
         self.answered = self.aborted = False
-        given = self.headers.get(b"x-request-id")
-        self.request_id = given if given and REQUEST_ID.fullmatch(given) else request_id
+        served = trace.trace_of(self.headers, otherwise=request_id)
+        trace.bind(served)
+        self.request_id = served.request_id
         self._scope, self._send = scope, send
+        self._admitted: HeaderList = ()
         self._writer: Writer | None = None
 
+    def enter(self, door: Door) -> bool:
+        """Pass `door`, whose headers go into the answer; True for a preflight. Raises what it raises."""
+        admission = door.admit(self._scope, self.headers)
+        self._admitted = admission.headers
+        return admission.preflight
+
+    async def send_preflight(self) -> None:
+        """The answer to a browser that asks what it may ask."""
+        await self.start(204, [])
+        await self.end()
+
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send status and headers."""
+        """Send status and headers, those of the door as well."""
         self.status = status
         headers.append((b"x-request-id", self.request_id))
+        headers += self._admitted
+        headers += self.extra
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def start_stream(self, writer: Writer, headers: list[tuple[bytes, bytes]]) -> None:
@@ -89,7 +118,10 @@ class HttpExchange(WatchedClient):
             extra.append((b"retry-after", b"%d" % exc.retry_after))
         if exc.status in (401, 413):
             extra.append((b"connection", b"close"))
-        body = orjson.dumps(exc.envelope())
+        if isinstance(exc, Unauthorized):
+            extra.append((b"www-authenticate", CHALLENGE))
+        plain = self.path.startswith(OLLAMA_PATHS)
+        body = orjson.dumps({"error": exc.message} if plain else exc.envelope())
         if not isinstance(exc, TooLarge):
             await self.send(exc.status, body, extra)
             return

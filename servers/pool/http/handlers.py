@@ -1,7 +1,11 @@
 """The pool's own paths: each handler reads HTTP, calls one verb and writes HTTP. No decision is made here."""
 
+import asyncio
+
 from servers.pool.catalog.catalog import Catalog
+from servers.pool.catalog.options import validate_options
 from servers.pool.engines.availability import Availability
+from servers.pool.feedback import Feedback, RouteFeedback
 from servers.pool.http import consensus, openapi, validation
 from servers.pool.http.app import Routes
 from servers.pool.http.exchange import JSON, HttpExchange
@@ -9,10 +13,11 @@ from servers.pool.http.inference import Inference
 from servers.pool.http.metrics import PoolMetrics
 from servers.pool.http.model_list import ModelList
 from servers.pool.http.request import PoolRequest
-from servers.pool.http.routing import AutoRouter
+from servers.pool.http.routing import AutoRouter, tenant_of
 from servers.pool.http.status import Status
 from servers.pool.http.tokenize import TokenCounter
 from servers.pool.http.writer import SSE
+from servers.pool.routing.choose import understand
 from servers.pool.scheduling.admission import Admission
 from servers.pool.upstream.backend import UpstreamRequest
 from tools.errors import BadRequest, NotSupported
@@ -66,9 +71,15 @@ class InferenceHandlers:
     async def route(self, exchange: HttpExchange) -> None:
         """The router's decision and the consensus that would be asked, without generating."""
         fields = validation.chat({"model": "auto", **validation.parse(exchange.body)})
+        begin = fields.pop("begin_load", False)
+        if not isinstance(begin, bool):
+            message = "begin_load: must be true or false"
+            raise BadRequest(message, param="begin_load", source="pool", code="invalid_value")
         plan = self.consensus.plan_for(fields)
-        route = self.router.decide(exchange, fields).model_dump()
-        await exchange.send_json({**route, "consensus": consensus.summary(plan)})
+        route = self.router.decide(exchange, fields)
+        if begin:
+            self.inference.begin_load(route.model)
+        await exchange.send_json({**route.model_dump(), "consensus": consensus.summary(plan)})
 
     async def _answer(self, exchange: HttpExchange, fields: JsonObject) -> None:
         model, stream = fields["model"], fields.get("stream") is True
@@ -76,6 +87,57 @@ class InferenceHandlers:
             raise BadRequest("auto chooses for conversations; name a model", param="model", source="pool")
         upstream = UpstreamRequest(exchange.path, fields, exchange.body)
         await self.inference.answer(exchange, PoolRequest(upstream, model, SSE, stream))
+
+
+class FeedbackHandlers:
+    """What a house says of the router's choices, and what was learnt of it. A tenant sees its own alone."""
+
+    def __init__(self, catalog: Catalog, feedback: Feedback) -> None:
+        self.catalog, self.feedback = catalog, feedback
+
+    @property
+    def routes(self) -> Routes:
+        """Their paths."""
+        path = "/v1/route/feedback"
+        return Routes(
+            {
+                ("POST", path): self.record,
+                ("GET", path): self.inspect,
+                ("DELETE", path): self.reset,
+                ("POST", f"{path}/refit"): self.refit,
+            }
+        )
+
+    async def record(self, exchange: HttpExchange) -> None:
+        """Note a word on one answer; no text is kept."""
+        fields = validation.parse(exchange.body)
+        messages = validation.chat({"model": "auto", "messages": fields.pop("messages", None)})["messages"]
+        said = validate_options(RouteFeedback, fields, field="feedback")
+        domain = self.catalog.spec(said.model).domain
+        better = self.catalog.spec(said.better).domain if said.better else None
+        shipped = understand(messages).classification
+        tenant = tenant_of(exchange)
+        house = self.feedback.record(tenant, shipped, said.signal, domain=domain, better=better)
+        await exchange.send_json({"recorded": True, "events": len(house.events)})
+
+    async def inspect(self, exchange: HttpExchange) -> None:
+        """What was heard, and what is in force."""
+        await exchange.send_json(self.feedback.house(tenant_of(exchange)).to_json())
+
+    async def reset(self, exchange: HttpExchange) -> None:
+        """Back to the router as it was shipped."""
+        await exchange.send_json(self.feedback.reset(tenant_of(exchange)).to_json())
+
+    async def refit(self, exchange: HttpExchange) -> None:
+        """Fit anew: for the platform every house, for others their own."""
+        principal = exchange.principal
+        everybody = principal is not None and principal.platform
+        tenants = self.feedback.tenants() if everybody else [tenant_of(exchange)]
+        houses: list[JsonObject] = []
+        for tenant in tenants:
+            houses.append(self.feedback.refit(tenant).to_json())
+            await asyncio.sleep(0)
+        await exchange.send_json({"houses": houses})
 
 
 class ModelHandlers:

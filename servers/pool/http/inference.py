@@ -68,6 +68,13 @@ class Inference:
         assert failure is not None, "there is at least one candidate"
         raise failure
 
+    def begin_load(self, model: str) -> None:
+        """Let a model be loaded as a request for it would, without waiting. Raises ModelUnavailable."""
+        reservation = self.admission.request(self.availability.instances(self.catalog.spec(model))[0])
+        self.admission.release(reservation)
+        if reservation.refused is not None:
+            raise reservation.refused
+
     def _candidates(self, request: PoolRequest) -> Iterator[tuple[ModelSpec, str | Capibara6Error]]:
         """Instances that may serve `request`, best first, and the reasons of models that can not."""
         first = self.catalog.spec(request.model)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from servers.pool.counters import BOUNDS_S, Counters
+from servers.pool.counters import Counters
 from servers.pool.scheduling.instance import Instance, Phase
 from servers.pool.scheduling.scheduler import Scheduler
+from servers.web.middleware import BOUNDS_S, SECONDS, service_registry
 
 
 class PoolMetrics(Collector):
@@ -19,7 +20,7 @@ class PoolMetrics(Collector):
 
     def text(self) -> bytes:
         """Prometheus' text format."""
-        registry = CollectorRegistry()
+        registry = service_registry("pool")
         registry.register(self)
         return generate_latest(registry)
 
@@ -44,7 +45,7 @@ class PoolMetrics(Collector):
             total += count
             buckets.append((bound, total))
         yield HistogramMetricFamily(
-            "http_request_seconds",
+            SECONDS,
             "Time to the end of the answer",
             buckets=buckets,
             sum_value=self.counters.seconds_sum,

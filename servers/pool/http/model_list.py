@@ -5,6 +5,7 @@ import time
 from servers.pool.catalog.catalog import VIRTUAL, Catalog, ModelSpec
 from servers.pool.engines.availability import Availability
 from servers.pool.engines.backends import Backends
+from servers.pool.routing.policy import context_window
 from servers.pool.scheduling.instance import LOADING, Phase
 from servers.pool.scheduling.scheduler import Scheduler
 from tools.schema import JsonObject
@@ -42,7 +43,8 @@ class ModelList:
         return self.describe(self.catalog.spec(name))
 
     def describe(self, spec: ModelSpec) -> JsonObject:
-        """One item; `reason` says why a model is not available and how to get it."""
+        """One item; `reason` says why a model is not available and how to get it, `ready` whether it answers
+        without being loaded first, `context_tokens` how much it can hold, where its engine is told."""
         available = self.availability.of(spec)
         return {
             **self._head(spec.id),
@@ -52,6 +54,8 @@ class ModelList:
             "available": bool(available.backends),
             "reason": available.reason or None,
             "backend": available.backend_name,
+            "ready": spec.id in self.availability.router_state().loaded,
+            "context_tokens": spec.context_tokens or context_window(spec.args),
         }
 
     def _has_virtual(self, name: str) -> bool:
@@ -67,6 +71,8 @@ class ModelList:
             "available": True,
             "reason": None,
             "backend": None,
+            "ready": True,
+            "context_tokens": None,
         }
 
     def _head(self, name: str) -> JsonObject:

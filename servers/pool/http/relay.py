@@ -18,6 +18,8 @@ from servers.pool.upstream.sse import Reader
 from tools.errors import Cancelled, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 
+BYTES_PER_TOKEN = 4
+"""Of a request's body, where its engine does not count its tokens."""
 WHOLE_FACTOR = 5
 """An answer in one piece may take so many times the wait for a first token."""
 
@@ -81,7 +83,7 @@ class Relay:
             raise UpstreamFailed("the engine sent something that is not an object", source="engine")
         if reply.status < 300:
             _refuse_abort(answer)
-            self._count(spec, answer.get("usage"), began=exchange.arrived_at)
+            self._count(exchange, request, spec, answer.get("usage"), began=exchange.arrived_at)
             body = request.writer.whole(answer, body)
         exchange.answered = True
         await exchange.send(reply.status, body, [JSON, *request.headers(spec.id)])
@@ -98,36 +100,63 @@ class Relay:
         between_s, turn = self.between_tokens_s, request.writer.turn
         began = 0.0
         assert reply.events is not None
-        async for part in reply.events:
-            chunk = reader.feed(part)
-            if not chunk:
-                continue
-            if not exchange.answered:
-                exchange.answered, began = True, time.monotonic()
-                await exchange.start_stream(request.writer, request.headers(spec.id))
-                if request.first_event:
-                    await exchange.write(request.first_event)
-            deadline.writing = True
-            await exchange.write(turn(chunk))
-            deadline.writing = False
-            deadline.renew(between_s)
-            if reader.done:
-                break
-        reader.close()
+        whole = False
+        try:
+            async for part in reply.events:
+                chunk = reader.feed(part)
+                if not chunk:
+                    continue
+                if not exchange.answered:
+                    exchange.answered, began = True, time.monotonic()
+                    await exchange.start_stream(request.writer, request.headers(spec.id))
+                    if request.first_event:
+                        await exchange.write(request.first_event)
+                deadline.writing = True
+                await exchange.write(turn(chunk))
+                deadline.writing = False
+                deadline.renew(between_s)
+                if reader.done:
+                    break
+            reader.close()
+            whole = True
+        finally:
+            if not whole and reader.events:  # who leaves early has used what was written until then
+                self._estimate(exchange, request, spec, reader.events)
         await exchange.end(request.writer.last())
-        self._count(spec, reader.usage or {"completion_tokens": reader.events}, began=began)
+        self._count(exchange, request, spec, reader.usage, events=reader.events, began=began)
 
-    def _count(self, spec: ModelSpec, usage: Any, *, began: float) -> None:
-        """Note what was served; `usage` is what the engine says, which may be anything."""
+    def _count(
+        self,
+        exchange: HttpExchange,
+        request: PoolRequest,
+        spec: ModelSpec,
+        usage: Any,
+        *,
+        began: float,
+        events: int = 0,
+    ) -> None:
+        """Note what was served; `usage` is what the engine says, which may be anything or nothing."""
         fields = usage if isinstance(usage, dict) else {}
         read, written = fields.get("prompt_tokens"), fields.get("completion_tokens")
         now = time.monotonic()
-        self.counters.of(spec.id).answered(
-            prompt=read if isinstance(read, int) else 0,
-            completion=written if isinstance(written, int) else 0,
-            seconds=now - began,
-            at=now,
-        )
+        prompt = read if isinstance(read, int) else 0
+        completion = written if isinstance(written, int) else events
+        counts = self.counters.of(spec.id)
+        counts.answered(prompt=prompt, completion=completion, seconds=now - began, at=now)
+        if not prompt:
+            self._estimate(exchange, request, spec, completion)
+            return
+        self.counters.used(spec.id, prompt=prompt, completion=completion)
+        exchange.noted = {"model": spec.id, "tokens_in": prompt, "tokens_out": completion}
+
+    def _estimate(
+        self, exchange: HttpExchange, request: PoolRequest, spec: ModelSpec, completion: int
+    ) -> None:
+        """What the engine does not say is estimated, and said to be: the prompt's tokens by its length."""
+        prompt = len(request.upstream.body) // BYTES_PER_TOKEN
+        self.counters.of(spec.id).estimated += 1
+        self.counters.used(spec.id, prompt=prompt, completion=completion)
+        exchange.noted = {"model": spec.id, "tokens_in": prompt, "tokens_out": completion, "estimated": True}
 
 
 def _refuse_abort(answer: JsonObject) -> None:

@@ -4,30 +4,42 @@ How it is decided is the business of `servers/pool/routing/`.
 """
 
 from servers.pool.catalog.catalog import Catalog
-from servers.pool.catalog.routing_options import api_key_of, read_routing_options
+from servers.pool.catalog.routing_options import QUALITY_HEADER, api_key_of, read_routing_options
 from servers.pool.engines.availability import Availability
+from servers.pool.feedback import Feedback
 from servers.pool.http.exchange import HttpExchange
 from servers.pool.http.request import PoolRequest
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import choose
+from servers.pool.routing.needs import needed
+from servers.pool.routing.policy import context_window
 from servers.pool.upstream import openai_format
 from servers.web.sse import format_event
+from tools.access.identity import LOCAL
 from tools.schema import JsonObject, Route
 
 
 class AutoRouter:
     """Decides for one catalogue, by what is available now."""
 
-    def __init__(self, catalog: Catalog, availability: Availability) -> None:
-        self.catalog, self.availability = catalog, availability
+    def __init__(self, catalog: Catalog, availability: Availability, feedback: Feedback) -> None:
+        self.catalog, self.availability, self.feedback = catalog, availability, feedback
 
     def decide(self, exchange: HttpExchange, fields: JsonObject) -> Route:
         """The decision for a checked chat request, with the caller's options (its `route` field) and key.
 
         Takes the field `route` out. Raises BadRequest.
         """
-        options = read_routing_options(fields.pop("route", None), api_key=api_key_of(exchange.headers))
-        return choose(fields.get("messages") or [], self.catalog, self.availability.router_state(), options)
+        headers = exchange.headers
+        options = read_routing_options(
+            fields.pop("route", None), api_key=api_key_of(headers), quality=headers.get(QUALITY_HEADER)
+        )
+        state = self.availability.router_state()
+        messages = fields.get("messages") or []
+        correction = self.feedback.correction(tenant_of(exchange))
+        route = choose(messages, self.catalog, state, options, needed(messages, fields), correction)
+        window = context_window(self.catalog.spec(route.model).args)
+        return route.model_copy(update={"ready": route.model in state.loaded, "context_tokens": window})
 
     def apply(self, exchange: HttpExchange, request: PoolRequest) -> None:
         """Give a request for `auto` its model; an OpenAI stream opens with the decision."""
@@ -36,6 +48,11 @@ class AutoRouter:
         request.reasons = [f"wanted {route.wanted} ({route.confidence:.0%})", *route.reasons]
         if request.stream and request.writer is SSE:
             request.first_event = event({"event": "routed", "route": route.model_dump()}, model=route.model)
+
+
+def tenant_of(exchange: HttpExchange) -> str:
+    """Whose house a request is of."""
+    return exchange.principal.tenant if exchange.principal else LOCAL.tenant
 
 
 def event(content: JsonObject, *, model: str) -> bytes:

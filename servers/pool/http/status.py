@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.consensus.stats import ConsensusStats
@@ -41,6 +42,7 @@ class Status:
         self.scheduler, self.lifecycle, self.memory = scheduler, lifecycle, memory
         self.decisions, self.clock = decisions, clock
         self.counters, self.consensus = counters, consensus
+        self.version = version("capibara6")
 
     def health(self) -> JsonObject:
         """`down` when something is stuck, with what in `problems`; `degraded` when a model failed."""
@@ -51,6 +53,7 @@ class Status:
         oldest = min((instance.waiting_since for instance in instances), default=now)
         return {
             "status": "down" if problems else "degraded" if failed else "ok",
+            "version": self.version,
             "problems": problems,
             "failed_models": failed,
             "oldest_waiter_s": round(max(0.0, now - oldest), 1),
@@ -121,6 +124,7 @@ class Status:
             "failed_requests": counts.failures,
             "prompt_tokens": counts.prompt_tokens,
             "completion_tokens": counts.completion_tokens,
+            "estimated_answers": counts.estimated,
         }
 
 

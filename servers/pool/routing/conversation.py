@@ -60,9 +60,18 @@ def is_follow_up(question: str) -> bool:
     """
     if courtesy(question):
         return False
-    all_words = folded_words(question[:FOLLOW_UP_CHARS])
-    stop_words = QUESTION_STOP_WORDS["es"] | QUESTION_STOP_WORDS["en"]
-    content_words = [word for word in all_words if word not in stop_words]
-    if len(content_words) > MAX_FOLLOW_UP_WORDS:
+    standing = self_standing(question)
+    if standing > 1:
         return False
-    return len(content_words) <= 1 or bool(BACK_REFERENCE.search(" ".join(all_words)))
+    all_words = folded_words(question[:FOLLOW_UP_CHARS])
+    return len(_content_words(all_words)) <= 1 or bool(BACK_REFERENCE.search(" ".join(all_words)))
+
+
+def self_standing(question: str) -> float:
+    """How far a message stands by itself: its content words against MAX_FOLLOW_UP_WORDS; above 1 it does."""
+    return len(_content_words(folded_words(question[:FOLLOW_UP_CHARS]))) / MAX_FOLLOW_UP_WORDS
+
+
+def _content_words(all_words: Sequence[str]) -> list[str]:
+    stop_words = QUESTION_STOP_WORDS["es"] | QUESTION_STOP_WORDS["en"]
+    return [word for word in all_words if word not in stop_words]

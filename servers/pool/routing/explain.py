@@ -1,63 +1,59 @@
-"""Explains a routing decision: reasons in the language of the question, features with their weight."""
+"""Explains a routing decision: reasons in the language of the question, features with their weight.
 
-from collections.abc import Sequence
+A reason is said only of what moved the decision: a feature or word that spoke for the chosen domain.
+"""
+
 from typing import TypeAlias
 
 from servers.pool.routing.classifier import Classification
-from servers.pool.routing.features import GROUPS, Features
+from servers.pool.routing.features import Features
 from tools.schema import Language
+from tools.text.stopwords import STOP_WORDS
 
 Texts: TypeAlias = dict[Language, str]
-MAX_WORDS = 4
+MAX_WORDS = 3
 """So many words of the question are quoted as evidence."""
+MAX_SIGNALS = 24
+"""So many features and words are shown with their weight."""
+MIN_WORD_CHARS, MIN_ADDED = 3, 0.05
+"""A word is quoted as evidence from so many letters and so much added to the domain's logit."""
 UNSURE_MARGIN = 0.15
 """When the second domain is less probable by no more than this, it is named too."""
 
 DOMAIN_REASON: dict[str, Texts] = {
     "general": {"es": "es una pregunta general o de trato", "en": "it is a general question or small talk"},
-    "technical": {"es": "pide una explicación técnica", "en": "it asks for a technical explanation"},
+    "technical": {
+        "es": "pide una explicación o un trabajo de oficina",
+        "en": "it asks for an explanation or everyday work",
+    },
     "coding": {"es": "pide trabajo con código", "en": "it asks for work on code"},
     "expert": {
         "es": "pide razonar: demostrar, calcular, planificar o juzgar",
         "en": "it needs reasoning: proof, sums, planning or judgement",
     },
 }
-# For each domain the lists of the lexicon whose words speak for it.
-EVIDENCE_LISTS: dict[str, tuple[str, ...]] = {
-    "general": GROUPS["everyday"],
-    "technical": (*GROUPS["technical"], *GROUPS["telling"]),
-    "coding": ("code", "code_ask", "artifact"),
-    "expert": GROUPS["reason"],
-}
 FEATURE_REASON: dict[str, Texts] = {
     "code.pasted": {"es": "trae código", "en": "it brings code"},
+    "code.length": {"es": "trae código", "en": "it brings code"},
     "code.trace": {"es": "trae un error de programa", "en": "it shows a program's error"},
     "code.shell": {"es": "trae órdenes de consola", "en": "it has shell commands"},
-    "code.named": {
-        "es": "nombra un lenguaje de programación en su sitio",
-        "en": "it names a programming language as one",
-    },
+    "code.file": {"es": "nombra ficheros de código", "en": "it names files of code"},
+    "code.signs": {"es": "lleva signos de código", "en": "it has signs of code"},
+    "code.named": {"es": "nombra un lenguaje de programación", "en": "it names a programming language"},
+    "log": {"es": "trae líneas de un registro", "en": "it brings lines of a log"},
     "math": {"es": "tiene fórmulas", "en": "it has formulas"},
     "numbers>=3": {"es": "da varias cifras", "en": "it gives several figures"},
-    "condition": {"es": "pone condiciones", "en": "it sets conditions"},
+    "clauses": {"es": "encadena condiciones", "en": "it strings conditions together"},
+    "text.task": {"es": "pide retocar un texto", "en": "it wants a text reworked"},
+    "supplied": {"es": "trae un texto para trabajar", "en": "it brings a text to work on"},
+    "words<=2": {"es": "es muy corta", "en": "it is very short"},
+    "words<=5": {"es": "es corta", "en": "it is short"},
+    "words<=12": {"es": "es corta", "en": "it is short"},
+    "words>60": {"es": "es larga", "en": "it is long"},
 }
-DOMAIN_FEATURES: dict[str, tuple[str, ...]] = {
-    "coding": ("code.pasted", "code.trace", "code.shell", "code.named"),
-    "expert": ("math", "numbers>=3", "condition"),
-    "general": (),
-    "technical": (),
-}
+"""What each feature of the shape means to a person; those without a line are not told."""
 REASONS: dict[str, Texts] = {
     "words": {"es": "lo dicen «{words}»", "en": "so say «{words}»"},
-    "comment": {
-        "es": "del código solo pide las palabras del comentario",
-        "en": "of the code it wants only the comment's words",
-    },
-    "not_language": {
-        "es": "«{word}» no se usa aquí como programación",
-        "en": "«{word}» is not about programming here",
-    },
-    "short": {"es": "es muy corta", "en": "it is very short"},
     "follow": {"es": "sigue con lo anterior", "en": "it goes on with what came before"},
     "passages": {"es": "trae pasajes para responder", "en": "it brings passages to answer from"},
     "unsure": {"es": "la duda está con {other}", "en": "the doubt is with {other}"},
@@ -91,6 +87,18 @@ REASONS: dict[str, Texts] = {
         "es": "sigue {model}, que ya llevaba la conversación",
         "en": "{model} keeps the conversation that it has",
     },
+    "unable": {
+        "es": "{wanted} no puede con lo que se pide ({need})",
+        "en": "{wanted} cannot do what is asked ({need})",
+    },
+    "wish": {
+        "es": "la calidad pedida ({quality:g}) lo cambia por {model}",
+        "en": "the quality asked for ({quality:g}) makes it {model}",
+    },
+    "hard": {
+        "es": "un modelo menor fallaría con probabilidad {difficulty:.0%}",
+        "en": "a smaller model would fail with probability {difficulty:.0%}",
+    },
     "instead": {"es": "responde {model}", "en": "{model} serves it"},
 }
 
@@ -103,21 +111,12 @@ def reason(name: str, language: Language, **fields: object) -> str:
 def domain_reasons(
     features: Features, classification: Classification, *, follow_up: bool, passages: bool
 ) -> list[str]:
-    """Why the question deserves its domain, in its own language, strongest first."""
+    """Why the question deserves its domain, in its own language: what it is, and what spoke for that."""
     language, domain = features.question.language, classification.domain
-    values = features.values
     reasons = [DOMAIN_REASON[domain][language]]
-    if values.get("chore.comment") and domain == "general":
-        reasons.append(reason("comment", language))
-    reasons += [FEATURE_REASON[name][language] for name in DOMAIN_FEATURES[domain] if values.get(name)]
-    evidence = _evidence(features, domain)
+    evidence = _evidence(features, classification)
     if evidence:
-        reasons.append(reason("words", language, words=", ".join(evidence)))
-    decoys: Sequence[str] = features.matches["ambiguous"]
-    if decoys and domain != "coding" and not values.get("code"):
-        reasons.append(reason("not_language", language, word=decoys[0]))
-    if values.get("words<=2"):
-        reasons.append(reason("short", language))
+        reasons.append(evidence)
     if follow_up:
         reasons.append(reason("follow", language))
     if passages:
@@ -129,22 +128,28 @@ def domain_reasons(
     return reasons
 
 
-def _evidence(features: Features, domain: str) -> list[str]:
-    """Words of the question that speak for `domain`: phrases first, then the longest."""
-    words = dict.fromkeys(word for name in EVIDENCE_LISTS[domain] for word in features.matches[name])
-    return sorted(words, key=lambda word: (-len(word.split()), -len(word)))[:MAX_WORDS]
+def _evidence(features: Features, classification: Classification) -> str | None:
+    """The words and the feature of the shape that added most to the domain, in one clause each at most."""
+    language, domain = features.question.language, classification.domain
+    added = {name: row[domain] for name, row in classification.contributions.items()}
+    ranked = sorted((name for name in added if added[name] >= MIN_ADDED), key=lambda name: -added[name])
+    shape = next((FEATURE_REASON[name][language] for name in ranked if name in FEATURE_REASON), None)
+    words = [name.strip("«»") for name in ranked if name.startswith("«")]
+    spoken = [word for word in words if len(word) >= MIN_WORD_CHARS and word.isalpha()]
+    told = [word for word in spoken if word not in STOP_WORDS[language]][:MAX_WORDS]
+    said = reason("words", language, words=", ".join(told)) if told else None
+    return "; ".join(part for part in (shape, said) if part) or None
 
 
-def signals(features: Features, classification: Classification) -> dict[str, float]:
+def signals(classification: Classification) -> dict[str, float]:
     """The decision in numbers, as the wire shows it.
 
-    `chance.<domain>` for every domain, then each feature's contribution to the chosen domain's logit (below
-    zero: against it), strongest first; `conversation` is what earlier questions added.
+    `chance.<domain>` for every domain, then the contributions to the chosen domain's logit of the features
+    and words that moved it most (below zero: against it); `conversation` is what earlier questions added.
     """
     shown = {
         name: round(added[classification.domain], 3) for name, added in classification.contributions.items()
     }
-    strongest = sorted(shown, key=lambda name: -abs(shown[name]))
+    strongest = sorted(shown, key=lambda name: -abs(shown[name]))[:MAX_SIGNALS]
     chances = {f"chance.{domain}": round(value, 3) for domain, value in classification.probabilities.items()}
-    known = features.values.keys() | {"conversation"}
-    return chances | {name: shown[name] for name in strongest if name in known}
+    return chances | {name: shown[name] for name in strongest if shown[name]}

@@ -1,130 +1,166 @@
-"""Extracts the router's features from one question: named numbers, mostly in [0, 3]. The weights judge them.
+"""Extracts the router's features from one question: what its shape shows, by name, and its n-grams.
 
-No feature stands for a single word: what the lexicon does not know must not be learnt from a few prompts.
-Counts are damped by log(1 + n), so that a second word of a list says less than the first. On the wire the
-features of a decision are its `signals`.
+No feature stands for a subject or a chosen word. Words, pairs of words and pieces of words are hashed into
+`BUCKETS` places (the hashing trick: Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask
+Learning"), so that no vocabulary is kept and a word with a slip of the pen shares most of its pieces with
+the right one (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information").
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
+from zlib import crc32
 
 from servers.pool.routing import patterns
-from servers.pool.routing.interactions import interactions
-from servers.pool.routing.lexicon import Lexicon, load_lexicon
 from servers.pool.routing.parse import ParsedQuestion, parse_question
-from tools.text.stopwords import QUESTION_STOP_WORDS
 
-TOKEN = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
-MAX_TOKENS = 800
-STOP_WORDS = QUESTION_STOP_WORDS["es"] | QUESTION_STOP_WORDS["en"]
-GROUPS = {
-    "technical": ("computing", "machines", "science", "health", "society", "measure"),
-    "telling": ("explain", "what", "why", "report", "process"),
-    "reason": ("prove", "optimise", "mathematics", "chance", "solve", "judge", "plan", "design", "allocate"),
-    "everyday": (
-        "food",
-        "occasion",
-        "leisure",
-        "animals",
-        "family",
-        "home",
-        "days",
-        "fact",
-        "language",
-        "advice",
-        "town",
-    ),
-}
-"""Word lists that are also counted together."""
-# "cómo hago", "cómo paso": the person means to do it, not to have it told.
+BUCKETS = 2**15
+TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
+MAX_TOKENS, MAX_SUPPLIED = 300, 80
+"""So many tokens are read of what is asked, and of what it is asked about."""
+FORMS = ("options", "told", "other")
+"""What a difficulty is learnt for, each by itself: who fails in one form says little of the others."""
+MIN_CHOICES, TOLD_TOKENS = 3, 20
+"""Options are at least so many; a problem that is told has more tokens than this, shorter is a sum."""
+EDGE_FIRST, EDGE_LAST = 8, 6
+PIECES = (3, 4, 5)
+SHARES = {"word": 1.0, "pair": 0.7, "piece": 1.0, "edge": 0.7, "supplied": 0.4}
+"""Each group of n-grams is a vector of this length, however long the text is."""
 FIRST_PERSON = re.compile(
-    r"\bcomo (?:se |me |le |lo |la |los |las )?(?!modelo|estudio|proceso|metodo|lenguaj|ejemplo|"
-    r"servicio|uso )[a-z]{3,}o\b|\bhow (?:do|can|should|could|would) (?:i|we)(?! (?:know|say|tell|"
-    r"ask)\b)\b|\bhow (?:to|2)\b"
-)
-PROVING = re.compile(
-    r"^\W*(?:demuestr|prove\b|prueba (?:que|el|la)\b|show (?:that|why)\b|deriv[ae]\b|deduce|justif|"
-    r"can u prove|give (?:a|the) (?:proof|argument))"
+    r"\bcomo (?:se |me |le |lo |la |los |las )?[a-z]{3,}o\b|\bhow (?:do|can|should|could|would) (?:i|we)\b|"
+    r"\bhow (?:to|2)\b"
 )
 
-Matches = Mapping[str, Sequence[str]]
-"""For each list of the lexicon its words in a text."""
+
+class Piece(NamedTuple):
+    """One n-gram: its bucket, its value, and the token that it came from (-1: of no single one)."""
+
+    bucket: int
+    value: float
+    token: int
 
 
 class Features(NamedTuple):
-    """One question's features by name (zeros left out), with the parse and the words behind them."""
+    """One question's `shape` by name (zeros left out), its n-grams, its tokens and the parse behind them."""
 
     question: ParsedQuestion
-    values: dict[str, float]
-    matches: Matches
+    shape: dict[str, float]
+    pieces: list[Piece]
+    tokens: list[str]
+
+    @property
+    def form(self) -> int:
+        """The place in FORMS: a problem with options to choose from, one told in words, or neither."""
+        shape = self.shape
+        if shape.get("choices", 0.0) >= math.log1p(MIN_CHOICES):
+            return 0
+        told = "numbers" in shape and len(self.tokens) > TOLD_TOKENS and not self.question.pasted
+        return 1 if told else 2
 
 
-def extract_features(message: str, *, lexicon: Lexicon | None = None) -> Features:
-    """All features of one message. `lexicon` stands in for the whole one, in training."""
-    lexicon = lexicon or load_lexicon()
+def extract_features(message: str) -> Features:
+    """All features of one message."""
     question = parse_question(message)
     tokens = TOKEN.findall(question.text)[:MAX_TOKENS]
-    matches = lexicon.match(tokens)
-    in_question = lexicon.match(TOKEN.findall(question.question_sentence))
-    values = {
-        **_lexical(matches, in_question),
-        **_shape(question, tokens),
-        **_code(question, matches),
-    }
-    values |= interactions(values)
-    return Features(question, {name: round(value, 3) for name, value in values.items() if value}, matches)
+    shape = {**_shape(question, tokens), **_code(question)}
+    shape |= _problem(question, tokens, shape)
+    known = {name: round(value, 3) for name, value in shape.items() if value}
+    return Features(question, known, list(_pieces(question, tokens)), tokens)
 
 
-def _lexical(matches: Matches, in_question: Matches) -> dict[str, float]:
-    """Distinct words of each list and group, in the whole text and (`.ask`) in the sentence that asks.
+def _pieces(question: ParsedQuestion, tokens: Sequence[str]) -> Iterator[Piece]:
+    """The n-grams of each group; figures count by how many digits they have."""
+    seen = [("0" * min(len(token), 4)) if token.isdigit() else token for token in tokens]
+    first = {token: index for index, token in reversed(list(enumerate(seen)))}
+    yield from _group("word", [(_bucket("w:" + token), index) for token, index in first.items()])
+    pairs = zip(["^", *seen], [*seen, "$"], strict=True)
+    found = {_bucket(f"b:{a} {b}"): min(index, len(seen) - 1) for index, (a, b) in enumerate(pairs)}
+    yield from _group("pair", list(found.items()))
+    yield from _group(
+        "piece", [(piece, index) for token, index in first.items() for piece in _word_pieces(token)]
+    )
+    edge = {_bucket("h:" + token): index for index, token in enumerate(seen[:EDGE_FIRST])}
+    rest = max(0, len(seen) - EDGE_LAST)
+    edge |= {_bucket("l:" + token): rest + index for index, token in enumerate(seen[rest:])}
+    if seen:
+        edge |= {_bucket("0:" + seen[0]): 0, _bucket("1:" + " ".join(seen[:2])): 0}
+    yield from _group("edge", list(edge.items()))
+    supplied = set(TOKEN.findall(question.supplied)[:MAX_SUPPLIED])
+    yield from _group("supplied", [(_bucket("s:" + token), -1) for token in sorted(supplied)])
 
-    `.share` is twice the group's part of all matches, smoothed by two.
-    """
-    values: dict[str, float] = {}
-    for name, found in matches.items():
-        values[name] = math.log1p(len(set(found)))
-        values[f"{name}.ask"] = math.log1p(len(set(in_question[name])))
-    total = sum(len(found) for found in matches.values())
-    for group, names in GROUPS.items():
-        distinct = {word for name in names for word in matches[name]}
-        values[group] = math.log1p(len(distinct))
-        values[f"{group}.ask"] = math.log1p(len({word for name in names for word in in_question[name]}))
-        values[f"{group}.share"] = 2 * len(distinct) / (total + 2)
-    return values
+
+def _group(name: str, found: Sequence[tuple[int, int]]) -> Iterator[Piece]:
+    value = SHARES[name] / math.sqrt(len(found) or 1)
+    for bucket, token in found:
+        yield Piece(bucket, value, token)
+
+
+@lru_cache(maxsize=20_000)
+def _word_pieces(token: str) -> tuple[int, ...]:
+    """The buckets of a word's pieces of three to five letters, its ends marked."""
+    if not token.isalpha():
+        return ()
+    marked = f"<{token}>"
+    pieces = (marked[at : at + size] for size in PIECES for at in range(len(marked) - size + 1))
+    return tuple({_bucket("c:" + piece) for piece in pieces})
+
+
+@lru_cache(maxsize=50_000)
+def _bucket(name: str) -> int:
+    return crc32(name.encode()) % BUCKETS
 
 
 def _shape(question: ParsedQuestion, tokens: Sequence[str]) -> dict[str, float]:
     """Length, figures, formulas, punctuation and mood."""
-    count, text = len(tokens), question.text
-    numbers = len(patterns.NUMBER.findall(question.raw_text))
-    math_signs = len(patterns.MATH.findall(question.raw_text))
-    proving = PROVING.search(question.question_sentence) or PROVING.search(text)
+    count, text, raw = len(tokens), question.text, question.raw_text
+    numbers = len(patterns.NUMBER.findall(raw))
     return {
-        "bias": 1.0,
         "words<=2": float(count <= 2),
         "words<=5": float(count <= 5),
         "words<=12": float(count <= 12),
         "words>25": float(count > 25),
         "words>60": float(count > 60),
         "length": min(3.0, math.log1p(count) / 2),
+        "supplied": min(3.0, math.log1p(len(question.supplied)) / 3),
         "numbers": math.log1p(numbers),
         "numbers>=3": float(numbers >= 3),
-        "math": math.log1p(math_signs),
+        "math": math.log1p(len(patterns.MATH.findall(raw))),
         "learned": math.log1p(len(patterns.GRECO_LATIN.findall(text))),
+        "word.length": sum(map(len, tokens)) / (5 * max(1, count)),
         "question": float("?" in text),
+        "question.last": float(text.endswith("?")),
         "clauses": math.log1p(text.count(",") + 2 * text.count(";")),
-        "greeted": float(question.has_greeting),
+        "colon": float(":" in raw),
+        "lines": math.log1p(question.lines),
+        "quotes": float(bool(patterns.QUOTED.search(raw)) or "«»" in raw),
+        "text.task": float(bool(patterns.TEXT_TASK.search(text))),
         "doing": float(bool(FIRST_PERSON.search(text))),
-        "proving": float(bool(proving)),
-        "contentless": float(all(word in STOP_WORDS for word in tokens)),
         "spanish": float(question.language == "es"),
     }
 
 
-def _code(question: ParsedQuestion, matches: Matches) -> dict[str, float]:
-    """Code that was pasted or named, and tasks that want only its words (a comment translated)."""
+def _problem(question: ParsedQuestion, tokens: Sequence[str], shape: Mapping[str, float]) -> dict[str, float]:
+    """What makes a problem long: with options to choose from, and told as a story with figures."""
+    choices = len(patterns.CHOICE.findall(question.raw_text))
+    told = shape["numbers>=3"] if choices < MIN_CHOICES and not question.pasted else 0.0
+    figures = {token for token in tokens if token.isdigit()}
+    return {
+        "choices": math.log1p(choices),
+        "choices.length": shape["length"] if choices >= MIN_CHOICES else 0.0,
+        "choices.numbers": shape["numbers"] if choices >= MIN_CHOICES else 0.0,
+        "choices.math": shape["math"] if choices >= MIN_CHOICES else 0.0,
+        "story.length": told * math.log1p(len(tokens)),
+        "story.chars": told * math.log1p(len(question.text)),
+        "story.sentences": told * math.log1p(len(patterns.SENTENCE_END.findall(question.raw_text))),
+        "story.figures": told * math.log1p(len(figures)),
+        "story.numbers": told * shape["numbers"],
+    }
+
+
+def _code(question: ParsedQuestion) -> dict[str, float]:
+    """Code that was pasted or named, traces, commands and logs."""
     raw, pasted = question.raw_text, question.pasted
     both = (raw, pasted)
     inline = sum(len(patterns.INLINE_CODE.findall(text)) for text in both)
@@ -134,10 +170,10 @@ def _code(question: ParsedQuestion, matches: Matches) -> dict[str, float]:
     languages += len(patterns.LANGUAGE_IN_CONTEXT.findall(question.text))
     share = question.code_lines / question.lines if question.lines else 1.0
     real = bool(pasted) and (inline > 0 or question.has_fence or question.code_lines > 1)
-    text_task = bool(matches["language_chore"])
     return {
         "code.pasted": float(real),
         "code.share": share if pasted else 0.0,
+        "code.length": math.log1p(len(pasted)) / 3,
         "code.pieces": math.log1p(inline),
         "code.trace": math.log1p(traces),
         "code.shell": math.log1p(commands),
@@ -145,6 +181,5 @@ def _code(question: ParsedQuestion, matches: Matches) -> dict[str, float]:
         "code.named": math.log1p(languages),
         "code.bare": float(question.only_paste),
         "code.signs": min(1.5, 10 * len(patterns.CODE_SYMBOL.findall(raw)) / (len(raw) + 20)),
-        "chore.comment": float(text_task and bool(matches["comment_only"])),
-        "chore.quoted": float(text_task and bool(patterns.QUOTED.search(raw))),
+        "log": math.log1p(question.log_lines),
     }

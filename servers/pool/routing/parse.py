@@ -1,4 +1,4 @@
-"""Parses one message: the person's own words, the sentence that asks, and what was pasted along with it.
+"""Parses one message: the person's own words, what is asked, and what was pasted along with it.
 
 Pure text work. It computes no feature and gives no weight; the patterns are in `patterns.py`.
 """
@@ -18,60 +18,105 @@ LONG_TOKEN = re.compile(r"(\S{60})\S+")
 """Patterns cost most on endless words and lines; nobody's question needs them whole."""
 MAX_INLINE_CHARS = 12
 """Code between backticks up to this length is a word of the sentence; longer it is a paste."""
+MAX_ASK_WORDS = 45
+"""A first paragraph of more words is no request that a text follows."""
+MAX_FAREWELLS, FAREWELL_CHARS = 3, 80
+"""So many courtesies ("please, thanks") are cut off at the end, each of at most so many characters."""
+SHOUTED = 0.9
+"""The share of capitals from which a message was typed with the key stuck: case says nothing there."""
 
 
 class ParsedQuestion(NamedTuple):
     """One message taken apart.
 
-    `text`: the person's own words, folded, without a greeting; `raw_text`: the same as typed, with greeting;
-    `question_sentence`: the sentence of `text` that asks; `pasted`: code that came along. Of `lines` lines
-    (counts; fenced blocks apart) `code_lines` look like code; `only_paste`: no words are the person's own.
+    `text`: the person's own words, folded, without courtesies; `raw_text`: the same as typed, with them;
+    `supplied`: text that came to be worked on (folded), which asks nothing; `pasted`: code that came along.
+    Of `lines` lines (counts; fenced blocks apart) `code_lines` look like code and `log_lines` like a log's;
+    `only_paste`: no words are the person's own.
     """
 
     text: str
     raw_text: str
-    question_sentence: str
+    supplied: str
     pasted: str
     lines: int
     code_lines: int
+    log_lines: int
     only_paste: bool
-    has_greeting: bool
     has_fence: bool
     language: Language
 
 
 def parse_question(message: str) -> ParsedQuestion:
     """Take one message apart; the cost is bounded whatever its length."""
-    text = _shortened(message)
+    text = _lowered(_shortened(message))
     blocks = [block for found in patterns.FENCE.findall(text) for block in found]
     pasted = [block for block in blocks if len(block) > MAX_INLINE_CHARS or "\n" in block]
-    lines = [line for line in patterns.FENCE.sub(_inline_code, text).splitlines() if line.strip()]
-    is_code = [_is_code(line[:MAX_LINE_CHARS]) for line in lines]
-    raw_text = "\n".join(line for line, code in zip(lines, is_code, strict=True) if not code)
-    pasted += [line for line, code in zip(lines, is_code, strict=True) if code]
-    plain = fold(raw_text)
-    greeting = patterns.GREETING.match(plain)
-    own = plain[greeting.end() :] if greeting and greeting.end() < len(plain) - 2 else plain
-    if not pasted and not patterns.INLINE_CODE.search(raw_text) and patterns.TEXT_TASK.search(own):
-        own = patterns.SUPPLIED_TEXT.sub(" ", own)
+    lines = patterns.FENCE.sub(_inline_code, text).splitlines()
+    logged = [line for line in lines if patterns.LOG_LINE.match(line)]
+    code = [line for line in lines if line.strip() and line not in logged and _is_code(line[:MAX_LINE_CHARS])]
+    apart = {*logged, *code}
+    own, supplied = _split_supplied("\n".join(line for line in lines if line not in apart))
+    plain = fold(own)
+    asked = _without_courtesy(plain)
+    if not pasted and not code and not patterns.INLINE_CODE.search(own) and patterns.TEXT_TASK.search(asked):
+        asked = patterns.SUPPLIED_TEXT.sub(" ", asked)
+    pasted += code
     return ParsedQuestion(
-        text=own,
-        raw_text=raw_text,
-        question_sentence=_question_sentence(own),
+        text=asked.strip(),
+        raw_text=own,
+        supplied=fold("\n".join([supplied, *logged])).strip(),
         pasted="\n".join(pasted),
-        lines=len(lines),
-        code_lines=sum(is_code),
-        only_paste=bool(pasted) and not own.strip(),
-        has_greeting=greeting is not None,
+        lines=sum(bool(line.strip()) for line in lines),
+        code_lines=len(code),
+        log_lines=len(logged),
+        only_paste=bool(pasted) and not asked.strip(),
         has_fence="```" in text,
-        language=detect(raw_text or text, default="es"),
+        language=detect(own if own.strip() else text, default="es"),
     )
+
+
+def _without_courtesy(plain: str) -> str:
+    """A folded text without greeting and thanks, unless it says nothing else."""
+    greeting = patterns.GREETING.match(plain)
+    if greeting and greeting.end() < len(plain) - 2:
+        plain = plain[greeting.end() :]
+    for _ in range(MAX_FAREWELLS):
+        farewell = patterns.FAREWELL.search(plain, max(0, len(plain) - FAREWELL_CHARS))
+        if farewell is None or farewell.start() <= 2:
+            break
+        plain = plain[: farewell.start()]
+    return plain
 
 
 def _shortened(message: str) -> str:
     if len(message) > MAX_CHARS:
         message = f"{message[: MAX_CHARS * 2 // 3]}\n{message[-MAX_CHARS // 3 :]}"
     return LONG_TOKEN.sub(r"\1", message)
+
+
+def _lowered(text: str) -> str:
+    """`text`, in small letters when it was typed in capitals."""
+    letters = [char for char in text if char.isalpha()]
+    shouted = len(letters) > 12 and sum(map(str.isupper, letters)) >= SHOUTED * len(letters)
+    return text.lower() if shouted else text
+
+
+def _split_supplied(text: str) -> tuple[str, str]:
+    """A message's own words and the text that came to be worked on: long quotations, and the paragraphs
+    after a short first one, without a last one that asks."""
+    quoted = [found[1] for found in patterns.LONG_QUOTE.finditer(text)]
+    rest = patterns.LONG_QUOTE.sub(" «» ", text)
+    if len(rest.split()) < 4 and quoted:
+        return text, ""
+    paragraphs = [part for part in re.split(r"\n\s*\n", rest) if part.strip()]
+    if len(paragraphs) < 2 or len(paragraphs[0].split()) > MAX_ASK_WORDS:
+        return rest, "\n".join(quoted)
+    first, *middle = paragraphs
+    last = [middle.pop()] if len(middle[-1].split()) <= MAX_ASK_WORDS and "?" in middle[-1] else []
+    if len(" ".join(middle).split()) <= len(first.split()):
+        return rest, "\n".join(quoted)
+    return "\n\n".join([first, *last]), "\n".join([*middle, *quoted])
 
 
 def _inline_code(found: re.Match[str]) -> str:
@@ -82,12 +127,3 @@ def _inline_code(found: re.Match[str]) -> str:
 
 def _is_code(line: str) -> bool:
     return bool(patterns.CODE_LINE.match(line)) and not patterns.ALGEBRA.match(line)
-
-
-def _question_sentence(text: str) -> str:
-    """The last question, else the first sentence."""
-    sentences: list[str] = patterns.SENTENCE.findall(text)
-    if not sentences:
-        return text
-    questions = [sentence for sentence in sentences if "?" in sentence]
-    return (questions[-1] if questions else sentences[0]).strip()

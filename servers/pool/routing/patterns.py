@@ -1,7 +1,8 @@
-"""The regular expressions behind the router's features: code, shell, stack traces, mathematics, greetings.
+"""The regular expressions behind the router's features: code, shell, stack traces, logs, courtesy.
 
-`LANGUAGE_IN_CONTEXT`, `GRECO_LATIN`, `GREETING`, `TEXT_TASK` and `SUPPLIED_TEXT` expect folded text (lower
-case, no accents); the others see it as it was typed. `tests/bench/routing.py` measures what they do together.
+They describe forms, not subjects. `LANGUAGE_IN_CONTEXT`, `GRECO_LATIN`, `GREETING`, `FAREWELL`, `TEXT_TASK`
+and `SUPPLIED_TEXT` expect folded text (lower case, no accents); the others see it as it was typed.
+`tests/bench/routing.py` measures what they do together.
 """
 
 import re
@@ -86,14 +87,32 @@ GRECO_LATIN = re.compile(
 )
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:[.,]\d+)*(?:\s?(?:%|€|\$|£))?(?![\w])|[$€£]\s?\d")
 GREETING = re.compile(
-    r"^\W*(?:(?:hola|buen[oa]s(?:\s+(?:dias|tardes|noches))?|hey|hi|hello|good (?:morning|afternoon|"
-    r"evening)|oye|oiga|perdon[ae]?|disculpa|saludos|"
-    r"que tal(?: (?:todo|estas|va))?|como estas|how are you|hope [^.?!]*|espero que [^.?!]*|"
-    r"lovely day|gracias por [^.?!]*|thanks for [^.?!]*|"
-    r"sorry to bother you|perdona que te moleste|there|again|amigo|tio|una duda(?: rapida)?|"
-    r"quick (?:one|question))\b[\s,.;:!?¡¿)(-]*)+"
+    r"^\W*(?:(?:hola+|buen[oa]s(?:\s+(?:dias|tardes|noches))?|hey+|hi+|hiya|hello|"
+    r"good (?:morning|afternoon|evening)|oye|oiga|perdon[ae]?|disculp[ae]|saludos|"
+    r"que tal(?: (?:todo|estas|va))?|como estas|how are you|"
+    r"hope [^.?!]*|espero que [^.?!]*|lovely day|gracias por [^.?!]*|thanks for [^.?!]*|"
+    r"(?:so )?sorry to (?:bother|trouble) you|(?:perdon[ae]? )?(?:que te moleste|la molestia)|"
+    r"there|again|amigo|tio|una (?:duda|pregunta|cosita|cosa)(?: rapida)?|quick (?:one|question)|"
+    r"if you don'?t mind|si no es molestia|"
+    r"me (?:podrias|podria|puedes|puede) (?:ayudar|echar una mano)(?: con (?:esto|una cosa))?|"
+    r"(?:could|can|would) you (?:please )?(?:help me|give me a hand)(?: (?:with this|out))?)"
+    r"\b[\s,.;:!?¡¿)(-]*)+"
 )
-SENTENCE = re.compile(r"[^.!?\n]*[^\s.!?][^.!?\n]*[.!?]*")
+FAREWELL = re.compile(
+    r"[\s,.;:!)(-]*\b(?:por favor|porfa(?:vor)?|"
+    r"(?:muchas |mil |muchisimas )?gracias(?: de antemano| por todo)?|un saludo|please|pls|plz|"
+    r"(?:many )?thanks(?: (?:so much|in advance|a lot))?|"
+    r"thank you(?: (?:so|very) much| ever so much| in advance)?|thx|cheers)[\s.!?)]*$"
+)
+# A line of a log: it begins with a time or a date.
+LOG_LINE = re.compile(
+    r"^\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d?:\d\d(?::\d\d)?|"
+    r"[A-Z][a-z]{2} +\d+ \d\d:\d\d)\S*\s+\S.{3,}$"
+)
+# An option to choose from, and the end of a sentence.
+CHOICE = re.compile(r"^\s*\(?[A-J][.)]\s", re.MULTILINE)
+SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+LONG_QUOTE = re.compile(r"[\"“«]([^\"”»]{80,})[\"”»]")
 # A request to translate or mend a text, and the text that comes with it: it says nothing of what is asked.
 TEXT_TASK = re.compile(
     r"\b(?:traduc\w+|translat\w+|como se dice|how (?:do|would) (?:you|u|i) say|ponl?[oea]? (?:este|"

@@ -1,8 +1,8 @@
 """The routing policy: which model serves, given the ranking of what the question deserves.
 
 In this order: the model the caller named; the first rule of the catalogue that pins one; the best that is
-available, allowed and large enough, its fallbacks before the rest; and of several that could serve, a loaded
-one when loading the best takes longer than its quality is worth. Pure: everything it needs is given.
+available, allowed, able and large enough, its fallbacks before the rest; and of several that could serve, a
+loaded one when loading the best takes longer than its quality is worth. Pure: everything it needs is given.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.routing_options import RoutingConfig, RoutingOptions
 from servers.pool.routing.classifier import DOMAINS
 from servers.pool.routing.explain import reason
+from servers.pool.routing.needs import Need, lacking
 from tools.schema import Language
 
 CHARS_PER_TOKEN = 3.0
@@ -49,7 +50,8 @@ class RankedQuestion:
     """What the policy must know of the question.
 
     `ranked` are candidates by id, best first, the first being deserved; `probabilities` are the domains'.
-    `text` is what rules match; `chars` the length of the whole conversation.
+    `text` is what rules match; `chars` the length of the whole conversation; `needs` what a model must
+    be able to do.
     """
 
     ranked: Sequence[str]
@@ -58,6 +60,7 @@ class RankedQuestion:
     text: str
     chars: int
     language: Language
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,11 @@ class Policy:
         """`wanted` if it can serve, else the first candidate that can, in the order of `_replacements`."""
         if self._can_serve(wanted):
             return Selection(wanted, tuple(reasons))
-        for name in self._replacements(wanted):
-            if self._can_serve(name):
+        # When no model is able, one that can read the text is better than none.
+        able = [name for name in self._replacements(wanted) if self._can_serve(name)]
+        spare = [name for name in self._replacements(wanted) if self._can_serve(name, able=False)]
+        for name in able or spare:
+            if name != wanted:
                 absent = wanted not in self.state.available
                 note = self._reason("absent" if absent else "instead", wanted=wanted, model=name)
                 return Selection(name, (*reasons, note))
@@ -128,12 +134,16 @@ class Policy:
         yield self.config.last
         yield from self.question.ranked
 
-    def _can_serve(self, name: str) -> bool:
-        return name in self.state.available and self._objection(name) is None
+    def _can_serve(self, name: str, *, able: bool = True) -> bool:
+        return name in self.state.available and self._objection(name, able=able) is None
 
-    def _objection(self, name: str) -> str | None:
-        """Why the caller, a cost ceiling or the text's length rules a model out; None when none does."""
+    def _objection(self, name: str, *, able: bool = True) -> str | None:
+        """Why the caller, a cost ceiling, the text's length or (unless not `able`) a need rules a model out;
+        None when none does."""
         spec = self.catalog.models[name]
+        need = lacking(spec, self.question.needs) if able else None
+        if need is not None:
+            return self._reason("unable", wanted=name, need=need)
         if name in self.options.exclude:
             return self._reason("excluded", wanted=name)
         if self.max_cost is not None and spec.cost > self.max_cost:

@@ -108,7 +108,7 @@ class Backend(Protocol):
 class Launch(NamedTuple):
     """What a process is told at its start: port, key, a nonce to be known by, memory in bytes.
 
-    `gpu_bytes` is the device's memory, None on a CPU.
+    `gpu_bytes` is the device's memory, None on a CPU; `gpu` is its number by PCI bus.
     """
 
     port: int
@@ -116,6 +116,7 @@ class Launch(NamedTuple):
     nonce: str
     memory_bytes: int
     gpu_bytes: int | None
+    gpu: int | None = None
 
 
 @runtime_checkable

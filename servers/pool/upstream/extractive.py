@@ -36,14 +36,11 @@ class Extractive(Backend):
 
 async def _pieces(messages: list[dict[str, Any]], most: int | None) -> AsyncIterator[Piece]:
     read = sum(len(content_text(message.get("content")).split()) for message in messages)
-    written, finish = 0, "stop"
-    async for text in generate(messages):
-        written += 1
+    said, cut = generate(messages, most)
+    for text in said:
         yield Piece(text)
-        if most is not None and written >= most:
-            finish = "length"
-            break
-    yield Piece(finish=finish, prompt_tokens=read, completion_tokens=written)
+    written = sum(len(text.split()) for text in said)
+    yield Piece(finish="length" if cut else "stop", prompt_tokens=read, completion_tokens=written)
 
 
 def _prompt(fields: JsonObject) -> str:

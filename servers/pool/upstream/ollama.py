@@ -11,11 +11,15 @@ from servers.pool.upstream.backend import Backend, Endpoint, Reply, UpstreamRequ
 from servers.pool.upstream.http_session import translated
 from servers.pool.upstream.ollama_translate import to_native
 from servers.pool.upstream.openai_format import Piece
+from tools import trace
 from tools.errors import BadRequest, UpstreamFailed
 from tools.schema import JsonObject
 
 LINE_BYTES = 2**20
 FIND_S = 1.0
+SHOW_S = 10.0
+CONTEXT_TOKENS = 16_384
+"""Room for an agent's passages and a long answer; its cache of a 20B model takes about a gigabyte."""
 
 
 class Ollama(Backend):
@@ -27,6 +31,8 @@ class Ollama(Backend):
         self.url, self.session = url.rstrip("/"), session
         self.tags: frozenset[str] = frozenset()
         """The models that it has pulled, as of the last `refresh`."""
+        self.contexts: dict[str, int | None] = {}
+        """Tokens that each tag is asked to hold."""
 
     def serves(self, spec: ModelSpec) -> bool:
         """A model that names a tag and has no other engine than one that the pool would start."""
@@ -57,9 +63,15 @@ class Ollama(Backend):
 
     async def ask(self, spec: ModelSpec, endpoint: Endpoint, request: UpstreamRequest) -> Reply:
         """Answer one of OpenAI's requests; the answer carries the catalogue's name of the model."""
-        path, native = to_native(request.path, request.fields, full_tag(spec.ollama or ""))
+        tag = full_tag(spec.ollama or "")
+        path, native = to_native(request.path, request.fields, tag)
+        if "options" in native and "num_ctx" not in native["options"]:
+            context = spec.context_tokens or await self._context(endpoint.url, tag)
+            native["options"] |= {"num_ctx": context} if context else {}
         try:
-            response = await self.session.post(f"{endpoint.url}{path}", data=orjson.dumps(native))
+            response = await self.session.post(
+                f"{endpoint.url}{path}", data=orjson.dumps(native), headers=_served()
+            )
         except (aiohttp.ClientError, OSError) as exc:
             raise translated(exc) from exc
         try:
@@ -76,6 +88,28 @@ class Ollama(Backend):
         events = openai_format.stream(pieces, model=spec.id, chat=request.chat, usage=request.usage)
         return Reply(events=events, close=response.close)
 
+    async def _context(self, url: str, tag: str) -> int | None:
+        """Tokens to ask room for: without it Ollama gives 4,096 and drops the beginning of what is longer,
+        in silence. None where the model does not say how much it can hold."""
+        if tag not in self.contexts:
+            timeout = aiohttp.ClientTimeout(total=SHOW_S)
+            try:
+                async with self.session.post(
+                    f"{url}/api/show", data=orjson.dumps({"model": tag}), timeout=timeout
+                ) as response:
+                    facts = orjson.loads(await response.read())["model_info"]
+                held = [value for name, value in facts.items() if name.endswith(".context_length")]
+                self.contexts[tag] = min(int(held[0]), CONTEXT_TOKENS) if held else None
+            except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, AttributeError):
+                return None  # asked again with the next request
+        return self.contexts[tag]
+
+
+def _served() -> dict[str, str]:
+    """Headers that name the request which is served."""
+    served = trace.current()
+    return {name.decode(): value.decode() for name, value in served.headers()} if served else {}
+
 
 def full_tag(name: str) -> str:
     """Ollama's full name for a tag that may lack `:latest`."""
@@ -91,13 +125,14 @@ async def _pieces(response: aiohttp.ClientResponse, chat: bool) -> AsyncIterator
             message = event.get("message") or {}
             made = [_call(call, calls + index) for index, call in enumerate(message.get("tool_calls") or [])]
             calls += len(made)
-            text = message.get("content", "") if chat else event.get("response", "")
+            said = message if chat else event
+            text, thought = said.get("content" if chat else "response") or "", said.get("thinking") or ""
             if event.get("done"):
                 finish = "tool_calls" if calls else event.get("done_reason") or "stop"
                 read, written = event.get("prompt_eval_count", 0), event.get("eval_count", 0)
-                yield Piece(text, made, finish, read, written)
+                yield Piece(text, made, finish, read, written, thought)
                 return
-            yield Piece(text, made)
+            yield Piece(text, made, reasoning=thought)
         raise UpstreamFailed("Ollama's answer was cut off", source="ollama")
     finally:
         response.close()

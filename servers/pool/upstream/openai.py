@@ -9,6 +9,7 @@ from functools import partial
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.upstream.backend import Backend, Endpoint, Reply, UpstreamRequest
 from servers.pool.upstream.connection import Connection, ConnectionPool, request_head
+from tools import trace
 from tools.errors import UpstreamFailed
 
 WHOLE_BYTES = 64 * 2**20
@@ -61,7 +62,7 @@ async def ask(
     close kept connections sooner than ours do: what meets the close is sent once more over a new one.
     """
     address, head = request_head(url, key)
-    request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+    request = b"%b%d\r\n%b\r\n%b" % (head, len(body), _served(), body)
     connection = await connections.open(address)
     try:
         try:
@@ -84,6 +85,12 @@ async def ask(
     connection.release(connection.serial)
     wait = connection.headers.get(b"retry-after", b"")
     return Reply(status=connection.status, body=whole, retry_after=int(wait) if wait.isdigit() else None)
+
+
+def _served() -> bytes:
+    """Header lines that name the request which is served."""
+    served = trace.current()
+    return b"".join(b"%b: %b\r\n" % line for line in served.headers()) if served else b""
 
 
 async def _read(connection: Connection) -> bytes:

@@ -16,13 +16,16 @@ _run = os.urandom(6).hex()
 
 
 class Piece(NamedTuple):
-    """A step of an answer as engines without OpenAI's wire produce it; the last one has `finish`."""
+    """A step of an answer as engines without OpenAI's wire produce it; the last one has `finish`.
+
+    `reasoning` is what a model thinks before it answers."""
 
     text: str = ""
     tool_calls: list[JsonObject] | None = None
     finish: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    reasoning: str = ""
 
 
 def dumps(content: Any) -> bytes:
@@ -43,7 +46,7 @@ async def stream(
         )
     last = Piece(finish="stop")
     async for piece in pieces:
-        if piece.text or piece.tool_calls:
+        if piece.text or piece.tool_calls or piece.reasoning:
             part = {"delta": _delta(piece)} if chat else {"text": piece.text}
             yield format_event({**opening, "choices": [choice(part, None)]})
         if piece.finish:
@@ -57,16 +60,20 @@ async def stream(
 async def whole(pieces: AsyncIterator[Piece], *, model: str, chat: bool) -> bytes:
     """A complete chat or text completion."""
     texts: list[str] = []
+    thoughts: list[str] = []
     calls: list[JsonObject] = []
     last = Piece(finish="stop")
     async for piece in pieces:
         texts.append(piece.text)
+        thoughts.append(piece.reasoning)
         calls += piece.tool_calls or []
         if piece.finish:
             last = piece
     opening = head(model, "chat.completion" if chat else "text_completion", "chatcmpl" if chat else "cmpl")
     text = "".join(texts)
     message: JsonObject = {"role": "assistant", "content": text if text or not calls else None}
+    if any(thoughts):
+        message["reasoning_content"] = "".join(thoughts)
     if calls:
         message["tool_calls"] = [_without_index(call) for call in calls]
     part = {"message": message} if chat else {"text": text}
@@ -86,6 +93,8 @@ def choice(part: JsonObject, finish: str | None) -> JsonObject:
 
 def _delta(piece: Piece) -> JsonObject:
     delta: JsonObject = {}
+    if piece.reasoning:
+        delta["reasoning_content"] = piece.reasoning
     if piece.text:
         delta["content"] = piece.text
     if piece.tool_calls:

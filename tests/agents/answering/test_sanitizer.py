@@ -1,7 +1,9 @@
+import re
+
 import pytest
 
-from agents.answering.citations import cited, only_real, unsupported, used
-from agents.answering.sanitizer import REMOVED, Sanitizer, links_in
+from agents.answering.sanitizer import REMOVED, Sanitizer, links_in, tags_in
+from agents.grounding.citations import cited, only_real, unsupported, used
 from tools.schema import Citation
 
 pytestmark = pytest.mark.pure
@@ -9,8 +11,8 @@ pytestmark = pytest.mark.pure
 KNOWN = "https://docs.example.org/guia?a=1"
 
 
-def guarded(text: str, *, size: int = 1, marks=(1, 2), links=(KNOWN,)) -> str:
-    guard = Sanitizer(marks, links)
+def guarded(text: str, *, size: int = 1, marks=(1, 2), links=(KNOWN,), tags=()) -> str:
+    guard = Sanitizer(marks, links, tags)
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     return "".join(guard.feed(piece) for piece in pieces) + guard.end()
 
@@ -64,6 +66,22 @@ def test_addresses_that_nobody_gave_are_taken_out(attack) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "escribe <reset> y pulsa <Enter>",
+        "`lista[9]` y `![x]` en línea",
+        "vec![1, 2] crea un vector",
+        "si a<b y b>c, List<String> vale",
+        "<!-- x --> <script>alert(1)</script>",
+        "```\n![x] lista[9]\n```",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 4, 1_000])
+def test_text_of_a_document_is_quoted_to_the_character(text, size) -> None:
+    assert guarded(text, size=size, tags=tags_in([text])) == text
+
+
+@pytest.mark.parametrize(
     "markup",
     [
         "<script>alert(1)</script>",
@@ -72,14 +90,11 @@ def test_addresses_that_nobody_gave_are_taken_out(attack) -> None:
         "</div><iframe srcdoc=x>",
         "<!-- x -->",
         "<IMG SRC=x>",
-        "`<b>`",
         "<\u200bscript>alert(1)",
     ],
 )
-def test_markup_is_no_longer_markup(markup) -> None:
-    import re
-
-    assert not re.search(r"<[a-zA-Z/!?]", guarded(f"a {markup} b"))
+def test_markup_that_nobody_wrote_is_none(markup) -> None:
+    assert not re.search(r"<[a-zA-Z/!?]", guarded(f"a {markup} b", tags=tags_in(["escribe <reset>"])))
 
 
 def test_false_marks_and_invisible_characters_go() -> None:

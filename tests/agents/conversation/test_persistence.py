@@ -5,8 +5,10 @@ from pydantic import SecretStr
 
 from agents.context import RunConfig
 from agents.conversation import budget, history, user_memory
-from agents.conversation.persistence import open_persistence
+from agents.conversation.ownership import item_namespace
+from agents.conversation.persistence import CLAIM, open_persistence
 from agents.runtime import AgentRequest, compile_agents, run
+from tools.access.identity import LOCAL, SCOPES, Principal, acting_as
 
 
 def order(text: str, thread: str) -> AgentRequest:
@@ -37,7 +39,8 @@ async def test_threads_and_facts_are_kept_on_a_postgresql_server(on_server, cont
         )
         await history.delete(persistence, "pg")
         assert await history.values(persistence, "pg") == {}
-        kept = await persistence.store.aget(("usuarios", "ana"), "color")
+        # What was kept before items had owners is the local user's from the next start on.
+        kept = await persistence.store.aget(item_namespace(LOCAL, "usuarios", "ana"), "color")
         assert kept is not None
         assert kept.value == {"text": "verde"}
 
@@ -46,21 +49,44 @@ def said(text: str, thread: str | None = None) -> AgentRequest:
     return AgentRequest("capibara6", [{"role": "user", "content": text}], thread_id=thread)
 
 
-def of(context, user):
+def person(user: str, tenant: str = "default") -> Principal:
+    return Principal(tenant, user, "user", SCOPES["user"], "session")
+
+
+def about(context, user):
     return replace(context, config=RunConfig(user=user))
 
 
-async def test_fact_is_remembered_across_threads_and_only_for_its_user(ready, context, knobs) -> None:
-    ana, eva = of(context, "ana@x.org"), of(context, "eva")
-    noted = await run(ready, said("Recuerda que mi color favorito es el verde", "a"), context=ana)
-    assert noted.answer.answer == "De acuerdo, lo recordaré."
-    assert "/v1/chat/completions" not in knobs.asked
+async def test_fact_is_remembered_across_threads_and_only_for_who_said_it(ready, context, knobs) -> None:
     question = "¿Qué he dicho sobre mi color favorito?"
-    told = (await run(ready, said(question, "b"), context=ana)).answer
-    assert "verde" in told.answer
-    assert told.citations[0].title == "Lo que has dicho"
-    assert "/api/v1/rag/hybrid-search" not in knobs.asked
-    assert "verde" not in (await run(ready, said(question, "c"), context=eva)).answer.answer
+    with acting_as(person("ana.b@x.org")):
+        noted = await run(ready, said("Recuerda que mi color favorito es el verde", "a"), context=context)
+        assert noted.answer.answer == "De acuerdo, lo recordaré."
+        assert "/v1/chat/completions" not in knobs.asked
+        told = (await run(ready, said(question, "b"), context=context)).answer
+        assert "verde" in told.answer
+        assert told.citations[0].title == "Lo que has dicho"
+        assert "/api/v1/rag/hybrid-search" not in knobs.asked
+    for other in (person("ana_b@x.org"), person("ana.b@x.org", "huerta"), person("eva"), LOCAL):
+        with acting_as(other):
+            for named in (context, about(context, "ana.b@x.org"), about(context, "default/ana.b@x.org")):
+                assert "verde" not in (await run(ready, said(question, "c"), context=named)).answer.answer
+
+
+async def test_facts_of_one_caller_are_parted_by_whom_it_says_they_are_about(ready, context) -> None:
+    with acting_as(LOCAL):
+        await run(
+            ready, said("Recuerda que mi color favorito es el verde", "a"), context=about(context, "eva")
+        )
+        for user, known in (("eva", True), ("ana", False)):
+            told = await run(
+                ready, said("¿Qué he dicho sobre mi color favorito?"), context=about(context, user)
+            )
+            assert ("verde" in told.answer.answer) is known
+
+
+def test_old_items_are_claimed_for_the_namespace_of_the_local_user() -> None:
+    assert f"'{'.'.join(item_namespace(LOCAL))}.'" in CLAIM
 
 
 async def test_earlier_messages_of_the_thread_are_recalled_too(ready, context) -> None:
@@ -69,7 +95,7 @@ async def test_earlier_messages_of_the_thread_are_recalled_too(ready, context) -
     assert "Bilbao" in told.answer
 
 
-async def test_nothing_is_remembered_without_user_and_thread(ready, context) -> None:
+async def test_nothing_is_remembered_for_nobody(ready, context) -> None:
     told = (await run(ready, said("Remember that I like tea"), context=context)).answer
     assert "can not remember" in told.answer
 
@@ -100,6 +126,20 @@ async def test_model_that_can_writes_the_summary(ready, context, knobs) -> None:
         await run(ready, said(f"¿En qué puerto escucha la API? {number} " * 5, "a"), context=context)
     systems = [asked["messages"][0]["content"] for asked in knobs.asked["/v1/chat/completions"]]
     assert any("RESUMEN de puertos." in system for system in systems)
+
+
+async def test_no_summary_is_written_of_a_conversation_that_nobody_keeps(ready, context, knobs) -> None:
+    context = replace(context, limits=context.limits.model_copy(update={"context_tokens": 100}))
+    knobs.model = "phi4_fast"
+    knobs.mind = lambda body: [{"content": "El puerto 5000 [1]."}]
+    talk = [
+        {"role": role, "content": f"¿En qué puerto escucha la API? {number} " * 5}
+        for number in range(6)
+        for role in ("user", "assistant")
+    ]
+    question = {"role": "user", "content": "¿En qué puerto escucha la API?"}
+    await run(ready, AgentRequest("capibara6", [*talk, question]), context=context)
+    assert len(knobs.asked["/v1/chat/completions"]) == 1
 
 
 @pytest.mark.parametrize(

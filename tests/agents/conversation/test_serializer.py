@@ -7,7 +7,7 @@ import ormsgpack
 import pytest
 
 from agents.conversation.persistence import open_persistence
-from agents.conversation.serializer import MOST_BYTES, SignedSerializer, read_key
+from agents.conversation.serializer import MOST_BYTES, SealKey, SignedSerializer
 from agents.runtime import AgentRequest, compile_agents, run
 from tools.errors import StateRefused
 
@@ -59,7 +59,7 @@ async def test_tampered_rows_are_refused_and_nothing_runs(settings, context, kin
 
 
 def test_value_comes_back_and_a_flipped_byte_does_not() -> None:
-    sealed = SignedSerializer(b"k" * 32)
+    sealed = SignedSerializer(lambda: b"k" * 32)
     kind, data = sealed.dumps_typed({"ñ": [1, 2.5, None]})
     assert sealed.loads_typed((kind, data)) == {"ñ": [1, 2.5, None]}
     for at in (0, 40, len(data) - 1):
@@ -72,8 +72,15 @@ def test_value_comes_back_and_a_flipped_byte_does_not() -> None:
 
 
 def test_key_is_made_once_and_is_private(settings) -> None:
-    key = read_key(settings)
-    assert read_key(settings) == key
+    key = SealKey(settings)()
+    assert SealKey(settings)() == key
     path = settings.home / "seal.key"
     assert path.stat().st_mode & 0o077 == 0
     assert [other.name for other in settings.home.iterdir()] == [path.name]
+
+
+def test_a_key_that_a_restore_put_back_is_used_by_who_runs_already(settings, tmp_path) -> None:
+    here, elsewhere = SealKey(settings), settings.model_copy(update={"home": tmp_path / "elsewhere"})
+    assert here() != SealKey(elsewhere)()
+    (elsewhere.home / "seal.key").rename(settings.home / "seal.key")
+    assert here() == SealKey(settings)()

@@ -58,7 +58,7 @@ class Recorder:
 async def open_recorder(settings: Settings) -> AsyncIterator[Recorder]:
     """The bridge's own parts over the same stores. What they keep in Redis lies in a database of its own, or
     the bridge would find its questions answered."""
-    apart = SecretStr(settings.redis_url.removesuffix("/0") + "/1")
+    apart = SecretStr(settings.redis_url.replace("?db=0", "?db=1"))
     changed = settings.stores.model_copy(update={"redis_url": apart})
     async with open_services(settings.model_copy(update={"stores": changed})) as services:
         yield Recorder(services)

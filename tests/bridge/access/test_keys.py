@@ -6,10 +6,12 @@ import json
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
+from servers.bridge.access.accounts import Accounts
 from servers.bridge.access.audit import Audit
 from servers.bridge.access.auth import Authenticator
-from servers.bridge.access.keys import PREFIX, ApiKeys
+from servers.bridge.access.keys import PREFIX
 from servers.bridge.clients.postgres.client import Postgres
 from tests.bridge.callers import acting, asked, new_key, raw
 from tests.bridge.conftest import PLATFORM, wait_until
@@ -20,14 +22,25 @@ from tools.settings import Settings
 SCOPES = {
     ("POST", "/api/v1/rag/hybrid-search"): "read",
     ("POST", "/api/v1/embeddings"): "read",
+    ("POST", "/api/v1/documents/differences"): "read",
     ("POST", "/api/v1/milvus/search"): "read",
     ("POST", "/api/v1/nebula/query"): "read",
     ("POST", "/api/v1/postgres/query"): "read",
+    ("GET", "/api/v1/users"): "admin",
+    ("POST", "/api/v1/users"): "admin",
+    ("PATCH", "/api/v1/users/{name}"): "read",
+    ("DELETE", "/api/v1/sessions/{session_id}"): "read",
+    ("POST", "/api/v1/collections/{name}/reembed"): "operate",
+    ("POST", "/api/v1/collections/{name}/reconcile"): "operate",
+    ("POST", "/api/v1/identity"): "services",
+    ("POST", "/api/v1/sessions"): "services",
+    ("POST", "/api/v1/usage"): "services",
     ("GET", "/api/v1/keys"): "admin",
     ("POST", "/api/v1/keys"): "admin",
     ("DELETE", "/api/v1/keys/{key_id}"): "admin",
 }
-"""Of what is not said here, GET is read and the rest is write."""
+"""Of what is not said here, GET is read and the rest is write; `services` are the platform's own alone."""
+ANYBODY = "/api/v1/me"
 
 
 def test_a_key_opens_the_door_in_every_header_it_may_come_in(guarded: httpx.Client) -> None:
@@ -87,7 +100,7 @@ def test_no_way_of_writing_a_path_opens_it(guarded: httpx.Client) -> None:
         for written in (route, route.upper(), route.replace("a", "%61")):
             for target in [trick.format(r=written) for trick in tricks] + [f"http://x/health{written}"]:
                 opened += [
-                    (target, host) for host in hosts if raw(guarded, target, *host)[0] not in (400, 401)
+                    (target, host) for host in hosts if raw(guarded, target, *host)[0] not in (400, 401, 421)
                 ]
     assert opened == []
     assert raw(guarded, "/health/live")[0] == 200
@@ -101,10 +114,11 @@ def test_each_operation_asks_for_its_scope_and_names_it(guarded: httpx.Client) -
         acting(guarded, "acme", "read", "admin") as no_write,
         acting(guarded, "acme", "read", "write") as no_admin,
     ):
-        clients = {"read": no_read, "write": no_write, "admin": no_admin}
+        clients = {"read": no_read, "write": no_write, "operate": no_write, "admin": no_admin}
+        clients["services"] = no_admin
         wrong = {}
         for method, path in operations:
-            if not path.startswith("/api/"):
+            if not path.startswith("/api/") or path == ANYBODY:
                 continue
             needed = SCOPES.get((method, path), "read" if method == "GET" else "write")
             answer = clients[needed].request(method, path.replace("{", "").replace("}", ""))
@@ -145,7 +159,10 @@ def test_on_loopback_without_a_key_of_the_platform_nobody_is_asked_for_one(bridg
 
 def test_an_admin_sees_to_the_keys_of_its_own_tenant(guarded: httpx.Client) -> None:
     foreign = new_key(guarded, "globex")
-    with acting(guarded, "acme", "admin") as admin:
+    with acting(guarded, "acme", "admin") as alone:
+        assert alone.post("/api/v1/keys", json={"scopes": ["admin", "read"]}).status_code == 403
+        assert alone.post("/api/v1/users", json={"name": "eva", "role": "admin"}).status_code == 403
+    with acting(guarded, "acme", "read", "admin") as admin:
         own = new_key(admin, "acme", "read")
         assert {key["tenant"] for key in admin.get("/api/v1/keys").json()["keys"]} == {"acme"}
         assert (
@@ -187,12 +204,14 @@ async def test_a_key_that_is_known_costs_no_query_and_a_sleeping_database_opens_
     stores: Settings,
 ) -> None:
     postgres = Postgres(stores.postgres_dsn, "test", deadline_s=10.0)
-    keys = ApiKeys(postgres, Access(cache_s=300))
-    authenticator = Authenticator(PLATFORM, lambda: keys, Audit("INFO"))
+    accounts = Accounts(postgres, Access(cache_s=300))
+    keys = accounts.keys
+    guarded = stores.model_copy(update={"api_key": SecretStr(PLATFORM)})
+    authenticator = Authenticator(guarded, lambda: accounts, Audit("INFO"))
 
     async def enter(token: str) -> str:
         scope = {"path": "/api/v1/jobs", "headers": [(b"x-api-key", token.encode())]}
-        async with authenticator.admit(scope, dict(scope["headers"])):
+        with await authenticator.admit(scope, dict(scope["headers"])):
             return scope["state"]["principal"].tenant
 
     try:

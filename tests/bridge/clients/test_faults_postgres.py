@@ -16,6 +16,7 @@ from servers.bridge.clients.postgres.roles import READER
 from servers.local.embedded_stores import open_stores
 from tests.bridge.proxy import Proxy, eventually
 from tests.conftest import settings_in
+from tools.access.identity import LOCAL
 from tools.errors import StoreUnavailable, TooLarge
 from tools.settings import Settings
 
@@ -41,7 +42,7 @@ async def proxied(settings: Settings) -> AsyncIterator[tuple[Proxy, Postgres]]:
 
 
 async def one(postgres: Postgres) -> list[list[object]]:
-    return (await postgres.query("SELECT 1", [], tenant="default", max_rows=1)).rows
+    return (await postgres.query("SELECT 1", [], principal=LOCAL, max_rows=1)).rows
 
 
 async def running(postgres: Postgres) -> object:
@@ -101,13 +102,13 @@ async def test_fault_33_a_busy_pool_is_503_within_a_bounded_wait(
 
 async def _asked(postgres: Postgres) -> type[BaseException]:
     with pytest.raises((StoreUnavailable, TooLarge)) as caught:
-        await postgres.query(LONG, [], tenant="default", max_rows=1)
+        await postgres.query(LONG, [], principal=LOCAL, max_rows=1)
     return caught.type
 
 
 async def test_fault_34_a_caller_who_leaves_ends_the_query_in_the_server(stores: Settings) -> None:
     async with proxied(stores) as (_, postgres):
-        asked = asyncio.create_task(postgres.query(LONG, [], tenant="default", max_rows=1))
+        asked = asyncio.create_task(postgres.query(LONG, [], principal=LOCAL, max_rows=1))
         await eventually(lambda: running(postgres), 1)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -123,7 +124,7 @@ async def test_fault_32_a_server_killed_in_the_middle_is_503_and_no_write_is_run
         async with proxied(settings) as (_, postgres):
             async with postgres.session() as session:
                 await session.execute(text("CREATE TABLE marks (at timestamptz DEFAULT now())"))
-            asked = asyncio.create_task(postgres.query(LONG, [], tenant="default", max_rows=1))
+            asked = asyncio.create_task(postgres.query(LONG, [], principal=LOCAL, max_rows=1))
             await eventually(lambda: running(postgres), 1)
             with pytest.raises(StoreUnavailable):
                 async with postgres.session() as session:

@@ -141,3 +141,22 @@ async def test_what_is_no_graph_server_is_a_store_that_is_away(graph: Settings, 
     async with server, open_nebula(graph.model_copy(update={"ports": ports})) as nebula:
         with pytest.raises(StoreUnavailable):
             await nebula.execute("", "YIELD 1 AS one")
+
+
+async def test_a_session_signs_out_in_the_middle_of_an_answer() -> None:
+    heard = asyncio.Queue[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(session.FramedConnection, "127.0.0.1", port)
+        given_up = session.Session(connection)
+        given_up.id = 7
+        given_up.client._oprot.writeMessageBegin("executeWithParameter", 1, 0)
+        given_up.client._oprot.writeStructBegin("left off")
+        given_up.sign_out()
+        assert b"signout" in await heard.get()

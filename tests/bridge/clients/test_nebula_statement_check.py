@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from servers.bridge.clients.nebula.statement_check import check
-from tools.errors import Capibara6Error
+from tools.errors import BadRequest, Capibara6Error
 
 pytestmark = pytest.mark.pure
 
@@ -110,3 +110,32 @@ def test_writer_may_not_touch_spaces_users_or_hosts(query: str) -> None:
 def test_nobody_changes_the_space_of_a_session(query: str) -> None:
     with pytest.raises(Capibara6Error):
         check(query, write=True)
+
+
+TOO_MUCH = [
+    "YIELD " + "(" * 2_000 + "1" + ")" * 2_000,
+    "YIELD " + "[" * 129 + "]" * 129,
+    "(" * 49_000,
+    "MATCH (v) WHERE " + "({[" * 50 + "1" + "]})" * 50 + " RETURN v",
+    ";".join(["YIELD 1"] * 600),
+    "YIELD 1 AS a" + " | YIELD $-.a AS a" * 200,
+    "YIELD 1 AS a" + " UNION ALL YIELD 1 AS a" * 200,
+    "YIELD 1" + ";" * 200,
+]
+
+
+@pytest.mark.parametrize("query", TOO_MUCH, ids=range(len(TOO_MUCH)))
+def test_what_would_keep_the_server_busy_is_refused_and_says_why(query: str) -> None:
+    for write in (False, True):
+        with pytest.raises(BadRequest) as caught:
+            check(query, write=write)
+        assert caught.value.code == "query_too_complex"
+
+
+def test_what_people_write_is_far_within_the_bounds() -> None:
+    for query in (
+        "YIELD " + "(" * 100 + "1" + ")" * 100,
+        ";".join(["YIELD 1"] * 100),
+        "RETURN [x IN [1] | x]",
+    ):
+        assert check(query, write=False) == query

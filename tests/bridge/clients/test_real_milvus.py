@@ -8,9 +8,11 @@ import pytest
 
 from servers.bridge.clients.milvus.client import version_has_bm25
 from servers.bridge.http import store_queries
+from servers.bridge.http.caller import Caller
 from servers.bridge.http.requests import MilvusInsert, MilvusSearch
 from servers.bridge.services import Services, open_services
 from tests.bridge.remote_milvus import missing, running
+from tools.access.identity import LOCAL
 from tools.errors import BadRequest, CollectionNotFound
 from tools.schema import Document, SearchRequest
 from tools.settings import Settings
@@ -36,6 +38,10 @@ async def opened(remote: str, graph: Settings) -> AsyncIterator[Services]:
     async with open_services(graph.model_copy(update={"stores": calm})) as stores:
         stores.search.retrievers.deadline_s = 60.0
         yield stores
+
+
+def asking(services: Services) -> Caller:
+    return Caller(LOCAL, services)
 
 
 def axis(number: int) -> list[float]:
@@ -67,20 +73,20 @@ async def test_the_server_is_the_real_one(opened: Services) -> None:
 
 async def test_rows_are_inserted_found_filtered_replaced_and_deleted(opened: Services) -> None:
     inserted = MilvusInsert(collection="raw", rows=rows(20))
-    assert await store_queries.insert_vectors(opened, "default", inserted) == 20
-    assert [item.name for item in await store_queries.collections(opened, "default")] == ["raw"]
-    found = await store_queries.search_vectors(opened, "default", near(axis(3), top_k=2))
+    assert await store_queries.insert_vectors(asking(opened), inserted) == 20
+    assert [item.name for item in await store_queries.collections(asking(opened))] == ["raw"]
+    found = await store_queries.search_vectors(asking(opened), near(axis(3), top_k=2))
     assert (found[0]["id"], found[0]["text"], found[0]["metadata"]) == ("r3", "ñandú 3", {"n": 3})
     assert found[0]["score"] == pytest.approx(1.0)
     narrowed = near(axis(3), filter='metadata["n"] > 17')
-    assert {row["id"] for row in await store_queries.search_vectors(opened, "default", narrowed)} == {
+    assert {row["id"] for row in await store_queries.search_vectors(asking(opened), narrowed)} == {
         "r18",
         "r19",
     }
     physical = (await opened.repository.where("default", "raw")).physical
     changed = MilvusInsert(collection="raw", rows=[{**rows(4)[3], "text": "changed"}])
-    await store_queries.insert_vectors(opened, "default", changed)
-    assert (await store_queries.search_vectors(opened, "default", near(axis(3))))[0]["text"] == "changed"
+    await store_queries.insert_vectors(asking(opened), changed)
+    assert (await store_queries.search_vectors(asking(opened), near(axis(3))))[0]["text"] == "changed"
     assert await opened.milvus.count(physical) == 20
     await opened.milvus.delete(physical, ["r3", "r4"])
     assert await opened.milvus.get(physical, ["r3", "r5"], fields=["id"]) == {"r5": {"id": "r5"}}
@@ -88,13 +94,13 @@ async def test_rows_are_inserted_found_filtered_replaced_and_deleted(opened: Ser
 
 
 async def test_its_errors_are_ours(opened: Services) -> None:
-    await store_queries.insert_vectors(opened, "default", MilvusInsert(collection="wrong", rows=rows(1)))
+    await store_queries.insert_vectors(asking(opened), MilvusInsert(collection="wrong", rows=rows(1)))
     with pytest.raises(BadRequest, match="dimension") as short:
-        await store_queries.search_vectors(opened, "default", near([1.0] * 8, collection="wrong"))
+        await store_queries.search_vectors(asking(opened), near([1.0] * 8, collection="wrong"))
     assert short.value.code == "wrong_dimension"
     with pytest.raises(BadRequest) as unknown:
         await store_queries.search_vectors(
-            opened, "default", near(axis(0), collection="wrong", filter="nothing == 1")
+            asking(opened), near(axis(0), collection="wrong", filter="nothing == 1")
         )
     assert unknown.value.code == "invalid_filter"
     with pytest.raises(CollectionNotFound):

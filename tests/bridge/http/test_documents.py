@@ -1,11 +1,14 @@
 """The life of documents through the real bridge: written, found, changed, renamed, removed."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
+import psycopg
 
 from servers.bridge.text.title_names import name_of
 from tests.bridge.conftest import Shelf
+from tools.settings import Settings
 
 POOL = "The pool keeps at most three models loaded at once. It unloads one after 300 seconds."
 GRAPH = "El servidor de grafos escucha en el puerto 9669 y habla nGQL."
@@ -190,3 +193,60 @@ def test_a_listing_can_be_narrowed_to_ids_or_to_the_sources_of_documents(shelf: 
     assert listed(prefix=["docs/"]) == (["docs/a.md", "own"], 2)
     assert listed(prefix=["docs_", "other/", "%"]) == (["docs_b.md"], 1)
     assert listed(prefix=["docs/"], id=["own"]) == (["own"], 1)
+
+
+MANUAL = "# Bomba\n\nLa bomba gira a 900 vueltas.\n\n## Junta\n\nLa junta de la bomba aguanta 12 bares."
+
+
+def whole(shelf: Shelf, document_id: str) -> dict[str, Any]:
+    path = f"/api/v1/documents/{document_id}"
+    return shelf.client.get(path, params={"collection": shelf.name}).json()
+
+
+def test_a_passage_knows_its_page_its_headings_and_its_span_of_the_stored_text(shelf: Shelf) -> None:
+    places = [{"start": 0, "page": 1}, {"start": MANUAL.index("## Junta"), "page": 2}]
+    shelf.put(manual={"text": MANUAL.replace("\n", "\r\n"), "places": places})
+    document = whole(shelf, "manual")
+    assert document["text"] == MANUAL
+    assert [MANUAL[slice(*passage["span"])] for passage in document["passages"]] == [
+        passage["text"] for passage in document["passages"]
+    ]
+    hit = shelf.find("¿Cuántos bares aguanta la junta?")["results"][0]
+    assert MANUAL[slice(*hit["span"])] == hit["text"] == "La junta de la bomba aguanta 12 bares."
+    assert (hit["headings"], hit["page"], hit["sheet"], hit["rows"]) == (["Bomba", "Junta"], 2, None, None)
+
+
+def test_rows_of_a_sheet_are_fields_of_a_hit(shelf: Shelf) -> None:
+    table = "| pieza | precio |\n|---|---|\n| eje | 12 |"
+    shelf.put(tarifa={"text": table, "places": [{"start": 0, "sheet": "Tarifa", "rows": [2, 2]}]})
+    hit = shelf.find("precio del eje")["results"][0]
+    assert (hit["sheet"], hit["rows"], hit["page"], hit["headings"]) == ("Tarifa", [2, 2], None, [])
+
+
+def test_a_passage_that_only_moved_says_where_it_is_now(shelf: Shelf) -> None:
+    shelf.put(manual={"text": MANUAL, "places": [{"start": 0, "page": 1}]})
+    before = shelf.find("bares de la junta")["results"][0]
+    longer = f"Un prólogo nuevo.\n\n{MANUAL}"
+    shelf.put(manual={"text": longer, "places": [{"start": 0, "page": 1}]})
+    after = shelf.find("bares de la junta")["results"][0]
+    assert after["id"] == before["id"]
+    assert longer[slice(*after["span"])] == after["text"]
+
+
+def test_a_document_of_before_spans_were_kept_answers_null(shelf: Shelf, stores: Settings) -> None:
+    shelf.put(manual=MANUAL)
+    with psycopg.connect(stores.postgres_dsn, autocommit=True) as server:
+        server.execute("UPDATE chunks SET whereabouts = NULL WHERE collection = %s", [shelf.name])
+        server.execute("DELETE FROM capibara6_texts WHERE collection = %s", [shelf.name])
+    document = whole(shelf, "manual")
+    assert document["text"] is None
+    assert [passage["span"] for passage in document["passages"]] == [None, None]
+    assert shelf.find("bares de la junta")["results"][0]["span"] is None
+
+
+def test_the_text_of_a_document_goes_with_it(shelf: Shelf, stores: Settings) -> None:
+    shelf.put(manual=MANUAL)
+    assert shelf.delete("manual").status_code == 200
+    with psycopg.connect(stores.postgres_dsn) as server:
+        query = "SELECT count(*) FROM capibara6_texts WHERE collection = %s"
+        assert server.execute(query, [shelf.name]).fetchone() == (0,)

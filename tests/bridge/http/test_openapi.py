@@ -1,6 +1,7 @@
 """The bridge's OpenAPI: every operation has an example, and each validates against its schema."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from tests.conftest import settings_in
 
 
 def document() -> dict[str, Any]:
-    return build_app(settings_in(Path("unused"))).openapi()
+    with TemporaryDirectory() as home:
+        return build_app(settings_in(Path(home))).openapi()
 
 
 OPENAPI = document()

@@ -152,6 +152,28 @@ async def test_a_collection_is_made_with_its_own_embedder_and_keeps_it(graph: Se
         assert ("dense" in answer.degraded, answer.results[0].document_id) == (True, "pool")
 
 
+async def test_a_collection_of_minilm_stays_with_it_until_it_is_embedded_again(graph: Settings) -> None:
+    question = SearchRequest(query="How many models may be loaded?", collection="older", legs=["dense"])
+    small = graph.model_copy(update={"embedder": graph.embedder.model_copy(update={"backend": "minilm"})})
+    async with open_services(small) as stores:
+        await filled(stores, "older")
+        before = await stores.search.run("default", question)
+    async with open_services(graph) as stores:
+        await filled(stores, "older")
+        row = await stores.repository.collection("default", "older")
+        assert row is not None and row.embedder == "minilm-l6-v2" != stores.embedder.name
+        after = await stores.search.run("default", question)
+        assert [(hit.id, hit.score) for hit in after.results] == [
+            (hit.id, hit.score) for hit in before.results
+        ]
+        job = await stores.collections.reembed("default", "older", None)
+        assert await ended(stores, job) == "done"
+        row = await stores.repository.collection("default", "older")
+        assert row is not None and row.embedder == stores.embedder.name
+        again = await stores.search.run("default", question)
+        assert again.results and not again.degraded
+
+
 @pytest.mark.parametrize("kind", ["size", "nan", "zero", "words", "short"])
 async def test_a_document_that_the_embedder_spoils_is_reported_and_the_rest_written(
     graph: Settings, kind: str
@@ -194,7 +216,11 @@ def test_the_command_waits_for_the_job_behind_the_door(bridge: httpx.Client, gra
     (row,) = [
         row for row in bridge.get("/api/v1/collections").json()["collections"] if row["name"] == "typed"
     ]
-    assert (row["embedder"], row["documents"], row["version"]) == ("minilm-l6-v2", 3, 2)
-    assert bridge.post("/api/v1/collections/nowhere/reembed").status_code == 404
+    assert (row["embedder"], row["documents"], row["version"]) == (
+        "multilingual-e5-small+minilm-l6-v2",
+        3,
+        2,
+    )
+    assert bridge.post("/api/v1/collections/never_made/reembed").status_code == 404
     made = bridge.post("/api/v1/collections", json={"name": "typed", "languages": ["es"]})
     assert (made.status_code, made.json()["languages"]) == (200, ["en"])

@@ -102,7 +102,7 @@ def test_an_embedded_batch_does_not_fault_its_work_space_in_anew(alone: Alone) -
     """Some 1,300 a passage, and 13,000 where each large block is mapped by itself."""
     child, client = alone
     before = page_faults(child)
-    ingest(client, "faults", PASSAGES)
+    ingest(client, "page_faults", PASSAGES)
     assert (page_faults(child) - before) / PASSAGES < 4_000
 
 

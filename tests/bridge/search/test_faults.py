@@ -9,23 +9,36 @@ from typing import Any
 import pytest
 
 from servers.bridge.services import Services, open_services
-from tests.bridge.proxy import Proxy, eventually
+from tests.bridge.proxy import Proxy, address_of, behind, eventually
 from tests.bridge.snapshot import snapshot
+from tools.access.identity import LOCAL
 from tools.errors import CollectionNotFound, StoreUnavailable
 from tools.schema import Document, SearchRequest
+from tools.sections import Embedder
 from tools.settings import Settings
 
 POOL = Document(id="pool", title="Pool", text="The pool keeps at most three models loaded at once.")
 
 
+@pytest.fixture(params=["e5", "minilm"])
+def either(graph: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Settings with either of the built-in embedders as the default one."""
+    return graph.model_copy(update={"embedder": Embedder(backend=request.param)})
+
+
+def shelf_of(settings: Settings) -> str:
+    """The collection of these tests that has the default embedder of `settings`."""
+    backend = settings.embedder.backend
+    return "faults" if backend == "ensemble" else f"faults_{backend}"
+
+
 @asynccontextmanager
 async def proxied(settings: Settings, name: str) -> AsyncIterator[tuple[Proxy, Services]]:
     """The bridge's stores with a proxy before Milvus or Redis, and one document ingested."""
-    proxy = Proxy(("127.0.0.1", getattr(settings.ports, name)))
+    proxy = Proxy(address_of(settings, name))
     await proxy.start()
-    ports = settings.ports.model_copy(update={name: proxy.port})
-    async with open_services(settings.model_copy(update={"ports": ports})) as stores:
-        await stores.ingest.upsert("default", "faults", [POOL])
+    async with open_services(behind(settings, name, proxy.port)) as stores:
+        await stores.ingest.upsert("default", shelf_of(settings), [POOL])
         try:
             yield proxy, stores
         finally:
@@ -33,8 +46,8 @@ async def proxied(settings: Settings, name: str) -> AsyncIterator[tuple[Proxy, S
             await proxy.stop()
 
 
-def ask(query: str) -> SearchRequest:
-    return SearchRequest(query=query, collection="faults")
+def ask(query: str, collection: str = "faults") -> SearchRequest:
+    return SearchRequest(query=query, collection=collection)
 
 
 async def repaired(stores: Services, collection: str) -> None:
@@ -52,40 +65,41 @@ async def repaired(stores: Services, collection: str) -> None:
     raise AssertionError("something was never told")
 
 
-async def recovered(stores: Services, query: str) -> bool:
+async def recovered(stores: Services, query: str, collection: str) -> bool:
     for number in range(100):
-        answer = await stores.search.run("default", ask(f"{query} {number}"))
+        answer = await stores.search.run("default", ask(f"{query} {number}", collection))
         if not answer.degraded:
             return True
         await asyncio.sleep(0.1)
     return False
 
 
-async def test_without_milvus_the_words_are_still_found(graph: Settings) -> None:
-    async with proxied(graph, "milvus") as (proxy, stores):
+async def test_without_milvus_the_words_are_still_found(either: Settings) -> None:
+    async with proxied(either, "milvus") as (proxy, stores):
         await proxy.stop()
-        answer = await stores.search.run("default", ask("three models loaded"))
+        answer = await stores.search.run("default", ask("three models loaded", shelf_of(either)))
         assert [hit.document_id for hit in answer.results] == ["pool"]
         assert {"milvus", "dense"} <= set(answer.degraded)
         await proxy.start()
-        assert await recovered(stores, "models loaded again")
+        assert await recovered(stores, "models loaded again", shelf_of(either))
 
 
-async def test_a_hanging_milvus_costs_one_leg_deadline(graph: Settings) -> None:
-    async with proxied(graph, "milvus") as (proxy, stores):
+async def test_a_hanging_milvus_costs_one_leg_deadline(either: Settings) -> None:
+    async with proxied(either, "milvus") as (proxy, stores):
+        await stores.embedder.embed(["loaded before, for it is Milvus that hangs"], "query")
         proxy.flowing.clear()
-        answer = await stores.search.run("default", ask("models loaded while hanging"))
+        answer = await stores.search.run("default", ask("models loaded while hanging", shelf_of(either)))
         assert "dense" in answer.degraded
         assert answer.took_ms < 4_000
         proxy.flowing.set()
-        assert await recovered(stores, "models after hanging")
+        assert await recovered(stores, "models after hanging", shelf_of(either))
 
 
-async def test_without_redis_the_answers_are_the_same(graph: Settings) -> None:
-    async with proxied(graph, "redis") as (proxy, stores):
-        with_cache = await stores.search.run("default", ask("how many models"))
+async def test_without_redis_the_answers_are_the_same(either: Settings) -> None:
+    async with proxied(either, "redis") as (proxy, stores):
+        with_cache = await stores.search.run("default", ask("how many models", shelf_of(either)))
         await proxy.stop()
-        without = await stores.search.run("default", ask("how many models"))
+        without = await stores.search.run("default", ask("how many models", shelf_of(either)))
         assert without.results == with_cache.results
         assert without.degraded == []
         with pytest.raises(StoreUnavailable) as caught:
@@ -95,10 +109,10 @@ async def test_without_redis_the_answers_are_the_same(graph: Settings) -> None:
         await eventually(lambda: stores.redis.get("anything"), None)
 
 
-async def test_a_hanging_redis_is_passed_by(graph: Settings) -> None:
-    async with proxied(graph, "redis") as (proxy, stores):
+async def test_a_hanging_redis_is_passed_by(either: Settings) -> None:
+    async with proxied(either, "redis") as (proxy, stores):
         proxy.flowing.clear()
-        answer = await stores.search.run("default", ask("a question while redis hangs"))
+        answer = await stores.search.run("default", ask("a question while redis hangs", shelf_of(either)))
         assert [hit.document_id for hit in answer.results] == ["pool"]
 
 
@@ -129,7 +143,7 @@ async def test_without_postgres_the_search_goes_on_and_the_rest_is_503(graph: Se
         assert [hit.document_id for hit in answer.results] == ["pool"]
         assert "postgres" in answer.degraded
         with pytest.raises(StoreUnavailable) as caught:
-            await stores.postgres.query("SELECT 1", [], tenant="default", max_rows=1)
+            await stores.postgres.query("SELECT 1", [], principal=LOCAL, max_rows=1)
         assert caught.value.source == "postgres"
 
 
@@ -187,7 +201,7 @@ async def test_fault_37_without_the_graph_the_search_goes_on_and_heals(graph: Se
         answer = await stores.search.run("default", ask("models while the graph is away"))
         assert [hit.document_id for hit in answer.results] == ["pool"]
         await proxy.start()
-        assert await recovered(stores, "models with the graph again")
+        assert await recovered(stores, "models with the graph again", "faults")
 
 
 async def test_fault_37_what_changes_without_the_graph_leaves_nothing_of_its_past_there(

@@ -15,6 +15,10 @@ PORT = {
     "es": "El puente escucha en el puerto 8000.",
     "en": "Milvus keeps vectors, Redis keeps the cached answers.",
 }
+KING = {
+    "es": "El rey vivió siete años en una casa vieja junto al mar y allí escribió su libro.",
+    "en": "For seven years the king lived in an old house by the sea, where he wrote his book.",
+}
 
 
 def rows(**texts: tuple[str, str]) -> dict[str, PassageRow]:
@@ -37,6 +41,25 @@ def test_what_is_no_translation_stays_below_a_better_passage_of_another_language
     held = rows(clave=("es", KEY["es"]), other=("en", PORT["en"]))
     scores = {"clave": 0.9, "other": 0.4}
     assert prefer_own_language(scores, held, "en") == scores
+
+
+def test_a_translation_that_shares_no_spelling_goes_first_too():
+    held = rows(rey=("es", KING["es"]), port=("en", PORT["en"]), king=("en", KING["en"]))
+    scores = {"rey": 0.9, "port": 0.5, "king": 0.4}
+    assert prefer_own_language(scores, held, "en") == {"rey": 0.4, "port": 0.5, "king": 0.9}
+
+
+def test_a_part_of_the_translation_goes_first_as_well():
+    whole = f"{KING['en']} Nobody knew who he was. The fishermen took him for a teacher from the capital."
+    held = rows(rey=("es", KING["es"]), king=("en", whole))
+    assert prefer_own_language({"rey": 0.9, "king": 0.4}, held, "en") == {"rey": 0.4, "king": 0.9}
+
+
+def test_of_two_that_are_alike_the_translation_is_the_most_alike():
+    near = "The API key of Milvus is another variable; the error is 401 there too, with no key."
+    held = rows(clave=("es", KEY["es"]), near=("en", near), key=("en", KEY["en"]))
+    scores = {"clave": 0.9, "near": 0.5, "key": 0.4}
+    assert prefer_own_language(scores, held, "en") == {"clave": 0.4, "near": 0.5, "key": 0.9}
 
 
 def test_a_passage_with_the_wrong_label_is_not_taken_for_another_language():

@@ -7,6 +7,8 @@ from servers.bridge.search.semantic_cache import (
     BUCKET_SIZE,
     CachedQuestion,
     SemanticCache,
+    decoded,
+    encoded,
     same_question,
 )
 from servers.bridge.services import Services, open_services
@@ -55,9 +57,28 @@ def test_the_nearest_question_is_chosen_only_above_the_bound() -> None:
         CachedQuestion("how is the pool", np.array([1.0, 0.0], dtype=np.float32)),
         CachedQuestion("how is the bridge", np.array([0.6, 0.8], dtype=np.float32)),
     ]
-    assert cache.match("how is this pool", np.array([1.0, 0.0]), cached, ("en",)) == "how is the pool"
-    assert cache.match("how is this pool", np.array([0.96, 0.28]), cached, ("en",)) is None
-    assert cache.match("how is this pool", np.array([1.0]), cached, ("en",)) is None
+    assert cache.match("how is this pool", np.array([1.0, 0.0]), cached, "", ("en",)) == "how is the pool"
+    assert cache.match("how is this pool", np.array([0.96, 0.28]), cached, "", ("en",)) is None
+    assert cache.match("how is this pool", np.array([1.0]), cached, "", ("en",)) is None
+
+
+def test_the_bound_follows_the_embedder_and_the_same_words_need_none() -> None:
+    cache = SemanticCache.__new__(SemanticCache)
+    cache.similar = 0.97
+    cached = [CachedQuestion("How is the pool?", np.array([1.0, 0.0], dtype=np.float32))]
+    near, far = np.array([0.98, 0.2]), np.array([0.6, 0.8])
+    assert cache.match("how is this pool", near, cached, "minilm-l6-v2", ("en",)) == "How is the pool?"
+    assert cache.match("how is this pool", near, cached, "multilingual-e5-small", ("en",)) is None
+    assert cache.match("how is the pool", far, cached, "multilingual-e5-small", ("en",)) == "How is the pool?"
+
+
+def test_a_remembered_vector_is_as_near_as_it_was() -> None:
+    one, other = np.random.default_rng(7).normal(size=(2, 384))
+    vectors = [(one + share * other) / np.linalg.norm(one + share * other) for share in (0.0, 0.1)]
+    held = [decoded(encoded("a question", vector).encode()) for vector in vectors]
+    assert held[0] is not None and held[1] is not None
+    assert held[0].vector @ held[1].vector == pytest.approx(vectors[0] @ vectors[1], abs=3e-4)
+    assert held[0].vector @ vectors[0] > 0.9998
 
 
 def request(query: str, collection: str, **options: object) -> SearchRequest:

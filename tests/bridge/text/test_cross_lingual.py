@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers.bridge.text.cross_lingual import translated_stems
+from servers.bridge.text.cross_lingual import meanings, shared_meanings, translated_stems
 from tools.text.words import stems
 
 pytestmark = pytest.mark.pure
@@ -35,3 +35,12 @@ def test_an_english_query_reaches_spanish_words(english: str, spanish: str) -> N
 
 def test_within_one_language_nothing_is_guessed() -> None:
     assert translated_stems("la nación", "es", "es") == stems("la nación", "es")
+
+
+def test_a_sentence_shares_most_with_its_translation_whichever_comes_first() -> None:
+    said = meanings("El río cruza la ciudad vieja en 2 horas.", "es")
+    same = meanings("In 2 hours the river crosses the old city.", "en")
+    other = meanings("The church has a tower of 90 metres.", "en")
+    assert shared_meanings(said, same) == shared_meanings(same, said) > 0.5
+    assert shared_meanings(said, other) == 0
+    assert shared_meanings(said, meanings("The", "en")) == 0

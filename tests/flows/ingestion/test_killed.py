@@ -85,7 +85,8 @@ def dies_and_converges(
     write(folder, seed)
     for name in [*names, f"calm{seed}"]:  # what was there before, and is partly gone now
         for number in range(PAGES):
-            bridge.put(name, {"id": f"{folder.name}/{number}.md", "text": "old"})
+            bridge.put(name, {"id": f"file://{folder}/{number}.md", "text": "old"})
+        bridge.put(name, {"id": f"{folder.name}/always.md", "text": "# Always\n\nHere.\n"})
     assert killed.ingest(folder, f"calm{seed}") == 0
     wanted = state(bridge, f"calm{seed}")
     for name, (step, when) in zip(names, cases, strict=True):

@@ -5,14 +5,15 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
-from functools import partial
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Response
 
-from flows.ingestion.download import list_objects, suffix_of
-from flows.ingestion.loader import load
+from flows.ingestion.download import suffix_of
+from flows.ingestion.listing import list_sources
+from flows.ingestion.loader import PART_CHARS, LoadResult, load
 from flows.ingestion.sources import find
 from flows.ingestion.text import Unreadable
 from tests.conftest import free_ports, settings_in
@@ -23,10 +24,15 @@ from tools.settings import Settings
 
 def loaded(path: Path, **changes: object):
     """What the file's documents are, by id, and why the others are none."""
-    listing = find([str(path)])
-    assert not listing.problems
-    found = load(listing.files, settings_in(path.parent, **changes))
+    found = loaded_all(path, **changes)
     return {document.id: document for document in found.documents}, dict(found.failed)
+
+
+def loaded_all(path: Path, **changes: object) -> LoadResult:
+    """What the file holds; its ids begin with its name."""
+    listing = find([str(path)], named={str(path): path.name})
+    assert not listing.problems
+    return load(listing.files, settings_in(path.parent, **changes))
 
 
 def pack(path: Path, members: dict[str, str | bytes]) -> Path:
@@ -47,11 +53,12 @@ def test_each_line_of_a_jsonl_file_is_a_document(tmp_path: Path) -> None:
     ]
     file.write_text("\n".join([*map(json.dumps, rows), "", "{broken"]), encoding="utf-8")
     documents, failed = loaded(file)
-    assert documents["own"] == Document(
-        id="own", title="T", text="uno", source="s", language="es", metadata={"a": 1, "origin": "pages.jsonl"}
-    )
+    assert documents["pages.jsonl#id=own"].model_copy(update={"origin": None}) == Document(
+        id="pages.jsonl#id=own", title="T", text="uno", source="s", language="es",
+        metadata={"a": 1, "id": "own"}, formerly="own",
+    )  # fmt: skip
     assert (documents["pages.jsonl#2"].title, documents["pages.jsonl#2"].source) == ("Dos", "pages.jsonl#2")
-    assert documents["7"].language is None
+    assert documents["pages.jsonl#id=7"].language is None
     assert failed.keys() == {"pages.jsonl#3", "pages.jsonl#4", "pages.jsonl#7"}
 
 
@@ -67,16 +74,39 @@ def test_a_json_file_is_a_list_of_records(value: object, tmp_path: Path) -> None
 def test_a_record_that_can_not_be_written_is_named_and_the_rest_goes_in(tmp_path: Path) -> None:
     file = tmp_path / "odd.jsonl"
     bad = [
-        '{"id": "' + "x" * 300 + '", "text": "a"}',
-        '{"id": "a\\nb", "text": "a"}',
         '{"id": "s", "text": "\\ud800"}',
         '{"id": "m", "text": "a", "metadata": {"k": "\\ud800"}}',
+        '{"id": "\\ud800", "text": "a"}',
         "[" * 100_000,
     ]
-    file.write_text("\n".join([*bad, '{"id": "good", "text": "b"}']))
+    odd = ['{"id": "' + "x" * 300 + '", "text": "a"}', '{"id": "a\\nb c", "text": "a"}']
+    file.write_text("\n".join([*bad, *odd, '{"id": "good", "text": "b"}']))
     documents, failed = loaded(file)
-    assert list(documents) == ["good"]
+    assert list(documents)[1:] == ["odd.jsonl#id=a%0Ab%20c", "odd.jsonl#id=good"]
+    assert [document.formerly for document in documents.values()] == [None, None, "good"]
     assert len(failed) == len(bad)
+
+
+def test_records_of_two_files_may_call_themselves_the_same(tmp_path: Path) -> None:
+    rows = '{"id": "2", "text": "%s"}\n{"text": "la segunda"}\n{"id": "2", "text": "otra"}'
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_text(rows % name)
+    listing = find([str(tmp_path)])
+    result = load(listing.files, settings_in(tmp_path))
+    base = f"file://{tmp_path}/"
+    assert [document.id.removeprefix(base) for document in result.documents] == [
+        f"{name}.jsonl#{part}" for name in ("one", "two") for part in ("id=2", "2", "id=2")
+    ]
+
+
+def test_a_long_record_that_names_itself_is_several_documents(tmp_path: Path) -> None:
+    file = tmp_path / "long.jsonl"
+    file.write_text(json.dumps({"id": "own", "title": "T", "text": "palabra " * 200_000}))
+    documents, _ = loaded(file)
+    assert {key: document.formerly for key, document in documents.items()} == {
+        "long.jsonl#id=own": "own",
+        "long.jsonl#id=own#part-2": "long.jsonl#1#part-2",
+    }
 
 
 def test_an_archive_is_read_member_by_member_and_never_unpacked_to_disk(tmp_path: Path) -> None:
@@ -84,15 +114,21 @@ def test_an_archive_is_read_member_by_member_and_never_unpacked_to_disk(tmp_path
         "guide/uno.md": "---\ntitle: Uno\nlanguage: es\n---\nTexto.",
         "page.html": "<title>Page</title><p>Text</p>",
         "rows.jsonl": '{"text": "fila"}',
-        "photo.png": b"\x89PNG",
+        "photo.heic": b"\x89PNG",
         "../../escape.md": "out",
         "/etc/absolute.md": "out",
         "latin.txt": "año".encode("latin-1"),
+        "noise.txt": bytes(range(128, 256)) * 4,
         "broken.pdf": b"%PDF-1.7 nothing",
     }
     file = pack(tmp_path / "all.zip", members)
     documents, failed = loaded(file)
-    assert sorted(documents) == ["all.zip/guide/uno.md", "all.zip/page.html", "all.zip/rows.jsonl#1"]
+    assert sorted(documents) == [
+        "all.zip/guide/uno.md",
+        "all.zip/latin.txt",
+        "all.zip/page.html",
+        "all.zip/rows.jsonl#1",
+    ]
     assert (documents["all.zip/guide/uno.md"].title, documents["all.zip/guide/uno.md"].language) == (
         "Uno",
         "es",
@@ -100,7 +136,7 @@ def test_an_archive_is_read_member_by_member_and_never_unpacked_to_disk(tmp_path
     assert failed.keys() == {
         "all.zip/../../escape.md",
         "all.zip//etc/absolute.md",
-        "all.zip/latin.txt",
+        "all.zip/noise.txt",
         "all.zip/broken.pdf",
     }
     assert list(tmp_path.iterdir()) == [file]
@@ -113,19 +149,49 @@ def test_an_archive_with_a_key_or_nothing_in_it_is_named(tmp_path: Path) -> None
         data[data.index(mark) + (8 if mark[2] == 1 else 6)] |= 1  # the bit that says: encrypted
     file.write_bytes(data)
     assert loaded(file) == ({}, {"locked.zip/a.md": loaded(file)[1]["locked.zip/a.md"]})
-    empty = pack(tmp_path / "empty.zip", {"a.png": b"x"})
+    empty = pack(tmp_path / "empty.zip", {"a.heic": b"x"})
     assert loaded(empty) == ({}, {"empty.zip": "está vacío"})
 
 
+def test_what_is_attached_to_a_mail_is_a_document_of_its_own(tmp_path: Path) -> None:
+    mail, inner = EmailMessage(), io.BytesIO()
+    mail["Subject"] = "Pedido"
+    mail.set_content("Van los precios.")
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("precios.csv", "artículo;precio\ngarrafa;31,90\n".encode("latin-1"))
+        archive.writestr("viejo.doc", b"x")
+        archive.writestr("foto.heic", b"x")
+    mail.add_attachment(inner.getvalue(), maintype="application", subtype="zip", filename="todo.zip")
+    file = tmp_path / "pedido.eml"
+    file.write_bytes(mail.as_bytes())
+    found = loaded_all(file)
+    documents = {document.id: document for document in found.documents}
+    assert list(documents) == ["pedido.eml", "pedido.eml/todo.zip/precios.csv"]
+    assert documents["pedido.eml"].title == "Pedido"
+    assert "| garrafa | 31,90 |" in documents["pedido.eml/todo.zip/precios.csv"].text
+    assert documents["pedido.eml/todo.zip/precios.csv"].title == "precios"
+    assert [name for name, _ in found.failed] == ["pedido.eml/todo.zip/viejo.doc"]
+    assert found.skipped == ["pedido.eml/todo.zip/foto.heic"]
+
+
+def test_a_long_text_is_several_documents_below_their_headings(tmp_path: Path) -> None:
+    file = tmp_path / "libro.md"
+    file.write_text("# Libro\n\n" + "Una frase de muchas.\n\n" * (PART_CHARS // 15))
+    documents, failed = loaded(file)
+    assert not failed
+    assert list(documents) == ["libro.md", "libro.md#part-2"]
+    assert documents["libro.md#part-2"].text.startswith("# Libro\n\nUna frase")
+    assert {document.title for document in documents.values()} == {"Libro"}
+
+
 @pytest.mark.parametrize("name", ["a\nb.md", "x" * 240 + ".md", "\x1b[31m.md", os.fsdecode(b"latin\xf1.md")])
-def test_a_name_that_can_not_name_a_document_is_reported(name: str, tmp_path: Path) -> None:
+def test_a_file_of_any_name_is_a_document(name: str, tmp_path: Path) -> None:
     root = tmp_path / "documents-of-mine"
     root.mkdir()
     (root / name).write_text("text")
-    listing = find([str(root)])
-    assert not listing.files
-    assert [reason.key for _, reason in listing.problems] == ["bad_name"]
-    listing.problems[0][0].encode()
+    [document] = load(find([str(root)]).files, settings_in(tmp_path)).documents
+    assert document.id.startswith("file:///")
+    assert (document.id + document.title).isprintable()
 
 
 @pytest.fixture
@@ -214,19 +280,20 @@ def stored(tmp_path: Path, endpoint: str) -> Settings:
 
 def test_a_prefix_of_a_bucket_is_a_folder(bucket: str, tmp_path: Path) -> None:
     settings = stored(tmp_path, bucket)
-    listing = find(["s3://library/docs"], list_objects=partial(list_objects, s3=settings.s3))
-    assert listing.roots == ["library/docs/"]
+    listing = list_sources(["s3://library/docs"], settings, None)
+    assert listing.roots == ["s3://library/docs/"]
+    assert all(file.hash for file in listing.files)
     found = load(listing.files, settings)
     assert {document.id: document.title for document in found.documents} == {
-        "library/docs/uno.md": "Uno",
-        "library/docs/two.txt": "two",
+        "s3://library/docs/uno.md": "Uno",
+        "s3://library/docs/two.txt": "two",
     }
-    missing = find(["s3://nothing/here"], list_objects=partial(list_objects, s3=settings.s3))
+    missing = list_sources(["s3://nothing/here"], settings, None)
     assert (missing.complete, missing.roots) == (False, [])
-    unset = find(["s3://library/docs"], list_objects=partial(list_objects, s3=settings_in(tmp_path).s3))
+    unset = list_sources(["s3://library/docs"], settings_in(tmp_path), None)
     assert "CAPIBARA6_S3__ENDPOINT" in unset.problems[0][1].say("es")
 
 
 def test_a_store_that_is_not_there_makes_the_listing_incomplete(tmp_path: Path) -> None:
     settings = stored(tmp_path, f"http://127.0.0.1:{free_ports(1)[0]}")
-    assert not find(["s3://library/docs"], list_objects=partial(list_objects, s3=settings.s3)).complete
+    assert not list_sources(["s3://library/docs"], settings, None).complete

@@ -147,7 +147,7 @@ def test_a_healthy_file_beside_poison_is_read(tmp_path: Path) -> None:
     (tmp_path / "good.md").write_text("# Good\n\nText.")
     found = load(find([str(tmp_path)]).files, settings_in(tmp_path))
     assert [document.title for document in found.documents] == ["Good"]
-    assert [name for name, _ in found.failed] == [f"{tmp_path.name}/huge.pdf"]
+    assert [name for name, _ in found.failed] == [f"file://{tmp_path}/huge.pdf"]
     assert str(MAX_FILE_BYTES) in found.failed[0][1]
 
 

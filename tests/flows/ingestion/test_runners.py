@@ -49,7 +49,10 @@ def test_a_dask_cluster_reads_and_the_flow_writes(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3_000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == ["notes/es/uno.md", "notes/two.txt"]
+    assert json.loads(done.stdout.splitlines()[-1]) == [
+        f"file://{folder}/es/uno.md",
+        f"file://{folder}/two.txt",
+    ]
     assert len(bridge.collections["of_dask"]) == 2
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.ingestion.loader import MAX_TEXT_BYTES, read
-from flows.ingestion.sources import SourceFile, find
+from flows.ingestion.loader import read
+from flows.ingestion.sources import MAX_FILE_BYTES, SourceFile, find, names_of
 from flows.ingestion.text import Unreadable
+from tools.errors import BadRequest
 from tools.schema import Document
 
 pytestmark = pytest.mark.pure
@@ -24,36 +25,53 @@ def _read(path: Path) -> Document:
     return document
 
 
-def test_ids_are_the_folder_and_the_path_inside_it(folder: Path) -> None:
+def test_ids_are_the_addresses_of_the_files(folder: Path) -> None:
     listing = find([str(folder)])
-    assert [item.id for item in listing.files] == ["notes/two.txt", "notes/es/uno.md"]
-    assert listing.roots == ["notes/"]
+    assert [item.id for item in listing.files] == [f"file://{folder}/two.txt", f"file://{folder}/es/uno.md"]
+    assert [item.name for item in listing.files] == ["notes/two.txt", "notes/es/uno.md"]
+    assert {item.source_uri for item in listing.files} == {f"file://{folder}/"}
+    assert listing.roots == listing.sources == [f"file://{folder}/"]
     assert listing.complete
 
 
-def test_a_folder_keeps_its_ids_when_it_moves(folder: Path, tmp_path: Path) -> None:
-    before = {item.id for item in find([str(folder)]).files}
-    moved = folder.rename(tmp_path / "elsewhere").rename(tmp_path / "x-notes")
+def test_a_named_folder_keeps_its_ids_wherever_it_lies(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
-    again = moved.rename(tmp_path / "deep" / "notes")
-    assert {item.id for item in find([str(again)]).files} == before
+    moved = folder.rename(tmp_path / "deep" / "other")
+    listing = find([str(moved)], named=names_of([str(moved)], tmp_path, "notes"))
+    assert [item.id for item in listing.files] == ["notes/two.txt", "notes/es/uno.md"]
+    assert listing.roots == ["notes/"]
+
+
+def test_the_sample_knowledge_is_called_the_same_on_every_machine(folder: Path) -> None:
+    named = names_of([], folder)
+    assert [item.id for item in find([str(folder / "es")], named=named).files] == ["knowledge/es/uno.md"]
+    assert find([str(folder)], named=named).roots == ["knowledge/"]
+
+
+def test_a_name_is_for_one_folder(folder: Path) -> None:
+    for sources in (["https://example.org/a"], [str(folder), str(folder)], [str(folder / "two.txt")]):
+        with pytest.raises(BadRequest, match="one folder"):
+            names_of(sources, folder, "notes")
 
 
 def test_globs_files_and_folders_name_each_file_once(folder: Path) -> None:
     listing = find([f"{folder}/**/*.md", str(folder), str(folder / "two.txt")])
-    assert sorted(item.id for item in listing.files) == ["notes/es/uno.md", "notes/two.txt", "two.txt"]
+    wanted = [f"file://{folder}/es/uno.md", f"file://{folder}/two.txt"]
+    assert sorted(item.id for item in listing.files) == wanted
+    assert listing.sources == [f"file://{folder}/**/*.md", f"file://{folder}/", f"file://{folder}/two.txt"]
+    assert listing.roots == [f"file://{folder}/"]
     assert not listing.problems
 
 
-def test_two_files_with_one_id_are_reported_not_mixed(tmp_path: Path) -> None:
+def test_folders_of_one_name_hold_documents_of_their_own(tmp_path: Path) -> None:
     for parent in ("a", "b"):
         (tmp_path / parent / "docs").mkdir(parents=True)
         (tmp_path / parent / "docs" / "readme.md").write_text(parent)
     listing = find([str(tmp_path / "a" / "docs"), str(tmp_path / "b" / "docs")])
-    assert [item.path for item in listing.files] == [tmp_path / "a" / "docs" / "readme.md"]
-    [(name, reason)] = listing.problems
-    assert name.endswith("b/docs/readme.md")
-    assert reason.key == "same_id"
+    assert [item.id for item in listing.files] == [
+        f"file://{tmp_path}/{parent}/docs/readme.md" for parent in ("a", "b")
+    ]
+    assert not listing.problems
 
 
 def test_hidden_files_links_and_other_types_stay_out(folder: Path, tmp_path: Path) -> None:
@@ -62,10 +80,10 @@ def test_hidden_files_links_and_other_types_stay_out(folder: Path, tmp_path: Pat
     (folder / ".git" / "note.md").write_text("hidden")
     (tmp_path / "outside.md").write_text("outside")
     (folder / "link.md").symlink_to(tmp_path / "outside.md")
-    (folder / "photo.png").write_bytes(b"\x89PNG")
+    (folder / "voice.mp3").write_bytes(b"ID3")
     listing = find([str(folder)])
-    assert [item.id for item in listing.files] == ["notes/two.txt", "notes/es/uno.md"]
-    assert listing.skipped == ["notes/photo.png"]
+    assert [item.name for item in listing.files] == ["notes/two.txt", "notes/es/uno.md"]
+    assert listing.skipped == [f"file://{folder}/voice.mp3"]
 
 
 def test_a_source_that_does_not_exist_makes_the_listing_incomplete(tmp_path: Path) -> None:
@@ -81,10 +99,10 @@ def test_a_source_that_does_not_exist_makes_the_listing_incomplete(tmp_path: Pat
         (b" \n\t\n", "empty"),
         (b"---\ntitle: x\n---\n\n", "empty"),
         (b"\x00\x01\x02binary", "binary"),
-        ("año".encode("latin-1"), "encoding"),
-        (b"a" * (MAX_TEXT_BYTES + 1), "too_large"),
+        (bytes(range(128, 256)) * 4, "encoding"),
+        (b"a" * (MAX_FILE_BYTES + 1), "too_large"),
     ],
-    ids=["empty", "blank", "only front matter", "binary", "latin-1", "large"],
+    ids=["empty", "blank", "only front matter", "binary", "no encoding", "large"],
 )
 def test_a_broken_file_says_what_is_wrong_in_both_languages(data: bytes, key: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.md"
@@ -97,9 +115,9 @@ def test_a_broken_file_says_what_is_wrong_in_both_languages(data: bytes, key: st
 
 def test_title_and_language_come_from_front_matter_then_heading_then_name(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
-    path.write_text("---\ntitle: Título\nlanguage: es\n---\n# Otro\n\nTexto.", encoding="utf-8")
+    path.write_text("---\ntitle: Uno\nlanguage: es\n---\n# Otro\n\nTexto.", encoding="utf-8")
     document = _read(path)
-    assert (document.title, document.language, document.text) == ("Título", "es", "# Otro\n\nTexto.")
+    assert (document.title, document.language, document.text) == ("Uno", "es", "# Otro\n\nTexto.")
     path.write_text("# Heading #\n\nText.")
     assert _read(path).title == "Heading #"
     path.write_text("Just text.")
@@ -116,3 +134,19 @@ def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "page.txt"
     path.write_bytes("El año".encode("utf-16"))
     assert _read(path).text == "El año"
+
+
+def test_a_file_named_in_one_word_is_called_by_its_words(tmp_path: Path) -> None:
+    (tmp_path / "InformeAnualPDF2024.txt").write_text("Las ventas crecieron.")
+    [(_, document)] = read(find([str(tmp_path)]).files[0])
+    assert isinstance(document, Document)
+    assert document.title == "Informe Anual PDF2024"
+
+
+@pytest.mark.parametrize("stated", ["Title", "Untitled", "Documento sin título", "Presentación1", " "])
+def test_a_title_that_a_program_left_is_none_and_the_files_name_counts(stated: str, tmp_path: Path) -> None:
+    path = tmp_path / "TarifasDeAceite.md"
+    path.write_text(f"---\ntitle: {stated}\n---\nEl aceite cuesta 4 euros.\n", encoding="utf-8")
+    assert _read(path).title == "Tarifas De Aceite"
+    path.write_text("---\ntitle: Title deeds\n---\nA house.\n", encoding="utf-8")
+    assert _read(path).title == "Title deeds"

@@ -8,14 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import temporary_settings
 
 from flows.orchestration.crash_recovery import HEARTBEAT, is_silent, recover
-from flows.orchestration.launch import POOL
-from tests.flows.conftest import PrefectProcesses
+from tests.flows.conftest import PrefectProcesses, reaching
 from tests.flows.fake_bridge import FakeBridge
 from tests.flows.orchestration.test_outage import crashed_run, plans_kept, until
-from tools.clients.prefect import Prefect, open_prefect
+from tools.clients.prefect import WORK_POOL, Prefect, open_prefect
 from tools.settings import Settings
 
 MOMENT_S = 0.2
@@ -32,7 +31,7 @@ def eventless(deployed: Settings) -> Iterator[Settings]:
     """Prefect's automations see no event, as when its database was locked at that moment."""
     asyncio.run(switch(deployed, on=False))
     try:
-        with temporary_settings({PREFECT_API_URL: deployed.prefect_url}):
+        with temporary_settings(reaching(deployed)):
             yield deployed
     finally:
         asyncio.run(switch(deployed, on=True))
@@ -96,7 +95,7 @@ async def test_a_run_that_just_crashed_is_left_to_the_automation(eventless: Sett
 
 
 async def test_a_heartbeat_is_heard_and_a_strangers_silence_means_nothing(eventless: Settings) -> None:
-    run = {"id": str(uuid4()), "state": {"type": "RUNNING"}, "work_pool_name": POOL}
+    run = {"id": str(uuid4()), "state": {"type": "RUNNING"}, "work_pool_name": WORK_POOL}
     run["start_time"] = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     async with open_prefect(eventless) as prefect:
 

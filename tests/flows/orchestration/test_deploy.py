@@ -5,7 +5,10 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,8 +16,11 @@ from typer.testing import CliRunner, Result
 from flows.orchestration.cli import app
 from flows.orchestration.deploy import deploy, read_deployments, warm_once
 from flows.orchestration.launch import prefect_environment
+from servers.api.http import flow_runs
+from servers.api.services import Services
 from tests.conftest import settings_in
 from tests.flows.fake_bridge import FakeBridge
+from tools.access.identity import SCOPES, Principal
 from tools.clients.prefect import open_prefect
 from tools.errors import BadRequest, NotFound, Unavailable, UpstreamSilent
 from tools.settings import Settings
@@ -58,6 +64,23 @@ async def test_a_schedule_that_somebody_paused_stays_paused(deployed: Settings) 
         await prefect.schedule("health", active=False)
 
 
+async def test_a_flow_that_a_person_starts_acts_for_that_person(
+    deployed: Settings, bridge: FakeBridge, folder: Path
+) -> None:
+    who = Principal("huerta", "rosa", "operator", SCOPES["operator"], "c6")
+    services = cast(Services, SimpleNamespace(settings=deployed))
+    parameters = {"sources": [str(folder)], "collection": "of_rosa"}
+    run = await flow_runs.start(services, who, "ingest", parameters, key=None, tags=[])
+    async with open_prefect(deployed) as prefect:
+        ended = await prefect.wait(run.id, timeout=200)
+    assert ended.state == "COMPLETED", ended.message
+    acting = {deployed.signer.verify(token) for token in bridge.tokens}
+    assert acting == {Principal("huerta", "rosa", "operator", SCOPES["operator"], "flow")}
+    assert not any("c6i." in str(value) for value in ended.parameters.values())
+    with pytest.raises(NotFound):
+        await flow_runs.find(services, replace(who, user="beto"), run.id)
+
+
 async def test_a_deployment_runs_once_a_key_through_the_worker(
     deployed: Settings, bridge: FakeBridge, folder: Path
 ) -> None:
@@ -74,7 +97,10 @@ async def test_a_deployment_runs_once_a_key_through_the_worker(
     assert run.message in lines
     # Not in the machine's own temporary folder, where another person's worker may have been before.
     assert (deployed.home.absolute() / "prefect" / "tmp" / "runner_storage").is_dir()
-    assert sorted(bridge.collections["of_the_worker"]) == ["notes/es/uno.md", "notes/two.txt"]
+    assert sorted(bridge.collections["of_the_worker"]) == [
+        f"file://{folder}/es/uno.md",
+        f"file://{folder}/two.txt",
+    ]
     assert kinds == {
         "ingest-of-the-worker": "table",
         "ingest-of-the-worker-summary": "markdown",
@@ -135,11 +161,12 @@ async def test_a_prefect_that_is_not_there_is_unavailable(settings: Settings) ->
             await prefect.health()
 
 
-def test_a_key_guards_prefect_and_everything_stays_at_home(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path / "home", api_key="k")
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_secret_guards_prefect_and_everything_stays_at_home(tmp_path: Path, key: str | None) -> None:
+    settings = settings_in(tmp_path / "home", api_key=key)
     environment = prefect_environment(settings)
-    assert environment["PREFECT_SERVER_API_AUTH_STRING"] == "capibara6:k"
-    assert environment["PREFECT_API_AUTH_STRING"] == "capibara6:k"
+    assert environment["PREFECT_SERVER_API_AUTH_STRING"] == f"capibara6:{settings.secrets.prefect}"
+    assert environment["PREFECT_API_AUTH_STRING"] == f"capibara6:{settings.secrets.prefect}"
     assert environment["PREFECT_HOME"].startswith(str(tmp_path))
     assert str(tmp_path) in environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
     assert environment["DO_NOT_TRACK"] == "1"

@@ -7,12 +7,13 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import temporary_settings
 from prefect.states import Scheduled
 from prefect.workers.base import BaseWorker
 from prefect.workers.process import ProcessWorker
 
 from flows.orchestration.patched_worker import wait_for_last_attempt
+from tests.flows.conftest import reaching
 from tools.settings import Settings
 
 METHOD = "get_and_submit_flow_runs"
@@ -35,7 +36,7 @@ async def test_a_run_that_still_holds_its_place_waits_for_the_next_round(
     prefect: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BaseWorker, METHOD, getattr(BaseWorker, METHOD))  # put back afterwards
-    with temporary_settings({PREFECT_API_URL: prefect.prefect_url}):
+    with temporary_settings(reaching(prefect)):
         run_id = await planned()
         async with ProcessWorker(work_pool_name=NAME, limit=4) as worker:
             await worker.sync_with_backend()

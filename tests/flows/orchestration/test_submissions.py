@@ -60,7 +60,7 @@ async def client_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with open_bridge(settings) as bridge:
         app.state.services = SimpleNamespace(settings=settings, clients=SimpleNamespace(bridge=bridge))
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
 
 

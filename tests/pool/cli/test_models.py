@@ -20,6 +20,8 @@ def settings(tmp_path, journal, monkeypatch):
     settings = make_settings(tmp_path / "home", write_catalog(tmp_path / "models.toml", models))
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
+    # The chat page, where another test has imported it, keeps its process away from the hub.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return settings
 
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ import typer
 from typer.testing import CliRunner
 
 from servers.pool.cli.route import route
-from tests.pool.harness import free_port
+from servers.pool.feedback import Feedback
+from servers.pool.routing.classifier import DOMAINS, Classification
+from tests.pool.harness import free_port, make_settings, write_catalog
 
 APP = typer.Typer()
 APP.command()(route)
@@ -30,3 +33,51 @@ def test_table_says_model_reason_and_weights() -> None:
 def test_json_is_the_whole_decision() -> None:
     said = CliRunner().invoke(APP, ["--json", "Prove that 2 is prime"]).output
     assert json.loads(said)["wanted"] == "gptoss_complex"
+
+
+def test_curve_is_drawn_over_recorded_outcomes(tmp_path: Path) -> None:
+    file = tmp_path / "outcomes.jsonl"
+    rows = [
+        {"prompt": "hola", "weak": True, "strong": True},
+        {"prompt": "Prove that every group of order 15 is cyclic.", "weak": False, "strong": True},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    said = CliRunner().invoke(APP, ["--curve", str(file)])
+    assert said.exit_code == 0
+    assert "calidad" in said.output
+    assert "APGR 0.667 (2)" in said.output
+
+
+def test_curve_of_a_file_that_holds_no_outcomes_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "no.jsonl"
+    for text in ("not json\n", '{"prompt": "x"}\n', "[1]\n", ""):
+        file.write_text(text, encoding="utf-8")
+        assert CliRunner().invoke(APP, ["--curve", str(file)]).exit_code == 1
+    assert CliRunner().invoke(APP, ["--curve", str(tmp_path / "absent")]).exit_code == 1
+
+
+def test_what_the_house_has_taught_is_shown_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_thread: Callable[..., str]
+) -> None:
+    catalog = write_catalog(tmp_path / "models.toml", {"e": {"backend": "extractive"}})
+    settings = make_settings(tmp_path / "home", catalog)
+    shipped = Classification(dict.fromkeys(DOMAINS, 0.25), 0.2, {})
+    feedback = Feedback(settings.home / "routing")
+    for number in range(40):
+        feedback.record(
+            "default", shipped._replace(difficulty=0.1 + number / 1_000), "down", domain="general"
+        )
+    feedback.refit("default")
+    monkeypatch.setenv("CAPIBARA6_PORTS__POOL", in_thread(settings).rsplit(":", 1)[1])
+    shown = CliRunner().invoke(APP, ["--feedback"]).output
+    assert "40 opiniones: down 40" in shown
+    assert "difficulty: 40 con que ajustar" in shown
+    assert "en uso" in shown
+    assert json.loads(CliRunner().invoke(APP, ["--reset", "--json"]).output)["events"] == 0
+    assert "0 opiniones" in CliRunner().invoke(APP, ["--feedback"]).output
+
+
+def test_feedback_without_a_pool_is_told_so() -> None:
+    said = CliRunner().invoke(APP, ["--feedback"])
+    assert said.exit_code == 1
+    assert "La pool no responde" in said.output

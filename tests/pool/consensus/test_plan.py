@@ -116,3 +116,24 @@ def test_unknown_member_is_not_found() -> None:
 
 def test_nobody_available_is_a_plan_without_members() -> None:
     assert make_plan(set(), available=frozenset()).members == ()
+
+
+def test_reserve_of_the_table_is_asked_by_a_cascade_only_and_counts_in_the_budget() -> None:
+    made = make_plan(set(ALL), catalog=BUILT_IN, slots=4)
+    assert (made.members, made.reserve) == (("phi4_fast", "qwen_coder"), "mistral_balanced")
+    assert made.tokens_each == 8192 // 4
+    assert make_plan(set(ALL), catalog=BUILT_IN, slots=4, strategy="vote").reserve is None
+    assert make_plan(set(ALL), catalog=BUILT_IN, slots=4, members=("phi4_fast", "qwen_coder")).reserve is None
+
+
+def test_reserve_is_never_a_second_swap() -> None:
+    assert make_plan({"phi4_fast", "qwen_coder"}, catalog=BUILT_IN, slots=2).reserve is None
+    assert make_plan({"phi4_fast", "qwen_coder", BIG}, catalog=BUILT_IN, slots=3).reserve is not None
+
+
+def test_reserve_that_is_seated_or_absent_is_none() -> None:
+    table = ConsensusConfig(members=CHEAP, reserve="mistral_balanced")
+    seated = BUILT_IN.model_copy(update={"consensus": table})
+    assert make_plan(set(ALL), catalog=seated, slots=4).reserve is None
+    some = ALL - {"mistral_balanced"}
+    assert make_plan(set(some), catalog=BUILT_IN, slots=4, available=some).reserve is None

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from servers.pool.feedback import Feedback
 from tests.pool.consensus.client import answer_text, open_consensus, streamed_text
 
 
@@ -47,6 +48,51 @@ async def test_cascade_does_not_wait_for_the_slow_third_once_two_agree(consensus
         rows = {row["model"]: row["status"] for row in answer["consensus"]["members"]}
         assert rows == {"small": "answered", "middle": "answered", "coder": "spared"}
         assert answer["consensus"]["degraded"] == []
+
+
+PAIR = {"members": ["small", "middle"], "reserve": "coder", "expert": "big"}
+
+
+async def test_cascade_tells_the_router_whether_its_members_agreed(consensus: Any, tmp_path: Path) -> None:
+    agree = {"small": {"says": "42"}, "middle": {"says": "42"}, "big": {"says": "42"}}
+    async with consensus(agree) as client:
+        await client.complete()
+        await client.complete("vote")
+    assert Feedback(tmp_path / "home" / "routing").house("default").to_json()["signals"] == {"agreed": 1}
+    differ = {"small": {"says": "41"}, "middle": {"says": "40"}, "big": {"says": "42"}}
+    async with consensus(differ) as client:
+        await client.complete()
+    assert Feedback(tmp_path / "home" / "routing").house("default").to_json()["signals"] == {"disagreed": 1}
+
+
+async def test_cascade_asks_the_reserve_when_a_member_says_nothing(consensus: Any) -> None:
+    script = {"small": {"says": ""}, "middle": {"says": "42"}, "coder": {"says": "42"}, "big": {"says": "0"}}
+    async with consensus(script, **PAIR) as client:
+        _, answer, _ = await client.complete()
+        assert answer_text(answer) == "42"
+        assert [row["model"] for row in answer["consensus"]["members"]] == ["small", "middle", "coder"]
+        assert client.engine.requests_of("big") == []
+
+
+async def test_cascade_leaves_the_reserve_alone_when_both_members_answer(consensus: Any) -> None:
+    script = {
+        "small": {"says": "41"},
+        "middle": {"says": "42"},
+        "coder": {"says": "42"},
+        "big": {"says": "7"},
+    }
+    async with consensus(script, **PAIR) as client:
+        _, answer, _ = await client.complete()
+        assert answer_text(answer) == "7"
+        assert client.engine.requests_of("coder") == []
+
+
+async def test_cascade_does_not_ask_the_reserve_when_nobody_answered(consensus: Any) -> None:
+    script = {"small": {"says": ""}, "middle": {"says": ""}, "coder": {"says": "42"}, "big": {"says": "7"}}
+    async with consensus(script, **PAIR) as client:
+        _, answer, _ = await client.complete()
+        assert answer_text(answer) == "7"
+        assert client.engine.requests_of("coder") == []
 
 
 async def test_vote_takes_the_plurality_and_warns_of_unequal_members(consensus: Any) -> None:

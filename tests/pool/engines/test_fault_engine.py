@@ -166,7 +166,8 @@ async def test_fault_15_a_client_that_takes_nothing_is_left_and_the_engine_freed
     async with open_client({"a": model(journal, knobs=knobs)}, between_tokens_s=0.5) as client:
         body = {"model": "a", "stream": True, "messages": [{"role": "user", "content": "x"}]}
         sent = json.dumps(body).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(sent)}\r\n\r\n"
+        head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        head += f"content-length: {len(sent)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", client.settings.ports.pool)) as taker:
             taker.sendall(head.encode() + sent)
             await client.until(lambda: client.instance("a").in_flight)

@@ -39,6 +39,21 @@ def test_an_engine_is_started_on_loopback_with_its_nonce_and_safe_weights_only()
     assert vllm.environment(asleep, "k")["VLLM_SERVER_DEV_MODE"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("spec", "device"),
+    [
+        (ModelSpec(id="m", backend="vllm", weights="m"), "1"),
+        (ModelSpec(id="m", backend="vllm", weights="m", env={"CUDA_VISIBLE_DEVICES": "0,1"}), "0,1"),
+        (ModelSpec(id="m", backend="vllm", weights="m", args=("--tensor-parallel-size", "2")), None),
+        (ModelSpec(id="m", backend="vllm", weights="m", args=("--tensor-parallel-size=2",)), None),
+    ],
+)
+def test_an_engine_is_pinned_to_the_gpu_that_was_measured(monkeypatch, spec, device):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert vllm.environment(spec, "k", 1).get("CUDA_VISIBLE_DEVICES") == device
+    assert "CUDA_VISIBLE_DEVICES" not in vllm.environment(ModelSpec(id="m", backend="vllm", weights="m"), "k")
+
+
 def test_memory_is_predicted_from_weights_cache_and_engine(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"x" * 1000)
     spec = ModelSpec(id="m", backend="vllm", weights="m", kv_bytes=50)

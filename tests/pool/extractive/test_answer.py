@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from servers.pool.extractive.answer import answer, extract, generate
-from servers.pool.extractive.units import split_sentences, split_units
+from tools.extractive.units import split_sentences, split_units
 from tools.passages import Passage, render
 
 pytestmark = pytest.mark.pure
@@ -118,11 +118,20 @@ def test_same_sentence_in_two_passages_is_said_once() -> None:
     assert said.count("tres modelos") == 1
 
 
-async def test_stream_joins_to_the_answer() -> None:
+def test_pieces_join_to_the_answer() -> None:
     messages = ask("¿Cuántos modelos puede tener cargados el servidor?")
-    pieces = [piece async for piece in generate(messages)]
-    assert len(pieces) > 3
-    assert "".join(pieces).strip() == answer(messages)
+    pieces, cut = generate(messages)
+    assert "".join(pieces) == answer(messages)
+    assert 1 <= len(pieces) <= answer(messages).count(". ") + 1
+    assert not cut
+
+
+def test_an_answer_is_cut_when_it_has_more_words_than_it_may_and_not_when_it_has_as_many() -> None:
+    messages = ask("¿Cuántos modelos puede tener cargados el servidor?")
+    pieces, cut = generate(messages, 7)
+    assert (len("".join(pieces).split()), cut) == (7, True)
+    words = len(answer(messages).split())
+    assert [generate(messages, most)[1] for most in (words - 1, words, words + 1)] == [True, False, False]
 
 
 def test_empty_messages_and_parts_are_survived() -> None:
@@ -147,3 +156,49 @@ def test_units_keep_reading_order_and_lose_no_word() -> None:
     assert all(one <= other for one, other in pairwise(blocks))
     assert [unit.kind for unit in found] == ["sentence", "row", "row", "sentence", "code"]
     assert found[2].text == "servicio: pool; puerto: 8082"
+
+
+def test_difference_of_two_things_is_what_each_of_them_is() -> None:
+    passages = [
+        Passage(
+            1, "Piezas", "La pool es el servidor de modelos. El bridge es la puerta a las bases de datos."
+        ),
+        Passage(2, "Otra", "La diferencia horaria es de una hora."),
+    ]
+    said = extract("¿Qué diferencia hay entre la pool y el bridge?", passages, "es")
+    assert "servidor de modelos" in said
+    assert "puerta a las bases" in said
+    assert "horaria" not in said
+
+
+def test_value_that_is_set_in_an_example_is_no_answer_to_how_much() -> None:
+    passage = Passage(
+        1,
+        "Ports",
+        "Change a port with a variable such as `BRIDGE_PORT=8001` for the bridge. "
+        "The bridge is the door to the stores and listens on port 8000.",
+    )
+    assert "8000" in extract("Which port does the bridge use?", [passage], "en")
+
+
+def test_call_for_help_says_what_can_be_asked() -> None:
+    for asked, said in (
+        ("¿Qué puedes hacer?", "Respondo preguntas"),
+        ("What can you do?", "I answer questions"),
+    ):
+        assert answer([{"role": "user", "content": asked}]).startswith(said)
+
+
+def test_number_that_is_asked_for_is_taken_from_a_passage_further_down() -> None:
+    passages = [
+        Passage(
+            1,
+            "Operations",
+            "If a port is taken, `up` says which port it is and which process holds it. "
+            "Solve it by stopping that process or by changing the port with: `PORTS__BRIDGE=8001`.",
+            "A port is in use",
+        ),
+        Passage(2, "Architecture", "The bridge, the only door to the databases, listens on port 8000."),
+    ]
+    said = extract("Which port does the bridge use?", passages, "en")
+    assert said == "The bridge, the only door to the databases, listens on port 8000. [2]"

@@ -97,7 +97,10 @@ async def test_fault_25_ten_thousand_malformed_requests_are_never_a_5xx(open_cli
             assert status < 500 or status == 501, f"seed {seed}: {path} {sent[:300]} → {status} {said[:300]}"
             if status >= 400:
                 error = json.loads(said)["error"]
-                assert set(error) == {"message", "type", "code", "param", "source"}, f"seed {seed}"
+                if path.startswith("/api/"):
+                    assert isinstance(error, str), f"seed {seed}"
+                else:
+                    assert set(error) == {"message", "type", "code", "param", "source"}, f"seed {seed}"
 
 
 @pytest.mark.parametrize("sent", RAW)
@@ -113,7 +116,8 @@ async def test_fault_26_a_body_of_100_mb_is_refused_early(open_client, declared)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         reader, writer = await asyncio.open_connection("127.0.0.1", client.settings.ports.pool)
         length = "content-length: 104857600" if declared else "transfer-encoding: chunked"
-        writer.write(f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{length}\r\n\r\n".encode())
+        head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        writer.write(f"{head}{length}\r\n\r\n".encode())
         answer = asyncio.ensure_future(reader.readline())
         piece = b"x" * 2**16
         with contextlib.suppress(ConnectionError):
@@ -127,7 +131,7 @@ async def test_fault_26_a_body_of_100_mb_is_refused_early(open_client, declared)
 
 async def test_fault_27_two_hundred_slow_senders_are_closed_and_good_clients_are_served(open_client):
     limits = {"header_s": 0.8, "body_s": 0.8}
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     body, chunks = b"content-length: 100\r\n\r\n{", b"transfer-encoding: chunked\r\n\r\n5\r\n{"
     kinds = (b"", b"POST /v1/chat", head + b"x-a: b", head + body, head + chunks)
     async with open_client({"m": {"backend": "extractive"}}, limits=limits) as client:
@@ -174,11 +178,11 @@ async def test_fault_28_no_trick_with_paths_or_hosts_gets_past_the_key(tmp_path)
         for route, trick, host in itertools.product(routes, TRICKS, HOSTS):
             said = await raw(port, trick.format(route), f"host: {host}")
             status = int(said.split()[1]) if said else 400
-            assert status in (400, 401, 404), f"{trick.format(route)} with host {host!r} → {status}"
+            assert status in (400, 401, 404, 421), f"{trick.format(route)} with host {host!r} → {status}"
             assert b'"data"' not in said and b"slots" not in said
-        assert (await raw(port, "/health", "host: x")).startswith(b"HTTP/1.1 200 ")
+        assert (await raw(port, "/health", "host: localhost")).startswith(b"HTTP/1.1 200 ")
         key = "authorization: Bearer " + "k" * 20
-        assert (await raw(port, "/v1/models", f"host: x\r\n{key}")).startswith(b"HTTP/1.1 200 ")
+        assert (await raw(port, "/v1/models", f"host: localhost\r\n{key}")).startswith(b"HTTP/1.1 200 ")
 
 
 async def raw(port: int, target: str, headers: str) -> bytes:

@@ -3,7 +3,7 @@
 import time
 
 from servers.pool.scheduling.instance import Phase
-from tests.pool.harness import model
+from tests.pool.harness import HI, model
 
 
 async def test_stats_tell_what_runs_and_what_was_served(open_client, journal):
@@ -21,8 +21,23 @@ async def test_stats_tell_what_runs_and_what_was_served(open_client, journal):
         async with client.http.get(f"{client.base}/metrics") as response:
             text = await response.text()
         assert 'http_requests_total{route="/v1/chat/completions",status="200"} 2.0' in text
+        assert 'http_request_duration_seconds_bucket{le="300.0"} ' in text
+        assert 'capibara6_build_info{service="pool",' in text
+        assert "\nprocess_open_fds " in text
         assert 'pool_model_loaded{model="b"} 1.0' in text
         assert 'pool_tokens_total{kind="completion",model="b"} 10.0' in text
+
+
+async def test_an_engine_hears_the_ids_of_the_request_that_it_serves(open_client, journal, tmp_path):
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    engine = model(journal, knobs={"ids": str(tmp_path / "ids")})
+    async with open_client({"a": engine}) as client:
+        ask = {"model": "a", "messages": HI}
+        for headers in ({"x-request-id": "pregunta-7"}, {"traceparent": parent}):
+            url = f"{client.base}/v1/chat/completions"
+            async with client.http.post(url, json=ask, headers=headers) as response:
+                assert response.status == 200
+    assert (tmp_path / "ids").read_text().splitlines() == ["pregunta-7 None", f"{'ab' * 16} {parent}"]
 
 
 async def test_evictions_are_counted_and_explained(open_client, journal):

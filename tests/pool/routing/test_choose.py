@@ -5,6 +5,7 @@ import pytest
 
 from servers.pool.catalog.catalog import Catalog, load_catalog
 from servers.pool.catalog.routing_options import RoutingOptions, RoutingRule, read_routing_options
+from servers.pool.routing import choose as choose_module
 from servers.pool.routing.choose import choose
 from servers.pool.routing.conversation import is_follow_up
 from servers.pool.routing.policy import PoolState
@@ -74,12 +75,19 @@ def test_reasons_are_said_in_the_language_of_the_question() -> None:
     assert "work on code" in ask(CODE).reasons[0]
 
 
+def test_words_that_moved_the_decision_are_quoted_and_idle_ones_are_not() -> None:
+    reasons = ask("Prove that the square root of three is irrational").reasons
+    assert len(reasons) <= 3
+    assert "prove" in reasons[1]
+    assert not {"that", "the"} & set(reasons[1].replace("»", " ").replace("«", " ").replace(",", " ").split())
+
+
 def test_every_signal_comes_with_its_weight_and_every_domain_with_its_chance() -> None:
     signals = ask(PROOF).signals
     assert sum(
         signals[f"chance.{domain}"] for domain in ("general", "technical", "coding", "expert")
     ) == pytest.approx(1, abs=0.01)
-    assert signals["prove"] > 0
+    assert signals["«demuestra»"] > 0
 
 
 def test_unavailable_model_is_replaced_in_the_declared_order_and_said_so() -> None:
@@ -199,3 +207,13 @@ def test_empty_and_odd_messages_get_a_decision() -> None:
         route = choose([{"role": "user", "content": content}], CATALOG, PoolState(ALL, ALL))
         assert route.model in ALL
     assert choose([], CATALOG, PoolState(ALL, ALL)).model in ALL
+
+
+def test_a_question_is_read_once_however_often_its_conversation_is_routed_unless_it_is_pasted() -> None:
+    question, pasted = "¿Quién escribió la novela del hidalgo?", "¿Qué dice esto? " + "palabra " * 1_000
+    for text, more in ((question, 1), (pasted, 0)):
+        kept = choose_module._kept.cache_info()
+        first = choose_module.understand([{"role": "user", "content": text}])
+        assert choose_module.understand([{"role": "user", "content": text}]) == first
+        after = choose_module._kept.cache_info()
+        assert (after.hits - kept.hits, after.misses - kept.misses) == (more, more)

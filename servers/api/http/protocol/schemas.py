@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
 from agents.context import RunConfig
+from agents.conversation.ownership import thread_id_of
 from servers.api.http.dependencies import (
     Limit,
     Offset,
@@ -13,7 +14,7 @@ from servers.api.http.dependencies import (
     StorableValue,
     ThreadId,
 )
-from servers.api.http.openai_requests import ChatMessage, Metadata, check_question
+from servers.api.http.openai_requests import ChatMessage, Metadata, check_parts, check_question
 from servers.api.runs.runner import Strategy
 from servers.api.runs.tables import RunRequest, RunRow, ThreadRow, new_id
 from tools.errors import BadRequest, NotSupported
@@ -63,6 +64,7 @@ class RunInput(RequestModel):
     def new_messages(self, limits: Limits) -> list[dict[str, str]]:
         """`{role, content}` each, the question last. Raises `BadRequest`, `EmptyQuestion`, `TooLarge`."""
         conversation = [message for message in self.messages if message.role in ("user", "assistant")]
+        check_parts(conversation)
         if self.question is not None:
             conversation.append(ChatMessage(role="user", content=self.question))
         if not conversation or conversation[-1].role != "user":
@@ -176,7 +178,7 @@ class RunView(BaseModel):
         """A row as its readers see it."""
         return cls(
             run_id=row.run_id,
-            thread_id=None if row.stateless else row.thread_id,
+            thread_id=None if row.stateless else thread_id_of(row.thread_id),
             agent_id=row.agent_id,
             assistant_id=row.agent_id,
             status=row.status,
@@ -189,7 +191,7 @@ class RunView(BaseModel):
 
 def _thread_fields(row: ThreadRow) -> JsonObject:
     return {
-        "thread_id": row.thread_id,
+        "thread_id": thread_id_of(row.thread_id),
         "status": row.status,
         "metadata": row.meta,
         "created_at": row.created_at.isoformat(),

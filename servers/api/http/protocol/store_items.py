@@ -1,4 +1,5 @@
-"""The Agent Protocol's store items over HTTP: JSON objects under a namespace and a key, shared by threads."""
+"""The Agent Protocol's store items over HTTP: JSON objects under a namespace and a key, shared by
+their owner's threads."""
 
 from datetime import datetime
 from typing import Annotated, Protocol
@@ -6,7 +7,9 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
+from agents.conversation.ownership import item_namespace
 from servers.api.http.dependencies import (
+    CallerDep,
     Limit,
     Offset,
     RequestModel,
@@ -14,6 +17,8 @@ from servers.api.http.dependencies import (
     StorableObject,
     storable_json,
 )
+from servers.api.runs.tables import as_utc
+from tools.access.identity import LOCAL, Principal
 from tools.errors import BadRequest, Forbidden, NotFound
 from tools.schema import JsonObject
 
@@ -22,6 +27,8 @@ Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^.\x00-\x
 Namespace = Annotated[list[Label], Field(min_length=1, max_length=8)]
 Property = Annotated[str, Field(max_length=256, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
 """What the store can look for inside a value, dots for depth."""
+OWN = len(item_namespace(LOCAL))
+"""How many labels of a kept namespace say whose it is."""
 LABELS: TypeAdapter[list[str]] = TypeAdapter(Namespace)
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
 
@@ -94,15 +101,18 @@ class NamespacePage(BaseModel):
 
 
 @router.put("/items", status_code=204)
-async def put(item: Item, services: ServicesDep) -> Response:
+async def put(item: Item, services: ServicesDep, caller: CallerDep) -> Response:
     """Keep a value, in place of the one before."""
-    await services.memory.store.aput(_public(item.namespace), item.key, item.value, index=False)
+    await services.memory.store.aput(_own(caller, item.namespace), item.key, item.value, index=False)
     return Response(status_code=204)
 
 
 @router.get("/items")
 async def get(
-    services: ServicesDep, key: Annotated[Key, Query()], namespace: Annotated[list[str], Query()]
+    services: ServicesDep,
+    caller: CallerDep,
+    key: Annotated[Key, Query()],
+    namespace: Annotated[list[str], Query()],
 ) -> ItemView:
     """One item; `namespace` is repeated, or one text with dots."""
     try:
@@ -110,58 +120,57 @@ async def get(
     except ValidationError as exc:
         why = exc.errors()[0]["msg"]
         raise BadRequest(why, param="namespace", source="api", code="invalid_value") from exc
-    found = await services.memory.store.aget(_public(labels), key)
+    found = await services.memory.store.aget(_own(caller, labels), key)
     if found is None:
         raise NotFound(f"there is no item {key!r}", param="key", source="api")
     return _view(found)
 
 
 @router.delete("/items", status_code=204)
-async def delete(body: ItemKey, services: ServicesDep) -> Response:
+async def delete(body: ItemKey, services: ServicesDep, caller: CallerDep) -> Response:
     """Delete an item, if there is one."""
-    await services.memory.store.adelete(_public(body.namespace), body.key)
+    await services.memory.store.adelete(_own(caller, body.namespace), body.key)
     return Response(status_code=204)
 
 
 @router.post("/items/search")
-async def search(services: ServicesDep, body: ItemSearch | None = None) -> ItemPage:
+async def search(services: ServicesDep, caller: CallerDep, body: ItemSearch | None = None) -> ItemPage:
     """Items below a namespace."""
     body = body or ItemSearch()
     found = await services.memory.store.asearch(
-        _public(body.namespace_prefix), filter=body.filter, limit=body.limit, offset=body.offset
+        _own(caller, body.namespace_prefix), filter=body.filter, limit=body.limit, offset=body.offset
     )
-    return ItemPage(items=[_view(item) for item in found if not _is_reserved(item.namespace)])
+    return ItemPage(items=[_view(item) for item in found])
 
 
 @router.post("/namespaces")
-async def namespaces(services: ServicesDep, body: NamespaceSearch | None = None) -> NamespacePage:
+async def namespaces(
+    services: ServicesDep, caller: CallerDep, body: NamespaceSearch | None = None
+) -> NamespacePage:
     """The namespaces that hold items."""
     body = body or NamespaceSearch()
     found = await services.memory.store.alist_namespaces(
-        prefix=_public(body.prefix) or None,
-        max_depth=body.max_depth,
+        prefix=_own(caller, body.prefix),
+        max_depth=body.max_depth and body.max_depth + OWN,
         limit=body.limit,
         offset=body.offset,
     )
-    return NamespacePage(namespaces=[list(labels) for labels in found if not _is_reserved(labels)])
+    return NamespacePage(namespaces=[list(labels[OWN:]) for labels in found if labels[OWN:]])
 
 
-def _public(labels: list[str]) -> tuple[str, ...]:
-    """The namespace. Raises `Forbidden` when it is reserved for the agents (begins with an underscore)."""
-    if _is_reserved(tuple(labels)):
+def _own(caller: Principal, labels: list[str]) -> tuple[str, ...]:
+    """Where the store keeps the caller's namespace. Raises `Forbidden` when it is reserved for the agents
+    (begins with an underscore)."""
+    if labels and labels[0].startswith("_"):
         raise Forbidden("this namespace is kept by the agents", param="namespace", source="api")
-    return tuple(labels)
-
-
-def _is_reserved(namespace: tuple[str, ...]) -> bool:
-    return bool(namespace) and namespace[0].startswith("_")
+    return item_namespace(caller, *labels)
 
 
 def _view(item: StoredItem) -> ItemView:
     return ItemView(
-        namespace=list(item.namespace),
+        namespace=list(item.namespace[OWN:]),
         key=item.key,
         value=item.value,
-        created_at=item.created_at.isoformat(),
-        updated_at=item.updated_at.isoformat(),
+        created_at=as_utc(item.created_at).isoformat(),
+        updated_at=as_utc(item.updated_at).isoformat(),
     )

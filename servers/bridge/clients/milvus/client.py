@@ -9,8 +9,9 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict
 
 import grpc
@@ -20,6 +21,7 @@ from pymilvus.exceptions import MilvusException
 
 from servers.bridge.clients.milvus import error_codes
 from servers.bridge.clients.milvus.batching import Batcher
+from servers.bridge.clients.milvus.residency import WAIT_S, Residency
 from servers.bridge.clients.milvus.schema import indexes, schema
 from servers.bridge.clients.store_client import StoreClient
 from tools.errors import BadRequest, StoreUnavailable
@@ -61,7 +63,7 @@ class Milvus(StoreClient):
 
     source = "milvus"
 
-    def __init__(self, uri: str, token: str, *, deadline_s: float) -> None:
+    def __init__(self, uri: str, token: str, *, deadline_s: float, lock: Path | None = None) -> None:
         super().__init__(uri.partition("://")[2] or uri, deadline_s=deadline_s)
         self.uri, self.token = uri, token
         self.lite = False
@@ -70,6 +72,8 @@ class Milvus(StoreClient):
         self.batcher: Batcher[SearchShape, Any, Any] = Batcher(
             self._search_many, question_errors=MilvusException
         )
+        self.residency = Residency(lock, self._give_back) if lock else None
+        """Of Milvus Lite's memory; a server of its own looks after that itself."""
 
     @property
     def client(self) -> AsyncMilvusClient:
@@ -83,8 +87,17 @@ class Milvus(StoreClient):
     async def close(self) -> None:
         """Searches that wait are cancelled, then the connection is closed."""
         await self.batcher.close()
+        if self.residency is not None:
+            await self.residency.close()
         if self._client is not None:
             await self._client.close()
+
+    def using(self, name: str) -> AbstractAsyncContextManager[None]:
+        """While a collection is read or written it stays in memory."""
+        return nullcontext() if self.residency is None else self.residency.using(name)
+
+    async def _give_back(self, name: str) -> None:
+        await self.client.release_collection(name, timeout=WAIT_S)
 
     async def version(self) -> str:
         """What the server says; Milvus Lite has no version call, so listing proves that it answers."""
@@ -118,21 +131,26 @@ class Milvus(StoreClient):
             return
         bm25 = await self.has_bm25()
         fields, made = schema(dimensions, bm25=bm25), indexes(bm25=bm25)
-        work = self.client.create_collection(
-            name, schema=fields, index_params=made, consistency_level="Strong"
-        )
-        await self.call(work, deadline_s=30.0)
+        async with self.using(name):
+            work = self.client.create_collection(
+                name, schema=fields, index_params=made, consistency_level="Strong"
+            )
+            await self.call(work, deadline_s=30.0)
 
     async def count(self, name: str) -> int:
         """How many rows it holds; 0 when it is missing."""
         if not await self.call(self.client.has_collection(name)):
             return 0
-        work = self.client.query(name, filter="", output_fields=["count(*)"])
-        return int((await self.call(work, deadline_s=30.0))[0]["count(*)"])
+        async with self.using(name):
+            work = self.client.query(name, filter="", output_fields=["count(*)"])
+            return int((await self.call(work, deadline_s=30.0))[0]["count(*)"])
 
     async def drop(self, name: str) -> None:
         """Remove a collection with all its rows."""
-        await self.call(self.client.drop_collection(name), deadline_s=30.0)
+        async with self.using(name):
+            await self.call(self.client.drop_collection(name), deadline_s=30.0)
+        if self.residency is not None:
+            self.residency.forget(name)
 
     async def dense(
         self,
@@ -185,48 +203,58 @@ class Milvus(StoreClient):
     async def _search_many(
         self, shape: SearchShape, questions: Sequence[Any], request_ids: str
     ) -> Sequence[Any]:
-        async with asyncio.timeout(self.deadline_s):
-            return await self.client.search(
-                shape.collection,
-                data=list(questions),
-                anns_field=shape.field,
-                limit=shape.limit,
-                filter=shape.filter,
-                output_fields=list(shape.fields),
-                client_request_id=request_ids,
-                search_params=DENSE_PARAMS if shape.field == "dense" else {},
-            )
+        try:
+            async with asyncio.timeout(self.deadline_s), self.using(shape.collection):
+                return await self.client.search(
+                    shape.collection,
+                    data=list(questions),
+                    anns_field=shape.field,
+                    limit=shape.limit,
+                    filter=shape.filter,
+                    output_fields=list(shape.fields),
+                    client_request_id=request_ids,
+                    search_params=DENSE_PARAMS if shape.field == "dense" else {},
+                )
+        except MilvusException as exc:
+            if error_codes.is_wordless(exc):
+                return [[] for _ in questions]
+            raise
 
     async def get(self, name: str, ids: Sequence[str], *, fields: list[str]) -> dict[str, JsonObject]:
         """Rows with these `fields` by id; a missing id is missing in the answer."""
         found: dict[str, JsonObject] = {}
-        for start in range(0, len(ids), 500):
-            work = self.client.get(name, ids=list(ids[start : start + 500]), output_fields=["id", *fields])
-            found |= {row["id"]: dict(row) for row in await self.call(work, deadline_s=30.0)}
+        async with self.using(name):
+            for start in range(0, len(ids), 500):
+                part = list(ids[start : start + 500])
+                work = self.client.get(name, ids=part, output_fields=["id", *fields])
+                found |= {row["id"]: dict(row) for row in await self.call(work, deadline_s=30.0)}
         return found
 
     async def upsert(self, name: str, rows: Sequence[JsonObject]) -> None:
         """Insert or replace `rows`, each with every field of the schema. Raises BadRequest `invalid_row`."""
-        for start in range(0, len(rows), 200):
-            work = self.client.upsert(name, list(rows[start : start + 200]), timeout=60.0)
-            await self.call(work, deadline_s=60.0)
+        async with self.using(name):
+            for start in range(0, len(rows), 200):
+                work = self.client.upsert(name, list(rows[start : start + 200]), timeout=60.0)
+                await self.call(work, deadline_s=60.0)
 
     async def write(self, name: str, rows: Sequence[JsonObject]) -> None:
         """As `upsert`, for the only writer of these ids: what is new is inserted. To replace what is not
         there costs Milvus Lite a walk over all that is."""
         stored = await self.get(name, [row["id"] for row in rows], fields=[])
         fresh = [row for row in rows if row["id"] not in stored]
-        for start in range(0, len(fresh), 200):
-            # Once: of what was inserted before an answer was lost, the client would make a second row.
-            work = self.client.insert(name, fresh[start : start + 200], retry_times=0)
-            await self.call(work, deadline_s=60.0)
+        async with self.using(name):
+            for start in range(0, len(fresh), 200):
+                # Once: of what was inserted before an answer was lost, the client would make a second row.
+                work = self.client.insert(name, fresh[start : start + 200], retry_times=0)
+                await self.call(work, deadline_s=60.0)
         await self.upsert(name, [row for row in rows if row["id"] in stored])
 
     async def delete(self, name: str, ids: Sequence[str]) -> None:
         """Remove rows by id; those that are missing do not matter."""
-        for start in range(0, len(ids), 500):
-            work = self.client.delete(name, ids=list(ids[start : start + 500]), timeout=60.0)
-            await self.call(work, deadline_s=60.0)
+        async with self.using(name):
+            for start in range(0, len(ids), 500):
+                work = self.client.delete(name, ids=list(ids[start : start + 500]), timeout=60.0)
+                await self.call(work, deadline_s=60.0)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -258,6 +286,7 @@ async def open_milvus(settings: Settings) -> AsyncIterator[Milvus]:
         settings.milvus_uri,
         token.get_secret_value() if token else "",
         deadline_s=settings.stores.deadline_s,
+        lock=settings.run_dir / "milvus.lock" if settings.stores.milvus_uri is None else None,
     )
     try:
         yield store

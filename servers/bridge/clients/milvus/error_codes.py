@@ -14,6 +14,12 @@ LITE_FILTER_HINT = (
 )
 
 
+def is_wordless(exc: MilvusException) -> bool:
+    """Whether words were looked for where no row has any: BM25 divides by the mean length of the rows, and
+    Milvus Lite calls what it gets an invalid row of the question."""
+    return "Invalid sparse row" in str(exc.message)
+
+
 def translated(exc: MilvusException, *, lite: bool) -> Capibara6Error | None:
     """The error to answer with; None when the server or the connection to it is gone.
 

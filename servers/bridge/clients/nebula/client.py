@@ -210,7 +210,7 @@ async def open_nebula(settings: Settings) -> AsyncIterator[Nebula]:
     store = Nebula(
         settings.nebula_address,
         chosen.nebula_user,
-        chosen.nebula_password.get_secret_value(),
+        settings.nebula_password,
         deadline_s=chosen.deadline_s,
     )
     try:

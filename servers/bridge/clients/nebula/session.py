@@ -26,7 +26,7 @@ MAX_FRAME_BYTES = 64 * 2**20
 """Bytes of an answer: a graph server bounds none, and all of it is held here."""
 THREAD_BYTES = 8_192
 """Bytes from which on an answer is read in a thread: the loop must not stop for it."""
-UNREADABLE = (TException, EOFError, struct.error, ValueError, TypeError, IndexError, KeyError)
+UNREADABLE = (TException, EOFError, struct.error, ValueError, TypeError, IndexError, KeyError, AssertionError)
 """What nebula3's reader raises for bytes that are no answer."""
 
 
@@ -126,7 +126,7 @@ class Session:
 
     def __init__(self, connection: FramedConnection) -> None:
         self.connection, self.buffer = connection, MemoryTransport()
-        self.client: Any = GraphService.Client(THeaderProtocol(THeaderTransport(self.buffer)))
+        self.client = _client(self.buffer)
         self.id = 0
         self.offset_s = 0
         self.busy = False
@@ -180,11 +180,18 @@ class Session:
         self.connection.reply.add_done_callback(answered)
 
     def sign_out(self) -> None:
-        """Sign out, if the server still hears, and close."""
+        """Sign out, if the server still hears, and close. With a client of its own: a call that was given up
+        may have left the session's in the middle of an answer, where it refuses to write."""
         if not self.connection.lost and self.connection.transport is not None:
-            self.client.send_signout(self.id)
-            self.connection.transport.write(self.buffer.take_written())
+            buffer = MemoryTransport()
+            _client(buffer).send_signout(self.id)
+            self.connection.transport.write(buffer.take_written())
             self.connection.transport.close()
+
+
+def _client(buffer: MemoryTransport) -> Any:
+    """nebula3's generated client, on a buffer."""
+    return GraphService.Client(THeaderProtocol(THeaderTransport(buffer)))
 
 
 async def sign_in(host: str, port: int, user: str, password: str) -> Session:

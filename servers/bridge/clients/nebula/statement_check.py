@@ -7,7 +7,7 @@ parentheses, in an assignment, behind PROFILE. It opens no session.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from tools.errors import BadRequest, Forbidden
 
@@ -48,6 +48,8 @@ READ_TARGETS = {"GET": ("SUBGRAPH",), **dict.fromkeys(("DESC", "DESCRIBE"), ("TA
 PREFIXES = frozenset({"EXPLAIN", "PROFILE"})
 CONNECTIVES = PREFIXES | {"UNION", "INTERSECT", "MINUS"}
 MAX_CHARS, CACHED_CHARS = 100_000, 2_000
+MAX_DEPTH, MAX_STATEMENTS = 128, 128
+"""Brackets in brackets; statements of a query, those behind pipes and set operations too."""
 
 
 def check(query: str, *, write: bool) -> str:
@@ -63,6 +65,9 @@ def _checked(query: str, write: bool) -> str:
         raise BadRequest("the query is empty", param="query", source="nebula")
     words = [value.upper() if kind == "word" else value for kind, value in found]
     begins = _beginnings(words)
+    if _depth(words) > MAX_DEPTH or begins.count(True) > MAX_STATEMENTS:
+        why = f"more than {MAX_STATEMENTS} statements, or brackets nested deeper than {MAX_DEPTH}"
+        raise BadRequest(why, param="query", source="nebula", code="query_too_complex")
     for place, (kind, _) in enumerate(found):
         before = words[place - 1] if place else ""
         if kind == "word" and before != ".":
@@ -90,6 +95,12 @@ def asks_for_spaces(query: str) -> bool:
     words = [value.upper() if kind == "word" else "" for kind, value in _tokens(query)]
     verbs = ("SHOW", "DESC", "DESCRIBE", "CREATE")
     return any(word in ("SPACE", "SPACES") and before in verbs for before, word in pairwise(words))
+
+
+def _depth(words: list[str]) -> int:
+    """How deep brackets are nested at most."""
+    steps = ((word in ("(", "[", "{")) - (word in (")", "]", "}")) for word in words)
+    return max(accumulate(steps), default=0)
 
 
 def _beginnings(words: list[str]) -> list[bool]:

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -20,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from servers.bridge.clients.postgres import read_only, sqlstate
-from servers.bridge.clients.postgres.explain import without_costs
+from servers.bridge.clients.postgres.explain import checked, checked_short
 from servers.bridge.clients.postgres.migrate import upgrade
 from servers.bridge.clients.postgres.roles import STATEMENT_MS, TAKE_ROLE, grant, role_params
 from servers.bridge.clients.postgres.rows import (
@@ -32,18 +31,19 @@ from servers.bridge.clients.postgres.rows import (
     collect,
     tables_of,
 )
-from servers.bridge.clients.postgres.statement_check import check
 from servers.bridge.clients.store_client import StoreClient
 from servers.bridge.clients.tenants import DEFAULT
+from tools.access.identity import Principal
 from tools.errors import BadRequest, Forbidden, StoreUnavailable
 from tools.settings import Settings
 
 THREAD_CHARS = 2_000
 """Statements up to so long are checked sooner than a thread is woken."""
 MAX_ROWS = 1_000
-READ_ONLY_CONNECTIONS = 16
+CONNECTIONS, READ_ONLY_CONNECTIONS, QUEUE_S = 16, 16, 10.0
+"""Of each pool; and the seconds for which work on our own tables waits for one that others have."""
 GRANTS_S = 5.0
-"""Seconds between two grants of the tables that others have made since."""
+"""Between two grants of the tables that others have made since."""
 MIGRATION_LOCK = 6_006_001
 """The advisory lock under which one replica at a time migrates and grants."""
 
@@ -64,12 +64,13 @@ class Postgres(StoreClient):
         }
         self.engine: AsyncEngine = create_async_engine(
             url,
-            pool_size=8,
-            max_overflow=8,
+            pool_size=CONNECTIONS // 2,
+            max_overflow=CONNECTIONS - CONNECTIONS // 2,
             pool_pre_ping=True,
             pool_timeout=deadline_s,
             connect_args=options,
         )
+        self.slots = asyncio.Semaphore(CONNECTIONS)
         self.read_only_pool = read_only.ReadOnlyPool(dsn, max_connections=READ_ONLY_CONNECTIONS, **options)
         self.autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.background: set[asyncio.Task[Any]] = set()
@@ -145,58 +146,58 @@ class Postgres(StoreClient):
                 return str((await connection.execute(text("SHOW server_version"))).scalar_one()).split()[0]
 
     async def query(
-        self, statement: str, params: Sequence[Any], *, tenant: str, max_rows: int
+        self, statement: str, params: Sequence[Any], *, principal: Principal, max_rows: int
     ) -> QueryResult:
-        """At most `max_rows` rows of one SELECT or EXPLAIN with `$1`, `$2`, … bound, as the tenant may see
+        """At most `max_rows` rows of one SELECT or EXPLAIN with `$1`, `$2`, … bound, as the principal may see
         them; always rolled back. Raises BadRequest `forbidden_statement` for what may not run."""
         if len(statement) <= THREAD_CHARS:
-            allowed, is_explain = _checked_short(statement, tenant)
+            allowed, is_explain = checked_short(statement, _sees_costs(principal))
         else:
-            allowed, is_explain = await asyncio.to_thread(_checked, statement, tenant)
+            allowed, is_explain = await asyncio.to_thread(checked, statement, _sees_costs(principal))
         await self.prepare()
         for again in (True, False):
-            work = self._query(allowed, params, tenant, min(max_rows, MAX_ROWS), is_explain=is_explain)
+            work = self._query(allowed, params, principal, min(max_rows, MAX_ROWS), is_explain=is_explain)
             try:
                 return await self.call(work, deadline_s=STATEMENT_MS / 1_000 + 2)
             except Forbidden:
-                if not again or tenant != DEFAULT or not await self._regrant():
+                if not again or principal.tenant != DEFAULT or not await self._regrant():
                     raise
         raise AssertionError("the loop returns or raises")
 
-    async def tables(self, *, tenant: str) -> list[TableView]:
-        """Tables and views that the tenant's SQL may read, by name."""
+    async def tables(self, *, principal: Principal) -> list[TableView]:
+        """Tables and views that the principal's SQL may read, by name."""
         await self.prepare()
         await self._regrant()
 
         async def work() -> list[TableView]:
-            async with self._transaction(tenant, (TABLES, [])) as (_, batch):
+            async with self._transaction(principal, (TABLES, [])) as (_, batch):
                 return tables_of(batch.rows)
 
         return await self.call(work())
 
     async def _query(
-        self, statement: str, params: Sequence[Any], tenant: str, max_rows: int, *, is_explain: bool
+        self, statement: str, params: Sequence[Any], principal: Principal, max_rows: int, *, is_explain: bool
     ) -> QueryResult:
         values = [Jsonb(value) if isinstance(value, dict) else value for value in params]
         if is_explain:  # which no cursor takes
-            async with self._transaction(tenant, (statement, values)) as (_, batch):
+            async with self._transaction(principal, (statement, values)) as (_, batch):
                 return await collect(batch, max_rows)
         try:
             statements = read_only.declare_cursor(statement, values, first=batch_size(max_rows))
-            async with self._transaction(tenant, *statements) as (connection, batch):
+            async with self._transaction(principal, *statements) as (connection, batch):
                 return await collect(batch, max_rows, connection.fetch_more)
         except psycopg.Error as exc:
             raise self._error(exc, skip=len(read_only.DECLARE)) from exc
 
     @asynccontextmanager
     async def _transaction(
-        self, tenant: str, *statements: read_only.Statement
+        self, principal: Principal, *statements: read_only.Statement
     ) -> AsyncIterator[tuple[read_only.ReadOnlyConnection, RowBatch]]:
-        """A READ ONLY transaction as the tenant's role, within limits, and the rows of its `statements`,
+        """A READ ONLY transaction as the principal's role, within limits, and the rows of its `statements`,
         rolled back after it. The deadline is for the server to let us in."""
         await self.acquire(self.read_only_pool.slots)
         connection = read_only.ReadOnlyConnection(self.read_only_pool)
-        begun = self._in_background(connection.begin((TAKE_ROLE, role_params(tenant)), *statements))
+        begun = self._in_background(connection.begin((TAKE_ROLE, role_params(principal)), *statements))
         try:
             await self._within_deadline(begun, connection.admitted)
             yield connection, begun.result()
@@ -209,13 +210,19 @@ class Postgres(StoreClient):
 
     @asynccontextmanager
     async def _connect(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        """A connection of SQLAlchemy's pool, open within the deadline."""
-        connection = engine.connect()
-        await self._within_deadline(self._in_background(connection.start()))
+        """A connection of SQLAlchemy's pool, open within the deadline once it is our turn: a queue of our own
+        says nothing against the store's health."""
+        await self.acquire(self.slots, deadline_s=max(QUEUE_S, self.deadline_s))
         try:
-            yield connection
+            connection = engine.connect()
+            await self._within_deadline(self._in_background(connection.start()))
+            self.answered_at = time.monotonic()
+            try:
+                yield connection
+            finally:
+                await connection.close()
         finally:
-            await connection.close()
+            self.slots.release()
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `work` as a task that outlives its caller; `close` waits for it."""
@@ -277,15 +284,9 @@ async def open_postgres(settings: Settings) -> AsyncIterator[Postgres]:
         await store.close()
 
 
-def _checked(statement: str, tenant: str) -> tuple[str, bool]:
-    """What may run, and whether it is an EXPLAIN. Estimates count every tenant's rows: the deployment's own
-    tenant alone is shown them."""
-    allowed = check(statement)
-    is_explain = allowed.lstrip().lower().startswith("explain")
-    return without_costs(allowed) if is_explain and tenant != DEFAULT else allowed, is_explain
-
-
-_checked_short = lru_cache(maxsize=256)(_checked)
+def _sees_costs(principal: Principal) -> bool:
+    """Estimates count everybody's rows: the deployment itself alone is shown them."""
+    return principal.platform and principal.tenant == DEFAULT
 
 
 def _take_error(task: asyncio.Task[Any]) -> None:

@@ -17,6 +17,8 @@ from tools.errors import BadRequest, Forbidden
 
 SCHEMAS = frozenset({"public"})
 FORBIDDEN_NAMES = ("pg_", "dblink", "information_schema", "query_to_xml", "txid_")
+# They tell where rows lie and who else writes; no table may have columns of its own so called.
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 # Arguments in these make a padded text as long as they say.
 WIDTH = re.compile(r"%[^%]*?(?:\*|\d{4,})")
 CLOCKS = frozenset(name for name, _ in SQLValueFunctionOp.items() if "DATE" in name or "TIME" in name)
@@ -189,8 +191,8 @@ def _check_option(node: Node) -> None:
 
 
 def _check_names(node: Node, field: str) -> None:
-    """`row.function` calls a function: no system name may hide there."""
-    if any(name.startswith(FORBIDDEN_NAMES) for name in _names(node, field)):
+    """`row.function` calls a function: no system name may hide there, and none is a column's."""
+    if any(name.startswith(FORBIDDEN_NAMES) or name in SYSTEM_COLUMNS for name in _names(node, field)):
         raise refused("system names are not allowed")
 
 

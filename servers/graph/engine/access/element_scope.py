@@ -9,7 +9,7 @@ from servers.graph.engine.expression_tree import walk
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context
 from servers.graph.engine.scope import UNKNOWN, Leaf, Scope
-from servers.graph.errors import SemanticError
+from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.storage.schema import SchemaDef
@@ -25,6 +25,8 @@ PROPERTY_TYPES = {
     "TIMESTAMP": "INT",
     "DOUBLE": "FLOAT",
     "FIXED_STRING": "STRING",
+    **dict.fromkeys(("LIST_STRING", "LIST_INT", "LIST_FLOAT"), "LIST"),
+    **dict.fromkeys(("SET_STRING", "SET_INT", "SET_FLOAT"), "SET"),
 }
 
 
@@ -52,10 +54,10 @@ class ElementScope(Scope):
         return self
 
     def tag_named(self, name: str) -> SchemaDef:
-        """The tag of that name. Raises `SemanticError`."""
+        """The tag of that name. Raises `ExecutionError`."""
         found = self.store.schema.tags.get(name)
         if found is None:
-            raise SemanticError(f"TagNotFound: TagName `{name}`")
+            raise ExecutionError(f"TagNotFound: TagName `{name}`")
         return found
 
     def edge_property(self, owner: str, name: str) -> Leaf | None:
@@ -159,6 +161,8 @@ class VertexScope(ElementScope):
         match node:
             case e.Attr(left=e.Label(name=owner), name=name):
                 definition = self.tags.get(owner)
+                if definition is None and owner not in self.store.schema.tags:
+                    raise ExecutionError(f"TagNotFound: TagName `{owner}`")
                 if definition is None:
                     raise SemanticError(f"Schema name error: {owner}")
                 return self.tag_property(definition, name, node.text(), "vid")
@@ -187,6 +191,8 @@ class EdgeScope(ElementScope):
         match node:
             case e.Attr(left=e.Label(name=owner), name=name):
                 found = self.edge_property(owner, name)
+                if found is None and owner not in self.store.schema.edges:
+                    raise ExecutionError(f"EdgeNotFound: EdgeName `{owner}`")
                 if found is None:
                     raise SemanticError(f"Schema name error: {owner}")
                 return found

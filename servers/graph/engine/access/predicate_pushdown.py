@@ -53,7 +53,8 @@ def where_sql(schema: SchemaDef, conditions: list[tuple[Condition, Any]]) -> tup
     bound: list[Any] = []
     for condition, value in conditions:
         prop = schema.by_name[condition.prop]
-        if not _comparable(prop, value):
+        # Older rows have the default of a late property, which SQL does not see.
+        if not _comparable(prop, value) or (prop.late and prop.default is not None):
             continue
         if condition.op == "==" and type(value) is float:
             continue

@@ -1,5 +1,6 @@
 """Values that go into a tag or an edge: defaults, NULL, and coercion to the property's type."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,7 +8,18 @@ from servers.graph.errors import ExecutionError, SemanticError, StorageError
 from servers.graph.storage.codec import encode, from_stored
 from servers.graph.storage.schema import PropDef, SchemaDef
 from servers.graph.values import temporal as t
-from servers.graph.values.types import MAX_INT, MIN_INT, NULL, Date, DateTime, Duration, Empty, Null, Time
+from servers.graph.values.types import (
+    MAX_INT,
+    MIN_INT,
+    NULL,
+    Date,
+    DateTime,
+    Duration,
+    Empty,
+    NSet,
+    Null,
+    Time,
+)
 
 RANGES = {
     "INT": (MIN_INT, MAX_INT),
@@ -82,14 +94,15 @@ def _coerce_null(value: Any, prop: PropDef) -> Any:
 
 
 def _coerce_integer(value: Any, prop: PropDef) -> Any:
-    if type(value) is not int:
+    """Floats are rounded, half away from zero."""
+    if type(value) is not int and type(value) is not float:
         if type(value) is Null:
             return _coerce_null(value, prop)
         raise StorageError(MISMATCH)
     low, high = RANGES[prop.type]
     if not low <= value <= high:
         raise StorageError("Out of range value.")
-    return value
+    return value if type(value) is int else int(math.copysign(math.floor(abs(value) + 0.5), value))
 
 
 def _coerce_string(value: Any, prop: PropDef) -> Any:
@@ -138,6 +151,23 @@ def _coerce_timestamp(value: Any, prop: PropDef) -> Any:
     return found
 
 
+def _coerce_collection(container: type, item: type) -> Callable[[Any, PropDef], Any]:
+    def coerce_value(value: Any, prop: PropDef) -> Any:
+        if type(value) is Null:
+            return _coerce_null(value, prop)
+        if container is NSet and value == {}:
+            # set{} is read as the empty map.
+            return NSet()
+        items: list[Any] = list(value) if type(value) is container else [None]
+        if any(type(part) is not item and not (item is float and type(part) is int) for part in items):
+            raise StorageError(MISMATCH)
+        return container(map(item, items))
+
+    return coerce_value
+
+
+_ITEMS: dict[str, type] = {"STRING": str, "INT": int, "FLOAT": float}
+
 _COERCIONS: dict[str, Callable[[Any, PropDef], Any]] = {
     **dict.fromkeys(RANGES, _coerce_integer),
     "STRING": _coerce_string,
@@ -150,6 +180,8 @@ _COERCIONS: dict[str, Callable[[Any, PropDef], Any]] = {
     "DATETIME": _of_types(DateTime),
     "DURATION": _of_types(Duration),
     "TIMESTAMP": _coerce_timestamp,
+    **{f"LIST_{name}": _coerce_collection(list, item) for name, item in _ITEMS.items()},
+    **{f"SET_{name}": _coerce_collection(NSet, item) for name, item in _ITEMS.items()},
 }
 
 

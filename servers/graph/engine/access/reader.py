@@ -119,10 +119,10 @@ class GraphReader:
             if props is not None:
                 yield Edge(src, dst, number, name, rank, props)
 
-    def endpoints(self, types: list[int], end: str) -> Iterator[Any]:
-        """Distinct vids at the `src` or `dst` end of edges of some types."""
-        chosen = ", ".join(map(str, types))
-        for (vid,) in self._execute(f"SELECT DISTINCT {end} FROM e WHERE type IN ({chosen})"):
+    def endpoints(self, types: list[int] | None, end: str) -> Iterator[Any]:
+        """Distinct vids at the `src` or `dst` end of edges of some types, of all for None."""
+        where = "" if types is None else f" WHERE type IN ({', '.join(map(str, types))})"
+        for (vid,) in self._execute(f"SELECT DISTINCT {end} FROM e{where}"):
             self.run.tick()
             yield vid
 

@@ -1,5 +1,6 @@
 """Start vertices of a traversal: vids from constants, pipes and `$variables`, checked."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from servers.graph.engine.evaluate import compile_expr
@@ -8,16 +9,23 @@ from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Shape, rows_of, scope_of
 from servers.graph.engine.scope import UNKNOWN
 from servers.graph.engine.type_check import constant, deduce
-from servers.graph.errors import ExecutionError, NgqlSyntaxError, SemanticError
+from servers.graph.errors import ExecutionError, NgqlSyntaxError, SemanticError, StorageError
 from servers.graph.language import expressions as e
 from servers.graph.storage.space import SpaceStore
 from servers.graph.values.types import Empty, Null, type_name
 
+Refuse = Callable[[e.Expr, SpaceStore, str], SemanticError]
+"""What makes the refusal of a start: the expression, the space, the type it has."""
+
 
 class StartVertices:
-    """Compiled start vertices. `source` names the rows they are read from, None for constants."""
+    """Compiled start vertices. `source` names the rows they are read from, None for constants.
 
-    def __init__(self, exprs: list[e.Expr], context: Context) -> None:
+    `refuse` words the refusal of a wrong type.
+    """
+
+    def __init__(self, exprs: list[e.Expr], context: Context, *, refuse: Refuse | None = None) -> None:
+        self._refuse = refuse or _wrong_kind
         self.source, self.shape = context.source(exprs)
         self._store = context.store
         self._constants: list[Any] = []
@@ -30,19 +38,25 @@ class StartVertices:
             self._compile(exprs, context, self.shape)
 
     def _constant(self, expr: e.Expr, context: Context) -> Any:
+        if isinstance(expr, e.Variable):
+            kind = "Parameter" if expr.name in context.parameters else "Variable"
+            raise NgqlSyntaxError(f"{kind} is not supported in vid near `{expr.text()}'")
         if any(isinstance(part, e.Label | e.Ref | e.Attr) for part in [expr]):
             raise SemanticError(f"`{expr.text()}' is not an evaluable expression.")
         value = constant(expr, context.parameters)
-        check_vid(value, expr, self._store)
+        if not is_vid(value, self._store):
+            raise self._refuse(expr, self._store, type_name(value))
         return value
 
     def _compile(self, exprs: list[e.Expr], context: Context, shape: Shape | None) -> None:
         scope = scope_of(context, self.source, shape)
+        if not is_column(exprs[0]):
+            raise SemanticError(f"`{exprs[0].text()}' is not an evaluable expression.")
         compiled = compile_expr(exprs[0], scope)
         kind = deduce(exprs[0], scope)
         wanted = "INT" if self._store.vid_type == "INT64" else "STRING"
         if kind not in (wanted, UNKNOWN, "NULL", "VERTEX") and kind:
-            raise _wrong_kind(exprs[0], self._store, kind)
+            raise self._refuse(exprs[0], self._store, kind)
         self._column = compiled
 
     def vids(self, run: Execution) -> list[Any]:
@@ -94,6 +108,31 @@ def check_vid(value: Any, expr: e.Expr, store: SpaceStore) -> None:
 def _wrong_kind(expr: e.Expr, store: SpaceStore, kind: str) -> SemanticError:
     wanted = store.vid_type
     return SemanticError(f"`{expr.text()}', the srcs should be type of {wanted}, but was`{kind}'")
+
+
+def is_column(node: e.Expr) -> bool:
+    """Whether it is a column of `$-` or of a `$variable`, perhaps a part of it; a vid has no other way in."""
+    match node:
+        case e.Attr(left=e.Ref(what="$-")) | e.Attr(left=e.Variable()):
+            return True
+        case e.Subscript(left=left) | e.Attr(left=left):
+            return is_column(left)
+    return False
+
+
+def refuse_target(expr: e.Expr, store: SpaceStore, kind: str) -> SemanticError:
+    """The refusal of a vertex to delete whose type is wrong."""
+    wanted = "INT" if store.vid_type == "INT64" else "STRING"
+    return SemanticError(f"The vid `{expr.text()}' should be type of `{wanted}', but was `{kind}'")
+
+
+def check_lengths(vids: Iterable[Any], store: SpaceStore) -> None:
+    """Refuse vids that the space could not hold. Raises `StorageError`."""
+    if not all(is_storable_vid(vid, store) for vid in vids):
+        raise StorageError(VID_TOO_LONG)
+
+
+VID_TOO_LONG = "The VID must be a 64-bit integer or a string fitting space vertex id length limit."
 
 
 def is_storable_vid(value: Any, store: SpaceStore) -> bool:

@@ -17,22 +17,16 @@ TYPES = {NODE: "VERTEX", EDGE: "EDGE", EDGES: "LIST", PATH: "PATH"}
 class MatchScope(Scope):
     """Aliases by name: column in the row, kind, and deduced type.
 
-    `patterns` compiles patterns in expressions.
+    `patterns` compiles patterns in expressions; `begun` is False where no clause could bind a name.
     """
 
-    def __init__(
-        self,
-        parameters: Parameters,
-        patterns: "CompilePattern",
-        *,
-        columns: list[str] | None,
-        types: list[str] | None,
-    ) -> None:
-        super().__init__(parameters=parameters, columns=columns, types=types)
+    def __init__(self, parameters: Parameters, patterns: "CompilePattern") -> None:
+        super().__init__(parameters=parameters)
         self.aliases: dict[str, int] = {}
         self.kinds: dict[str, str] = {}
         self.deduced: dict[str, str] = {}
         self.patterns = patterns
+        self.begun = True
 
     def add(self, name: str, kind: str, deduced: str = UNKNOWN) -> int:
         """The column of a new alias."""
@@ -56,13 +50,8 @@ class MatchScope(Scope):
                 name, NODE, VALUE
             ):
                 return self._tag_property(name, tag, prop)
-            case e.Attr(left=e.Label(name=name)) if self._is(name, NODE):
-                if node.name == "_vid":
-                    return None
-                raise SemanticError(
-                    f"To get the property of the vertex in `{node.text()}', "
-                    "should use the format `var.tag.prop'"
-                )
+            case e.Attr(left=e.Attr(left=e.Ref(what="$^" | "$$"))):
+                raise SemanticError(f"Expression {node.text()} is not allowed to use in cypher")
             case e.PathExpr():
                 return self.patterns(node, self)
         return None
@@ -72,6 +61,8 @@ class MatchScope(Scope):
 
     def _alias(self, name: str) -> Leaf:
         column = self.aliases.get(name)
+        if column is None and not self.begun:
+            raise SemanticError(f"Invalid label identifiers: {name}")
         if column is None:
             raise SemanticError(f"Alias used but not defined: `{name}'")
         return lambda frame: frame.row[column]

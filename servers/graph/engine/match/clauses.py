@@ -18,7 +18,7 @@ from servers.graph.engine.scope import Scope
 from servers.graph.engine.statements.projection import CompiledProjection, compile_projection
 from servers.graph.engine.statements.relational import frames_over, sort_rows
 from servers.graph.engine.type_check import checked_filter, constant, deduce, fold
-from servers.graph.errors import SemanticError
+from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.values.types import Empty, NSet, Null
@@ -28,51 +28,72 @@ Stage = Callable[[GraphReader, Iterator[Row]], Iterator[Row]]
 
 def plan_match(statement: s.Match, context: Context) -> Plan:
     """Plan MATCH … WITH … UNWIND … RETURN. Raises `SemanticError`."""
-    context.store  # noqa: B018 - a space must be chosen
+    if context.input is not None:
+        # As in the cluster: what a pipe brings is no clause's, and would be read as something else.
+        raise NgqlSyntaxError(f"syntax error near `{_first_word(statement)}'")
+    store = context.store if _reads_graph(statement) else None
     scope = new_scope(context)
+    scope.begun = bool(statement.clauses)
     stages: list[Stage] = []
-    may_scan = _limit_reaches(statement)
     for clause in statement.clauses:
-        stage, scope = _stage(clause, scope, context, may_scan)
+        stage, scope = _stage(clause, scope, context)
         stages.append(stage)
     projection = Projector(statement.projection, scope)
-    store = context.store
+
+    def table(reader: Any) -> Rows:
+        rows: Iterator[Row] = iter([[]])
+        for stage in stages:
+            rows = stage(reader, rows)
+        return projection.rows(reader, rows)
 
     def execute(run: Execution) -> Rows:
+        if store is None:
+            return table(Frame(run))
         with store.read(run.deadline) as connection:
-            reader = GraphReader(run, store, connection)
-            rows: Iterator[Row] = iter([[]])
-            for stage in stages:
-                rows = stage(reader, rows)
-            return projection.rows(reader, rows)
+            return table(GraphReader(run, store, connection))
 
     return Plan("Project", projection.output.names, execute, projection.output.types)
 
 
+def _first_word(statement: s.Match) -> str:
+    match statement.clauses[:1]:
+        case [s.MatchClause(optional=optional)]:
+            return "OPTIONAL" if optional else "MATCH"
+        case [s.UnwindClause()]:
+            return "UNWIND"
+        case [_]:
+            return "WITH"
+    return "RETURN"
+
+
+def _reads_graph(statement: s.Match) -> bool:
+    """Whether there is a pattern anywhere; else a row of the clauses is all there is, and no space needed."""
+    if any(isinstance(clause, s.MatchClause) for clause in statement.clauses):
+        return True
+    exprs = [statement.projection, *statement.clauses]
+    return any(isinstance(part, e.PathExpr) for part in walk([exprs_of(item) for item in exprs]))
+
+
+def exprs_of(clause: Any) -> list[Any]:
+    """The expressions of a clause or a projection."""
+    match clause:
+        case s.Projection(columns=columns):
+            return [column.expr for column in columns]
+        case s.WithClause(projection=projection, where=where):
+            return [*exprs_of(projection), where]
+        case s.UnwindClause(expr=expr):
+            return [expr]
+    return []
+
+
 def new_scope(context: Context) -> MatchScope:
-    """A scope without aliases; the columns of a pipe may be read."""
-    source = context.input
-    return MatchScope(
-        context.parameters,
-        lambda node, scope: compile_pattern(node, scope, context),
-        columns=source.columns if source else None,
-        types=source.types if source else None,
-    )
+    """A scope without aliases."""
+    return MatchScope(context.parameters, lambda node, scope: compile_pattern(node, scope, context))
 
 
-def _limit_reaches(statement: s.Match) -> bool:
-    """Whether RETURN's LIMIT bounds the scan of the only pattern."""
-    last = statement.projection
-    plain = (
-        not last.order and not last.distinct and not any(has_aggregate(item.expr) for item in last.columns)
-    )
-    matches = [clause for clause in statement.clauses if isinstance(clause, s.MatchClause)]
-    return last.limit is not None and plain and len(matches) == 1 and matches[0].where is None
-
-
-def _stage(clause: Any, scope: MatchScope, context: Context, may_scan: bool) -> tuple[Stage, MatchScope]:
+def _stage(clause: Any, scope: MatchScope, context: Context) -> tuple[Stage, MatchScope]:
     if isinstance(clause, s.MatchClause):
-        matcher = Matcher(clause, scope, context, may_scan=may_scan)
+        matcher = Matcher(clause, scope, context)
         return matcher.rows, scope
     if isinstance(clause, s.UnwindClause):
         return _unwind(clause, scope), scope

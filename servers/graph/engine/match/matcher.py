@@ -8,8 +8,8 @@ from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.execution import Row
 from servers.graph.engine.expression_tree import rewrite
 from servers.graph.engine.frame import Frame
-from servers.graph.engine.match.bindings import MatchScope
-from servers.graph.engine.match.pattern import Pattern, prepare
+from servers.graph.engine.match.bindings import EDGE, EDGES, NODE, VALUE, MatchScope
+from servers.graph.engine.match.pattern import KIND_NAMES, Pattern, prepare
 from servers.graph.engine.match.shortest import shortest
 from servers.graph.engine.match.start_finder import Start, choose_start
 from servers.graph.engine.match.traversal import PatternTraversal, Step, expand_order
@@ -20,16 +20,14 @@ from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import patterns as p
 from servers.graph.language import statements as s
+from servers.graph.values.operators import truth
 from servers.graph.values.types import NULL, Empty, Null
 
 
 class Matcher:
-    """A planned MATCH clause. Raises `SemanticError`.
+    """A planned MATCH clause. Raises `SemanticError`."""
 
-    `may_scan` allows a full scan where a LIMIT bounds it.
-    """
-
-    def __init__(self, clause: s.MatchClause, scope: MatchScope, context: Context, *, may_scan: bool) -> None:
+    def __init__(self, clause: s.MatchClause, scope: MatchScope, context: Context) -> None:
         self.before = len(scope.aliases)
         # With nothing before it, there is no row to keep.
         self.optional = clause.optional and self.before > 0
@@ -37,12 +35,13 @@ class Matcher:
         for path in clause.paths:
             known = scope.copy()
             pattern = prepare(path, scope, context)
-            start = choose_start(pattern, clause.where, known, context, may_scan=may_scan)
+            start = choose_start(pattern, clause.where, known, context)
             self.patterns.append((pattern, start, expand_order(pattern, start.node)))
         self.width = len(scope.aliases)
         self.where: Evaluate | None = None
         if clause.where is not None:
             condition = as_condition(clause.where)
+            self.condition = clause.where
             self.where = compile_expr(checked_filter(condition, scope), scope)
 
     def rows(self, reader: GraphReader, rows: Iterator[Row]) -> Iterator[Row]:
@@ -54,7 +53,7 @@ class Matcher:
             found = False
             for made in self._match(reader, frame, [*row, *padding], 0):
                 frame.row = made
-                if self.where is None or holds(self.where(frame)):
+                if self.where is None or holds(self.where(frame), self.condition):
                     found = True
                     yield made
             if self.optional and not found:
@@ -76,11 +75,16 @@ class Matcher:
             yield from self._match(reader, frame, bind(pattern, traversal, row), at + 1)
 
 
-def holds(value: Any) -> bool:
+def holds(value: Any, condition: e.Expr) -> bool:
     """Whether a WHERE keeps the row. Raises `ExecutionError` for what is no truth."""
-    if isinstance(value, bool | Null | Empty):
-        return value is True
-    raise ExecutionError("Wrong type result, the type should be NULL, EMPTY, BOOL")
+    if value is True or value is False:
+        return value
+    if isinstance(value, Null | Empty | list):
+        return truth(value) is True
+    raise ExecutionError(
+        f"Failed to evaluate condition: {condition.text()}. For boolean conditions, please write in their "
+        "full forms like <condition> == <true/false> or <condition> IS [NOT] NULL."
+    )
 
 
 def frame_for(frame: Frame, row: Row) -> Frame:
@@ -126,24 +130,39 @@ def _existence(node: e.Expr) -> e.Expr | None:
     return None
 
 
+def _check_known(part: p.NodePattern | p.EdgePattern, scope: MatchScope) -> None:
+    name = part.alias
+    if name is None or name in scope.locals:
+        return
+    if name not in scope.aliases:
+        raise SemanticError(f"PatternExpression are not allowed to introduce new variables: `{name}'.")
+    if isinstance(part, p.EdgePattern) and part.hops is not None and scope.kinds[name] == EDGES:
+        raise SemanticError(
+            f"Unsupported type of variable '{name}` used in multiple patterns: list of edges."
+        )
+    wanted = NODE if isinstance(part, p.NodePattern) else EDGE if part.hops is None else EDGES
+    kind = scope.kinds[name]
+    if kind not in (wanted, VALUE):
+        defined = f"`{name}' is defined with type {KIND_NAMES[kind]}"
+        raise SemanticError(f"{defined}, but referenced with type {KIND_NAMES[wanted]}")
+
+
 def compile_pattern(node: e.PathExpr, scope: MatchScope, context: Context) -> Leaf:
     """A pattern as a value: the list of its paths. Raises `SemanticError` where it would introduce names."""
     path: p.PathPattern = node.path
     for part in [*path.nodes, *path.edges]:
-        if part.alias is not None and part.alias not in scope.aliases and part.alias not in scope.locals:
-            raise SemanticError(
-                f"PatternExpression are not allowed to introduce new variables: `{part.alias}'."
-            )
-    inner = scope.copy()
-    for name in scope.locals - {"\0"}:
-        if name not in inner.aliases:
-            inner.add(name, "NODE")
+        _check_known(part, scope)
+    inner, extra = scope.copy(), sorted(scope.locals - {"\0"})
+    # Loop variables come behind the row's columns, and hide aliases of their names.
+    for at, name in enumerate(extra):
+        inner.add(name, VALUE)
+        inner.aliases[name] = len(scope.aliases) + at
     pattern = prepare(path, inner, context)
-    start = choose_start(pattern, None, inner, context, may_scan=True)
-    order, extra = expand_order(pattern, start.node), list(scope.locals - {"\0"} - scope.aliases.keys())
+    start = choose_start(pattern, None, inner, context)
+    order, width = expand_order(pattern, start.node), len(scope.aliases)
 
     def run(frame: Frame) -> Any:
-        row = [*frame.row, *(frame.locals.get(name, NULL) for name in extra)]
+        row = [*frame.row[:width], *(frame.locals.get(name, NULL) for name in extra)]
         traversal = PatternTraversal(pattern, order, frame.reader, frame_for(frame, row))
         return [
             traversal.path for _ in traversal.matches(start.node, start.find(frame.reader, traversal.frame))

@@ -71,17 +71,36 @@ def prepare(path: p.PathPattern, scope: MatchScope, context: Context) -> Pattern
     """Compile a pattern and add its new aliases to the scope. Raises `SemanticError`."""
     known = dict(scope.kinds)
     before = scope.copy()
-    nodes = [_node(node, scope, before, known, context) for node in path.nodes]
+    # In the order of the text: RETURN * gives the columns so.
+    nodes = [_node(path.nodes[0], scope, before, known, context)]
     links: list[Link] = []
-    for edge in path.edges:
+    for edge, node in zip(path.edges, path.nodes[1:], strict=True):
         links.append(_link(edge, scope, before, known, context))
+        nodes.append(_node(node, scope, before, known, context))
     _note_same_alias(path, nodes)
     column = None
     if path.alias is not None:
         if path.alias in scope.aliases:
             raise SemanticError(f"`{path.alias}': Redefined alias")
         column = scope.add(path.alias, PATH)
-    return Pattern(nodes, links, column, path.shortest)
+    made = Pattern(nodes, links, column, path.shortest)
+    if path.shortest:
+        check_shortest(made)
+    return made
+
+
+def check_shortest(pattern: Pattern) -> None:
+    """Raises `SemanticError` for a pattern that has no shortest path."""
+    if len(pattern.links) != 1:
+        raise SemanticError("`shortestPath(...)' only support pattern like (start)-[edge*..hop]-(end)")
+    low = pattern.links[0].low
+    if low is not None and low > 1:
+        raise SemanticError("The minimal number of steps for shortestPath() must be either 0 or 1.")
+    first, last = (node.pattern.alias for node in pattern.nodes)
+    if first is not None and first == last:
+        raise SemanticError(
+            "The shortest path algorithm does not work when the start and end nodes are the same"
+        )
 
 
 def _node(
@@ -98,7 +117,7 @@ def _node(
         return made
     if name in known:
         if known[name] not in (NODE, VALUE):
-            raise SemanticError(f"Alias `{name}' should be Node.")
+            raise SemanticError(_bound_otherwise(name, "Node", known[name]))
         made.bound = scope.aliases[name]
     elif name not in scope.aliases:
         made.column = scope.add(name, NODE)
@@ -160,14 +179,21 @@ def _link(
     if name is None:
         return made
     if name in known:
-        if known[name] not in (EDGE, EDGES, VALUE):
-            raise SemanticError(f"Alias `{name}' should be Edge.")
+        if known[name] not in (EDGE if low is None else EDGES, VALUE):
+            raise SemanticError(_bound_otherwise(name, "Edge" if low is None else "EdgeList", known[name]))
         made.bound = scope.aliases[name]
     elif name in scope.aliases:
         raise SemanticError(f"`{name}': Redefined alias in a single path pattern.")
     else:
         made.column = scope.add(name, EDGE if low is None else EDGES)
     return made
+
+
+KIND_NAMES = {NODE: "Node", EDGE: "Edge", EDGES: "EdgeList", PATH: "Path"}
+
+
+def _bound_otherwise(name: str, wanted: str, kind: str) -> str:
+    return f"{name} binding to different type: {wanted} vs {KIND_NAMES[kind]}"
 
 
 def _bounds(hops: tuple[Any, Any] | None) -> tuple[int | None, int]:

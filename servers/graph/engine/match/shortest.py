@@ -4,22 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from servers.graph.engine.access.reader import GraphReader
+from servers.graph.engine.access.shortest_trails import ShortestTrails
 from servers.graph.engine.execution import Row
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.match.pattern import Link, Pattern
 from servers.graph.engine.match.start_finder import Start
 from servers.graph.engine.match.traversal import PatternTraversal
-from servers.graph.errors import SemanticError
 from servers.graph.values.types import Edge, Path, Vertex
-
-
-def check(pattern: Pattern) -> None:
-    """Raises `SemanticError` for a pattern that has no shortest path."""
-    if len(pattern.links) != 1:
-        raise SemanticError("shortestPath requires a pattern containing a single relationship.")
-    low = pattern.links[0].low
-    if low is not None and low > 1:
-        raise SemanticError("The lower bound of shortestPath must be 0 or 1.")
 
 
 def shortest(pattern: Pattern, start: Start, reader: GraphReader, frame: Frame, row: Row) -> Iterator[Row]:
@@ -29,8 +20,7 @@ def shortest(pattern: Pattern, start: Start, reader: GraphReader, frame: Frame, 
     targets = _ends(traversal, 1, start, reader, frame)
     link = pattern.links[0]
     for source in sources:
-        wanted = {vid: vertex for vid, vertex in targets.items() if vid != source}
-        for path in _paths(traversal, link, sources[source], wanted, every=pattern.shortest == "all"):
+        for path in _paths(traversal, link, sources[source], targets, every=pattern.shortest == "all"):
             yield _bound(pattern, path, row)
 
 
@@ -62,44 +52,15 @@ def _other(traversal: PatternTraversal, at: int, reader: GraphReader, frame: Fra
 def _paths(
     traversal: PatternTraversal, link: Link, source: Vertex, wanted: dict[Any, Vertex], *, every: bool
 ) -> Iterator[Path]:
-    """Level by level: `parents` keeps, for each id, the edges that first reached it."""
-    parents: dict[Any, list[Edge]] = {source.vid: []}
-    level = [source.vid]
-    depth, left = 0, set(wanted)
-    while level and left and depth < link.high:
-        depth += 1
-        found: dict[Any, list[Edge]] = {}
-        for vid in level:
-            for edge in traversal.expand(0, link, vid, True):
-                if edge.dst not in parents:
-                    found.setdefault(edge.dst, []).append(edge)
-        parents.update(found)
-        level = list(found)
-        for vid in [vid for vid in level if vid in left]:
-            left.discard(vid)
-            yield from _trails(traversal, parents, source, wanted[vid], every=every)
+    """The shortest ways from `source` to each wanted vertex; to itself, the shortest round trips."""
+    search = ShortestTrails(source.vid, every=every, tick=traversal.reader.run.tick)
 
+    def edges(vid: Any) -> Iterator[Edge]:
+        return traversal.expand(0, link, vid, True)
 
-def _trails(
-    traversal: PatternTraversal,
-    parents: dict[Any, list[Edge]],
-    source: Vertex,
-    target: Vertex,
-    *,
-    every: bool,
-) -> Iterator[Path]:
-    def back(vid: Any) -> Iterator[list[Edge]]:
-        if vid == source.vid:
-            yield []
-            return
-        for edge in parents[vid] if every else parents[vid][:1]:
-            traversal.reader.run.tick()
-            for trail in back(edge.src):
-                yield [*trail, edge]
-
-    for trail in back(target.vid):
+    for trail in search.trails(edges, set(wanted), link.high):
         inner = [traversal.reader.vertex(edge.dst) for edge in trail[:-1]]
-        yield Path([source, *inner, target], trail)
+        yield Path([source, *inner, wanted[trail[-1].dst]], trail)
 
 
 def _bound(pattern: Pattern, path: Path, row: Row) -> Row:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from servers.graph.engine.access.predicate_pushdown import (
@@ -21,11 +22,10 @@ from servers.graph.engine.plan import Context
 from servers.graph.errors import ExecutionError
 from servers.graph.language import expressions as e
 from servers.graph.storage.schema import SchemaDef
-from servers.graph.values.types import NSet, Vertex
+from servers.graph.values.text import text_of_constant
+from servers.graph.values.types import Empty, NSet, Null, Vertex, type_name
 
 Find = Callable[[GraphReader, Frame], Iterable[Any]]
-
-NO_START = "Scan vertices or edges need to specify a limit number, or limit number can not push down."
 
 
 @dataclass(slots=True)
@@ -37,87 +37,90 @@ class Start:
     find: Find
 
 
-def choose_start(
-    pattern: Pattern, where: e.Expr | None, before: MatchScope, context: Context, *, may_scan: bool
-) -> Start:
-    """The cheapest start. The error of a pattern without one is raised when it runs."""
+def choose_start(pattern: Pattern, where: e.Expr | None, before: MatchScope, context: Context) -> Start:
+    """The cheapest start; at worst every vertex, one after another, so that a LIMIT still ends early."""
     parts = conjuncts(where)
-    starts = [_at_node(at, node, parts, before, context) for at, node in enumerate(pattern.nodes)]
-    found = [start for start in starts if start is not None]
+    found = [_at_node(at, node, parts, before, context) for at, node in enumerate(pattern.nodes)]
     found += [
         start for start in (_at_link(at, link, context) for at, link in enumerate(pattern.links)) if start
     ]
-    if found:
-        return min(found, key=lambda start: start.cost)
-    if may_scan and scannable(pattern):
-        return Start(0, 9, lambda reader, _: reader.all_vertices())
-    return Start(0, 10, _refuse)
+    return min(found, key=lambda start: start.cost)
 
 
-def scannable(pattern: Pattern) -> bool:
-    """Whether a limit bounds the scan: a lone node, or an edge in one direction between nameless nodes."""
-    nodes = [node.pattern for node in pattern.nodes]
-    if not pattern.links:
-        return not (nodes[0].props and not nodes[0].labels)
-    bare = all(not node.alias and not node.labels and not node.props for node in nodes)
-    link = pattern.links[0]
-    return len(pattern.links) == 1 and bare and link.low is None and link.direction != "both"
-
-
-def _refuse(_reader: GraphReader, _frame: Frame) -> Iterable[Any]:
-    raise ExecutionError(NO_START)
-
-
-def _at_node(at: int, node: Node, parts: list[e.Expr], before: MatchScope, context: Context) -> Start | None:
+def _at_node(at: int, node: Node, parts: list[e.Expr], before: MatchScope, context: Context) -> Start:
     if node.bound is not None:
         return Start(at, 0, _bound(node.bound))
     by_id = _by_id(node.pattern.alias, parts, before)
     if by_id is not None:
         return Start(at, 1, by_id)
-    # An index knows one tag: with several, the cluster has no start here either.
-    for label in node.labels if len(node.labels) == 1 else []:
-        definition = context.schema.tags[label]
-        indexes = context.schema.indexes_of("TAG", label)
-        if indexes:
-            conditions = _conditions(node, definition, parts, before)
-            named = [condition.prop for condition, _ in conditions if condition.op == "=="]
-            ranged = [condition.prop for condition, _ in conditions]
-            cost = (
-                2
-                if named and has_usable_index(indexes, named)
-                else 3
-                if ranged and has_usable_index(indexes, ranged)
-                else 4
-            )
-            return Start(at, cost, _tagged(definition, conditions))
-    return None
+    starts = [_at_tag(at, node, label, parts, before, context) for label in node.labels]
+    return min(starts, key=lambda start: start.cost, default=Start(at, ALL, _everything))
+
+
+def _at_tag(
+    at: int, node: Node, label: str, parts: list[e.Expr], before: MatchScope, context: Context
+) -> Start:
+    definition = context.schema.tags[label]
+    indexes = context.schema.indexes_of("TAG", label)
+    conditions = _conditions(node, definition, parts, before)
+    named = [condition.prop for condition, _ in conditions if condition.op == "=="]
+    ranged = [condition.prop for condition, _ in conditions]
+    cost = 6
+    if indexes:
+        cost = 4
+        if named and has_usable_index(indexes, named):
+            cost = 2
+        elif ranged and has_usable_index(indexes, ranged):
+            cost = 3
+    return Start(at, cost, _tagged(definition, conditions))
+
+
+ALL = 9
+"""The cost of looking at every vertex."""
+
+
+def _everything(reader: GraphReader, _: Frame) -> Iterable[Any]:
+    return reader.all_vertices()
 
 
 def _bound(column: int) -> Find:
     def find(_: GraphReader, frame: Frame) -> Iterable[Any]:
         value = frame.row[column]
+        if type(value) is not Vertex and not isinstance(value, Null | Empty):
+            text, kind = text_of_constant(value), type_name(value).lower()
+            raise ExecutionError(f"Argument only support vertex, but got {text}, whose type is '{kind}'")
         return [value.vid] if type(value) is Vertex else []
 
     return find
 
 
 def _by_id(alias: str | None, parts: list[e.Expr], before: MatchScope) -> Find | None:
-    """From `id(v) == x` or `id(v) IN xs`."""
+    """From `id(v) == x`, `id(v) IN xs`, and from such joined by OR."""
     if alias is None:
         return None
     for part in parts:
-        match part:
-            case e.Binary(
-                op="==" | "IN", left=e.Call(name=name, arguments=[e.Label(name=used)]), right=value
-            ):
-                pass
-            case e.Binary(op="==", left=value, right=e.Call(name=name, arguments=[e.Label(name=used)])):
-                pass
-            case _:
-                continue
-        if used == alias and name.lower() == "id" and _known(value, before):
-            return _ids(compile_expr(value, before))
+        values = _wanted_ids(alias, part, before)
+        if values is not None:
+            return _ids([compile_expr(value, before) for value in values])
     return None
+
+
+def _wanted_ids(alias: str, part: e.Expr, before: MatchScope) -> list[e.Expr] | None:
+    """The vids, or lists of them, of which the vertex must be one; None where the part does not say."""
+    match part:
+        case e.Binary(op="OR", left=left, right=right):
+            one, other = _wanted_ids(alias, left, before), _wanted_ids(alias, right, before)
+            return None if one is None or other is None else one + other
+        case e.Binary(op="AND", left=left, right=right):
+            one = _wanted_ids(alias, left, before)
+            return one if one is not None else _wanted_ids(alias, right, before)
+        case e.Binary(op="==" | "IN", left=e.Call(name=name, arguments=[e.Label(name=used)]), right=value):
+            pass
+        case e.Binary(op="==", left=value, right=e.Call(name=name, arguments=[e.Label(name=used)])):
+            pass
+        case _:
+            return None
+    return [value] if used == alias and name.lower() == "id" and _known(value, before) else None
 
 
 def _known(value: e.Expr, before: MatchScope) -> bool:
@@ -130,10 +133,12 @@ def _known(value: e.Expr, before: MatchScope) -> bool:
     return True
 
 
-def _ids(evaluate: Evaluate) -> Find:
+def _ids(wanted: list[Evaluate]) -> Find:
     def find(_: GraphReader, frame: Frame) -> Iterable[Any]:
-        value = evaluate(frame)
-        found = list(value) if isinstance(value, list | NSet) else [value]
+        found: list[Any] = []
+        for evaluate in wanted:
+            value = evaluate(frame)
+            found += list(value) if isinstance(value, list | NSet) else [value]
         return list(dict.fromkeys(vid for vid in found if type(vid) in (str, int)))
 
     return find
@@ -175,18 +180,25 @@ def _tagged(definition: SchemaDef, conditions: list[tuple[Condition, Evaluate]])
 
 
 def _at_link(at: int, link: Link, context: Context) -> Start | None:
-    """At the near ends of an edge type that has an index."""
-    if link.all_types or link.low == 0:
+    """At the near ends of an edge of fixed types; those of an indexed type are found soonest."""
+    if link.low == 0:
         return None
     schema = context.schema
+    types, direction = None if link.all_types else link.types, link.direction
     names = [schema.edge_ids[kind].name for kind in link.types]
-    if not all(schema.indexes_of("EDGE", name) for name in names):
-        return None
-    types, direction = link.types, link.direction
+    indexed = types is not None and all(schema.indexes_of("EDGE", name) for name in names)
 
     def find(reader: GraphReader, _: Frame) -> Iterable[Any]:
         if direction != "both":
             return reader.endpoints(types, "src" if direction == "out" else "dst")
-        return dict.fromkeys([*reader.endpoints(types, "src"), *reader.endpoints(types, "dst")])
+        return _distinct(chain(reader.endpoints(types, "src"), reader.endpoints(types, "dst")))
 
-    return Start(at, 5, find)
+    return Start(at, 5 if indexed else 8 if types is None else 7, find)
+
+
+def _distinct(vids: Iterable[Any]) -> Iterable[Any]:
+    seen: set[Any] = set()
+    for vid in vids:
+        if vid not in seen:
+            seen.add(vid)
+            yield vid

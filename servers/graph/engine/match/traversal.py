@@ -83,6 +83,8 @@ class PatternTraversal:
         trail: list[Edge] = []
         passed: list[Vertex] = []
         bound = self.frame.row[link.bound] if link.bound is not None else None
+        # Where the edges are known, they are walked as they are instead of looked for.
+        known = _walked(bound, forward) if link.bound is not None else None
 
         def here(vid: Any) -> Iterator[Vertex]:
             if len(trail) >= low:
@@ -93,13 +95,13 @@ class PatternTraversal:
                     inner = passed[:-1]
                     self.between[link_at] = inner if forward else inner[::-1]
                     yield vertex
-            if len(trail) < high:
+            if len(trail) < high and (known is None or len(trail) < len(known)):
                 yield from onwards(vid)
 
         def onwards(vid: Any) -> Iterator[Vertex]:
             for edge in self.expand(link_at, link, vid, forward):
                 key = edge.key
-                if key in self.used:
+                if key in self.used or (known is not None and edge != known[len(trail)]):
                     continue
                 if not self.reader.has_vertex(edge.dst):
                     continue
@@ -127,7 +129,9 @@ class PatternTraversal:
         if direction == "both" or (direction == "out") == forward:
             found = self.reader.hops(vid, link.types, out=True, all_types=link.all_types)
         if direction == "both" or (direction == "in") == forward:
-            found = found + self.reader.hops(vid, link.types, out=False, all_types=link.all_types)
+            back = self.reader.hops(vid, link.types, out=False, all_types=link.all_types)
+            # A loop at the vertex is found outwards already.
+            found = found + ([hop for hop in back if hop[2] != vid] if direction == "both" else back)
         return found
 
     def accept(self, at: int, vid: Any) -> Vertex | None:
@@ -166,6 +170,11 @@ class PatternTraversal:
                 edges.append(found)
                 vertices.append(self.nodes[at + 1])
         return Path(vertices, edges)
+
+
+def _walked(bound: Any, forward: bool) -> list[Any]:
+    edges = bound if type(bound) is list else []
+    return edges if forward else edges[::-1]
 
 
 def _prop(tags: Tags, owner: str | None, name: str) -> Any:

@@ -8,10 +8,13 @@ from typing import Any
 
 from servers.graph.engine.access.element_scope import TraverseScope
 from servers.graph.engine.access.reader import GraphReader
+from servers.graph.engine.access.shortest_trails import ShortestTrails
 from servers.graph.engine.access.start_vertices import StartVertices
 from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import walk
 from servers.graph.engine.frame import Frame
+from servers.graph.engine.paths.subgraph import filtered_props
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.scope import Leaf, Scope
 from servers.graph.engine.statements.go import OverClause
@@ -20,7 +23,7 @@ from servers.graph.engine.type_check import checked_filter
 from servers.graph.errors import SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values.types import Edge, Path, Vertex
+from servers.graph.values.types import NULL, Edge, Path, Vertex
 
 
 class PathScope(Scope):
@@ -69,17 +72,29 @@ def plan_path(statement: s.FindPath, context: Context) -> Plan:
 def _where(statement: s.FindPath, over: OverClause, context: Context) -> Evaluate | None:
     if statement.where is None:
         return None
+    if any(_is_column(part, context) for part in walk(statement.where)):
+        raise SemanticError(f"Not support `{statement.where.text()}' in where sentence.")
     scope = TraverseScope(parameters=context.parameters)
     scope.bind(context, over.edges)
     return compile_expr(checked_filter(statement.where, scope), scope)
 
 
+def _is_column(part: e.Expr, context: Context) -> bool:
+    match part:
+        case e.Attr(left=e.Ref()):
+            return True
+        case e.Attr(left=e.Variable(name=name)):
+            return name not in context.parameters
+    return False
+
+
 class _Search:
-    """A path search ready to run."""
+    """A path search ready to run. Without properties edges have only those that the filter reads."""
 
     def __init__(self, over: OverClause, where: Evaluate | None, statement: s.FindPath) -> None:
         self.over, self.where, self.kind = over, where, statement.kind
         self.max_steps, self.with_prop = statement.upto, statement.with_prop
+        self.shown = filtered_props(statement.where)
 
     def paths(self, reader: GraphReader, starts: list[Any], ends: list[Any]) -> Iterator[Path]:
         """The paths from every start to any end. Raises `SemanticError` for more steps than the limit."""
@@ -109,8 +124,13 @@ class _Search:
         vids = [trail[0].src, *(edge.dst for edge in trail)]
         if self.with_prop:
             return Path([reader.vertex(vid) for vid in vids], trail)
-        bare = [Edge(edge.src, edge.dst, edge.type, edge.name, edge.rank) for edge in trail]
+        bare = [
+            Edge(edge.src, edge.dst, edge.type, edge.name, edge.rank, self._shown(edge)) for edge in trail
+        ]
         return Path([Vertex(vid) for vid in vids], bare)
+
+    def _shown(self, edge: Edge) -> dict[str, Any]:
+        return {name: edge.props.get(name, NULL) for name in self.shown.get(edge.name, ())}
 
     # ------------------------------------------------------------ all and noloop
     def _trails(self, reader: GraphReader, start: Any, ends: set[Any]) -> Iterator[list[Edge]]:
@@ -159,32 +179,5 @@ class _Search:
     def _shortest(
         self, reader: GraphReader, start: Any, ends: list[Any], every: bool
     ) -> Iterator[list[Edge]]:
-        parents: dict[Any, list[Edge]] = {start: []}
-        level, left = [start], {vid for vid in ends if vid != start}
-        depth = 0
-        while level and left and depth < self.max_steps:
-            depth += 1
-            found: dict[Any, list[Edge]] = {}
-            for vid in level:
-                for edge in self._edges(reader, vid):
-                    reader.run.tick()
-                    if edge.dst not in parents:
-                        found.setdefault(edge.dst, []).append(edge)
-            parents.update(found)
-            level = list(found)
-            for vid in [vid for vid in level if vid in left]:
-                left.discard(vid)
-                yield from _back(reader, parents, start, vid, every)
-
-
-def _back(
-    reader: GraphReader, parents: dict[Any, list[Edge]], start: Any, vid: Any, every: bool
-) -> Iterator[list[Edge]]:
-    """The trails from `start` to `vid` over first-reaching edges."""
-    if vid == start:
-        yield []
-        return
-    for edge in parents[vid] if every else parents[vid][:1]:
-        reader.run.tick()
-        for trail in _back(reader, parents, start, edge.src, every):
-            yield [*trail, edge]
+        search = ShortestTrails(start, every=every, tick=reader.run.tick)
+        return search.trails(lambda vid: self._edges(reader, vid), set(ends), self.max_steps)

@@ -7,10 +7,11 @@ from servers.graph.engine.access.reader import GraphReader, Hop
 from servers.graph.engine.access.start_vertices import StartVertices
 from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import walk
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.type_check import checked_filter
-from servers.graph.errors import SemanticError
+from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.values.types import Edge, Vertex
@@ -31,11 +32,13 @@ def plan_subgraph(statement: s.Subgraph, context: Context) -> Plan:
     where = _where(statement, context)
     steps = statement.steps.high if statement.steps else 1
     search = _SubgraphSearch(directions, where, steps, statement.with_prop)
+    search.shown = filtered_props(statement.where)
 
     def execute(run: Execution) -> Rows:
         with store.read(run.deadline) as connection:
             layers = search.layers(GraphReader(run, store, connection), starts.vids(run))
-        return [[vertices if what == "VERTICES" else edges for what in wanted] for vertices, edges in layers]
+        rows = [[vertices if what == "VERTICES" else edges for what in wanted] for vertices, edges in layers]
+        return [row for row in rows if any(row)]
 
     return Plan("Subgraph", names, execute, ["LIST"] * len(names))
 
@@ -51,7 +54,7 @@ def _directions(statement: s.Subgraph, context: Context) -> tuple[list[int], lis
     for word, names in statement.edges:
         for name in names:
             if name not in edges:
-                raise SemanticError(f"{name} not found in space")
+                raise ExecutionError(f"EdgeNotFound: EdgeName `{name}`")
             if word in ("OUT", "BOTH"):
                 out.append(edges[name].id)
             if word in ("IN", "BOTH"):
@@ -64,11 +67,31 @@ def _where(statement: s.Subgraph, context: Context) -> Evaluate | None:
         return None
     scope = TraverseScope(parameters=context.parameters)
     scope.bind(context, dict(context.schema.edges))
+    followed = list(dict.fromkeys(name for _, names in statement.edges for name in names))
+    for name in filtered_props(statement.where):
+        if followed and name in scope.edges and name not in followed:
+            raise SemanticError(
+                f'Edge type "{name}" in filter "{statement.where.text()}" is not in the edge types '
+                f"[{','.join(followed)}]"
+            )
     return compile_expr(checked_filter(statement.where, scope), scope)
 
 
+def filtered_props(where: e.Expr | None) -> dict[str, set[str]]:
+    """The properties that a filter reads, by edge type: the edges come with these in any case."""
+    found: dict[str, set[str]] = {}
+    for part in walk(where):
+        match part:
+            case e.Attr(left=e.Label(name=owner), name=name) if not name.startswith("_"):
+                found.setdefault(owner, set()).add(name)
+    return found
+
+
 class _SubgraphSearch:
-    """A breadth-first search, ready to run. `directions` are types followed (outwards, inwards)."""
+    """A breadth-first search, ready to run. `directions` are types followed (outwards, inwards).
+
+    Without `with_prop` edges have only the properties in `shown`, by edge type.
+    """
 
     def __init__(
         self,
@@ -79,13 +102,12 @@ class _SubgraphSearch:
     ) -> None:
         self.out, self.back = directions
         self.where, self.steps, self.with_prop = where, steps, with_prop
+        self.shown: dict[str, set[str]] = {}
 
     def layers(self, reader: GraphReader, starts: list[Any]) -> list[tuple[list[Any], list[Any]]]:
         """(vertices, edges) a step; the last has only edges between vertices that are in."""
-        if self.steps > reader.run.limits.steps:
-            raise SemanticError(f"{self.steps} STEPS is more than {reader.run.limits.steps}")
         seen, known = dict.fromkeys(starts), set()
-        level = [vid for vid in starts if reader.tags(vid) is not None or self._hops(reader, vid)]
+        level = starts
         made: list[tuple[list[Any], list[Any]]] = []
         for step in range(self.steps + 1):
             if not level and step:
@@ -125,7 +147,8 @@ class _SubgraphSearch:
 
     def _as_stored(self, edge: Edge) -> Edge:
         """As stored, whichever way it was found."""
-        props = edge.props if self.with_prop else {}
+        shown = self.shown.get(edge.name, ())
+        props = edge.props if self.with_prop else {name: edge.props[name] for name in shown}
         src, kind, rank, dst = edge.key
         return Edge(src, dst, kind, edge.name, rank, props)
 

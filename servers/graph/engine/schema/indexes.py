@@ -6,7 +6,7 @@ Each is an index of SQLite, so it covers the rows that were there at once.
 from dataclasses import replace
 
 from servers.graph.engine.execution import Execution, Rows
-from servers.graph.engine.plan import Context, Plan
+from servers.graph.engine.plan import Context, Plan, alone
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import ddl_statements as d
 from servers.graph.storage.codec import column_sql
@@ -36,6 +36,8 @@ def plan_create_index(statement: d.CreateIndex, context: Context) -> Plan:
             if statement.if_not_exists:
                 return []
             raise ExecutionError("Existed!")
+        if statement.if_not_exists and _same_fields(statement, schema):
+            return []
         made = _index(statement, schema)
         changed = replace(
             schema, indexes={**schema.indexes, (made.kind, made.name): made}, next_id=made.id + 1
@@ -43,7 +45,7 @@ def plan_create_index(statement: d.CreateIndex, context: Context) -> Plan:
         store.define(changed, run.deadline, [index_sql(changed, made)])
         return []
 
-    return Plan("CreateIndex", [], execute, writes=True)
+    return Plan("CreateIndex", [], alone(store, execute), writes=True)
 
 
 def _index(statement: d.CreateIndex, schema: Schema) -> IndexDef:
@@ -55,10 +57,7 @@ def _index(statement: d.CreateIndex, schema: Schema) -> IndexDef:
         raise ExecutionError("Conflict!")
     for name, length in statement.fields:
         _check_field(definition, name, length)
-    if any(
-        [name for name, _ in item.fields] == names
-        for item in schema.indexes_of(statement.kind, definition.name)
-    ):
+    if _same_fields(statement, schema):
         raise ExecutionError("Existed!")
     fields = tuple(statement.fields)
     return IndexDef(
@@ -66,13 +65,20 @@ def _index(statement: d.CreateIndex, schema: Schema) -> IndexDef:
     )
 
 
+def _same_fields(statement: d.CreateIndex, schema: Schema) -> bool:
+    """Whether another index of the tag or edge type is over the same properties."""
+    names = [name for name, _ in statement.fields]
+    known = schema.indexes_of(statement.kind, statement.owner)
+    return any([name for name, _ in item.fields] == names for item in known)
+
+
 def _check_field(definition: SchemaDef, name: str, length: int | None) -> None:
     prop = definition.by_name.get(name)
     if prop is None:
         where = "Tag" if definition.kind == "TAG" else "Edge"
         raise ExecutionError(f"{where}PropNotFound: {where} prop not existed!")
-    if prop.type == "DURATION":
-        raise ExecutionError("Unsupported!")
+    if prop.type == "DURATION" or prop.type.startswith(("LIST_", "SET_")):
+        raise ExecutionError("Invalid param!")
     if prop.type == "STRING" and length is None:
         raise ExecutionError("Invalid param!")
     if length is not None and (prop.type not in ("STRING", "FIXED_STRING") or length < 1):
@@ -94,21 +100,23 @@ def plan_drop_index(statement: d.DropIndex, context: Context) -> Plan:
         store.define(changed, run.deadline, [f"DROP INDEX IF EXISTS i{found.id}"])
         return []
 
-    return Plan("DropIndex", [], execute, writes=True)
+    return Plan("DropIndex", [], alone(store, execute), writes=True)
 
 
 def plan_rebuild(statement: d.RebuildIndex, context: Context) -> Plan:
     """Plan REBUILD INDEX: SQLite's REINDEX, done when the statement ends. The row is its job's number."""
-    store, jobs = context.store, context.administration
+    store, jobs, kind = context.store, context.administration, statement.kind
+    for name in statement.names:
+        if (kind, name) not in store.schema.indexes:
+            raise SemanticError("IndexNotFound: Index not existed!")
+    rebuilt = ",".join(statement.names) or f"all_{kind.lower()}_indexes"
 
     def execute(run: Execution) -> Rows:
-        for name in statement.names:
-            found = store.schema.indexes.get((statement.kind, name))
-            if found is None:
-                raise ExecutionError("IndexNotFound: Index not existed!")
-            with store.write(run.deadline) as connection:
-                connection.execute(f"REINDEX i{found.id}")
-        return [[jobs.finished_job(f"REBUILD_{statement.kind}_INDEX", store.name)]]
+        for (of, name), found in store.schema.indexes.items():
+            if of == kind and name in (statement.names or (name,)):
+                with store.write(run.deadline) as connection:
+                    connection.execute(f"REINDEX i{found.id}")
+        return [[jobs.finished_job(f"REBUILD_{kind}_INDEX", store.name, rebuilt)]]
 
     return Plan("SubmitJob", ["New Job Id"], execute, ["INT"], writes=True)
 

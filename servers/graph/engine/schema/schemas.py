@@ -6,7 +6,7 @@ from typing import Any
 from servers.graph.engine.access.property_values import coerce
 from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.expression_tree import is_constant, walk
-from servers.graph.engine.plan import Context, Plan
+from servers.graph.engine.plan import Context, Plan, alone
 from servers.graph.engine.type_check import constant
 from servers.graph.errors import ExecutionError, QueryError, SemanticError, Unsupported
 from servers.graph.language import ddl_statements as d
@@ -39,7 +39,7 @@ def plan_create_schema(statement: d.CreateSchema, context: Context) -> Plan:
         store.define(_with(schema, [*schema.definitions(), made], schema.next_id + 1), run.deadline)
         return []
 
-    return Plan(f"Create{kind.title()}", [], execute, writes=True)
+    return Plan(f"Create{kind.title()}", [], alone(store, execute), writes=True)
 
 
 def _repeated(names: list[str]) -> str:
@@ -81,8 +81,8 @@ def _with_options(item: SchemaDef, options: d.Options, context: Context) -> Sche
         changes["ttl_duration"] = max(0, duration)
     if "ttl_col" in options:
         changes["ttl_col"] = _ttl_column(item, options["ttl_col"])
-    if options.get("ttl_duration") is not None and not (changes.get("ttl_col", item.ttl_col)):
-        raise SemanticError("Implicit ttl_col not support")
+    if changes.get("ttl_duration") and not (changes.get("ttl_col", item.ttl_col)):
+        raise ExecutionError("Implicit ttl_col not support")
     if "comment" in options:
         changes["comment"] = options["comment"]
     return item.changed(**changes) if changes else item
@@ -95,7 +95,7 @@ def _ttl_column(item: SchemaDef, name: str) -> str | None:
     if prop is None:
         raise SemanticError(f"Ttl column `{name}' not exist in schema")
     if prop.type not in TTL_TYPES:
-        raise SemanticError(f"Ttl column type illegal: `{name}'")
+        raise ExecutionError(f"Ttl column type illegal: `{name}'")
     return name
 
 
@@ -115,13 +115,14 @@ def plan_alter_schema(statement: d.AlterSchema, context: Context) -> Plan:
         for verb, items in statement.changes:
             changed = _CHANGES[verb](changed, items, schema, context)
         changed = _with_options(changed, statement.options, context)
-        if changed.ttl_col and schema.indexes_of(kind, found.name) and found.ttl_col != changed.ttl_col:
+        timed = changed.ttl_col is not None or "ttl_col" in statement.options
+        if timed and schema.indexes_of(kind, found.name) and statement.options:
             raise ExecutionError("Unsupported!")
         rest = [item for item in schema.definitions() if item is not found]
         store.define(_with(schema, [*rest, changed], schema.next_id), run.deadline)
         return []
 
-    return Plan(f"Alter{kind.title()}", [], execute, writes=True)
+    return Plan(f"Alter{kind.title()}", [], alone(store, execute), writes=True)
 
 
 def _add(item: SchemaDef, props: list[d.Prop], _schema: Schema, context: Context) -> SchemaDef:
@@ -129,8 +130,17 @@ def _add(item: SchemaDef, props: list[d.Prop], _schema: Schema, context: Context
     for prop in props:
         if any(prop.name == known.name for known in made):
             raise ExecutionError("Existed!")
-        made.append(_prop(prop, item.next_position + len(made) - len(item.props), context))
+        if prop.name in item.dropped:
+            raise ExecutionError("Schema exisited before!")
+        _need_default(prop)
+        position = item.next_position + len(made) - len(item.props)
+        made.append(replace(_prop(prop, position, context), late=True))
     return item.changed(props=tuple(made), next_position=item.next_position + len(props))
+
+
+def _need_default(prop: d.Prop) -> None:
+    if prop.nullable is False and prop.default is None:
+        raise SemanticError(f"Column `{prop.name}' must have a default value if it's not nullable")
 
 
 def _change(item: SchemaDef, props: list[d.Prop], schema: Schema, context: Context) -> SchemaDef:
@@ -140,18 +150,19 @@ def _change(item: SchemaDef, props: list[d.Prop], schema: Schema, context: Conte
         if known is None:
             raise ExecutionError(f"{item.kind.title()}PropNotFound: {item.kind.title()} prop not existed!")
         _refuse_indexed(item, prop.name, schema)
-        made[prop.name] = _prop(prop, known.position, context)
+        _need_default(prop)
+        made[prop.name] = replace(_prop(prop, known.position, context), late=known.late)
     return item.changed(props=tuple(made.values()))
 
 
 def _drop(item: SchemaDef, names: list[str], schema: Schema, _context: Context) -> SchemaDef:
     for name in names:
         if name not in item.by_name:
-            raise ExecutionError(f"{item.kind.title()}PropNotFound: {item.kind.title()} prop not existed!")
+            raise ExecutionError(f"{item.kind.title()} prop not existed!")
         _refuse_indexed(item, name, schema)
     kept = tuple(prop for prop in item.props if prop.name not in names)
     ttl = None if item.ttl_col in names else item.ttl_col
-    return item.changed(props=kept, ttl_col=ttl)
+    return item.changed(props=kept, ttl_col=ttl, dropped=(*item.dropped, *names))
 
 
 def _refuse_indexed(item: SchemaDef, name: str, schema: Schema) -> None:
@@ -181,4 +192,4 @@ def plan_drop_schema(statement: d.DropSchema, context: Context) -> Plan:
         store.define(_with(schema, rest, schema.next_id), run.deadline, [clean])
         return []
 
-    return Plan(f"Drop{kind.title()}", [], execute, writes=True)
+    return Plan(f"Drop{kind.title()}", [], alone(store, execute), writes=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
-from servers.graph.errors import ExecutionError, SemanticError
+from servers.graph.errors import ExecutionError, PermissionDenied, SemanticError
 from servers.graph.language import ddl_statements as d
 from servers.graph.storage.catalog import SpaceInfo
 from servers.graph.storage.codec import from_stored
@@ -108,7 +108,7 @@ def _create_space(statement: d.Show, context: Context, _: Execution) -> Rows:
         f"replica_factor = {o['replica_factor']}, charset = {o['charset']}, collate = {o['collate']}, "
         f"vid_type = {info.vid_text})"
     )
-    if o["comment"]:
+    if o["comment"] is not None:
         text += f" comment = '{o['comment']}'"
     return [[info.name, text]]
 
@@ -160,7 +160,7 @@ def _indexes_by(statement: d.Show, context: Context) -> Rows:
 
 def _index_status(statement: d.Show, context: Context, _: Execution) -> Rows:
     kind = statement.what.split()[0]
-    return [[item.name, "FINISHED"] for item in context.schema.indexes.values() if item.kind == kind]
+    return context.administration.rebuilt(f"REBUILD_{kind}_INDEX", context.space or "")
 
 
 def _stats(_statement: d.Show, context: Context, run: Execution) -> Rows:
@@ -172,6 +172,30 @@ def _stats(_statement: d.Show, context: Context, run: Execution) -> Rows:
     rows: Rows = [["Tag", item.name, tags.get(item.id, 0)] for item in store.schema.tags.values()]
     rows += [["Edge", item.name, edges.get(item.id, 0)] for item in store.schema.edges.values()]
     return [*rows, ["Space", "vertices", vertices], ["Space", "edges", sum(edges.values())]]
+
+
+def _spaces(_statement: d.Show, context: Context, _: Execution) -> Rows:
+    role = context.administration.role
+    return [[name] for name in context.catalog.names() if role(name)]
+
+
+def _users(_statement: d.Show, context: Context, _: Execution) -> Rows:
+    if context.administration.role(None) != "GOD":
+        raise PermissionDenied("No permission to write user.")
+    return context.administration.users()
+
+
+def _roles(statement: d.Show, context: Context, _: Execution) -> Rows:
+    if context.catalog.info(statement.name) is None:
+        raise ExecutionError(f"SpaceNotFound: SpaceName `{statement.name}`")
+    if not context.administration.role(statement.name):
+        raise PermissionDenied("No permission to read space.")
+    return context.administration.roles_in(statement.name)
+
+
+def _snapshots(_statement: d.Show, context: Context, _: Execution) -> Rows:
+    host, port = context.administration.hosts()[0][:2]
+    return [[name, "VALID", f"{host}:{port}"] for name in context.catalog.snapshots.names()]
 
 
 SESSION_COLUMNS: list[str] = [
@@ -193,6 +217,7 @@ HOST_COLUMNS: list[str] = [
     "Partition distribution",
     "Version",
 ]
+ROLE_COLUMNS: list[str] = ["Host", "Port", "Status", "Role", "Git Info Sha", "Version"]
 QUERY_COLUMNS: list[str] = [
     "SessionID",
     "ExecutionPlanID",
@@ -208,7 +233,8 @@ TASK_COLUMNS = ["Job Id(TaskId)", "Command(Dest)", "Status", "Start Time", "Stop
 PART_COLUMNS = ["Partition ID", "Leader", "Peers", "Losts"]
 
 _SHOWS: dict[str, tuple[list[str], Make, bool]] = {
-    "SPACES": (["Name"], lambda _s, context, _r: [[name] for name in context.catalog.names()], False),
+    "SPACES": (["Name"], _spaces, False),
+    "ROLES": (["Account", "Role Type"], _roles, False),
     "TAGS": (["Name"], lambda _s, context, _r: [[name] for name in sorted(context.schema.tags)], True),
     "EDGES": (["Name"], lambda _s, context, _r: [[name] for name in sorted(context.schema.edges)], True),
     "CREATE SPACE": (["Space", "Create Space"], _create_space, False),
@@ -227,6 +253,14 @@ _SHOWS: dict[str, tuple[list[str], Make, bool]] = {
         False,
     ),
     "COLLATION": (["Collation", "Charset"], lambda *_: [["utf8_bin", "utf8"]], False),
+    **{
+        f"HOSTS {role}": (
+            ROLE_COLUMNS,
+            lambda statement, context, _r: context.administration.hosts_of(statement.what.split()[1]),
+            False,
+        )
+        for role in ("GRAPH", "STORAGE", "META")
+    },
     "HOSTS": (HOST_COLUMNS, lambda _s, context, _r: context.administration.hosts(), False),
     "PARTS": (PART_COLUMNS, lambda *_: [], True),
     "SESSIONS": (SESSION_COLUMNS, lambda _s, context, _r: context.administration.sessions(), False),
@@ -236,12 +270,12 @@ _SHOWS: dict[str, tuple[list[str], Make, bool]] = {
         False,
     ),
     "QUERIES": (QUERY_COLUMNS, lambda _s, context, _r: context.administration.queries(), False),
-    "USERS": (["Account", "IP Whitelist"], lambda _s, context, _r: context.administration.users(), False),
+    "USERS": (["Account"], _users, False),
     "JOBS": (JOB_COLUMNS, lambda _s, context, _r: context.administration.jobs(context.space or ""), True),
     "JOB": (
         TASK_COLUMNS,
         lambda statement, context, _r: context.administration.job(statement.name, context.space or ""),
         True,
     ),
-    "SNAPSHOTS": (["Name", "Status", "Hosts"], lambda *_: [], False),
+    "SNAPSHOTS": (["Name", "Status", "Hosts"], _snapshots, False),
 }

@@ -56,7 +56,8 @@ def _options(given: d.Options) -> SpaceOptions:
     elif not 1 <= length <= MAX_VID_BYTES:
         raise SemanticError(f"Invalid vid size {length}: must be between 1 and {MAX_VID_BYTES}")
     return {
-        "partition_num": given.get("partition_num", 100),
+        # A space is one file: more parts are remembered when asked for, and mean nothing.
+        "partition_num": given.get("partition_num", 1),
         "replica_factor": given.get("replica_factor", 1),
         "charset": given.get("charset", "utf8"),
         "collate": given.get("collate", "utf8_bin"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from servers.graph.engine.access.start_vertices import StartVertices
+from servers.graph.engine.access.start_vertices import StartVertices, check_lengths, refuse_target
 from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.statements.fetch import EdgeKeys
@@ -12,11 +12,12 @@ from servers.graph.language import dml_statements as w
 
 def plan_delete_vertices(statement: w.DeleteVertices, context: Context) -> Plan:
     """Plan DELETE VERTEX, WITH EDGE or leaving its edges. Raises `SemanticError`."""
-    store, starts = context.store, StartVertices(statement.vids, context)
+    store, starts = context.store, StartVertices(statement.vids, context, refuse=refuse_target)
     with_edge = statement.with_edge
 
     def execute(run: Execution) -> Rows:
         keys = [(vid,) for vid in starts.vids(run)]
+        check_lengths((vid for (vid,) in keys), store)
         with store.write(run.deadline) as connection:
             connection.executemany("DELETE FROM v WHERE vid = ?", keys)
             if with_edge:
@@ -37,6 +38,7 @@ def plan_delete_edges(statement: w.DeleteEdges, context: Context) -> Plan:
 
     def execute(run: Execution) -> Rows:
         found: list[tuple[Any, ...]] = [(src, number, rank, dst) for src, rank, dst in keys.read(run)]
+        check_lengths((vid for src, _, _, dst in found for vid in (src, dst)), store)
         with store.write(run.deadline) as connection:
             connection.executemany("DELETE FROM e WHERE src = ? AND type = ? AND rank = ? AND dst = ?", found)
         return []
@@ -46,7 +48,7 @@ def plan_delete_edges(statement: w.DeleteEdges, context: Context) -> Plan:
 
 def plan_delete_tags(statement: w.DeleteTags, context: Context) -> Plan:
     """Plan DELETE TAG, of some tags or of all. Raises `SemanticError`."""
-    store, starts = context.store, StartVertices(statement.vids, context)
+    store, starts = context.store, StartVertices(statement.vids, context, refuse=refuse_target)
     numbers: list[int] = []
     for name in statement.tags if statement.tags is not None else list(store.schema.tags):
         definition = store.schema.tags.get(name)

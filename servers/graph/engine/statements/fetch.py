@@ -5,9 +5,10 @@ from typing import Any
 
 from servers.graph.engine.access.element_scope import EdgeScope, VertexScope, column_text, refuse_refs
 from servers.graph.engine.access.reader import GraphReader
-from servers.graph.engine.access.start_vertices import StartVertices, check_vid, is_vid, vid_type_text
+from servers.graph.engine.access.start_vertices import StartVertices, check_vid, is_column, is_vid
 from servers.graph.engine.evaluate import compile_expr
 from servers.graph.engine.execution import Execution, Rows
+from servers.graph.engine.expression_tree import inputs, walk
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan, rows_of, scope_of
 from servers.graph.engine.scope import Scope
@@ -16,23 +17,25 @@ from servers.graph.engine.type_check import constant
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
-from servers.graph.values.types import Empty, Null, Tags, Vertex
+from servers.graph.values.text import text_of_constant
+from servers.graph.values.types import Empty, Null, Tags, Vertex, type_name
 
 
 def plan_fetch_vertices(statement: s.FetchVertices, context: Context) -> Plan:
     """Plan FETCH PROP ON tags or `*`. Raises `SemanticError`."""
-    if statement.output is None:
-        raise SemanticError("Missing yield clause.")
     store = context.store
     if statement.tags is None:
         tags = dict(store.schema.tags)
     else:
         tags = {name: _tag(context, name) for name in dict.fromkeys(statement.tags)}
+    if statement.output is None:
+        raise SemanticError("Missing yield clause.")
     starts = StartVertices(statement.vids, context)
     scope = VertexScope(parameters=context.parameters)
     scope.bind(context)
     scope.tags = tags
     for column in statement.output.columns:
+        _refuse_ends(column.expr)
         refuse_refs(column.expr, ("VERTEX",), column_text(column))
     output = compile_projection(statement.output.columns, scope, distinct=statement.output.distinct)
     wanted = None if statement.tags is None else frozenset(tags)
@@ -59,21 +62,35 @@ class _View:
         self._reader, self._wanted = reader, wanted
 
     def tags(self, vid: Any) -> Tags | None:
-        """Properties by tag, only of the tags asked for; None when nothing is left."""
+        """Properties by tag, only of the tags asked for; None when there is no such vertex."""
         found, wanted = self._reader.tags(vid), self._wanted
         if found is None or wanted is None:
             return found
-        return {name: props for name, props in found.items() if name in wanted} or None
+        return {name: props for name, props in found.items() if name in wanted}
 
     def vertex(self, vid: Any) -> Any:
         """The vertex with those tags."""
         return Vertex(vid, self.tags)
 
 
+def _refuse_ends(expr: e.Expr) -> None:
+    if any(isinstance(part, e.Ref) and part.what in ("$^", "$$") for part in walk(expr)):
+        raise SemanticError("unsupported src/dst property expression in yield.")
+
+
+def _refuse_tags(expr: e.Expr, context: Context) -> None:
+    for part in walk(expr):
+        match part:
+            case e.Attr(left=e.Attr(left=e.Ref(what="$^" | "$$"), name=tag)) if (
+                tag not in context.schema.tags
+            ):
+                raise ExecutionError(f"TagNotFound: TagName `{tag}`")
+
+
 def _tag(context: Context, name: str) -> Any:
     found = context.schema.tags.get(name)
     if found is None:
-        raise SemanticError(f"TagNotFound: TagName `{name}`")
+        raise ExecutionError(f"TagNotFound: TagName `{name}`")
     return found
 
 
@@ -86,10 +103,11 @@ def plan_fetch_edges(statement: s.FetchEdges, context: Context) -> Plan:
     store, name = context.store, statement.names[0]
     definition = store.schema.edges.get(name)
     if definition is None:
-        raise SemanticError(f"EdgeNotFound: EdgeName `{name}`")
+        raise ExecutionError(f"EdgeNotFound: EdgeName `{name}`")
     keys = EdgeKeys(statement.keys, context)
     scope = EdgeScope(parameters=context.parameters).bind(context, {name: definition})
     for column in statement.output.columns:
+        _refuse_tags(column.expr, context)
         refuse_refs(column.expr, ("EDGE",), column_text(column))
     output = compile_projection(statement.output.columns, scope, distinct=statement.output.distinct)
 
@@ -129,6 +147,9 @@ class EdgeKeys:
         return src, constant(key.rank, context.parameters) if key.rank else 0, dst
 
     def _compile(self, key: s.EdgeKey, scope: Scope) -> Any:
+        for part in (key.src, key.dst):
+            if inputs(part)[0] and not is_column(part):
+                raise SemanticError(f"`{part.text()}' is not an evaluable expression.")
         rank = compile_expr(key.rank or e.Const(0), scope)
         return compile_expr(key.src, scope), rank, compile_expr(key.dst, scope)
 
@@ -148,6 +169,6 @@ class EdgeKeys:
         return made
 
     def _check(self, key: Any) -> None:
-        for vid in (key[0], key[2]):
+        for name, vid in (("srcId", key[0]), ("dstId", key[2])):
             if not is_vid(vid, self._store):
-                raise ExecutionError(f"Vid should be a {vid_type_text(self._store)}")
+                raise ExecutionError(f"Wrong {name} type `{type_name(vid)}`, value `{text_of_constant(vid)}`")

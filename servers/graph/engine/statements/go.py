@@ -16,7 +16,7 @@ from servers.graph.engine.type_check import checked_filter, constant
 from servers.graph.errors import NgqlSyntaxError, SemanticError
 from servers.graph.language import statements as s
 from servers.graph.storage.schema import SchemaDef
-from servers.graph.values.types import Edge
+from servers.graph.values.types import Edge, type_name
 
 Found = tuple[Any, Hop]
 
@@ -72,7 +72,9 @@ def plan_go(statement: s.Go, context: Context) -> Plan:
     scope = scope_of(context, source, shape, TraverseScope)
     assert isinstance(scope, TraverseScope)
     scope.bind(context, over.edges)
-    where = compile_expr(checked_filter(statement.where, scope), scope) if statement.where else None
+    where = None
+    if statement.where is not None:
+        where = compile_expr(checked_filter(statement.where, scope, truth="boolean"), scope)
     output = compile_projection(columns, scope, distinct=statement.output.distinct)
     traversal = _Traversal(over, _steps(statement, context), where, output, _sampler(statement, context))
     # Rows of a pipe or a variable are joined with what they lead to, whether or not they are read.
@@ -101,8 +103,10 @@ def _sampler(statement: s.Go, context: Context) -> list[int] | None:
         return None
     _, expr = statement.sample
     counts = constant(expr, context.parameters)
-    if not isinstance(counts, list) or not all(type(count) is int for count in counts):
-        raise SemanticError(f"`{expr.text()}' type must be LIST, but was {type(counts).__name__.upper()}")
+    if not isinstance(counts, list):
+        raise SemanticError(f"`{expr.text()}' type must be LIST, but was {type_name(counts)}")
+    if not all(type(count) is int for count in counts):
+        raise SemanticError("Limit/Sample element type must be Integer.")
     steps = statement.steps or s.Steps(1, 1)
     if len(counts) != steps.high:
         raise SemanticError(f"`{expr.text()}' length must be equal to GO step size {steps.high}.")
@@ -130,9 +134,7 @@ class _Traversal:
         self.joined = False
 
     def rows(self, reader: GraphReader, starts: StartVertices) -> Rows:
-        """The table. Raises `SemanticError` for more steps than the limit."""
-        if self.high > reader.run.limits.steps:
-            raise SemanticError(f"{self.high} STEPS is more than {reader.run.limits.steps}")
+        """The table."""
         if not self.joined:
             found = self._expand_frontier(reader, starts.vids(reader.run))
             return self.output.rows(self._frames(reader, found, [None]), reader.run)
@@ -150,6 +152,8 @@ class _Traversal:
         """The edges of the steps asked for."""
         frontier = starts
         for step in range(1, self.high + 1):
+            if not frontier:
+                return
             last, following, count = step == self.high, {}, 0
             for vid in frontier:
                 for hop in self.over.hops(reader, vid):

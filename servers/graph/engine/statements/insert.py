@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from servers.graph.engine.access.property_values import PropertyEncoder
-from servers.graph.engine.access.start_vertices import is_storable_vid
+from servers.graph.engine.access.start_vertices import VID_TOO_LONG, is_storable_vid
 from servers.graph.engine.execution import Execution, Rows
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.type_check import constant
@@ -158,6 +158,4 @@ def check_vids(vids: Sequence[Any], store: SpaceStore) -> None:
     if not integers and any(
         len(vid) > store.vid_length // 4 and not is_storable_vid(vid, store) for vid in vids
     ):
-        raise StorageError(
-            "The VID must be a 64-bit integer or a string fitting space vertex id length limit."
-        )
+        raise StorageError(VID_TOO_LONG)

@@ -14,12 +14,12 @@ from servers.graph.engine.access.predicate_pushdown import MIRRORED, Condition, 
 from servers.graph.engine.access.reader import GraphReader
 from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.execution import Execution, Rows
-from servers.graph.engine.expression_tree import has_aggregate, is_constant, walk
+from servers.graph.engine.expression_tree import has_aggregate, is_constant, rewrite, walk
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.scope import UNKNOWN
 from servers.graph.engine.statements.projection import compile_projection
-from servers.graph.engine.type_check import checked_filter, constant, deduce
+from servers.graph.engine.type_check import checked_filter, constant, deduce, fold
 from servers.graph.errors import ExecutionError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
@@ -28,8 +28,6 @@ from servers.graph.storage.schema import SchemaDef
 
 def plan_lookup(statement: s.Lookup, context: Context) -> Plan:
     """Plan LOOKUP. Raises `SemanticError`; it runs into `ExecutionError` without an index."""
-    if statement.output is None:
-        raise SemanticError("Missing yield clause.")
     schema = context.schema
     definition = schema.tags.get(statement.name) or schema.edges.get(statement.name)
     if definition is None:
@@ -37,6 +35,8 @@ def plan_lookup(statement: s.Lookup, context: Context) -> Plan:
     on_tag = definition.kind == "TAG"
     scope = _scope(definition, context)
     where = _where(statement.where, definition, context) if statement.where else None
+    if statement.output is None:
+        raise SemanticError("Missing yield clause.")
     for column in statement.output.columns:
         refuse_refs(column.expr, ("VERTEX",) if on_tag else ("EDGE",), column_text(column))
         if has_aggregate(column.expr):
@@ -68,8 +68,23 @@ def _scope(definition: SchemaDef, context: Context) -> VertexScope | EdgeScope:
     return made
 
 
+def _with_parameters(node: e.Expr, context: Context) -> e.Expr:
+    """The expression with parameters' values; an index is sought by them."""
+
+    def known(part: e.Expr) -> e.Expr | None:
+        match part:
+            case e.Variable(name=name) | e.Attr(left=e.Variable(name=name)) if name in context.parameters:
+                return e.Const(constant(part, context.parameters))
+        return None
+
+    return fold(rewrite(node, known))
+
+
 def _where(node: e.Expr, definition: SchemaDef, context: Context) -> e.Expr:
+    node = _with_parameters(node, context)
     for part in walk(node):
+        if isinstance(part, e.Attr) and isinstance(part.left, e.Ref):
+            raise SemanticError(f"'{part.text()}' is not an evaluable expression.")
         if isinstance(part, e.Ref | e.Star):
             raise SemanticError(f"Expression {node.text()} not supported yet")
         if isinstance(part, e.Attr) and isinstance(part.left, e.Label):

@@ -77,22 +77,24 @@ class HashAggregate:
     def rows(self, frames: Iterable[Frame], run: Execution) -> Rows:
         """One row a group, in order of first occurrence; without keys one row even of no frames."""
         groups: dict[Any, tuple[Row, list[Row], Any]] = {}
+        late = Frame(run)
         for count, frame in enumerate(frames):
             key = tuple(identity(evaluate(frame)) for evaluate in self.keys)
             found = groups.get(key)
             if found is None:
                 plain = [column(frame) if column else None for column in self.plain]
                 found = groups[key] = (plain, [], frame.row)
+                late.reader = frame.reader
             found[1].append([item.argument(frame) if item.argument else 1 for item in self.aggregates])
             run.account_growth(count, found[1][-1])
         if not groups and not self.keys:
             frame = Frame(run, [])
             groups[()] = ([_over_no_rows(column, frame) for column in self.plain], [], None)
-        return [self._row(first, values, run, row) for first, values, row in groups.values()]
+        return [self._row(first, values, late, row) for first, values, row in groups.values()]
 
-    def _row(self, first: Row, values: list[Row], run: Execution, row: Any) -> Row:
+    def _row(self, first: Row, values: list[Row], frame: Frame, row: Any) -> Row:
         """Beside its aggregates, a mixed column sees the group's first row."""
-        frame = Frame(run, row)
+        frame.row, frame.locals = row, {}
         for at, item in enumerate(self.aggregates):
             column = [value[at] for value in values]
             frame.locals[_slot(at)] = aggregate(item.name, column, distinct=item.distinct)

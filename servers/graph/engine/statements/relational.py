@@ -9,13 +9,14 @@ from servers.graph.engine.expression_tree import has_aggregate, is_constant, rew
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan, Shape, rows_of, scope_of
 from servers.graph.engine.scope import UNKNOWN, Scope
+from servers.graph.engine.statements.join import plan_join
 from servers.graph.engine.statements.projection import compile_projection, distinct_rows
-from servers.graph.engine.type_check import check_calls, checked_filter, fold
-from servers.graph.errors import NgqlSyntaxError, SemanticError
+from servers.graph.engine.type_check import checked_filter, fold
+from servers.graph.errors import ExecutionError, NgqlSyntaxError, SemanticError
 from servers.graph.language import expressions as e
 from servers.graph.language import statements as s
 from servers.graph.values.ordering import Reversed, order_key
-from servers.graph.values.types import row_identity
+from servers.graph.values.types import Empty, NSet, Null, row_identity
 
 
 def frames_over(run: Execution, rows: Rows, where: Evaluate | None = None) -> Iterator[Frame]:
@@ -29,13 +30,15 @@ def frames_over(run: Execution, rows: Rows, where: Evaluate | None = None) -> It
 
 def plan_yield(statement: s.YieldSentence, context: Context) -> Plan:
     """Plan YIELD over a pipe, a `$variable` or nothing. Raises `SemanticError`."""
-    source, shape = context.source([column.expr for column in statement.output.columns], statement.where)
+    if statement.join is not None:
+        return plan_join(statement, statement.join, context)
+    exprs = [column.expr for column in statement.output.columns]
+    source, shape = context.source(exprs, statement.where)
+    _refuse_elements(exprs, context)
     if source is None and context.input is not None:
         source, shape = "$-", context.input
     scope = scope_of(context, source, shape)
     where = compile_expr(checked_filter(statement.where, scope), scope) if statement.where else None
-    for column in statement.output.columns:
-        check_calls(column.expr)
     output = compile_projection(statement.output.columns, scope, distinct=statement.output.distinct)
 
     def execute(run: Execution) -> Rows:
@@ -43,6 +46,40 @@ def plan_yield(statement: s.YieldSentence, context: Context) -> Plan:
         return output.rows(frames_over(run, rows, where), run)
 
     return Plan("Project", output.names, execute, output.types)
+
+
+def _refuse_elements(exprs: list[e.Expr], context: Context) -> None:
+    """Refuse properties of vertices and edges: a YIELD has only rows. Raises `SemanticError` and its kin."""
+    for part in walk(exprs):
+        match part:
+            case e.Attr(left=e.Attr(left=e.Ref(what="$^" | "$$"), name=tag)):
+                if context.space is None or tag not in context.schema.tags:
+                    raise ExecutionError(f"TagNotFound: TagName `{tag}`")
+            case e.Attr(left=e.Label(), name="_src" | "_dst" | "_rank" | "_type"):
+                pass
+            case e.Label():
+                return
+            case _:
+                continue
+        raise SemanticError("Only support input and variable in yield sentence.")
+
+
+def plan_unwind(statement: s.UnwindSentence, context: Context) -> Plan:
+    """Plan UNWIND over a pipe, a `$variable` or nothing: a row an item. Raises `SemanticError`."""
+    source, shape = context.source(statement.expr)
+    scope = scope_of(context, source, shape)
+    evaluate = compile_expr(fold(statement.expr), scope)
+
+    def execute(run: Execution) -> Rows:
+        made: Rows = []
+        for frame in frames_over(run, rows_of(run, source) if source else [[]]):
+            value = evaluate(frame)
+            items = list(value) if isinstance(value, list | NSet) else [value]
+            made += [[item] for item in items if not isinstance(value, Null | Empty)]
+            run.account_growth(len(made), made[-1] if made else None)
+        return made
+
+    return Plan("Unwind", [statement.alias], execute, [UNKNOWN])
 
 
 def plan_group(statement: s.GroupBy, context: Context) -> Plan:
@@ -154,10 +191,10 @@ def sort_rows(run: Execution, rows: Rows, factors: list[tuple[Evaluate, bool]]) 
 
 
 def plan_limit(statement: s.Limit, context: Context) -> Plan:
-    """Plan LIMIT over a pipe; without one there are no rows."""
+    """Plan LIMIT over a pipe. Raises `NgqlSyntaxError` without one."""
     shape = context.input
     if shape is None:
-        return Plan("Limit", [], lambda _: [])
+        raise NgqlSyntaxError("syntax error near `LIMIT'")
     skip, count = statement.skip, statement.count
     return Plan("Limit", shape.columns, lambda run: run.input[skip : skip + count], shape.types)
 

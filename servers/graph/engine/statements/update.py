@@ -1,16 +1,16 @@
 """UPDATE and UPSERT: read, decide and write inside one transaction, so that no update is lost."""
 
 import sqlite3
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from servers.graph.engine.access.element_scope import property_type
-from servers.graph.engine.access.property_values import coerce, default_value
+from servers.graph.engine.access.property_values import MISMATCH, coerce, default_value
 from servers.graph.engine.access.reader import GraphReader
-from servers.graph.engine.access.start_vertices import StartVertices
+from servers.graph.engine.access.start_vertices import StartVertices, check_lengths
 from servers.graph.engine.evaluate import Evaluate, compile_expr
 from servers.graph.engine.execution import Execution, Rows
-from servers.graph.engine.expression_tree import walk
+from servers.graph.engine.expression_tree import rewrite, walk
 from servers.graph.engine.frame import Frame
 from servers.graph.engine.plan import Context, Plan
 from servers.graph.engine.scope import Leaf, Scope
@@ -42,6 +42,8 @@ class UpdateScope(Scope):
         if name.startswith("_") and self.definition.kind == "EDGE":
             return lambda frame: frame.props.get(name, NULL)
         if name not in self.definition.by_name:
+            if self.definition.kind == "EDGE":
+                raise SemanticError(f"`{self.definition.name}.{name}', not found the property `{name}'.")
             raise SemanticError(f"`{node.text()}', not exist prop `{name}'")
         return lambda frame: frame.props.get(name, NULL)
 
@@ -58,6 +60,15 @@ class UpdateScope(Scope):
                 return name
         return None
 
+    def quoted(self, node: e.Expr) -> str:
+        """An expression as refusals quote it: properties by their full names."""
+        owner = e.Attr(e.Ref("$^"), self.definition.name) if self.definition.kind == "TAG" else None
+        if owner is None:
+            return node.text()
+        return rewrite(
+            node, lambda part: e.Attr(owner, part.name) if isinstance(part, e.Label) else None
+        ).text()
+
     def own_type(self, node: e.Expr) -> str:
         name = self._property(node)
         return property_type(self.definition, name) if name else super().own_type(node)
@@ -72,6 +83,14 @@ def _refuse_wrong(statement: w.UpdateVertex | w.UpdateEdge, definition: SchemaDe
     for expr in exprs:
         if any(isinstance(part, e.Ref) and part.what not in allowed for part in walk(expr)):
             raise SemanticError(f"Has wrong expr in `{expr.text()}'")
+
+
+class Target(NamedTuple):
+    """One element: how its stored properties are read and written, and what expressions see beside them."""
+
+    read: Callable[[Execution, sqlite3.Connection], Props | None]
+    write: Callable[[sqlite3.Connection, str], None]
+    extra: Props
 
 
 class PreparedUpdate:
@@ -91,7 +110,10 @@ class PreparedUpdate:
             deduce(folded, scope)
             self.sets.append((assign.name, compile_expr(folded, scope)))
         when = statement.when
-        self.when = compile_expr(checked_filter(when, scope), scope) if when else None
+        self.when = None
+        if when is not None:
+            quoted = scope.quoted(when)
+            self.when = compile_expr(checked_filter(when, scope, text=quoted), scope)
         self.output = compile_projection(statement.output.columns, scope) if statement.output else None
         self.evaluate = evaluator(context)
 
@@ -109,9 +131,17 @@ class PreparedUpdate:
             made = value(frame)
             if fresh and made is UNKNOWN_PROP:
                 raise StorageError(NO_DEFAULT)
-            props[name] = coerce(self.definition.by_name[name], made)
+            props[name] = self._coerced(name, made)
             frame.props = {**props, **extra}
         return props, frame.props
+
+    def _coerced(self, name: str, value: Any) -> Any:
+        try:
+            return coerce(self.definition.by_name[name], value)
+        except StorageError as exc:
+            if exc.message.endswith(MISMATCH):
+                raise StorageError("Invalid data, may be wrong value type.") from None
+            raise
 
     def _defaults(self) -> Props:
         """What a new element starts from; UNKNOWN_PROP stands where SET must give the value."""
@@ -131,7 +161,7 @@ class PreparedUpdate:
         return encode(made)
 
     def yield_rows(self, seen: Props, run: Execution) -> Rows:
-        """YIELD's only row, or none without YIELD."""
+        """YIELD's row of one element, or none without YIELD."""
         if self.output is None:
             return []
         frame = Frame(run)
@@ -150,20 +180,23 @@ def plan_update_vertex(statement: w.UpdateVertex, context: Context) -> Plan:
     definition = store.schema.tags.get(name)
     if definition is None:
         raise SemanticError(f"No schema found for `{name}'")
-    starts = StartVertices([statement.vid], context)
+    starts = StartVertices(statement.vids, context)
     update = PreparedUpdate(statement, definition, context)
 
-    def execute(run: Execution) -> Rows:
-        vid = starts.vids(run)[0]
-
-        def read(connection: sqlite3.Connection) -> Props | None:
+    def target(vid: Any) -> Target:
+        def read(run: Execution, connection: sqlite3.Connection) -> Props | None:
             tags = GraphReader(run, store, connection).tags(vid)
             return tags.get(name) if tags else None
 
         def write(connection: sqlite3.Connection, text: str) -> None:
             connection.execute("INSERT OR REPLACE INTO v VALUES (?, ?, ?)", (vid, definition.id, text))
 
-        return _apply_update(update, run, context, read, write, {"_vid": vid})
+        return Target(read, write, {"_vid": vid})
+
+    def execute(run: Execution) -> Rows:
+        vids = starts.vids(run)
+        check_lengths(vids, store)
+        return _apply_update(update, run, context, map(target, vids))
 
     return Plan("UpdateVertex", update.columns, execute, writes=True)
 
@@ -174,13 +207,13 @@ def plan_update_edge(statement: w.UpdateEdge, context: Context) -> Plan:
     definition = store.schema.edges.get(statement.edge)
     if definition is None:
         raise SemanticError(f"No schema found for `{statement.edge}'")
-    keys = EdgeKeys([statement.key], context)
+    keys = EdgeKeys(statement.keys, context)
     update = PreparedUpdate(statement, definition, context)
 
-    def execute(run: Execution) -> Rows:
-        src, rank, dst = keys.read(run)[0]
+    def target(key: tuple[Any, Any, Any]) -> Target:
+        src, rank, dst = key
 
-        def read(connection: sqlite3.Connection) -> Props | None:
+        def read(run: Execution, connection: sqlite3.Connection) -> Props | None:
             edge = GraphReader(run, store, connection).edge_by_key(src, definition.id, rank, dst)
             return edge.props if edge else None
 
@@ -188,22 +221,25 @@ def plan_update_edge(statement: w.UpdateEdge, context: Context) -> Plan:
             row = (src, definition.id, rank, dst, text)
             connection.execute("INSERT OR REPLACE INTO e VALUES (?, ?, ?, ?, ?)", row)
 
-        extra = {"_src": src, "_dst": dst, "_rank": rank, "_type": definition.id}
-        return _apply_update(update, run, context, read, write, extra)
+        return Target(read, write, {"_src": src, "_dst": dst, "_rank": rank, "_type": definition.id})
+
+    def execute(run: Execution) -> Rows:
+        wanted = dict.fromkeys(keys.read(run))
+        check_lengths((vid for src, _, dst in wanted for vid in (src, dst)), store)
+        return _apply_update(update, run, context, map(target, wanted))
 
     return Plan("UpdateEdge", update.columns, execute, writes=True)
 
 
 def _apply_update(
-    update: PreparedUpdate,
-    run: Execution,
-    context: Context,
-    read: Callable[[sqlite3.Connection], Props | None],
-    write: Callable[[sqlite3.Connection, str], None],
-    extra: Props,
+    update: PreparedUpdate, run: Execution, context: Context, targets: Iterable[Target]
 ) -> Rows:
+    """All of `targets` or, when one fails, none."""
+    rows: Rows = []
     with context.store.write(run.deadline) as connection:
-        props, seen = update.apply(read(connection), run, extra)
-        if props is not None:
-            write(connection, update.encoded(props))
-    return update.yield_rows(seen, run)
+        for target in targets:
+            props, seen = update.apply(target.read(run, connection), run, target.extra)
+            if props is not None:
+                target.write(connection, update.encoded(props))
+            rows += update.yield_rows(seen, run)
+    return rows

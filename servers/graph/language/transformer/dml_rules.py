@@ -20,8 +20,14 @@ class AstTransformer(PatternRules):
     One method a grammar rule of its name, called by Lark with what the rule matched.
     """
 
-    def props(self, *names: Any) -> list[str]:
-        return without_tokens(names)
+    def props(self, names: list[str] | None = None) -> list[str]:
+        return names or []
+
+    def prop_names(self, *parts: Any) -> list[str]:
+        return _appended(parts)
+
+    def values(self, *parts: Any) -> list[e.Expr]:
+        return _appended(parts)
 
     def tag_item(self, name: str, props: list[str] | None = None) -> tuple[str, list[str] | None]:
         return name, props
@@ -69,12 +75,12 @@ class AstTransformer(PatternRules):
         return without_tokens(assigns)
 
     def update_vertex(self, word: Token, *parts: Any) -> s.Statement:
-        tag, vid, assigns = without_tokens(parts)[:3]
+        tag, vids, assigns = without_tokens(parts)[:3]
         when = named_parts(parts).get("when")
-        return w.UpdateVertex(word.type == "UPSERT", tag, vid, assigns, when, first_of(parts, s.Yield))
+        return w.UpdateVertex(word.type == "UPSERT", tag, vids, assigns, when, first_of(parts, s.Yield))
 
     def update_vertex_old(self, word: Token, *parts: Any) -> s.Statement:
-        vid, assigns = without_tokens(parts)[:2]
+        vids, assigns = without_tokens(parts)[:2]
         when = named_parts(parts).get("when")
         owner = assigns[0].owner
         if owner is None:
@@ -82,17 +88,17 @@ class AstTransformer(PatternRules):
         owners = {assign.owner or "" for assign in assigns}
         if len(owners) > 1:
             raise SemanticError(f"Multi schema name: {','.join(sorted(owners))}")
-        return w.UpdateVertex(word.type == "UPSERT", owner, vid, assigns, when, first_of(parts, s.Yield))
+        return w.UpdateVertex(word.type == "UPSERT", owner, vids, assigns, when, first_of(parts, s.Yield))
 
     def update_edge(self, word: Token, *parts: Any) -> s.Statement:
-        edge, key, assigns = without_tokens(parts)[:3]
+        edge, keys, assigns = without_tokens(parts)[:3]
         when = named_parts(parts).get("when")
-        return w.UpdateEdge(word.type == "UPSERT", edge, key, assigns, when, first_of(parts, s.Yield))
+        return w.UpdateEdge(word.type == "UPSERT", edge, keys, assigns, when, first_of(parts, s.Yield))
 
     def update_edge_old(self, word: Token, *parts: Any) -> s.Statement:
         key, edge, assigns = without_tokens(parts)[:3]
         when = named_parts(parts).get("when")
-        return w.UpdateEdge(word.type == "UPSERT", edge, key, assigns, when, first_of(parts, s.Yield))
+        return w.UpdateEdge(word.type == "UPSERT", edge, [key], assigns, when, first_of(parts, s.Yield))
 
     def delete_vertex(self, *parts: Any) -> s.Statement:
         return w.DeleteVertices(without_tokens(parts)[0], False)
@@ -110,3 +116,9 @@ class AstTransformer(PatternRules):
     def delete_some_tags(self, *parts: Any) -> s.Statement:
         tags, vids = without_tokens(parts)
         return w.DeleteTags(tags, vids)
+
+
+def _appended(parts: Any) -> list[Any]:
+    """A list that grows by one item at a time, as the left-recursive rules read it."""
+    *before, item = parts
+    return [*before[0], item] if before else [item]

@@ -8,8 +8,12 @@ from servers.graph.errors import NgqlSyntaxError
 from servers.graph.functions.registry import is_known_call
 from servers.graph.language import expressions as e
 from servers.graph.language.lexer import MAX_INT
+from servers.graph.language.quoting import Misplaced
 from servers.graph.language.transformer.rule_parts import without_tokens
 from servers.graph.values.types import MIN_INT, NULL
+
+HAVE_PARTS = (e.Attr, e.Subscript, e.PathExpr)
+"""What `exists` may be asked of."""
 
 inline: Any = v_args(inline=True)
 """Lark's decorator, whose type would hide the class it decorates."""
@@ -89,8 +93,18 @@ class ExpressionRules(Transformer):
         return e.Cast(kind[0], operand)
 
     def type(self, *parts: Any) -> tuple[str, Any]:
-        length = next((part.value for part in parts[1:] if getattr(part, "type", "") == "INTEGER"), None)
-        return str(parts[0]).upper(), length
+        length = next((part for part in parts[1:] if getattr(part, "type", "") == "INTEGER"), None)
+        if length is not None and length.value == 0:
+            raise Misplaced("Out of range:", length.start_pos or 0, length.end_pos or 0)
+        return str(parts[0]).upper(), length.value if length is not None else None
+
+    def item_type(self, word: Token) -> str:
+        return word.type
+
+    def collection_type(self, container: Any, item: str) -> tuple[str, Any]:
+        if str(container).upper() not in ("LIST", "SET"):
+            raise NgqlSyntaxError(f"syntax error near `{container}'")
+        return f"{str(container).upper()}_{item}", None
 
     def subscript(self, left: e.Expr, index: e.Expr) -> e.Expr:
         return e.Subscript(left, index)
@@ -153,6 +167,8 @@ class ExpressionRules(Transformer):
             return name
         if not is_known_call(name, len(arguments or [])):
             raise NgqlSyntaxError(f"Unknown function  near `{name}'")
+        if name.lower() == "exists" and not isinstance((arguments or [None])[0], HAVE_PARTS):
+            raise NgqlSyntaxError("The exists only accept LabelAttribute, Attribute and Subscript")
         return e.Call(name, arguments or [])
 
     def call_star(self, name: str, *_rest: Token) -> e.Expr:

@@ -179,8 +179,19 @@ class QueryRules(SchemaRules):
         steps, output = first_of(parts, s.Steps), first_of(parts, s.Yield)
         return s.Subgraph(named.get("prop", False), steps, named["from"], edges, named.get("where"), output)
 
-    def yield_sentence(self, output: s.Yield, *where: Any) -> s.Statement:
-        return s.YieldSentence(output, named_parts(where).get("where"))
+    def join(self, _from: Token, left: Token, *parts: Any) -> s.Join:
+        words = [part for part in parts if not isinstance(part, Token | e.Expr)]
+        right = next(part.value for part in parts if isinstance(part, Token) and part.type == "VARIABLE")
+        if words[-1].upper() != "JOIN":
+            raise NgqlSyntaxError(f"syntax error near `{words[-1]}'")
+        keys = [part for part in parts if isinstance(part, e.Expr)]
+        return s.Join(left.value, right, " ".join(words[:-1]).upper(), keys[0], keys[1])
+
+    def yield_sentence(self, output: s.Yield, *parts: Any) -> s.Statement:
+        return s.YieldSentence(output, named_parts(parts).get("where"), first_of(parts, s.Join))
+
+    def unwind_sentence(self, clause: s.UnwindClause) -> s.Statement:
+        return s.UnwindSentence(clause.expr, clause.alias)
 
     def group_by(self, *parts: Any) -> s.Statement:
         keys, output = without_tokens(parts)

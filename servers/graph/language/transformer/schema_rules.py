@@ -6,7 +6,8 @@ from lark import Token
 
 from servers.graph.language import ddl_statements as d
 from servers.graph.language import expressions as e
-from servers.graph.language.transformer.expression_rules import ExpressionRules, inline
+from servers.graph.language.transformer.access_rules import AccessRules
+from servers.graph.language.transformer.expression_rules import inline
 from servers.graph.language.transformer.rule_parts import (
     first_of,
     has_flag,
@@ -40,7 +41,7 @@ def _show_kind(what: str) -> Any:
 
 
 @inline
-class SchemaRules(ExpressionRules):
+class SchemaRules(AccessRules):
     """One method a grammar rule of its name, called by Lark with what the rule matched."""
 
     partition_num, replica_factor = _option("partition_num"), _option("replica_factor")
@@ -49,13 +50,16 @@ class SchemaRules(ExpressionRules):
     ttl_duration, ttl_col, schema_comment = _option("ttl_duration"), _option("ttl_col"), _option("comment")
     comment, nullable_default = _option("comment"), _option("default")
     show_spaces, show_tags, show_edges = _show("SPACES"), _show("TAGS"), _show("EDGES")
-    show_create_space, show_hosts, show_parts = _show("CREATE SPACE"), _show("HOSTS"), _show("PARTS")
+    show_create_space, show_parts = _show("CREATE SPACE"), _show("PARTS")
     show_stats, show_charset, show_collation = _show("STATS"), _show("CHARSET"), _show("COLLATION")
     show_sessions, show_queries, show_users = _show("SESSIONS"), _show("QUERIES"), _show("USERS")
     show_jobs, show_snapshots = _show("JOBS"), _show("SNAPSHOTS")
     show_indexes, show_index_status = _show_kind("{} INDEXES"), _show_kind("{} INDEX STATUS")
     show_create_schema = _show_kind("CREATE {}")
     show_create_index = _show_kind("CREATE {} INDEX")
+
+    def show_hosts(self, *parts: Token) -> d.Show:
+        return d.Show(" ".join(part.type for part in parts[1:]))
 
     def show_session(self, *parts: Token) -> d.Show:
         return d.Show("SESSION", parts[-1].value)

@@ -2,11 +2,10 @@
 
 import time
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 
 import orjson
 
-from servers.pool.catalog.catalog import Catalog, ModelSpec
+from servers.pool.catalog.catalog import AUTO, CONSENSUS, Catalog, ModelSpec
 from servers.pool.engines.availability import Availability
 from servers.pool.http import validation
 from servers.pool.http.app import Handler, Routes
@@ -15,6 +14,7 @@ from servers.pool.http.inference import Inference
 from servers.pool.http.ollama import requests
 from servers.pool.http.ollama.writer import EmbeddingsWriter, NdjsonWriter, TextField, nanos, stamp
 from servers.pool.http.request import PoolRequest
+from servers.pool.routing.policy import context_window
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Phase
 from servers.pool.scheduling.scheduler import Scheduler
@@ -22,6 +22,9 @@ from servers.pool.upstream.backend import UpstreamRequest
 from tools.errors import NotSupported
 from tools.schema import JsonObject
 
+GENERAL = "general"
+OLLAMA_API = "0.9.0"
+"""Which has thinking and streamed tool calls; editors refuse to talk to one before 0.6.4."""
 NOT_OURS = ("create", "push", "pull", "delete", "copy")
 
 
@@ -52,6 +55,8 @@ class OllamaHandlers:
             ("GET", "/api/tags"): self.tags,
             ("GET", "/api/ps"): self.running,
             ("GET", "/api/version"): self.version,
+            ("GET", "/"): self.alive,
+            ("HEAD", "/"): self.alive,
         }
         for verb in NOT_OURS:
             exact["DELETE" if verb == "delete" else "POST", f"/api/{verb}"] = self.not_ours
@@ -87,19 +92,27 @@ class OllamaHandlers:
 
     async def show(self, exchange: HttpExchange) -> None:
         """One model's facts."""
-        spec = self.catalog.spec(requests.model_name(validation.parse(exchange.body)))
-        does = ["embedding"] if spec.kind == "embedding" else ["completion", "tools"]
-        about = {"license": "", "modelfile": "", "parameters": "", "template": "", "capabilities": does}
-        facts = {"general.architecture": spec.domain, "general.basename": spec.id}
+        name = requests.model_name(validation.parse(exchange.body))
+        family, kind, held = GENERAL, "chat", None
+        if name not in self._virtual:
+            spec = self.catalog.spec(name)
+            family, kind, held = spec.domain, spec.kind, spec.context_tokens or context_window(spec.args)
+        does = ["embedding"] if kind == "embedding" else ["completion", "tools"]
+        facts: JsonObject = {"general.architecture": family, "general.basename": name}
+        if held is not None:
+            facts[f"{family}.context_length"] = held
+        about = {"license": "", "modelfile": "", "template": "", "capabilities": does}
+        about["parameters"] = "" if held is None else f"num_ctx {held}"
         await exchange.send_json(
-            {**about, "modified_at": stamp(), "details": _details(spec), "model_info": facts}
+            {**about, "modified_at": stamp(), "details": _details(family), "model_info": facts}
         )
 
     async def tags(self, exchange: HttpExchange) -> None:
         """The models that can serve."""
         here = [spec for spec in self.catalog.models.values() if self.availability.of(spec).backends]
-        items = [{**self._item(spec), "modified_at": stamp()} for spec in here]
-        await exchange.send_json({"models": items})
+        items = [self._item(spec) for spec in here]
+        items += [_item(name, GENERAL, 0) for name in self._virtual]
+        await exchange.send_json({"models": [{**item, "modified_at": stamp()} for item in items]})
 
     async def running(self, exchange: HttpExchange) -> None:
         """The models that are loaded, and until when."""
@@ -115,8 +128,12 @@ class OllamaHandlers:
         await exchange.send_json({"models": loaded})
 
     async def version(self, exchange: HttpExchange) -> None:
-        """This platform's version."""
-        await exchange.send_json({"version": version("capibara6")})
+        """The version of Ollama whose API this is: clients ask for features by it."""
+        await exchange.send_json({"version": OLLAMA_API})
+
+    async def alive(self, exchange: HttpExchange) -> None:
+        """What Ollama says at its root, by which clients know that it is there."""
+        await exchange.send(200, b"Ollama is running", [(b"content-type", b"text/plain; charset=utf-8")])
 
     async def not_ours(self, exchange: HttpExchange) -> None:
         """Models come from the catalogue: 501."""
@@ -135,6 +152,9 @@ class OllamaHandlers:
     ) -> None:
         keep = requests.keep_alive(given)
         model, stream = fields["model"], fields["stream"]
+        if model == CONSENSUS:
+            why = "a consensus answers at /v1/chat/completions, with its members' answers"
+            raise NotSupported(why, param="model", source="pool")
         writer = NdjsonWriter(model, chat=chat, text_field=text_field)
         request = PoolRequest(UpstreamRequest(path, fields, orjson.dumps(fields)), model, writer, stream)
         writer.request = request
@@ -177,15 +197,24 @@ class OllamaHandlers:
 
     def _item(self, spec: ModelSpec) -> JsonObject:
         size = self.scheduler.instances[spec.id].memory_bytes
-        return {"name": spec.id, "model": spec.id, "size": size, "digest": spec.id, "details": _details(spec)}
+        return _item(spec.id, spec.domain, size)
+
+    @property
+    def _virtual(self) -> tuple[str, ...]:
+        """The name that the router serves, where the catalogue opens it."""
+        return (AUTO,) if self.catalog.auto else ()
 
 
-def _details(spec: ModelSpec) -> JsonObject:
+def _item(name: str, family: str, size: int) -> JsonObject:
+    return {"name": name, "model": name, "size": size, "digest": name, "details": _details(family)}
+
+
+def _details(family: str) -> JsonObject:
     return {
         "parent_model": "",
         "format": "safetensors",
-        "family": spec.domain,
-        "families": [spec.domain],
+        "family": family,
+        "families": [family],
         "parameter_size": "",
         "quantization_level": "",
     }

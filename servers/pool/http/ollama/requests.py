@@ -88,8 +88,20 @@ def _common(request: JsonObject) -> JsonObject:
     if isinstance(made.get("max_tokens"), int) and made["max_tokens"] < 0:
         # Ollama's -1 and -2 mean no bound of its own.
         del made["max_tokens"]
+    made |= _thinking(request.get("think"))
     shape = _shape(request.get("format"))
     return {**made, "response_format": shape} if shape else made
+
+
+def _thinking(wanted: Any) -> JsonObject:
+    """Ollama's `think` in the words of OpenAI's wire and of vLLM's chat templates."""
+    if wanted is None:
+        return {}
+    if isinstance(wanted, bool):
+        return {"chat_template_kwargs": {"enable_thinking": wanted}}
+    if wanted in ("low", "medium", "high"):
+        return {"reasoning_effort": wanted}
+    raise _bad("think", "must be true, false, low, medium or high")
 
 
 def _shape(wanted: Any) -> JsonObject | None:

@@ -54,7 +54,7 @@ class NdjsonWriter:
         for index, call in enumerate(message.get("tool_calls") or []):
             self._collect({"index": index, **call})
         self.finish, self.usage = choice.get("finish_reason") or "stop", answer.get("usage") or {}
-        part = self._part(text or "", list(self.calls.values()))
+        part = self._part(text or "", list(self.calls.values()), _thought(message))
         return orjson.dumps({"model": self.model, "created_at": stamp(), **self._closing(), **part})
 
     def _lines(self, chunk: bytes) -> Iterator[bytes]:
@@ -69,8 +69,9 @@ class NdjsonWriter:
                 self.finish = choice.get("finish_reason") or self.finish
                 for call in delta.get("tool_calls") or ():
                     self._collect(call)
-                if text:
-                    yield self._line(self._part(text, []))
+                thought = _thought(delta)
+                if text or thought:
+                    yield self._line(self._part(text or "", [], thought))
 
     def _collect(self, call: JsonObject) -> None:
         """A tool call comes in pieces; Ollama's clients want it whole."""
@@ -79,10 +80,11 @@ class NdjsonWriter:
         known["name"] += function.get("name") or ""
         known["arguments"] += function.get("arguments") or ""
 
-    def _part(self, text: str, calls: list[dict[str, str]]) -> JsonObject:
+    def _part(self, text: str, calls: list[dict[str, str]], thought: str = "") -> JsonObject:
+        thinking = {"thinking": thought} if thought else {}
         if self.text_field == "response":
-            return {"response": text}
-        message: JsonObject = {"role": "assistant", "content": text}
+            return {"response": text, **thinking}
+        message: JsonObject = {"role": "assistant", "content": text, **thinking}
         if calls:
             message["tool_calls"] = [_native(call) for call in calls]
         return {"message": message}
@@ -135,6 +137,11 @@ def nanos(seconds: float) -> int:
 def stamp() -> str:
     """Now, in RFC 3339."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _thought(part: JsonObject) -> str:
+    """What a model thinks, under either of the names that engines give it."""
+    return part.get("reasoning_content") or part.get("reasoning") or ""
 
 
 def _native(call: dict[str, str]) -> JsonObject:

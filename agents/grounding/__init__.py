@@ -1,0 +1,1 @@
+"""Grounding: what a sentence claims, which passage supports it, how it is shown. No model is asked."""

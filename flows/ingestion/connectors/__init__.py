@@ -1,0 +1,1 @@
+"""Connectors: what lists and fetches documents of sites, feeds, buckets, mail boxes and WebDAV folders."""

@@ -1,0 +1,1 @@
+"""HTML: pages, the grids of their tables, and what stands in Markdown."""

@@ -1,0 +1,1 @@
+"""Office files: Word, spreadsheets, slides and OpenDocument."""

@@ -1,0 +1,1 @@
+"""PDF: characters become lines, lines become blocks, pages become a document."""

@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from servers.pool.routing.features import FORMS
+from servers.pool.routing.sparse import Rows, fit_ridge
+from servers.pool.routing.train import fit, read_labelled, read_outcomes, refuse_held_out
+from tests.pool.prompts import prompts
+
+pytestmark = pytest.mark.pure
+
+
+def test_ridge_over_sparse_rows_is_the_one_of_the_textbook() -> None:
+    source = np.random.default_rng(0)
+    dense = source.normal(size=(40, 6)).astype(np.float32)
+    targets = source.normal(size=(40, 2)).astype(np.float32)
+    counts = source.uniform(0.5, 2, 40).astype(np.float32)
+    rows = Rows([(list(range(6)), list(map(float, row))) for row in dense], 6)
+    found = fit_ridge(rows, targets, counts, penalty=0.1)
+    gram = (dense * counts[:, None]).T @ dense + 0.1 * 40 * np.eye(6)
+    assert np.allclose(found, np.linalg.solve(gram, (dense * counts[:, None]).T @ targets), atol=1e-3)
+
+
+def test_a_column_that_comes_twice_in_a_row_counts_twice() -> None:
+    rows = Rows([([0, 0, 1], [1.0, 2.0, 5.0]), ([1], [1.0])], 3)
+    assert rows.times(np.eye(3, dtype=np.float32)).tolist() == [[3, 5, 0], [0, 1, 0]]
+    assert rows.transposed_times(np.ones((2, 1), np.float32)).ravel().tolist() == [3, 6, 0]
+
+
+def write(file: Path, *rows: object) -> Path:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def test_labels_are_domains_or_models_of_the_catalogue(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "a.jsonl", {"text": "hi", "want": "general"}, {"prompt": "x", "expect": "qwen_coder"}
+    )
+    assert [item.want for item in read_labelled(file)] == ["general", "coding"]
+
+
+def test_outcomes_are_read_in_both_forms(tmp_path: Path) -> None:
+    answers = {"phi4_fast": "A", "mistral_balanced": "B", "gptoss_complex": "A"}
+    file = write(
+        tmp_path / "o.jsonl",
+        {"prompt": "p", "weak": False, "strong": True},
+        {"question": "q", "options": ["x", "y"], "answer": "A", "predictions": answers},
+    )
+    one, other = read_outcomes(file)
+    assert (one.failed, one.gained) == (1.0, 1.0)
+    assert (other.text, other.failed, other.gained) == ("q\nA. x\nB. y\nAnswer:", 0.5, 0.5)
+
+
+def test_row_that_is_held_out_stops_the_training(tmp_path: Path) -> None:
+    known = read_labelled(write(tmp_path / "a.jsonl", {"text": "¿Cuál es tu COLOR?", "want": "general"}))
+    with pytest.raises(SystemExit, match="held out"):
+        refuse_held_out(known, [write(tmp_path / "h.jsonl", {"prompt": "¿cual es tu color? "})])
+    refuse_held_out(known, [write(tmp_path / "other.jsonl", {"prompt": "another"})])
+
+
+def test_training_learns_a_domain_from_other_prompts(tmp_path: Path) -> None:
+    some = [row for row in prompts("written")[::4]]
+    weights, measured = fit(read_labelled(write(tmp_path / "w.jsonl", *some)), [])
+    assert measured["prompts right"] > 0.5
+    assert weights.kind.shape[1] == 4
+    assert weights.difficulty.shape == (weights.kind.shape[0], len(FORMS))

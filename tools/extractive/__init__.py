@@ -1,0 +1,1 @@
+"""Extractive reading: questions and passages taken apart, sentences ranked. No weights, no model."""
