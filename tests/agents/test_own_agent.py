@@ -1,4 +1,4 @@
-"""The agent that the README shows is run here, so that it can not lie."""
+"""The agent that the sample documents show is run here, so that they can not lie."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,14 @@ from agents.registry import Agent
 from agents.runtime import AgentRequest, CompiledAgent, stream
 from tests.agents.peers import ending
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "knowledge/en/agents.md"
 
 
-async def test_the_agent_of_the_readme_answers(context, monkeypatch) -> None:
-    code = next(block for block in re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL))
+async def test_the_agent_of_the_page_answers(context, monkeypatch) -> None:
+    code = next(block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
     assert len(code.splitlines()) <= 28
     module: dict = {"__name__": "agents.quote.graph"}
-    exec(compile(code, "README.md", "exec", dont_inherit=True), module)
+    exec(compile(code, "agents.md", "exec", dont_inherit=True), module)
     agent = Agent("capibara6-quote", "Quotes", module["build_graph"])
     monkeypatch.setitem(__import__("agents.registry").registry.AGENTS, agent.name, agent)
     graph = agent.build().compile()
