@@ -1,9 +1,10 @@
-"""Flow `evaluate`: retrieval metrics (hit@k, MRR) and routing accuracy over labelled questions.
+"""Flow `evaluate`: retrieval (hit@k, MRR), answers and routing over labelled questions.
 
 Its own tables in Prefect are the history that it compares with and draws; it warns of a fall.
 """
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -22,10 +23,11 @@ from pydantic import BaseModel, Field
 from flows.operations.alerts import send_alert
 from flows.operations.messages import say
 from flows.operations.retry import LONG_RETRY
+from tools.clients.api import Api, open_api
 from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.prefect import open_prefect
-from tools.schema import CollectionName, JsonObject, SearchRequest
+from tools.schema import Answer, CollectionName, JsonObject, SearchRequest
 from tools.settings import Settings, load_settings
 
 QUESTIONS = Path(__file__).parent / "questions.yaml"
@@ -35,12 +37,22 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 
 class Question(BaseModel):
-    """A question with the document that holds its answer, or the model that it deserves."""
+    """A question with the document that holds its answer, or the model that it deserves.
+
+    `holds` is a regular expression that a right answer, and a passage that it cites, match in any case.
+    """
 
     question: str
     language: str = ""
     document: str = ""
+    holds: str = ""
     model: str = ""
+
+    def answered_by(self, answer: Answer) -> bool:
+        """Whether the answer says it, and cites a passage that says it too."""
+        said, marks = re.compile(self.holds, re.IGNORECASE), set(re.findall(r"\[(\d+)\]", answer.answer))
+        cited = [item for item in answer.citations if str(item.n) in marks]
+        return bool(said.search(answer.answer)) and any(said.search(item.text) for item in cited)
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class SearchResult:
 
 
 Scores: TypeAlias = dict[str, float]
-"""Values by their name: `search hit@1`, `search es mrr`, `routing accuracy`, `search ms`."""
+"""Values by their name: `search hit@1`, `search es mrr`, `answers right`, `routing accuracy`, `search ms`."""
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{collection}")
@@ -62,7 +74,7 @@ async def evaluate(
     top_k: Annotated[int, Field(ge=1, le=100)] = 5,
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.05,
 ) -> State[Scores]:
-    """Mide búsqueda y enrutamiento con preguntas etiquetadas. · Measure search and routing.
+    """Mide búsqueda, respuestas y enrutamiento con preguntas etiquetadas. · Measure search, answers, routing.
 
     Args:
         questions: a YAML file with `retrieval` and `routing`; by default, questions on the sample knowledge.
@@ -106,6 +118,12 @@ async def search(bridge: Bridge, item: Question, collection: str, top_k: int) ->
     return SearchResult(rank, (time.monotonic() - started) * 1_000)
 
 
+@task(task_run_name="ask {item.question}", cache_policy=NO_CACHE, **LONG_RETRY)
+async def ask(api: Api, item: Question, collection: str) -> bool:
+    """Whether the default agent answers rightly, from a passage that says so."""
+    return item.answered_by(await api.ask(item.question, metadata={"collection": collection}))
+
+
 @task(task_run_name="route {item.question}", cache_policy=NO_CACHE, **LONG_RETRY)
 async def route(pool: Pool, item: Question) -> bool:
     """Whether the router wants the right model, available or not."""
@@ -120,6 +138,10 @@ async def _measure(
         if labelled["retrieval"]:
             found = [await search(bridge, item, collection, top_k) for item in labelled["retrieval"]]
             scores |= retrieval_scores(labelled["retrieval"], found)
+        if asked := [item for item in labelled["retrieval"] if item.holds]:
+            async with open_api(settings) as api:
+                said = [await ask(api, item, collection) for item in asked]
+            scores["answers right"] = round(sum(said) / len(said), 4)
         if labelled["routing"]:
             right = [await route(pool, item) for item in labelled["routing"]]
             scores["routing accuracy"] = round(sum(right) / len(right), 4)

@@ -19,13 +19,15 @@ import httpx
 import psutil
 import pytest
 
+from flows.evaluate import QUESTIONS, read_questions
 from servers.local.orphans import INSTANCE_VARIABLE
 from servers.local.supervisor import port_owner
 from tests.conftest import settings_in
 from tools.clients.mcp import open_mcp
+from tools.schema import Answer, Citation
 from tools.settings import Settings
 
-pytestmark = [pytest.mark.walk, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.walk, pytest.mark.timeout(1000)]
 
 SPANISH = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
 ENGLISH = "How many models can the server have loaded at once?"
@@ -46,7 +48,7 @@ class Platform:
                 [*command("up")], env=self.environment, cwd=REPO, stdout=output, stderr=output
             )
 
-    def wait_open(self, seconds: float = 300.0) -> None:
+    def wait_open(self, seconds: float = 900.0) -> None:
         end = time.monotonic() + seconds
         while "Ctrl-C" not in self.printed():
             assert self.process.poll() is None, self.printed()
@@ -63,7 +65,7 @@ class Platform:
             cwd=REPO,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
 
@@ -75,7 +77,7 @@ class Platform:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(90)
+        return self.process.wait(180)
 
     def left_behind(self) -> list[str]:
         mine = str(self.settings.home.absolute())
@@ -156,6 +158,21 @@ async def test_an_mcp_client_gets_the_same_answer(platform: Platform, question: 
     found = result.structured_content
     assert found is not None, result.content
     assert_grounded(question, found["answer"], found["citations"])
+
+
+def test_the_platform_answers_about_itself_from_its_own_pages(platform: Platform) -> None:
+    """The nightly questions: what is said is right, and stands in the page that is cited."""
+    wrong, asked = [], read_questions(QUESTIONS)["retrieval"]
+    with httpx.Client(base_url=platform.settings.api_url, timeout=60) as client:
+        for item in asked:
+            body = {"model": "capibara6", "messages": [{"role": "user", "content": item.question}]}
+            message = client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]
+            answer = Answer.model_construct(
+                answer=message["content"], citations=[Citation(**cited) for cited in message["citations"]]
+            )
+            if not item.answered_by(answer):
+                wrong.append(f"{item.question}: {answer.answer}")
+    assert len(asked) - len(wrong) >= 40, wrong
 
 
 @pytest.mark.browser
@@ -256,7 +273,7 @@ def test_doctor_finds_everything_running(platform: Platform) -> None:
 def test_a_service_that_can_not_start_is_named_with_its_log_and_the_others_stop(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "home", pool={"catalog": tmp_path / "no-such-models.toml"})
     failing = Platform(settings, tmp_path / "up.log")
-    assert failing.process.wait(240) == 1
+    assert failing.process.wait(600) == 1
     assert "pool" in failing.printed()
     assert "no-such-models.toml" in failing.printed()
     assert failing.left_behind() == []

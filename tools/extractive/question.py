@@ -64,6 +64,10 @@ _ASKING = re.compile(
 )
 _INTERROGATIVES = frozenset("cuanta cuantas cuanto cuantos many much tipo kind type nombre name".split())
 """Words that ask: no answer needs to repeat them."""
+_IDIOM = re.compile(
+    r"\b(hac(e|en|ía|ían|er) falta|llev(a|an|ar|ado|ó|aron|aba|aban) a cabo|takes? place)\b", re.IGNORECASE
+)
+"""Verbs of several words, none of which is what the question is about: `falta` is missing in no passage."""
 _MONTH = (
     r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|january|february|"
     r"march|april|june|july|august|september|october|november|december"
@@ -120,7 +124,7 @@ def analyse_question(text: str, language: Language | None = None) -> Question:
     """Analyse one question. `language` wins over the detected one."""
     chosen = detect(text, default="es") if language is None else language
     stop = QUESTION_STOP_WORDS[detect(text, default=chosen)] | _INTERROGATIVES
-    content = tuple(dict.fromkeys(word for word in folded_words(text) if word not in stop))
+    content = tuple(dict.fromkeys(word for word in folded_words(_IDIOM.sub(" ", text)) if word not in stop))
     names = frozenset(_names(text)) & frozenset(content)
     containers = _CONTAINERS.intersection(content).difference(*map(folded_words, _quoted(text)))
     return Question(text, chosen, _answer_type(fold(text)), content, names, containers)
