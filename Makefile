@@ -20,8 +20,8 @@ up: $(VENV)/.base ## set up, start everything, ingest the sample knowledge, answ
 	@$(BIN)/capibara6 up
 
 test: $(VENV)/.dev ## set up and run the tests; MARK=pure for those that start nothing, TESTS=path for some
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(if $(MARK),-m "($(MARK)) and not soak") \
-		$(if $(COVER),--cov --cov-append --cov-report= --cov-fail-under=0) $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations=15 --durations-min=10 \
+		$(if $(MARK),-m "($(MARK)) and not soak") $(if $(COVER),--cov --cov-append --cov-report= --cov-fail-under=0) $(TESTS)
 
 check: $(VENV)/.dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports

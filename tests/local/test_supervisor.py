@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from servers.commands.sample import folder_digest
-from servers.commands.up import state_of, up
+from servers.commands.up import HealthMonitor, state_of, up
 from servers.local.orphans import INSTANCE_VARIABLE, Children, stop_orphans
 from servers.local.services import Service
 from servers.local.supervisor import Supervisor, open_supervisor, port_owner
@@ -63,6 +63,22 @@ def test_a_process_that_can_not_start_is_called_failed(settings: Settings) -> No
     with open_supervisor(settings, [broken]) as supervisor:
         assert until(lambda: any(state_of(row, True) == "failed" for row in supervisor.statuses()))
         assert "no weights" in supervisor.log_tail("broken")
+
+
+def test_one_missed_check_is_no_fault_and_the_second_is(settings: Settings, tmp_path: Path) -> None:
+    there = tmp_path / "healthy"
+    there.touch()
+    watched = Service("sleeper", sleeper().command, "", there.exists)
+    with open_supervisor(settings, [watched]) as supervisor:
+        monitor = HealthMonitor(supervisor, [watched])
+        assert until(lambda: bool(monitor.poll()) and monitor.ready)
+        there.unlink()
+        assert [monitor.poll()["sleeper"][0] for _ in range(3)] == ["healthy", "waiting", "waiting"]
+        there.touch()
+        assert monitor.poll()["sleeper"][0] == "healthy"
+        there.unlink()
+        os.kill(pid_of(supervisor), signal.SIGKILL)
+        assert until(lambda: monitor.poll()["sleeper"][0] != "healthy"), "another process has to answer first"
 
 
 def test_stopping_leaves_no_process_and_no_lock(settings: Settings) -> None:

@@ -121,9 +121,9 @@ async def test_a_person_who_opens_the_link_sees_the_flows(deployed: Settings, ch
         await page.wait_for_url(lambda url: "/sign-in" not in url)
         await page.goto(f"http://127.0.0.1:{deployed.ports.prefect}/deployments")
         ours = re.compile("alert_test|backup|health|lead_processing|warm")  # one of them is on the first page
-        await page.get_by_text(ours).first.wait_for(timeout=60_000)
+        await page.get_by_text(ours).first.wait_for(timeout=180_000)
         stranger = await (await browser.new_context()).new_page()
         await stranger.goto(link)
-        await stranger.get_by_text("Este enlace ya no sirve").wait_for(timeout=60_000)
+        await stranger.get_by_text("Este enlace ya no sirve").wait_for(timeout=180_000)
         assert await stranger.evaluate("localStorage.length") == 0
         await browser.close()

@@ -127,28 +127,28 @@ class Milvus(StoreClient):
 
     async def ensure(self, name: str, *, dimensions: int) -> None:
         """Create the collection of passages, with vectors of so many `dimensions`, when it is missing."""
-        if await self.call(self.client.has_collection(name)):
+        if await self.call(self.client.has_collection(name), deadline_s=WAIT_S):
             return
-        bm25 = await self.has_bm25()
+        bm25 = await self.has_bm25(deadline_s=WAIT_S)
         fields, made = schema(dimensions, bm25=bm25), indexes(bm25=bm25)
         async with self.using(name):
             work = self.client.create_collection(
                 name, schema=fields, index_params=made, consistency_level="Strong"
             )
-            await self.call(work, deadline_s=30.0)
+            await self.call(work, deadline_s=WAIT_S)
 
     async def count(self, name: str) -> int:
         """How many rows it holds; 0 when it is missing."""
-        if not await self.call(self.client.has_collection(name)):
+        if not await self.call(self.client.has_collection(name), deadline_s=WAIT_S):
             return 0
         async with self.using(name):
             work = self.client.query(name, filter="", output_fields=["count(*)"])
-            return int((await self.call(work, deadline_s=30.0))[0]["count(*)"])
+            return int((await self.call(work, deadline_s=WAIT_S))[0]["count(*)"])
 
     async def drop(self, name: str) -> None:
         """Remove a collection with all its rows."""
         async with self.using(name):
-            await self.call(self.client.drop_collection(name), deadline_s=30.0)
+            await self.call(self.client.drop_collection(name), deadline_s=WAIT_S)
         if self.residency is not None:
             self.residency.forget(name)
 
@@ -227,7 +227,7 @@ class Milvus(StoreClient):
             for start in range(0, len(ids), 500):
                 part = list(ids[start : start + 500])
                 work = self.client.get(name, ids=part, output_fields=["id", *fields])
-                found |= {row["id"]: dict(row) for row in await self.call(work, deadline_s=30.0)}
+                found |= {row["id"]: dict(row) for row in await self.call(work, deadline_s=WAIT_S)}
         return found
 
     async def upsert(self, name: str, rows: Sequence[JsonObject]) -> None:

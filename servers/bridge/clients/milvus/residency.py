@@ -29,7 +29,7 @@ RETRY_S = 0.005
 BUSY_S = 0.1
 """Between two tries to release while others are inside."""
 WAIT_S = 30.0
-"""A release has no more time than this either."""
+"""What no question waits for has no more time than this either: a release, a collection made or dropped."""
 log = get_logger("milvus")
 
 
