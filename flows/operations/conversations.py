@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
+
 from flows.operations.archive import copy_database
 from tools.settings import Settings
 
@@ -32,7 +34,8 @@ def put_back(settings: Settings, source: Path) -> list[str]:
     """Replace conversations, memories and runs by those under `source`; the names of what was replaced.
 
     The API may run meanwhile: it reads the key anew, and the files change as one transaction each.
-    Raises sqlite3.OperationalError when another's transaction does not end in time.
+    In PostgreSQL the dump has put them back already, and only the runs caught in the middle are ended here.
+    Raises sqlite3.OperationalError when another's transaction does not end in time, psycopg.Error.
     """
     home, done = settings.home.absolute(), []
     if (source / KEY).is_file():
@@ -49,4 +52,14 @@ def put_back(settings: Settings, source: Path) -> list[str]:
         with closing(sqlite3.connect(home / RUNS)) as connection, connection:
             for statement in INTERRUPTED:
                 connection.execute(statement)
+    if settings.stores.postgres_dsn is not None:
+        _end_interrupted(settings.postgres_dsn)
     return done
+
+
+def _end_interrupted(dsn: str) -> None:
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        tables = connection.execute("SELECT to_regclass('runs'), to_regclass('threads')").fetchone()
+        if tables is not None and None not in tables:  # a backup of before the API was there has none
+            for statement in INTERRUPTED:
+                connection.execute(statement)

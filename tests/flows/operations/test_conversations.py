@@ -12,6 +12,7 @@ from agents.conversation.persistence import Persistence, open_persistence
 from flows.operations import archive, conversations
 from servers.api.runs.repository import RunRepository
 from servers.api.runs.tables import RunRow, open_engine
+from tests.bridge.databases import with_own_database
 from tests.conftest import settings_in
 from tools.settings import Settings
 
@@ -70,6 +71,19 @@ async def test_a_run_that_the_backup_caught_in_the_middle_holds_no_thread(
         assert conversations.put_back(new, copy) == ["runs.sqlite"]
         assert (await RunRepository(engine).get("r")).status == "cancelled"
         assert await RunRepository(engine).unfinished() == []
+
+
+async def test_runs_that_come_back_in_a_dump_of_postgresql_are_ended_too(stores: Settings) -> None:
+    settings = with_own_database(stores)
+    assert conversations.put_back(settings, settings.home / "no-files") == [], "nothing was there to be ended"
+    async with open_engine(settings) as engine:
+        runs = RunRepository(engine)
+        for name in ("caught", "waiting"):
+            await runs.insert(RunRow(run_id=name, thread_id=f"ana:{name}", agent_id="capibara6"))
+        await runs.mark_running(await runs.get("caught"))
+        conversations.put_back(settings, settings.home / "no-files")
+        assert [(await runs.get(name)).status for name in ("caught", "waiting")] == ["cancelled"] * 2
+        assert await runs.unfinished() == []
 
 
 def test_a_backup_of_before_conversations_were_in_it_leaves_them_alone(
