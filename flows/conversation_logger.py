@@ -9,12 +9,14 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, Field
 
+from flows.operations import letters
 from flows.operations.messages import say
 from flows.operations.retry import LONG_RETRY
 from tools.clients.bridge import open_bridge
 from tools.log import redact
-from tools.schema import CollectionName, Document, Identifier, IngestReport, JsonObject
+from tools.schema import EMAIL, CollectionName, Document, Identifier, IngestReport, JsonObject
 from tools.settings import Language, Settings, load_settings
+from tools.text.language import detect
 
 ROLE_NAMES = {"user": ("Usuario", "User"), "assistant": ("Asistente", "Assistant")}
 
@@ -33,6 +35,9 @@ async def conversation_logger(
     title: Annotated[str, Field(max_length=300)] = "",
     metadata: JsonObject | None = None,
     collection: CollectionName = "conversations",
+    email: Annotated[str, Field(max_length=320, pattern=EMAIL)] | None = None,
+    language: Language | None = None,
+    consent: bool = False,
 ) -> State[str]:
     """Guarda una conversación sin sus secretos. · Keep a conversation without its secrets.
 
@@ -42,21 +47,29 @@ async def conversation_logger(
         title: by default, the first question.
         metadata: kept with it.
         collection: where conversations are kept, apart from the knowledge.
+        email: where a copy of it is sent, with `consent`.
+        language: of that letter; by default that of the first question.
+        consent: whether they agreed to be written to; without it no letter is sent.
     """
     settings = load_settings()
     turns = [Message.model_validate(message) for message in messages]
     text = transcript(turns, settings.language)
-    document = Document(
-        id=thread_id,
-        title=title or _without_secrets(turns[0].content)[:80],
-        text=text,
-        source="conversation_logger",
-        metadata=redact(None, "", metadata or {}),
-    )
+    document = _document(thread_id, title or _without_secrets(turns[0].content)[:80], text, metadata or {})
     report = await store(settings, document, collection)
     await acreate_markdown_artifact(text, key="conversation")
+    if email and consent:
+        chosen = language or detect(turns[0].content, default=settings.language)
+        values = {"title": title, "transcript": transcript(turns, chosen)}
+        await letters.send(
+            settings, letters.write("conversation", thread_id, email.lower(), chosen, **values)
+        )
     key = "kept" if report.accepted else "known"
     return Completed(message=say(key, settings.language, name=thread_id), data=thread_id)
+
+
+def _document(thread_id: str, title: str, text: str, metadata: JsonObject) -> Document:
+    kept = redact(None, "", metadata)
+    return Document(id=thread_id, title=title, text=text, source="conversation_logger", metadata=kept)
 
 
 def transcript(messages: list[Message], language: Language) -> str:

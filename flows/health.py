@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.operations import history
+from flows.operations import history, letters
 from flows.operations.alerts import Snapshot, transitions
 from flows.operations.machine import Check, certificate, disk, orphans
 from flows.operations.messages import say
@@ -68,6 +68,8 @@ async def health(
         checks.append(await _waiting(prefect, settings.language))
         checks.append(_crashed_runs(await recover(prefect), settings.language))
         await deliver(settings, prefect, changes(settings, await _history(prefect), checks))
+    for letter, outcome in (await asyncio.to_thread(letters.deliver, settings)).items():
+        log.info(f"{letter}: {outcome}")
     await acreate_table_artifact([asdict(check) for check in checks], key="health")
     await _remember(settings, checks)
     failing = [check for check in checks if check.status != "ok"]

@@ -12,14 +12,16 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.operations import letters
 from flows.operations.alerts import send_alert
 from flows.operations.messages import say
 from flows.operations.retry import LONG_RETRY, SHORT_RETRY
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, NotFound
-from tools.schema import CollectionName, Document
+from tools.schema import EMAIL, CollectionName, Document, Language
 from tools.settings import Settings, load_settings
+from tools.text.language import detect
 
 LEAD_NAMESPACE = uuid.UUID("5e0f3f53-7c0b-5d4c-9a37-3b1a1c6f5f10")
 URGENCIES = ("alta", "media", "baja")
@@ -42,21 +44,29 @@ class Lead:
 
 @flow(name="lead_processing", flow_run_name="lead_processing")
 async def lead_processing(
-    email: Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+$")],
+    email: Annotated[str, Field(min_length=3, max_length=320, pattern=EMAIL)],
     name: Annotated[str, Field(max_length=200)] = "",
     message: Annotated[str, Field(max_length=10_000)] = "",
     collection: CollectionName = "leads",
+    language: Language | None = None,
+    consent: bool = False,
 ) -> State[Lead]:
-    """Guarda un contacto, valora su urgencia y avisa. · Keep a contact, rate it and tell operators.
+    """Guarda un contacto, valora su urgencia, avisa y escribe. · Keep a contact, rate it, tell and write.
 
     Args:
         email: how to answer.
         name: who writes.
         message: what they want.
         collection: where contacts are kept, apart from the knowledge.
+        language: of the letter to them; by default that of the message.
+        consent: whether they agreed to be written to; without it no letter is sent.
     """
     settings, log = load_settings(), get_run_logger()
     lead = Lead(lead_id(email, message), name.strip(), email.strip().lower(), message.strip())
+    if consent:
+        chosen = language or detect(lead.message, default=settings.language)
+        values = {"name": lead.name, "message": lead.message}
+        await letters.send(settings, letters.write("lead", lead.id, lead.email, chosen, **values))
     if await is_stored(settings, lead.id, collection):
         return Completed(message=say("lead_known", settings.language), data=lead)
     lead = replace(lead, urgency=await _urgency(settings, lead))

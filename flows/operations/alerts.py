@@ -11,13 +11,12 @@ import smtplib
 from collections.abc import Awaitable, Iterable, Sequence
 from email.message import EmailMessage
 from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
 
+from flows.operations import smtp
 from tools.clients.http import open_http
 from tools.errors import Capibara6Error, UpstreamFailed
 from tools.sections import Alerts
 
-SMTP_S = 15.0
 WEBHOOK_S = 15.0
 
 Observation: TypeAlias = tuple[float, str]
@@ -28,8 +27,8 @@ Snapshot: TypeAlias = tuple[float, dict[str, str]]
 
 def channels(alerts: Alerts) -> list[str]:
     """Names of the channels that are set up: webhook, mail. Pure."""
-    mail = alerts.smtp is not None and alerts.to
-    return [*(["webhook"] if alerts.webhook is not None else []), *(["mail"] if mail else [])]
+    by_mail = alerts.smtp is not None and alerts.to
+    return [*(["webhook"] if alerts.webhook is not None else []), *(["mail"] if by_mail else [])]
 
 
 async def send_alert(
@@ -107,16 +106,7 @@ async def _post(alerts: Alerts, message: dict[str, str]) -> None:
 
 def _mail(alerts: Alerts, subject: str, body: str) -> None:
     assert alerts.smtp is not None
-    server = urlsplit(alerts.smtp.get_secret_value())
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, alerts.sender, ", ".join(alerts.to)
     message.set_content(body)
-    secure = server.scheme == "smtps"
-    kind = smtplib.SMTP_SSL if secure else smtplib.SMTP
-    host, port = server.hostname or "127.0.0.1", server.port or (465 if secure else 25)
-    with kind(host, port, timeout=SMTP_S) as link:
-        if not secure and link.has_extn("starttls"):
-            link.starttls()
-        if server.username:
-            link.login(unquote(server.username), unquote(server.password or ""))
-        link.send_message(message)
+    smtp.send(alerts.smtp, message)

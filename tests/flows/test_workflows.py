@@ -83,6 +83,20 @@ async def test_a_contact_is_kept_when_no_model_can_rate_it(run, bridge: FakeBrid
     assert kept_of(bridge)["metadata"]["urgency"] == ""
 
 
+async def test_a_contact_who_agreed_gets_one_letter_in_their_language(
+    run, bridge: FakeBridge, prefect: Settings
+) -> None:
+    wish = {"email": "eva@example.org", "message": "I would like to see a demonstration of it."}
+    box = prefect.home / "mail"
+    before = set(box.glob("*.eml"))
+    assert (await run(lead_processing, **wish, collection="of_eva")).is_completed()
+    assert set(box.glob("*.eml")) == before, "nobody who did not agree is written to"
+    for _ in range(2):
+        assert (await run(lead_processing, **wish, collection="of_eva", consent=True)).is_completed()
+    [letter] = set(box.glob("*.eml")) - before
+    assert b"We have received your message" in letter.read_bytes()
+
+
 def kept_of(bridge: FakeBridge) -> dict[str, Any]:
     return bridge.collections["leads"][lead_id(LEAD["email"], LEAD["message"])]
 
@@ -93,7 +107,8 @@ def test_a_contact_is_known_by_address_and_message() -> None:
 
 
 async def test_an_address_that_is_none_is_refused(run, bridge: FakeBridge) -> None:
-    assert (await run(lead_processing, email="nobody", collection="of_nobody")).is_failed()
+    for address in ("nobody", "a@b.c,d", "a,b@c.org", "a;b@c.org", '"a"@c.org'):
+        assert (await run(lead_processing, email=address, collection="of_nobody")).is_failed()
     assert "of_nobody" not in bridge.collections
 
 

@@ -10,15 +10,16 @@ import uuid
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from servers.api.http import flow_runs
 from servers.api.http.dependencies import CallerDep, ServicesDep
 from servers.api.services import Services
 from tools.access.identity import Principal
-from tools.schema import JsonObject, Wire
+from tools.schema import EMAIL, JsonObject, Language, Wire
 
 router = APIRouter(prefix="/api", tags=["saves"])
+LETTER = {"consent", "language"}
 THREAD_NAMESPACE = uuid.UUID("0d7b9a52-4f5d-5d39-8f0b-6c1d1e8e2a41")
 """Of the name-based ids (RFC 9562, version 5) of conversations that come without a thread's id."""
 
@@ -32,10 +33,17 @@ def _valid_text(text: str) -> str:
 Text = Annotated[str, AfterValidator(_valid_text)]
 
 
-class Lead(Wire):
-    """A person who asked to be contacted."""
+class Letter(Wire):
+    """Whether a visitor gets a letter, and in which language (by default that of what they wrote)."""
 
-    email: Text = Field(min_length=3, max_length=320, pattern=r"^[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+$")
+    consent: bool = False
+    language: Language | None = None
+
+
+class Lead(Letter):
+    """A person who asked to be contacted; with `consent` they get a letter that says so."""
+
+    email: Text = Field(min_length=3, max_length=320, pattern=EMAIL)
     name: Text = Field("", max_length=200)
     message: Text = Field("", max_length=10_000)
 
@@ -47,32 +55,45 @@ class Message(Wire):
     content: Text = Field(max_length=100_000)
 
 
-class Conversation(Wire):
-    """A chat that took place; without a `thread_id` its content identifies it."""
+class Conversation(Letter):
+    """A chat that took place; without a `thread_id` its content identifies it. With `email` and `consent` a
+    copy is sent there."""
 
     messages: list[Message] = Field(min_length=1, max_length=1_000)
     thread_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] | None = None
     title: Text = Field("", max_length=300)
+    email: Text | None = Field(None, max_length=320, pattern=EMAIL)
+
+    @model_validator(mode="after")
+    def _agreed(self) -> "Conversation":
+        if self.email is not None and not self.consent:
+            raise ValueError("a letter to `email` wants `consent`")
+        return self
 
 
 @router.post("/save-lead", status_code=202)
 async def save_lead(body: Lead, services: ServicesDep, caller: CallerDep) -> JsonObject:
     """Keep a lead and start the flow `lead_processing`."""
-    lead = body.model_dump()
+    lead = body.model_dump(exclude=LETTER)
     row_id = await _insert(services, "leads", lead)
-    return await _start_flow(services, caller, "lead_processing", lead, row_id)
+    return await _start_flow(services, caller, "lead_processing", lead | _letter(body), row_id)
 
 
 @router.post("/save-conversation", status_code=202)
 async def save_conversation(body: Conversation, services: ServicesDep, caller: CallerDep) -> JsonObject:
     """Keep a conversation and start the flow `conversation_logger`."""
-    content = body.model_dump()
+    content = body.model_dump(exclude={*LETTER, "email"})
     thread_id = content.pop("thread_id") or str(
         uuid.uuid5(THREAD_NAMESPACE, json.dumps(content, sort_keys=True))
     )
     row_id = await _insert(services, "conversations", {"id": thread_id, **content})
-    parameters = {"thread_id": thread_id, **content, **_collection(caller)}
+    parameters = {"thread_id": thread_id, **content, **_letter(body), **_collection(caller)}
     return await _start_flow(services, caller, "conversation_logger", parameters, row_id)
+
+
+def _letter(body: Letter) -> JsonObject:
+    """What the flow needs for a letter; nothing where none is wanted, so that its run stays the same one."""
+    return body.model_dump(include={*LETTER, "email"}, exclude_none=True) if body.consent else {}
 
 
 async def _insert(services: Services, table: str, values: JsonObject) -> str:

@@ -84,6 +84,9 @@ async def test_it_is_kept_before_the_answer_and_worked_on_once(
     [
         ("save-lead", {**LEAD, "email": "nobody"}),
         ("save-lead", {**LEAD, "extra": 1}),
+        ("save-lead", {**LEAD, "email": "ana,eva@example.org"}),
+        ("save-lead", {**LEAD, "language": "de"}),
+        ("save-conversation", {**TALK, "email": "ana@example.org"}),
         ("save-lead", {**LEAD, "message": "x" * 10_001}),
         ("save-lead", {**LEAD, "name": "a\0b"}),
         ("save-conversation", {"messages": []}),
