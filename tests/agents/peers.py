@@ -3,57 +3,21 @@
 import asyncio
 import base64
 import json
+import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.datastructures import UploadFile
 
 from agents.events import Done, Event
 from servers.pool.extractive.answer import answer
-from tools.clients.bridge import Table
+from tests.agents.peer_data import DOCUMENTS, MODELS, TABLES
 from tools.errors import BadRequest, Capibara6Error, ModelNotFound, NotSupported
 from tools.text.language import detect
 from tools.text.words import terms
-
-DOCUMENTS = [
-    {
-        "id": "modelos",
-        "title": "Modelos",
-        "source": "knowledge/es/modelos.md",
-        "text": "El servidor puede tener cargados tres modelos a la vez. "
-        "Un modelo se descarga tras 300 segundos.",
-    },
-    {
-        "id": "models",
-        "title": "Models",
-        "source": "knowledge/en/models.md",
-        "text": "The server may keep three models loaded at the same time. "
-        "A model is unloaded after 300 seconds.",
-    },
-    {
-        "id": "puertos",
-        "title": "Puertos",
-        "source": "knowledge/es/puertos.md",
-        "text": "La API escucha en el puerto 5000. La pool escucha en el puerto 8082.",
-    },
-]
-MODELS = ["extractive", "phi4_fast"]
-TABLES: list[Table] = [
-    {
-        "name": "documents",
-        "kind": "table",
-        "columns": [
-            {"name": "id", "type": "text"},
-            {"name": "title", "type": "text"},
-            {"name": "language", "type": "text"},
-            {"name": "size", "type": "integer"},
-            {"name": "updated_at", "type": "timestamp with time zone"},
-        ],
-    },
-    {"name": "leads", "kind": "table", "columns": [{"name": "email", "type": "text"}]},
-]
 
 
 @dataclass
@@ -162,7 +126,12 @@ def _add_models(app: FastAPI, knobs: Knobs) -> None:
         return {
             "object": "list",
             "data": [
-                {"id": name, "object": "model", "available": True, "ready": name in knobs.loaded}
+                {
+                    "id": name,
+                    "object": "model",
+                    "available": name in knobs.loaded,
+                    "ready": name in knobs.loaded,
+                }
                 for name in MODELS
             ],
         }
@@ -191,6 +160,8 @@ def build_bridge(knobs: Knobs) -> FastAPI:
         ]
         return {"results": hits, "degraded": knobs.degraded, "took_ms": 1.0}
 
+    _add_embedders(app, knobs)
+
     @app.get("/api/v1/collections")
     async def collections() -> Any:
         return {"collections": [{"name": "capibara6", "documents": len(knobs.documents)}]}
@@ -214,8 +185,40 @@ def build_bridge(knobs: Knobs) -> FastAPI:
     return app
 
 
+def _add_embedders(app: FastAPI, knobs: Knobs) -> None:
+    @app.get("/api/v1/embedders")
+    async def embedders() -> Any:
+        named = {"name": "all-MiniLM-L6-v2", "model": "minilm-l6-v2", "dimensions": 2, "languages": ["en"]}
+        return {"default": "minilm-l6-v2", "embedders": [named]}
+
+    @app.post("/api/v1/embeddings")
+    async def embeddings(request: Request) -> Any:
+        body = await knobs.note(request)
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        packed = body.get("encoding_format") == "base64"
+        vector = base64.b64encode(struct.pack("<2f", 0.6, 0.8)).decode() if packed else [0.6, 0.8]
+        data = [{"object": "embedding", "index": n, "embedding": vector} for n in range(len(texts))]
+        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        return {"object": "list", "data": data, "model": body["model"], "usage": usage}
+
+
 def build_speech(knobs: Knobs) -> FastAPI:
     app = FastAPI()
+
+    @app.post("/v1/audio/speech")
+    async def speech(request: Request) -> Any:
+        body = await knobs.note(request)
+        if knobs.speech_error is not None:
+            return JSONResponse(knobs.speech_error.envelope(), knobs.speech_error.status)
+        audio = f"{body['voice']}: {body['input']}".encode()
+        return Response(audio, media_type="audio/mpeg", headers={"x-speech-voice": "es"})
+
+    @app.post("/v1/audio/transcriptions")
+    async def transcriptions(request: Request) -> Any:
+        form = await request.form()
+        heard = form["file"]
+        assert isinstance(heard, UploadFile)
+        return {"text": (await heard.read()).decode()}
 
     @app.post("/tts")
     async def tts(request: Request) -> Any:

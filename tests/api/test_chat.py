@@ -194,9 +194,9 @@ async def test_thread_is_resumed_and_only_new_messages_count(http, knobs) -> Non
     assert len(knobs.asked["/v1/chat/completions"][-1]["messages"]) == 4
 
 
-async def test_models_lists_agents_and_the_pools_models(http) -> None:
+async def test_models_lists_agents_the_pools_models_and_embedders(http) -> None:
     body = (await http.get("/v1/models")).json()
-    assert [model["id"] for model in body["data"]] == [*AGENTS, "extractive", "phi4_fast"]
+    assert [model["id"] for model in body["data"]] == [*AGENTS, "extractive", "phi4_fast", "all-MiniLM-L6-v2"]
     assert (await http.get("/v1/models/capibara6")).json()["id"] == "capibara6"
     assert (await http.get("/v1/models/nobody")).json()["error"]["code"] == "model_not_found"
 
