@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from servers.api.http import sources, submissions, web_client, webhooks
-from servers.api.http.openai import audio, chat, embeddings, text_completion
+from servers.api.http.openai import audio, chat, embeddings, responses, text_completion
 from servers.api.http.openai.passthrough import PassThrough
 from servers.api.http.protocol import agents, runs, store_items, threads
 from servers.api.services import open_services
@@ -32,7 +32,7 @@ RULES = (
     Rule("POST", "/api/save-", "write"),
 )
 """Asking needs `read`, making things `write`, starting flows `operate`."""
-OPENAI = (chat, text_completion, embeddings, audio)
+OPENAI = (chat, text_completion, responses, embeddings, audio)
 ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, agents, threads, runs, store_items)
 
 

@@ -17,6 +17,7 @@ from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
 from servers.api.runs.tables import now, open_engine
 from servers.api.runs.threads import Threads
+from servers.api.stored.responses import StoredResponses
 from tools.access.identity import Principal
 from tools.clients.http import Http
 from tools.errors import Capibara6Error
@@ -39,6 +40,7 @@ class Services:
     agents: dict[str, CompiledAgent]
     threads: Threads
     runner: Runner
+    responses: StoredResponses
 
     async def stream_turn(
         self, order: AgentRequest, wishes: RunConfig, by: Principal
@@ -78,12 +80,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ):
         agents = compile_agents(memory)
         of_run = partial(build_context, settings, clients)
-        repository = RunRepository(engine)
+        repository, responses = RunRepository(engine), StoredResponses(engine)
+        await responses.open()
         runner = Runner(repository, memory, agents, of_run, settings.agents)
         await runner.resume()
-        pruning = asyncio.create_task(_prune(repository, settings.agents.keep_runs_days))
+        pruning = asyncio.create_task(_prune(repository, responses, settings.agents.keep_runs_days))
         try:
-            yield Services(settings, clients, memory, agents, Threads(engine, memory), runner)
+            yield Services(settings, clients, memory, agents, Threads(engine, memory), runner, responses)
         finally:
             pruning.cancel()
             await asyncio.gather(pruning, return_exceptions=True)
@@ -96,11 +99,11 @@ def build_context(settings: Settings, clients: Clients, wishes: RunConfig) -> Co
     return Context(clients, settings.chat, wishes, settings.agents, load_wait_s=wait_s)
 
 
-async def _prune(repository: RunRepository, days: int) -> None:
-    """Ended runs are kept for `days`, for those who come back to read them."""
+async def _prune(repository: RunRepository, responses: StoredResponses, days: int) -> None:
+    """Ended runs and responses are kept for `days`, for those who come back to read them."""
     while True:
-        removed = await repository.prune(now() - timedelta(days=days))
-        log.info("pruned", runs=removed)
+        before = now() - timedelta(days=days)
+        log.info("pruned", runs=await repository.prune(before), responses=await responses.prune(before))
         await asyncio.sleep(PRUNE_S)
 
 

@@ -207,18 +207,19 @@ def build_speech(knobs: Knobs) -> FastAPI:
 
     @app.post("/v1/audio/speech")
     async def speech(request: Request) -> Any:
-        body = await knobs.note(request)
+        said = await request.body()
         if knobs.speech_error is not None:
             return JSONResponse(knobs.speech_error.envelope(), knobs.speech_error.status)
-        audio = f"{body['voice']}: {body['input']}".encode()
-        return Response(audio, media_type="audio/mpeg", headers={"x-speech-voice": "es"})
+        return Response(said, media_type="audio/mpeg", headers={"x-speech-voice": "es"})
 
     @app.post("/v1/audio/transcriptions")
     async def transcriptions(request: Request) -> Any:
-        form = await request.form()
-        heard = form["file"]
-        assert isinstance(heard, UploadFile)
-        return {"text": (await heard.read()).decode()}
+        async with request.form() as form:
+            heard = form.get("file")
+            if isinstance(heard, UploadFile):
+                return {"text": (await heard.read()).decode()}
+        exc = BadRequest("file is missing", param="file", source="speech")
+        return JSONResponse(exc.envelope(), exc.status)
 
     @app.post("/tts")
     async def tts(request: Request) -> Any:
