@@ -19,7 +19,10 @@ from servers.api.runs.tables import now, open_engine
 from servers.api.runs.threads import Threads
 from servers.api.stored.responses import StoredResponses
 from tools.access.identity import Principal
+from tools.clients.credentials import Credentials
 from tools.clients.http import Http
+from tools.clients.pool import longest_s
+from tools.clients.raw.carrier import Carrier, open_carrier
 from tools.errors import Capibara6Error
 from tools.log import get_logger
 from tools.schema import JsonObject
@@ -41,6 +44,8 @@ class Services:
     threads: Threads
     runner: Runner
     responses: StoredResponses
+    carrier: Carrier
+    """To the pool, for what is only passed on."""
 
     async def stream_turn(
         self, order: AgentRequest, wishes: RunConfig, by: Principal
@@ -75,6 +80,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with (
         leader_lock(settings),
         open_clients(settings) as clients,
+        open_carrier(
+            settings.pool_url, "pool", auth=Credentials(settings), timeout=longest_s(settings)
+        ) as carrier,
         open_persistence(settings) as memory,
         open_engine(settings) as engine,
     ):
@@ -86,7 +94,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await runner.resume()
         pruning = asyncio.create_task(_prune(repository, responses, settings.agents.keep_runs_days))
         try:
-            yield Services(settings, clients, memory, agents, Threads(engine, memory), runner, responses)
+            threads = Threads(engine, memory)
+            yield Services(settings, clients, memory, agents, threads, runner, responses, carrier)
         finally:
             pruning.cancel()
             await asyncio.gather(pruning, return_exceptions=True)

@@ -16,15 +16,15 @@ from servers.web import sse
 from servers.web.app import error_response
 from servers.web.middleware import BODY
 from tools.clients.http import Http
+from tools.clients.raw.carrier import Carrier
 from tools.errors import Capibara6Error, ModelNotFound
 
 CARRIED = frozenset({"/v1/chat/completions", "/v1/completions"})
 JSON = {"content-type": "application/json"}
 EVENTS = "text/event-stream"
-RETURNED = frozenset(
-    {"content-type", "content-length", "content-disposition", "retry-after", "cache-control"}
-)
+RETURNED = frozenset({"content-type", "content-length", "content-disposition", "cache-control"})
 OURS = ("x-capibara6-", "x-speech-", "x-ignored-parameters", "x-sample-rate")
+RETURNED_RAW = frozenset(name.encode() for name in RETURNED)
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,8 @@ class PassThrough:
             return
         scope["route"] = route
         services: Services = scope["app"].state.services
-        http = services.clients.pool.http
         try:
-            await carry(http, route.path, scope[BODY], JSON, send)
+            await _carry(services.carrier, route.path, scope[BODY], send)
         except ModelNotFound:
             try:
                 await raise_unknown(services.clients, model)
@@ -91,6 +90,29 @@ async def carry(http: Http, path: str, body: bytes, headers: Mapping[str, str], 
         except Capibara6Error as exc:
             if EVENTS not in upstream.headers.get("content-type", ""):
                 raise BrokenAnswer(http.source) from exc
+            await send({"type": "http.response.body", "body": sse.error_event(exc), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _carry(carrier: Carrier, path: str, body: bytes, send: Send) -> None:
+    """The same for the pool, as cheaply as it can be done."""
+    async with carrier.post(path, body) as answer:
+        returned = [
+            pair
+            for pair in answer.headers.items()
+            if pair[0] in RETURNED_RAW or pair[0].startswith(b"x-capibara6-")
+        ]
+        start = {"type": "http.response.start", "status": answer.status, "headers": returned}
+        if not answer.headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            whole = await answer.rest()
+            await send(start)
+            await send({"type": "http.response.body", "body": whole})
+            return
+        await send(start)
+        try:
+            while piece := await answer.read():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except Capibara6Error as exc:
             await send({"type": "http.response.body", "body": sse.error_event(exc), "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
