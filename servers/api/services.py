@@ -17,6 +17,7 @@ from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
 from servers.api.runs.tables import now, open_engine
 from servers.api.runs.threads import Threads
+from servers.api.stored.files import StoredFiles
 from servers.api.stored.responses import StoredResponses
 from tools.access.identity import Principal
 from tools.clients.credentials import Credentials
@@ -44,6 +45,7 @@ class Services:
     threads: Threads
     runner: Runner
     responses: StoredResponses
+    files: StoredFiles
     carrier: Carrier
     """To the pool, for what is only passed on."""
 
@@ -88,14 +90,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ):
         agents = compile_agents(memory)
         of_run = partial(build_context, settings, clients)
-        repository, responses = RunRepository(engine), StoredResponses(engine)
+        repository, responses, files = RunRepository(engine), StoredResponses(engine), StoredFiles(engine)
         await responses.open()
+        await files.open()
         runner = Runner(repository, memory, agents, of_run, settings.agents)
         await runner.resume()
         pruning = asyncio.create_task(_prune(repository, responses, settings.agents.keep_runs_days))
         try:
             threads = Threads(engine, memory)
-            yield Services(settings, clients, memory, agents, threads, runner, responses, carrier)
+            yield Services(settings, clients, memory, agents, threads, runner, responses, files, carrier)
         finally:
             pruning.cancel()
             await asyncio.gather(pruning, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Small real servers that speak the wires of pool, bridge and speech, with knobs for what can go wrong."""
+"""Small real servers that speak the wires of pool and bridge, with knobs for what can go wrong."""
 
 import asyncio
 import base64
@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.datastructures import UploadFile
 
 from agents.events import Done, Event
 from servers.pool.extractive.answer import answer
@@ -162,6 +161,17 @@ def build_bridge(knobs: Knobs) -> FastAPI:
 
     _add_embedders(app, knobs)
 
+    @app.post("/api/v1/documents")
+    async def ingest(request: Request) -> Any:
+        body = await knobs.note(request)
+        knobs.documents += [{**one, "source": one["source"] or one["id"]} for one in body["documents"]]
+        return {"accepted": len(body["documents"])}
+
+    @app.delete("/api/v1/documents/{name}")
+    async def delete(name: str) -> Any:
+        knobs.documents = [one for one in knobs.documents if one["id"] != name]
+        return {}
+
     @app.get("/api/v1/collections")
     async def collections() -> Any:
         return {"collections": [{"name": "capibara6", "documents": len(knobs.documents)}]}
@@ -200,36 +210,6 @@ def _add_embedders(app: FastAPI, knobs: Knobs) -> None:
         data = [{"object": "embedding", "index": n, "embedding": vector} for n in range(len(texts))]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return {"object": "list", "data": data, "model": body["model"], "usage": usage}
-
-
-def build_speech(knobs: Knobs) -> FastAPI:
-    app = FastAPI()
-
-    @app.post("/v1/audio/speech")
-    async def speech(request: Request) -> Any:
-        said = await request.body()
-        if knobs.speech_error is not None:
-            return JSONResponse(knobs.speech_error.envelope(), knobs.speech_error.status)
-        return Response(said, media_type="audio/mpeg", headers={"x-speech-voice": "es"})
-
-    @app.post("/v1/audio/transcriptions")
-    async def transcriptions(request: Request) -> Any:
-        async with request.form() as form:
-            heard = form.get("file")
-            if isinstance(heard, UploadFile):
-                return {"text": (await heard.read()).decode()}
-        exc = BadRequest("file is missing", param="file", source="speech")
-        return JSONResponse(exc.envelope(), exc.status)
-
-    @app.post("/tts")
-    async def tts(request: Request) -> Any:
-        await knobs.note(request)
-        if knobs.speech_error is not None:
-            return JSONResponse(knobs.speech_error.envelope(), knobs.speech_error.status)
-        audio = base64.b64encode(b"RIFF0000WAVE").decode()
-        return {"audio": audio, "format": "wav", "sample_rate": 22050, "duration_s": 0.1, "voice": "es"}
-
-    return app
 
 
 def _deltas(knobs: Knobs, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -98,7 +98,16 @@ def test_no_body_is_an_internal_error_in_ten_thousand(client, knobs, place, body
 
 
 @pytest.mark.parametrize(
-    "path", ["/threads/{}", "/runs/{}", "/runs/{}/stream", "/agents/{}", "/v1/models/{}"]
+    "path",
+    [
+        "/threads/{}",
+        "/runs/{}",
+        "/runs/{}/stream",
+        "/agents/{}",
+        "/v1/models/{}",
+        "/v1/files/{}",
+        "/v1/responses/{}",
+    ],
 )
 @pytest.mark.parametrize(
     "name", ["x" * 2000, "%00", "%ff", "..%2f..%2f", "a%0d%0ab", "'; drop table runs", "🦫"]
