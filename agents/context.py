@@ -29,7 +29,8 @@ class RunConfig:
     """What the caller asked for; None leaves the choice to the agent. `options` go to the model as they are.
 
     `tools` is what the caller grants this run; `user` parts the caller's own facts, where it asks for several
-    people: it is nobody's identity. Stored runs hold these fields by name.
+    people: it is nobody's identity. `calling` are OpenAI's `tools`, `tool_choice` and `parallel_tool_calls`:
+    tools that the caller runs itself; `response_format` is OpenAI's. Stored runs hold these fields by name.
     """
 
     collection: str | None = None
@@ -39,6 +40,13 @@ class RunConfig:
     tools: tuple[str, ...] | None = None
     user: str | None = None
     options: JsonObject = field(default_factory=dict)
+    calling: JsonObject = field(default_factory=dict)
+    response_format: JsonObject | None = None
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether the model may ask the caller for a call."""
+        return bool(self.calling.get("tools")) and self.calling.get("tool_choice") != "none"
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,24 @@ from tools.errors import AgentNotFound
 
 @dataclass(frozen=True)
 class Agent:
-    """A name to ask for, what it is good at, and how its graph is built."""
+    """A name to ask for, what it is good at, and how its graph is built; whether it heeds a caller's own
+    tools and schema (`for_programs`)."""
 
     name: str
     description: str
     build: Callable[[], StateGraph[Any, Context, Any, Any]]
+    for_programs: bool = False
 
 
 AGENTS = {
     agent.name: agent
     for agent in (
-        Agent("capibara6", "Responde con citas del conocimiento / cited answers", chat.build_graph),
+        Agent(
+            "capibara6",
+            "Responde con citas del conocimiento / cited answers",
+            chat.build_graph,
+            for_programs=True,
+        ),
         Agent(
             "capibara6-research", "Investiga una pregunta por partes / research report", research.build_graph
         ),

@@ -20,6 +20,7 @@ from agents.conversation.persistence import Persistence
 from agents.conversation.state import Message, new_turn
 from agents.events import AnyEvent, Done, Event, Interrupted, RunEvent
 from agents.registry import AGENTS, Agent, find_agent
+from agents.tooling.handover import called
 from tools.errors import Conflict, UpstreamFailed, UpstreamSilent
 from tools.schema import Answer, Citation, JsonObject, Route, SupportedSentence
 
@@ -54,6 +55,8 @@ def _compile(agent: Agent, persistence: Persistence) -> CompiledAgent:
 class AgentRequest:
     """An agent to run on new `messages` of a conversation, or on an answer to an interrupt (`command`).
 
+    `scratch` are messages after the question: calls that the caller has made for it, and what they gave.
+
     `owner` is what the keys of its caller's threads begin with (`conversation/ownership.py`).
     A `durable` run writes every step before the next begins and, started `again`, goes on after its last one.
     A run on a thread that is not durable is written when it ends: one that fails leaves the thread as it was.
@@ -61,6 +64,7 @@ class AgentRequest:
 
     agent: str
     messages: list[Message] = field(default_factory=list)
+    scratch: list[Message] = field(default_factory=list)
     instructions: str = ""
     thread_id: str | None = None
     owner: str = ""
@@ -148,7 +152,12 @@ def _input(request: AgentRequest, *, resumed: bool) -> Any:
         return None
     if request.command is not None:
         return Command(resume=request.command)
-    return new_turn(request.messages, instructions=request.instructions)
+    return new_turn(
+        request.messages,
+        instructions=request.instructions,
+        scratch=request.scratch,
+        touched=called(request.scratch),
+    )
 
 
 async def _until(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[Any]:
@@ -171,7 +180,7 @@ def _endings(request: AgentRequest, values: JsonObject, started: float) -> list[
     waiting = values.get("__interrupt__", ())
     if waiting:
         return [Interrupted(interrupt_id=one.id, request=one.value) for one in waiting]
-    if not values.get("answer"):
+    if not values.get("answer") and not values.get("handed"):
         raise UpstreamFailed(f"{request.agent} ended without an answer", source="api", code="empty_answer")
     total = round((time.monotonic() - started) * 1000, 1)
     return [Done(answer=_answer(request, values, total), usage=values.get("usage", {}))]
@@ -191,6 +200,7 @@ def _answer(request: AgentRequest, values: JsonObject, total: float) -> Answer:
         degraded=values["degraded"],
         sentences=[SupportedSentence.model_validate(one) for one in values["sentences"]],
         finish_reason=values["finish"],
+        tool_calls=values.get("handed", []),
         notes=values["notes"],
         reasoning=values["reasoning"],
     )

@@ -225,7 +225,8 @@ class SupportedSentence(BaseModel):
 class Answer(BaseModel):
     """What an agent run ends with; `timings_ms` has one entry a stage plus `total`.
 
-    `finish_reason` is `length` when the answer was cut; `notes` are codes of what a reader should know of how
+    `finish_reason` is `length` when the answer was cut, and `tool_calls` when the caller is to make those
+    (OpenAI's shape) before there is an answer; `notes` are codes of what a reader should know of how
     it came about (`grounding_fallback`, `loading_fallback`, `fewer_passages`, `repetition`,
     `only_reasoning`). `reasoning` is what a model thought aloud, where the settings show it.
     """
@@ -242,7 +243,8 @@ class Answer(BaseModel):
     thread_id: str | None = None
     degraded: list[str] = []
     sentences: list[SupportedSentence] = []
-    finish_reason: Literal["stop", "length"] = "stop"
+    finish_reason: Literal["stop", "length", "tool_calls"] = "stop"
+    tool_calls: list[JsonObject] = []
     notes: list[str] = []
     reasoning: str = ""
 

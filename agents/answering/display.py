@@ -22,7 +22,7 @@ class Display:
         self, prompt: Iterable[Message], sources: Sequence[Citation], runtime: Runtime[Context]
     ) -> None:
         self.sources = {source.n: source for source in sources}
-        known = _known_texts(prompt, sources)
+        known = known_texts(prompt, sources)
         self.sanitizer = Sanitizer(self.sources, links_in(known), tags_in(known))
         self.write = runtime.stream_writer
         self.announced: set[int] = set()
@@ -56,7 +56,7 @@ def stream_text(text: str, sources: Sequence[Citation], runtime: Runtime[Context
     return display.shown
 
 
-def _known_texts(prompt: Iterable[Message], sources: Iterable[Citation]) -> list[str]:
+def known_texts(prompt: Iterable[Message], sources: Iterable[Citation]) -> list[str]:
     """What the sources and the user wrote; of addresses and markup the model may repeat no other."""
     own = [str(message.get("content") or "") for message in prompt if message["role"] == "user"]
     return [*own, *(f"{source.source} {source.text}" for source in sources)]

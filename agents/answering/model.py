@@ -26,16 +26,24 @@ LOOKED_AT = 64
 
 @dataclass
 class ToolCall:
-    """A tool call as the model wrote it; `arguments` is None when it is not a JSON object."""
+    """A tool call as the model wrote it (`written` letter by letter); `arguments` is None when that is not a
+    JSON object."""
 
     id: str
     tool: str
     arguments: JsonObject | None
+    written: str = ""
 
     def wire(self) -> JsonObject:
         """An entry of `tool_calls` in OpenAI's assistant message."""
-        text = json.dumps(self.arguments or {}, ensure_ascii=False)
-        return {"id": self.id, "type": "function", "function": {"name": self.tool, "arguments": text}}
+        return self._wire(json.dumps(self.arguments or {}, ensure_ascii=False))
+
+    def as_written(self) -> JsonObject:
+        """The same for who makes the call, and is to judge what the model wrote."""
+        return self._wire(self.written or "{}")
+
+    def _wire(self, arguments: str) -> JsonObject:
+        return {"id": self.id, "type": "function", "function": {"name": self.tool, "arguments": arguments}}
 
 
 @dataclass
@@ -155,7 +163,10 @@ def _call(number: int, parts: dict[str, str]) -> ToolCall:
     except ValueError:
         arguments = None
     return ToolCall(
-        parts["id"] or f"call_{number}", parts["name"], arguments if isinstance(arguments, dict) else None
+        parts["id"] or f"call_{number}",
+        parts["name"],
+        arguments if isinstance(arguments, dict) else None,
+        parts["arguments"],
     )
 
 

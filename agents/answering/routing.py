@@ -6,7 +6,7 @@ from agents.answering.model import QUOTING
 from agents.context import Context
 from agents.conversation.state import Turn, earlier_messages
 from tools.clients.pool import NOT_GENERATING, ModelInfo, Pool
-from tools.errors import Unavailable
+from tools.errors import BadRequest, Unavailable
 from tools.log import get_logger
 from tools.schema import Route
 
@@ -14,6 +14,7 @@ SEEN_MESSAGES = 8
 """So much of the conversation is shown to the router."""
 WITHOUT_MODEL = frozenset({"", "rules"})
 """What stands for the model of a turn that no model answered."""
+CONFIGURE = "configure one (VLLM_URL, OLLAMA_URL or models.toml)"
 
 log = get_logger("agents.routing")
 
@@ -22,6 +23,8 @@ async def choose_model(turn: Turn, context: Context) -> Route:
     """The model for a turn. Raises ModelNotFound for a name that the pool does not know."""
     pool = context.clients.pool
     chosen = await (_routed(turn, pool) if context.model == "auto" else _named(context.model, pool))
+    if context.config.hands_over:
+        return await _calling_tools(chosen, context)
     if chosen.ready or context.chat.while_loading == "wait":
         return chosen
     return await _meanwhile(chosen, pool)
@@ -40,6 +43,22 @@ async def _named(name: str, pool: Pool) -> Route:
     info = await pool.model(name)
     return route.model_copy(
         update={"ready": info.get("ready", True), "context_tokens": info.get("context_tokens")}
+    )
+
+
+async def _calling_tools(chosen: Route, context: Context) -> Route:
+    """A model that can call the caller's tools, which is waited for: one that quotes is no stand-in for it.
+    Raises BadRequest, which names those that can, where the chosen one can not and no other may be chosen."""
+    if chosen.model not in NOT_GENERATING:
+        return chosen
+    able = await context.clients.pool.generators()
+    if context.model == "auto" and able:
+        model = next((name for name in chosen.alternatives if name in able), able[0])
+        reason = f"{chosen.model} calls no tools: {model} does"
+        return chosen.model_copy(update={"model": model, "reasons": [*chosen.reasons, reason]})
+    instead = f"these can: {', '.join(able)}" if able else f"no model of the pool can: {CONFIGURE}"
+    raise BadRequest(
+        f"{chosen.model} calls no tools; {instead}", param="tools", source="api", code="tools_not_supported"
     )
 
 

@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 from langgraph.runtime import Runtime
 
+from agents.answering.json_schema import read_shape
 from agents.answering.model import QUOTING
 from agents.answering.routing import choose_model
 from agents.context import Context
@@ -56,6 +57,9 @@ async def route(state: Turn, runtime: Runtime[Context]) -> Update:
 async def check(state: Turn, runtime: Runtime[Context]) -> Update:
     """Keep the citations that point to a passage which supports their sentence, and tell the support of
     each."""
+    if read_shape(runtime.context.config.response_format) is not None:
+        messages = closing_messages(state, state["answer"])
+        return {"cited": state["cited"], "messages": messages, "previous": _stays(state)}
     sources = sources_of(state)
     weak = set[int]() if state["model"] in OWN_WORDS else unsupported(state["answer"], sources)
     kept = {source.n for source in sources} - weak

@@ -4,9 +4,10 @@ What a model says is `model`'s, how it is told `display`'s, what a sentence rest
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from langgraph.runtime import Runtime
 
@@ -49,7 +50,8 @@ class AnswerRequest:
 
     `grounding` says what becomes of sentences without support, `otherwise` what stands for an answer without
     any (the passages, when it is empty); `window` is the model's, in tokens, `ratio`
-    its characters per token.
+    its characters per token. `calling` goes to the model with tools of the caller's, and `known` are messages
+    with what those gave: the answer may repeat the addresses in them.
     """
 
     prompt: list[Message]
@@ -62,6 +64,10 @@ class AnswerRequest:
     window: int | None = None
     ratio: float = CHARS_PER_TOKEN
     otherwise: str = ""
+    calling: JsonObject = field(default_factory=dict)
+    known: list[Message] = field(default_factory=list[Message])
+    required: bool = False
+    """Whether the tools are the caller's, who is told when the model takes none."""
 
 
 @dataclass
@@ -73,15 +79,22 @@ class ShownReply(ModelReply):
     accepted: list[str] = field(default_factory=list[str])
 
 
+Shown = TypeVar("Shown", bound=ShownReply)
+
+
 async def stream_fitting(
-    build: Callable[[int, bool], AnswerRequest], passages: int, runtime: Runtime[Context]
-) -> ShownReply:
-    """The answer to the first prompt that fits the model's window: `build` makes one with the first so many
+    build: Callable[[int, bool], AnswerRequest],
+    passages: int,
+    runtime: Runtime[Context],
+    *,
+    answer: Callable[[AnswerRequest, Runtime[Context]], Awaitable[Shown]],
+) -> Shown:
+    """The `answer` to the first prompt that fits the model's window: `build` makes one with the first so many
     passages, with the conversation or without. Raises BadRequest when not even one passage fits."""
     tries = [(passages, True), (passages // 2, True), (min(1, passages), True), (min(1, passages), False)]
     for at, (kept, whole) in enumerate(tries):
         try:
-            reply = await stream_answer(build(kept, whole), runtime)
+            reply = await answer(build(kept, whole), runtime)
         except BadRequest as exc:
             if at + 1 == len(tries) or not overflows(exc):
                 raise
@@ -101,6 +114,8 @@ async def stream_answer(request: AnswerRequest, runtime: Runtime[Context]) -> Sh
     except (BadRequest, NotSupported) as exc:
         if not request.tools or (isinstance(exc, BadRequest) and overflows(exc)):
             raise
+        if request.required:
+            raise tools_refused(request.model, exc.message) from exc
         reply = await _Answering(replace(request, tools=[]), runtime).stream()
     if reply.repeated:
         reply.notes.append("repetition")
@@ -151,14 +166,14 @@ class _Answering:
 
     def __init__(self, request: AnswerRequest, runtime: Runtime[Context]) -> None:
         self.request, self.runtime, self.reply = request, runtime, _Grounded()
-        self.display = Display(request.prompt, request.sources, runtime)
+        self.display = Display([*request.prompt, *request.known], request.sources, runtime)
         self.buffer, self.before, self.dropped = SentenceBuffer(), "", False
         self.evidence: list[Evidence] = read_evidence(request.sources)
 
     async def stream(self) -> _Grounded:
         """The reply; its `text` is what was shown."""
         request, context = self.request, self.runtime.context
-        pool, options = context.clients.pool, _options(request, context)
+        pool, options = context.clients.pool, options_of(request, context)
         async for item in stream_reply(
             pool, request.prompt, model=request.model, reply=self.reply, **options
         ):
@@ -213,9 +228,21 @@ class _Answering:
         return accepted
 
 
-def _options(request: AnswerRequest, context: Context) -> JsonObject:
+def tools_refused(model: str, why: str) -> BadRequest:
+    """What a caller is told whose tools a model did not take."""
+    return BadRequest(
+        f"{model} took no tools: {why[:300]}; ask another model by its name, or start this one's engine with "
+        "--enable-auto-tool-choice and --tool-call-parser",
+        param="tools",
+        source="api",
+        code="tools_not_supported",
+    )
+
+
+def options_of(request: AnswerRequest, context: Context) -> JsonObject:
     """What goes to the model beside the prompt: the caller's choices, the tools, a bound of the answer."""
-    options = {**context.config.options, **({"tools": request.tools} if request.tools else {})}
+    tools = {"tools": request.tools, **request.calling} if request.tools else {}
+    options = {**context.config.options, **tools}
     if can_call_tools(request.model) and "max_completion_tokens" not in options:
         options["max_tokens"] = answer_tokens(
             options,

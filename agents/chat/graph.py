@@ -32,7 +32,7 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_edge("recall", "answer")
     graph.add_edge("note", "check")
     graph.add_edge("housekeep", END)
-    graph.add_conditional_edges("answer", _wants_tools, {True: "act", False: "check"})
+    graph.add_conditional_edges("answer", _after_answer, ["act", "check", END])
     graph.add_edge("act", "answer")
     graph.add_conditional_edges("check", _ending, ["speak", "condense", END])
     graph.add_conditional_edges("speak", _keeping, ["condense", END])
@@ -55,8 +55,11 @@ async def _needs(state: State) -> list[str]:
             return ["route", "retrieve"]
 
 
-async def _wants_tools(state: State) -> bool:
-    return bool(state["calls"])
+async def _after_answer(state: State) -> str:
+    """Calls of ours are made here; those of the caller end the turn, which is not yet one to remember."""
+    if state.get("handed"):
+        return END
+    return "act" if state["calls"] else "check"
 
 
 async def _ending(state: State, runtime: Runtime[Context]) -> str:

@@ -8,10 +8,12 @@ from langgraph.runtime import Runtime
 from agents.answerability.decision import decline, judge
 from agents.answering.display import stream_text
 from agents.answering.follow_up import standing_alone
+from agents.answering.json_schema import read_shape
 from agents.answering.model import ToolCall, can_call_tools
 from agents.answering.retrieval import checked, search_documents
 from agents.answering.steps import announce, timed
-from agents.answering.streaming import AnswerRequest, ShownReply, stream_fitting
+from agents.answering.streaming import AnswerRequest, ShownReply, stream_answer, stream_fitting
+from agents.answering.structured import StructuredReply, cited_sources, stream_structured
 from agents.chat import prompts
 from agents.chat.housekeeping import recognise, reply
 from agents.chat.state import State
@@ -21,6 +23,7 @@ from agents.conversation.state import Message, Update, earlier_messages, questio
 from agents.conversation.user_memory import asks_to_recall, recall_query, to_remember
 from agents.events import Progress, Token
 from agents.tooling.calls import ToolResult, available_tools, call_tool, taint_of
+from agents.tooling.handover import Offer, handed, name_of, offer, results
 from tools.errors import UpstreamFailed
 from tools.passages import Passage, render
 from tools.schema import Citation, Grounding, JsonObject, SearchResponse
@@ -33,14 +36,10 @@ async def understand(state: State, runtime: Runtime[Context]) -> Update:
     """The question's language, what kind of message it is, and the question that stands for it alone."""
     question, earlier = question_of(state), earlier_messages(state)
     language = runtime.context.config.language or detect(question, default="es")
-    if recognise(question, state["instructions"], earlier):
-        return {"intent": "housekeeping", "language": language, "query": ""}
-    if prompts.is_talk(question):
-        return {"intent": "talk", "language": language, "query": ""}
-    if to_remember(question):
-        return {"intent": "remember", "language": language, "query": ""}
-    if asks_to_recall(question):
-        return {"intent": "recall", "language": language, "query": recall_query(question)}
+    other = None if _for_a_program(state, runtime.context) else _other_than_question(state)
+    if other is not None:
+        query = recall_query(question) if other == "recall" else ""
+        return {"intent": other, "language": language, "query": query}
     alone = await standing_alone(question, earlier, runtime)
     asked = {"language": alone.language or language, "query": alone.query, "question": alone.question}
     return {"intent": "question", **asked}
@@ -58,10 +57,10 @@ async def housekeep(state: State, runtime: Runtime[Context]) -> Update:
 @timed("retrieve")
 async def retrieve(state: State, runtime: Runtime[Context]) -> Update:
     """Passages for the query; numbered from 1 as the answer will cite them."""
-    context = runtime.context
+    context, touched = runtime.context, [*state["touched"], "search_knowledge"]
     found = await search_documents(state["query"], context, top_k=context.chat.top_k)
     if found is None:
-        return {"notes": ["no_documents"], "touched": ["search_knowledge"]}
+        return {"notes": ["no_documents"], "touched": touched}
     sources = announce(found, state["query"], [], runtime)
     judged = judge(state["query"], found.results, language=state["language"], embedder=found.embedder)
     judged = asdict(await checked(judged, state["query"], found.results, state["language"], context))
@@ -69,7 +68,7 @@ async def retrieve(state: State, runtime: Runtime[Context]) -> Update:
     return {
         "sources": sources,
         "degraded": found.degraded,
-        "touched": ["search_knowledge"],
+        "touched": touched,
         "answerable": judged,
     }
 
@@ -78,31 +77,27 @@ async def retrieve(state: State, runtime: Runtime[Context]) -> Update:
 async def answer(state: State, runtime: Runtime[Context]) -> Update:
     """The model's answer, token by token, or the tools it wants to call first."""
     context = runtime.context
-    if "no_documents" in state["notes"]:
+    if "no_documents" in state["notes"] and not _for_a_program(state, context):
         text = prompts.NO_DOCUMENTS[state["language"]].format(collection=context.collection)
         return {"answer": stream_text(text, [], runtime), "model": "rules", "calls": []}
+    shape = read_shape(context.config.response_format)
     grants = context.granted(DEFAULT_TOOLS)
-    able = _can_use_tools(state, context)
-    tools = await available_tools(context, grants) if able else {}
-    offered = [tool.schema for name, tool in tools.items() if name in grants]
+    offered = offer(await _own_tools(state, context) if shape is None else [], context.config.calling)
     declined = decline(state["answerable"], state["language"])
-    if declined and not offered:
+    if declined and not offered.tools and shape is None:
         return {"answer": stream_text(declined, [], runtime), "model": "rules", "calls": []}
     if state["step"] == 0:
-        path = {"path": "tools" if offered else "fixed", "tools": sorted(grants) if offered else []}
+        path = {
+            "path": "tools" if offered.tools else "fixed",
+            "tools": sorted(grants) if offered.tools else [],
+        }
         runtime.stream_writer(Progress(stage="path", detail=path))
     build = partial(_request, state, context, await _recent(state, context), offered)
-    said = await stream_fitting(build, len(state["sources"]), runtime)
+    ask = stream_answer if shape is None else partial(stream_structured, shape)
+    said = await stream_fitting(build, len(state["sources"]), runtime, answer=ask)
     usage = {key: state["usage"].get(key, 0) + value for key, value in said.usage.items()}
-    if said.calls and offered:
-        wanted: Message = {"role": "assistant", "content": said.text or None}
-        wanted["tool_calls"] = [call.wire() for call in said.calls]
-        return {
-            "scratch": [*state["scratch"], wanted],
-            "calls": [vars(call) for call in said.calls],
-            "step": state["step"] + 1,
-            "usage": usage,
-        }
+    if said.calls and offered.tools:
+        return {"usage": usage, **_calling(state, said, offered)}
     if not said.text.strip():
         raise UpstreamFailed(f"{said.model} gave an empty answer", source="pool", code="empty_answer")
     asked = build(len(state["sources"]), True).prompt
@@ -110,7 +105,22 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
         "calls": [],
         "usage": usage,
         "ratio": chars_per_token(asked, said.usage.get("prompt_tokens", 0)),
+        "cited": cited_sources(said, sources_of(state)) if isinstance(said, StructuredReply) else [],
         **_closing(state, said, context),
+    }
+
+
+def _calling(state: State, said: ShownReply, offered: Offer) -> Update:
+    """The calls to make next, or those that end the turn because they are the caller's to make."""
+    if calls := handed(said.calls, offered):
+        shown = {"answer": said.text.strip(), "model": said.model, "timings": {"model_first": said.first_ms}}
+        return {**shown, "handed": calls, "calls": [], "finish": "tool_calls"}
+    wanted: Message = {"role": "assistant", "content": said.text or None}
+    wanted["tool_calls"] = [call.wire() for call in said.calls]
+    return {
+        "scratch": [*state["scratch"], wanted],
+        "calls": [vars(call) for call in said.calls],
+        "step": state["step"] + 1,
     }
 
 
@@ -133,7 +143,7 @@ async def act(state: State, runtime: Runtime[Context]) -> Update:
 
 
 def _request(
-    state: State, context: Context, recent: list[Message], tools: list[JsonObject], passages: int, whole: bool
+    state: State, context: Context, recent: list[Message], offered: Offer, passages: int, whole: bool
 ) -> AnswerRequest:
     """What the model is asked, with the first so many `passages`; with the conversation where it is
     `whole`."""
@@ -142,7 +152,10 @@ def _request(
         _prompt(state, recent if whole else [], sources),
         sources,
         model=state["route"]["model"],
-        tools=tools,
+        tools=offered.tools,
+        calling=offered.options,
+        required=bool(offered.names),
+        known=results(state["scratch"], frozenset(map(name_of, context.config.calling.get("tools", ())))),
         question=state["query"],
         language=state["language"],
         grounding=_grounding(state, context),
@@ -170,6 +183,32 @@ def _grounding(state: State, context: Context) -> Grounding:
     """Questions over documents are held to them; what other tools answered, or the user said, is not."""
     over_documents = state["intent"] == "question" and set(state["touched"]) <= {"search_knowledge"}
     return context.limits.grounding if over_documents else "off"
+
+
+def _for_a_program(state: State, context: Context) -> bool:
+    """Whether tools or a schema of the caller's are in play: then every message goes to the model."""
+    config = context.config
+    return bool(state["scratch"] or config.hands_over or read_shape(config.response_format))
+
+
+def _other_than_question(state: State) -> str | None:
+    """What a message is that asks nothing of the documents; None for a question."""
+    question = question_of(state)
+    if recognise(question, state["instructions"], earlier_messages(state)):
+        return "housekeeping"
+    if prompts.is_talk(question):
+        return "talk"
+    if to_remember(question):
+        return "remember"
+    return "recall" if asks_to_recall(question) else None
+
+
+async def _own_tools(state: State, context: Context) -> list[JsonObject]:
+    """The schemas of the tools of ours that this step may use."""
+    if not _can_use_tools(state, context):
+        return []
+    grants = context.granted(DEFAULT_TOOLS)
+    return [tool.schema for name, tool in (await available_tools(context, grants)).items() if name in grants]
 
 
 def _can_use_tools(state: State, context: Context) -> bool:

@@ -4,6 +4,7 @@ Values are plain JSON, so that a checkpoint can be read without building objects
 """
 
 import operator
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from typing_extensions import TypedDict
@@ -27,7 +28,8 @@ class Turn(TypedDict):
 
     What is `asked` joins the conversation together with its answer, so a turn that fails leaves no trace.
     `scratch` holds the turn's tool calls and answers, `calls` those to make next (`ToolCall`s), `touched` the
-    tools used. `answerable` is an `Answerability`, {} where nothing was searched. `route` is a `Route`,
+    tools used, `handed` the calls that the caller is to make (OpenAI's `tool_calls`). `answerable` is an
+    `Answerability`, {} where nothing was searched. `route` is a `Route`,
     `sources` and `cited` are `Citation`s; `timings` are milliseconds. `previous` is the model that answered
     the turn before; `sentences` are `SupportedSentence`s, `accepted` those that a model found to follow from
     a passage; `notes`, `finish` and `reasoning` are `Answer`'s.
@@ -49,17 +51,25 @@ class Turn(TypedDict):
     calls: list[JsonObject]
     step: int
     touched: list[str]
+    handed: list[JsonObject]
     previous: str
     sentences: list[JsonObject]
     accepted: list[str]
     notes: list[str]
-    finish: Literal["stop", "length"]
+    finish: Literal["stop", "length", "tool_calls"]
     reasoning: str
     timings: Annotated[dict[str, float], merge]
 
 
-def new_turn(messages: list[Message], *, instructions: str = "") -> Update:
-    """The graph's input for one turn: new messages of the conversation, the last one being the question."""
+def new_turn(
+    messages: list[Message],
+    *,
+    instructions: str = "",
+    scratch: Sequence[Message] = (),
+    touched: Sequence[str] = (),
+) -> Update:
+    """The graph's input for one turn: new messages of the conversation, the last one being the question;
+    after it, in `scratch`, the calls that the caller has made for it and what they gave."""
     return {
         "asked": messages,
         "instructions": instructions,
@@ -71,10 +81,11 @@ def new_turn(messages: list[Message], *, instructions: str = "") -> Update:
         "answer": "",
         "model": "",
         "usage": {},
-        "scratch": [],
+        "scratch": list(scratch),
         "calls": [],
         "step": 0,
-        "touched": [],
+        "touched": list(touched),
+        "handed": [],
         "sentences": [],
         "accepted": [],
         "notes": [],

@@ -51,10 +51,10 @@ async def available_tools(context: Context, grants: frozenset[str]) -> dict[str,
 
 
 def taint_of(touched: list[str], tools: Mapping[str, AnyTool]) -> Taint:
-    """What a run that used these tools has read."""
+    """What a run that used these tools has read; of a caller's own nothing is known, so the worst."""
     taint = Taint()
     for name in touched:
-        taint = taint.after(tools[name].tool) if name in tools else taint
+        taint = taint.after(tools[name].tool) if name in tools else Taint(private=True, untrusted=True)
     return taint
 
 

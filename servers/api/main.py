@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servers.api.http import chat, sources, submissions, web_client, webhooks
+from servers.api.http import sources, submissions, web_client, webhooks
+from servers.api.http.openai import audio, chat, embeddings, files, responses, text_completion
+from servers.api.http.openai.passthrough import PassThrough
 from servers.api.http.protocol import agents, runs, store_items, threads
 from servers.api.services import open_services
 from servers.web.access import Access, Rule
@@ -19,6 +21,8 @@ from tools.settings import Settings
 RULES = (
     Rule("POST", "/webhook/", "operate"),
     Rule("", "/v1/sources", "operate"),
+    Rule("POST", "/v1/files", "write"),
+    Rule("DELETE", "/v1/files", "write"),
     Rule("POST", "/threads/search", "read"),
     Rule("POST", "/threads/", "read", "/history"),
     Rule("POST", "/threads", "write"),
@@ -30,7 +34,8 @@ RULES = (
     Rule("POST", "/api/save-", "write"),
 )
 """Asking needs `read`, making things `write`, starting flows `operate`."""
-ROUTES = (chat, webhooks, web_client, sources, submissions, agents, threads, runs, store_items)
+OPENAI = (chat, text_completion, responses, embeddings, audio, files)
+ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, agents, threads, runs, store_items)
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -51,6 +56,8 @@ def build_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         checks=checks,
         access=Access(settings, name="api", rules=RULES, open_paths=frozenset({web_client.PATH})),
+        forms={**audio.FORMS, **files.FORMS},
+        inside=(PassThrough,),
         description="Agents through OpenAI's API and the Agent Protocol.",
     )
     for routes in ROUTES:

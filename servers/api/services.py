@@ -17,8 +17,13 @@ from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
 from servers.api.runs.tables import now, open_engine
 from servers.api.runs.threads import Threads
+from servers.api.stored.files import StoredFiles
+from servers.api.stored.responses import StoredResponses
 from tools.access.identity import Principal
+from tools.clients.credentials import Credentials
 from tools.clients.http import Http
+from tools.clients.pool import longest_s
+from tools.clients.raw.carrier import Carrier, open_carrier
 from tools.errors import Capibara6Error
 from tools.log import get_logger
 from tools.schema import JsonObject
@@ -39,6 +44,10 @@ class Services:
     agents: dict[str, CompiledAgent]
     threads: Threads
     runner: Runner
+    responses: StoredResponses
+    files: StoredFiles
+    carrier: Carrier
+    """To the pool, for what is only passed on."""
 
     async def stream_turn(
         self, order: AgentRequest, wishes: RunConfig, by: Principal
@@ -73,17 +82,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with (
         leader_lock(settings),
         open_clients(settings) as clients,
+        open_carrier(
+            settings.pool_url, "pool", auth=Credentials(settings), timeout=longest_s(settings)
+        ) as carrier,
         open_persistence(settings) as memory,
         open_engine(settings) as engine,
     ):
         agents = compile_agents(memory)
         of_run = partial(build_context, settings, clients)
-        repository = RunRepository(engine)
+        repository, responses, files = RunRepository(engine), StoredResponses(engine), StoredFiles(engine)
+        await responses.open()
+        await files.open()
         runner = Runner(repository, memory, agents, of_run, settings.agents)
         await runner.resume()
-        pruning = asyncio.create_task(_prune(repository, settings.agents.keep_runs_days))
+        pruning = asyncio.create_task(_prune(repository, responses, settings.agents.keep_runs_days))
         try:
-            yield Services(settings, clients, memory, agents, Threads(engine, memory), runner)
+            threads = Threads(engine, memory)
+            yield Services(settings, clients, memory, agents, threads, runner, responses, files, carrier)
         finally:
             pruning.cancel()
             await asyncio.gather(pruning, return_exceptions=True)
@@ -96,11 +111,11 @@ def build_context(settings: Settings, clients: Clients, wishes: RunConfig) -> Co
     return Context(clients, settings.chat, wishes, settings.agents, load_wait_s=wait_s)
 
 
-async def _prune(repository: RunRepository, days: int) -> None:
-    """Ended runs are kept for `days`, for those who come back to read them."""
+async def _prune(repository: RunRepository, responses: StoredResponses, days: int) -> None:
+    """Ended runs and responses are kept for `days`, for those who come back to read them."""
     while True:
-        removed = await repository.prune(now() - timedelta(days=days))
-        log.info("pruned", runs=removed)
+        before = now() - timedelta(days=days)
+        log.info("pruned", runs=await repository.prune(before), responses=await responses.prune(before))
         await asyncio.sleep(PRUNE_S)
 
 

@@ -21,8 +21,8 @@ from servers.pool.engines.memory import Memory
 from servers.pool.scheduling.admission import Admission, notify
 from servers.pool.scheduling.instance import Instance
 from servers.pool.scheduling.scheduler import Scheduler
-from servers.pool.upstream.connection import ConnectionPool
 from servers.pool.upstream.http_session import open_session
+from tools.clients.raw.connection import ConnectionPool
 from tools.settings import Settings
 
 TICK_S = 0.1

@@ -5,6 +5,7 @@ It owns no route but `/health…` and `/metrics`. The pool has an app of its own
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
@@ -13,6 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from servers.web.access import Access
 from servers.web.door import NO_FORMS, Door, Form
@@ -35,11 +37,13 @@ def create_app(
     access: AccessControl | None = None,
     fast_routes: Iterable[BaseRoute] = (),
     forms: Mapping[str, Form] = NO_FORMS,
+    inside: Iterable[Callable[[ASGIApp], ASGIApp]] = (),
 ) -> FastAPI:
     """A FastAPI app behind the middleware of every service.
 
     `access` stands in for the usual one, which asks the bridge for keys; `fast_routes` are those called so
-    often that `fast_route.py` is worth it; `forms` are the paths whose bodies need not be JSON.
+    often that `fast_route.py` is worth it; `forms` are the paths whose bodies need not be JSON; `inside` are
+    middlewares of the service's own, behind the usual one.
 
     `checks` returns at least `{"status": "ok" | "degraded" | "down"}`; down makes `/health` and
     `/health/ready` a 503.
@@ -54,15 +58,11 @@ def create_app(
     _add_health(app, name, checks, registry)
     add_error_handlers(app, name)
     app.state.registry, app.state.access = registry, access
-    app.add_middleware(FastRoutes, routes=fast_routes, on_error=error_response)
-    app.add_middleware(
-        ServiceMiddleware,
-        name=name,
-        limits=settings.limits,
-        door=Door(settings, name, forms=forms),
-        access=access,
-        registry=registry,
-    )
+    fast = partial(FastRoutes, routes=fast_routes, on_error=error_response)
+    door = Door(settings, name, forms=forms)
+    service = partial(ServiceMiddleware, name=name, limits=settings.limits, access=access, registry=registry)
+    for wrap in (fast, *inside, partial(service, door=door)):
+        app.add_middleware(wrap)
     return app
 
 

@@ -5,7 +5,7 @@ They are read in `tools/clients/http.py`, and those of engines in `servers/pool/
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 import orjson
@@ -57,21 +57,28 @@ class EventStream(StreamingResponse):
             await send({"type": "http.response.body", "body": b""})
 
 
-async def respond(events: AsyncGenerator[JsonObject, None]) -> EventStream:
-    """Stream `events`, then `[DONE]`. An error before the first event is raised: it becomes a status."""
+async def respond(
+    events: AsyncGenerator[JsonObject, None], *, form: Callable[[JsonObject], bytes] = format_event
+) -> EventStream:
+    """Stream `events` as `form` writes them, then `[DONE]`. An error before the first event is raised: it
+    becomes a status."""
     first = await anext(events, None)
-    return EventStream(_body(first, events), media_type="text/event-stream", headers=HEADERS)
+    return EventStream(_body(first, events, form), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _body(first: JsonObject | None, events: AsyncGenerator[JsonObject, None]) -> AsyncIterator[bytes]:
+async def _body(
+    first: JsonObject | None,
+    events: AsyncGenerator[JsonObject, None],
+    form: Callable[[JsonObject], bytes],
+) -> AsyncIterator[bytes]:
     """All events, a comment after each `HEARTBEAT_S` of silence, an error of ours as the last event.
 
     What comes at once leaves at once, in one piece: a write for each event costs more than to make it.
     """
     if first is not None:
-        yield format_event(first)
+        yield form(first)
     waiting, room = asyncio.Queue[bytes | None](), asyncio.Semaphore(WAITING)
-    reading = asyncio.create_task(_read(events, waiting, room))
+    reading = asyncio.create_task(_read(events, waiting, room, form))
     try:
         while (part := await _next(waiting)) is not None:
             parts = [part]
@@ -97,14 +104,17 @@ async def _next(waiting: asyncio.Queue[bytes | None]) -> bytes | None:
 
 
 async def _read(
-    events: AsyncGenerator[JsonObject, None], waiting: asyncio.Queue[bytes | None], room: asyncio.Semaphore
+    events: AsyncGenerator[JsonObject, None],
+    waiting: asyncio.Queue[bytes | None],
+    room: asyncio.Semaphore,
+    form: Callable[[JsonObject], bytes],
 ) -> None:
     """Put events where they wait to be written, then None, whatever ended them; each takes some `room`."""
     try:
         async with aclosing(events):
             async for event in events:
                 await room.acquire()
-                waiting.put_nowait(format_event(event))
+                waiting.put_nowait(form(event))
         waiting.put_nowait(DONE)
     except Capibara6Error as exc:
         waiting.put_nowait(error_event(exc))

@@ -7,7 +7,8 @@ import pytest
 from agents.context import Context, open_clients
 from agents.conversation.persistence import open_persistence
 from agents.runtime import CompiledAgent, compile_agents
-from tests.agents.peers import Knobs, build_bridge, build_pool, build_speech
+from tests.agents.peers import Knobs, build_bridge, build_pool
+from tests.agents.speech_peer import build_speech
 from tests.conftest import settings_in
 from tests.serving import serving
 from tools.settings import Settings

@@ -1,8 +1,9 @@
-"""Small real servers that speak the wires of pool, bridge and speech, with knobs for what can go wrong."""
+"""Small real servers that speak the wires of pool and bridge, with knobs for what can go wrong."""
 
 import asyncio
 import base64
 import json
+import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,48 +13,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from agents.events import Done, Event
 from servers.pool.extractive.answer import answer
-from tools.clients.bridge import Table
+from tests.agents.peer_data import DOCUMENTS, MODELS, TABLES
 from tools.errors import BadRequest, Capibara6Error, ModelNotFound, NotSupported
 from tools.text.language import detect
 from tools.text.words import terms
-
-DOCUMENTS = [
-    {
-        "id": "modelos",
-        "title": "Modelos",
-        "source": "knowledge/es/modelos.md",
-        "text": "El servidor puede tener cargados tres modelos a la vez. "
-        "Un modelo se descarga tras 300 segundos.",
-    },
-    {
-        "id": "models",
-        "title": "Models",
-        "source": "knowledge/en/models.md",
-        "text": "The server may keep three models loaded at the same time. "
-        "A model is unloaded after 300 seconds.",
-    },
-    {
-        "id": "puertos",
-        "title": "Puertos",
-        "source": "knowledge/es/puertos.md",
-        "text": "La API escucha en el puerto 5000. La pool escucha en el puerto 8082.",
-    },
-]
-MODELS = ["extractive", "phi4_fast"]
-TABLES: list[Table] = [
-    {
-        "name": "documents",
-        "kind": "table",
-        "columns": [
-            {"name": "id", "type": "text"},
-            {"name": "title", "type": "text"},
-            {"name": "language", "type": "text"},
-            {"name": "size", "type": "integer"},
-            {"name": "updated_at", "type": "timestamp with time zone"},
-        ],
-    },
-    {"name": "leads", "kind": "table", "columns": [{"name": "email", "type": "text"}]},
-]
 
 
 @dataclass
@@ -162,7 +125,12 @@ def _add_models(app: FastAPI, knobs: Knobs) -> None:
         return {
             "object": "list",
             "data": [
-                {"id": name, "object": "model", "available": True, "ready": name in knobs.loaded}
+                {
+                    "id": name,
+                    "object": "model",
+                    "available": name in knobs.loaded,
+                    "ready": name in knobs.loaded,
+                }
                 for name in MODELS
             ],
         }
@@ -191,6 +159,19 @@ def build_bridge(knobs: Knobs) -> FastAPI:
         ]
         return {"results": hits, "degraded": knobs.degraded, "took_ms": 1.0}
 
+    _add_embedders(app, knobs)
+
+    @app.post("/api/v1/documents")
+    async def ingest(request: Request) -> Any:
+        body = await knobs.note(request)
+        knobs.documents += [{**one, "source": one["source"] or one["id"]} for one in body["documents"]]
+        return {"accepted": len(body["documents"])}
+
+    @app.delete("/api/v1/documents/{name}")
+    async def delete(name: str) -> Any:
+        knobs.documents = [one for one in knobs.documents if one["id"] != name]
+        return {}
+
     @app.get("/api/v1/collections")
     async def collections() -> Any:
         return {"collections": [{"name": "capibara6", "documents": len(knobs.documents)}]}
@@ -214,18 +195,21 @@ def build_bridge(knobs: Knobs) -> FastAPI:
     return app
 
 
-def build_speech(knobs: Knobs) -> FastAPI:
-    app = FastAPI()
+def _add_embedders(app: FastAPI, knobs: Knobs) -> None:
+    @app.get("/api/v1/embedders")
+    async def embedders() -> Any:
+        named = {"name": "all-MiniLM-L6-v2", "model": "minilm-l6-v2", "dimensions": 2, "languages": ["en"]}
+        return {"default": "minilm-l6-v2", "embedders": [named]}
 
-    @app.post("/tts")
-    async def tts(request: Request) -> Any:
-        await knobs.note(request)
-        if knobs.speech_error is not None:
-            return JSONResponse(knobs.speech_error.envelope(), knobs.speech_error.status)
-        audio = base64.b64encode(b"RIFF0000WAVE").decode()
-        return {"audio": audio, "format": "wav", "sample_rate": 22050, "duration_s": 0.1, "voice": "es"}
-
-    return app
+    @app.post("/api/v1/embeddings")
+    async def embeddings(request: Request) -> Any:
+        body = await knobs.note(request)
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        packed = body.get("encoding_format") == "base64"
+        vector = base64.b64encode(struct.pack("<2f", 0.6, 0.8)).decode() if packed else [0.6, 0.8]
+        data = [{"object": "embedding", "index": n, "embedding": vector} for n in range(len(texts))]
+        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        return {"object": "list", "data": data, "model": body["model"], "usage": usage}
 
 
 def _deltas(knobs: Knobs, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -166,12 +166,14 @@ async def test_failure_after_the_first_byte_is_an_event_without_done(http, knobs
     assert json.loads(lines[-1])["error"]["code"] == "model_unavailable"
 
 
-@pytest.mark.parametrize("stream", [True, False])
-async def test_leaving_ends_the_model_call(http, knobs, stream) -> None:
+@pytest.mark.parametrize(
+    ("model", "stream"), [("capibara6", True), ("capibara6", False), ("phi4_fast", True)]
+)
+async def test_leaving_ends_the_model_call(http, knobs, model, stream) -> None:
     knobs.token_s = 0.5
     with pytest.raises(httpx.TimeoutException):
         async with http.stream(
-            "POST", "/v1/chat/completions", json=asking(stream=stream), timeout=0.3
+            "POST", "/v1/chat/completions", json=asking(stream=stream, model=model), timeout=0.3
         ) as response:
             async for _ in response.aiter_lines():
                 pass
@@ -194,9 +196,9 @@ async def test_thread_is_resumed_and_only_new_messages_count(http, knobs) -> Non
     assert len(knobs.asked["/v1/chat/completions"][-1]["messages"]) == 4
 
 
-async def test_models_lists_agents_and_the_pools_models(http) -> None:
+async def test_models_lists_agents_the_pools_models_and_embedders(http) -> None:
     body = (await http.get("/v1/models")).json()
-    assert [model["id"] for model in body["data"]] == [*AGENTS, "extractive", "phi4_fast"]
+    assert [model["id"] for model in body["data"]] == [*AGENTS, "extractive", "phi4_fast", "all-MiniLM-L6-v2"]
     assert (await http.get("/v1/models/capibara6")).json()["id"] == "capibara6"
     assert (await http.get("/v1/models/nobody")).json()["error"]["code"] == "model_not_found"
 

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 PATHS = [
     ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/completions"),
+    ("POST", "/v1/responses"),
+    ("POST", "/v1/embeddings"),
     ("POST", "/threads"),
     ("POST", "/threads/search"),
     ("PATCH", "/threads/nobody"),
@@ -23,6 +26,7 @@ PATHS = [
 ]
 FIELDS = [
     *("model", "messages", "stream", "metadata", "n", "temperature", "max_tokens", "stop", "thread_id"),
+    *("prompt", "tools", "tool_choice", "response_format", "text", "tool_calls", "tool_call_id", "type"),
     *("input", "command", "config", "agent_id", "multitask_strategy", "namespace", "key", "value"),
     *(
         "limit",
@@ -94,7 +98,16 @@ def test_no_body_is_an_internal_error_in_ten_thousand(client, knobs, place, body
 
 
 @pytest.mark.parametrize(
-    "path", ["/threads/{}", "/runs/{}", "/runs/{}/stream", "/agents/{}", "/v1/models/{}"]
+    "path",
+    [
+        "/threads/{}",
+        "/runs/{}",
+        "/runs/{}/stream",
+        "/agents/{}",
+        "/v1/models/{}",
+        "/v1/files/{}",
+        "/v1/responses/{}",
+    ],
 )
 @pytest.mark.parametrize(
     "name", ["x" * 2000, "%00", "%ff", "..%2f..%2f", "a%0d%0ab", "'; drop table runs", "🦫"]

@@ -83,7 +83,7 @@ def start(folder: Path, stack: contextlib.ExitStack, wanted: list[str]) -> list[
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     engine = run(sys.executable, str(PARTS), "engine", "--port", str(port), "--name", "m", "--nonce", "n")
-    proxies = [Proxy("direct", port, engine), pool(folder, stack)]
+    proxies = [Proxy("direct", port, engine), *pool(folder, stack, api="api" in wanted)]
     for name in wanted:
         port = free_port()
         if name in ("raw", "starlette"):
@@ -106,8 +106,9 @@ def start(folder: Path, stack: contextlib.ExitStack, wanted: list[str]) -> list[
     return proxies
 
 
-def pool(folder: Path, stack: contextlib.ExitStack) -> Proxy:
-    """As `up` starts it, with the settings it ships but for a catalogue of one cheap engine."""
+def pool(folder: Path, stack: contextlib.ExitStack, *, api: bool) -> list[Proxy]:
+    """As `up` starts it, with the settings it ships but for a catalogue of one cheap engine; and the API
+    before it, which carries its models."""
     line = [sys.executable, str(PARTS), "engine"]
     for word in ("port", "name", "nonce"):
         line += [f"--{word}", f"{{{word}}}"]
@@ -115,8 +116,9 @@ def pool(folder: Path, stack: contextlib.ExitStack) -> Proxy:
     catalog = write_catalog(folder / "models.toml", {"m": entry})
     # The engine is no vLLM: it needs no environment of vLLM's.
     chosen = Pool(catalog=catalog, vllm_python=Path(sys.executable))
-    product = stack.enter_context(running("pool", stores=(), pool=chosen))
-    return Proxy("pool", product.settings.ports.pool, product.processes["pool"])
+    names = ("pool", "api") if api else ("pool",)
+    product = stack.enter_context(running(*names, stores=(), pool=chosen))
+    return [Proxy(name, getattr(product.settings.ports, name), product.processes[name]) for name in names]
 
 
 LITELLM = """model_list:
@@ -250,7 +252,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--only", nargs="*", default=[], help="of raw, starlette, nginx, litellm, vllm-router"
+        "--only", nargs="*", default=[], help="of api, raw, starlette, nginx, litellm, vllm-router"
     )
     parser.add_argument("--many", type=int, default=MANY, help="requests that memory is measured over")
     parser.add_argument("--install", action="store_true", help="build .bench-envs/ first")

@@ -132,7 +132,11 @@ class Pool:
 @asynccontextmanager
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
     """The pool's client, for whom the caller acts; connections live as long as the block."""
-    # A load may take minutes; the pool bounds it and answers 504 itself.
-    longest_s = settings.pool.load_s + settings.pool.queue_wait_s + settings.pool.first_token_s
-    async with open_http(settings.pool_url, "pool", auth=Credentials(settings), timeout=longest_s) as http:
+    timeout = longest_s(settings)
+    async with open_http(settings.pool_url, "pool", auth=Credentials(settings), timeout=timeout) as http:
         yield Pool(http)
+
+
+def longest_s(settings: Settings) -> float:
+    """How long the pool may be silent: a load may take minutes; it bounds that and answers 504 itself."""
+    return settings.pool.load_s + settings.pool.queue_wait_s + settings.pool.first_token_s

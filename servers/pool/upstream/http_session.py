@@ -1,6 +1,6 @@
 """The aiohttp session for what is asked now and then (Ollama, health of engines), its errors translated.
 
-Completions to engines on OpenAI's wire go through `connection.py`, which costs less CPU a request.
+Completions to engines on OpenAI's wire go through `tools/clients/raw/connection.py`, which costs less CPU.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from servers.pool.upstream.connection import BROKE, CONNECT_S, KEEP_S
+from tools.clients.raw.connection import BROKE, CONNECT_S, KEEP_S
 from tools.errors import Capibara6Error, Unavailable, UpstreamFailed
 
 

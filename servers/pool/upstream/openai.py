@@ -8,8 +8,8 @@ from functools import partial
 
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.upstream.backend import Backend, Endpoint, Reply, UpstreamRequest
-from servers.pool.upstream.connection import Connection, ConnectionPool, request_head
 from tools import trace
+from tools.clients.raw.connection import Connection, ConnectionPool, request_head
 from tools.errors import UpstreamFailed
 
 WHOLE_BYTES = 64 * 2**20

@@ -1,7 +1,9 @@
 """The four store doors through the real bridge: what they answer, refuse and never change."""
 # ruff: noqa: E501
 
+import base64
 import json
+import struct
 
 import httpx
 import pytest
@@ -139,12 +141,27 @@ def test_embeddings_speak_both_shapes(bridge: httpx.Client) -> None:
     ours = bridge.post("/api/v1/embeddings", json={"texts": ["a", "b"]}).json()
     assert len(ours["vectors"]) == 2
     assert abs(sum(value**2 for value in ours["vectors"][0]) - 1) < 1e-4
-    openai = bridge.post("/api/v1/embeddings", json={"input": "a", "model": "x"}).json()
+    openai = bridge.post("/api/v1/embeddings", json={"input": "a"}).json()
     # Numbers of eight bits are scaled by batch: what stands beside a text moves its vector a little.
     pairs = zip(openai["data"][0]["embedding"], ours["vectors"][0], strict=True)
     assert sum(one * other for one, other in pairs) > 0.99
     for wrong in ({"texts": []}, {"input": ""}, {}, {"texts": ["a"], "input": "b"}, {"texts": [1]}):
         assert bridge.post("/api/v1/embeddings", json=wrong).status_code == 400
+
+
+def test_embedder_is_asked_for_by_name_and_its_vectors_packed(bridge: httpx.Client) -> None:
+    named = {"input": ["a", "b"], "model": "all-MiniLM-L6-v2", "dimensions": 384}
+    plain = bridge.post("/api/v1/embeddings", json=named).json()
+    packed = bridge.post("/api/v1/embeddings", json={**named, "encoding_format": "base64"}).json()
+    assert (plain["model"], packed["model"]) == ("minilm-l6-v2", "minilm-l6-v2")
+    for one, other in zip(plain["data"], packed["data"], strict=True):
+        numbers = struct.unpack("<384f", base64.b64decode(other["embedding"]))
+        assert sum(x * y for x, y in zip(one["embedding"], numbers, strict=True)) > 0.99
+    unknown = bridge.post("/api/v1/embeddings", json={"input": "a", "model": "nobody"})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    assert "all-MiniLM-L6-v2" in unknown.json()["error"]["message"]
+    shorter = bridge.post("/api/v1/embeddings", json={**named, "dimensions": 64})
+    assert shorter.json()["error"]["param"] == "dimensions"
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"query": NaN}', b"\xff\xfe", b'{"query": "\\u0000"}', b'{"query":"x","top_k":1e400}',

@@ -7,9 +7,9 @@ from servers.pool.catalog.backend_options import BACKENDS
 from servers.pool.catalog.catalog import ModelSpec
 from servers.pool.engines.backends import build_backends, instance_name
 from servers.pool.upstream.backend import ManagedBackend
-from servers.pool.upstream.connection import ConnectionPool
 from servers.pool.upstream.http_session import open_session
 from tests.conftest import settings_in
+from tools.clients.raw.connection import ConnectionPool
 
 
 async def test_the_catalogue_may_name_the_backends_that_there_are(tmp_path):

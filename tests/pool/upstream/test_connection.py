@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from servers.pool.upstream import connection, openai
-from servers.pool.upstream.connection import ConnectionPool
+from servers.pool.upstream import openai
+from tools.clients.raw import connection
+from tools.clients.raw.connection import ConnectionPool
 from tools.errors import Unavailable, UpstreamFailed
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"

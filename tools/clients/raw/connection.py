@@ -1,7 +1,8 @@
-"""Connections to engines: HTTP/1.1 as httptools reads it, one request at a time, kept for the next one.
+"""Connections to engines, and to the pool: HTTP/1.1 as httptools reads it, one request at a time, kept for
+the next one.
 
-It owns sockets and framing and nothing else: what an answer means is the business of `openai.py`. A general
-HTTP client costs more CPU a request than all the rest of the pool.
+It owns sockets and framing and nothing else: what an answer means is the business of who asks. A general HTTP
+client costs more CPU a request than all the rest of the pool.
 """
 
 import asyncio
@@ -55,6 +56,11 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         """An idle connection that the engine has not closed."""
         return self._error is None and self._done and self._keep_alive
+
+    @property
+    def readable(self) -> bool:
+        """Whether `read` returns at once."""
+        return bool(self._chunks) or self._done
 
     @property
     def met_a_close(self) -> bool:

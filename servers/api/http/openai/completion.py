@@ -27,6 +27,9 @@ async def chunks(
                 role.clear()
                 yield {**head, "choices": [_choice(delta)], "capibara6": shown}
                 continue
+            if event.answer.tool_calls:
+                calls = [{"index": n, **call} for n, call in enumerate(event.answer.tool_calls)]
+                yield {**head, "choices": [_choice({**role, "tool_calls": calls})]}
             if usage:
                 yield {**head, "choices": [_choice({}, event.answer.finish_reason)]}
                 yield {**head, "choices": [], "usage": usage_of(event), "capibara6": shown}
@@ -37,7 +40,11 @@ async def chunks(
 def whole(done: Done, *, model: str) -> JsonObject:
     """A chat completion; the message carries `citations` and `support`, and `capibara6` is the `Answer`."""
     answer = done.answer.model_dump(mode="json")
-    message = {"role": "assistant", "content": done.answer.answer, "citations": answer["citations"]}
+    calls = answer["tool_calls"]
+    said = done.answer.answer or None if calls else done.answer.answer
+    message = {"role": "assistant", "content": said, "refusal": None, "citations": answer["citations"]}
+    if calls:
+        message["tool_calls"] = calls
     message["support"] = answer["support"]
     if done.answer.reasoning:
         message["reasoning_content"] = done.answer.reasoning

@@ -1,0 +1,1 @@
+"""What callers leave with the API beside their threads: responses and files, each its owner's."""

@@ -1,0 +1,78 @@
+"""OpenAI's files through its own client: ingested, so that the next question finds them; each its owner's."""
+
+from typing import Any
+
+import openai
+import pytest
+
+from servers.api.runs.tables import open_engine
+from servers.api.stored.files import FileRow, StoredFiles
+from tests.agents.peers import Knobs
+from tests.api.test_owners import ANA
+from tools.access.identity import LOCAL
+from tools.errors import NotFound
+from tools.settings import Settings
+
+NOTE = "El capibara más viejo de la reserva se llama Anselmo y tiene doce años.\n".encode()
+QUESTION = "¿Cómo se llama el capibara más viejo de la reserva?"
+
+
+async def test_uploaded_text_is_found_by_the_next_question_until_it_is_deleted(
+    client: openai.AsyncOpenAI, knobs: Knobs
+) -> None:
+    made: Any = await client.files.create(file=("reserva.md", NOTE), purpose="user_data")
+    assert (made.status, made.filename, made.bytes, made.collection) == (
+        "processed",
+        "reserva.md",
+        len(NOTE),
+        "capibara6",
+    )
+    answered = await client.responses.create(model="capibara6", input=QUESTION)
+    part: Any = answered.output[0]
+    assert "Anselmo" in answered.output_text
+    assert part.content[0].annotations[0].file_id == made.id
+    other = await client.files.create(file=("b.txt", b"otra cosa"), purpose="assistants")
+    assert [file.id async for file in client.files.list(limit=1)] == [other.id, made.id]
+    assert [file.id async for file in client.files.list(purpose="user_data", order="asc")] == [made.id]
+    assert (await client.files.content(made.id)).content == NOTE
+    assert (await client.files.retrieve(made.id)).id == made.id
+    for file in (made, other):
+        assert (await client.files.delete(file.id)).deleted
+    assert made.id not in [one["id"] for one in knobs.documents]
+    with pytest.raises(openai.NotFoundError):
+        await client.files.retrieve(made.id)
+
+
+async def test_what_nobody_can_read_is_refused_and_not_kept(client: openai.AsyncOpenAI, knobs: Knobs) -> None:
+    refused: tuple[tuple[Any, Any, str], ...] = (
+        (b"%PDF-1.7\xff\xfe", "user_data", "file_not_text"),
+        (b" \n", "user_data", "empty_file"),
+        (b"{}", "fine-tune", "unsupported_parameter"),
+    )
+    for content, purpose, code in refused:
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.files.create(file=("x", content), purpose=purpose)
+        assert (caught.value.status_code // 100, caught.value.code) == (4, code)
+    assert [file.id async for file in client.files.list()] == []
+    assert "/api/v1/documents" not in knobs.asked
+
+
+async def test_another_persons_file_is_not_there(settings: Settings) -> None:
+    settings.home.mkdir(parents=True)
+    async with open_engine(settings) as engine:
+        stored = StoredFiles(engine)
+        await stored.open()
+        row = FileRow(
+            tenant="huerta",
+            owner="ana",
+            filename="a",
+            purpose="user_data",
+            collection="x",
+            size=1,
+            content=b"a",
+        )
+        await stored.insert(row)
+        assert (await stored.get(row.file_id, ANA)).content == b"a"
+        with pytest.raises(NotFound):
+            await stored.get(row.file_id, LOCAL)
+        assert await stored.search(LOCAL, purpose=None, limit=9, newest_first=True, after=None) == []

@@ -1,0 +1,1 @@
+"""HTTP/1.1 by hand, where microseconds count: connections that are kept, requests that are carried."""
