@@ -21,6 +21,7 @@ RULES = (
     Rule("", "/v1/sources", "operate"),
     Rule("POST", "/threads/search", "read"),
     Rule("POST", "/threads/", "read", "/history"),
+    Rule("POST", "/threads/find", "read"),
     Rule("POST", "/threads", "write"),
     Rule("PATCH", "/threads", "write"),
     Rule("DELETE", "/threads", "write"),
