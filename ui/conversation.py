@@ -96,7 +96,7 @@ class PartialAnswer:
         self.status = say("starting", language)
 
     def add(self, event: JsonObject) -> None:
-        """One event of the run."""
+        """One event of the run; a passage's first use shows as its mark, a failure is raised."""
         match event["event"]:
             case "metadata":
                 self.run_id = event["run_id"]
@@ -112,6 +112,8 @@ class PartialAnswer:
                 self.waits = True
             case "done":
                 self.whole = Answer.model_validate(event["answer"])
+            case _:
+                self.status = _told(event, self.language) or self.status
 
     @property
     def unsent(self) -> str:
@@ -143,6 +145,20 @@ class PartialAnswer:
     def _retrieved(self, count: int) -> str:
         key = {0: "none_retrieved", 1: "one_retrieved"}.get(count, "retrieved")
         return say(key, self.language, count=count)
+
+
+def _told(event: JsonObject, language: Language) -> str:
+    """What a reader is told of an event that changes nothing else; empty for those that show otherwise."""
+    match event["event"]:
+        case "progress":
+            return say("doing", language, what=say(event["stage"], language))
+        case "reasoning":
+            return say("reasons", language)
+        case "tool_started":
+            return say("tool_runs", language, tool=event["tool"])
+        case "tool_finished":
+            return say("tool_done" if event["ok"] else "tool_failed", language, tool=event["tool"])
+    return ""
 
 
 def _detail(turn: Turn) -> str:

@@ -49,6 +49,12 @@ MESSAGES: Final[dict[str, dict[Language, str]]] = {
         "es": "La respuesta espera a que una persona apruebe lo que va a hacer.",
         "en": "The answer waits for a person to approve what it is about to do.",
     },
+    "doing": {"es": "En ello: {what}…", "en": "At it: {what}…"},
+    "reasons": {"es": "Pensando en voz baja…", "en": "Thinking it over…"},
+    "tool_runs": {"es": "Usando {tool}…", "en": "Using {tool}…"},
+    "tool_done": {"es": "{tool} ha respondido.", "en": "{tool} has answered."},
+    "tool_failed": {"es": "{tool} no ha podido.", "en": "{tool} could not."},
+    "rewritten": {"es": "pregunta entendida", "en": "question understood"},
     "welcome_empty": {
         "es": "Todavía no hay documentos. Cárgalos en Conocimiento, o con: capibara6 ingest CARPETA",
         "en": "There are no documents yet. Add them under Knowledge, or with: capibara6 ingest FOLDER",

@@ -54,13 +54,15 @@ def build_page(
         header = build_header(settings.language)
         pages = Pages(clients, build_tabs(settings))
         with gr.Tabs(elem_id="pages"):
-            with gr.Tab(say("chat", settings.language), id="chat", elem_id="tab-chat"):
+            with gr.Tab(say("chat", settings.language), id="chat", elem_id="tab-chat") as chat:
                 parts = build_components(settings, settings.language, header)
             pages.add(parts.language, settings.language)
         listeners = Listeners(settings, clients, enter, parts, pages)
         _on_questions(page, parts, listeners)
         _on_history(parts, listeners, Acts(listeners))
         _on_tools(parts, listeners)
+        # Models may have been loaded and collections made on the pages beside it.
+        chat.select(listeners.menus, parts.language, parts.choice, **QUIET)
     page.queue(max_size=MAX_QUEUED, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)
     page._queue.sleep_when_free = POLL_S
     return page
@@ -121,8 +123,6 @@ def _on_tools(parts: Components, listeners: Listeners) -> None:
         concurrency_limit=READINGS_AT_ONCE,
         **QUIET,
     )
-    for menu in parts.choice:
-        menu.focus(listeners.menus, parts.language, parts.choice, **QUIET)
     everything = [*parts.all(), *listeners.pages.labels.values()]
     parts.language.input(listeners.translate, [parts.place, parts.zone, parts.language], everything, **QUIET)
     parts.language.input(None, parts.language, None, js=KEEP_LANGUAGE, **QUIET)

@@ -66,7 +66,7 @@ async def said(run):
     text = HOSTILE if "ataque" in question else text
     text = str(len(run.row.request["messages"])) if "cuántos mensajes" in question else text
     text = run.row.request["wishes"].get("model", "auto") if "qué modelo" in question else text
-    text = CODE if "código" in question else text
+    text = CODE if "código" in question or "code" in question else text
     yield {"event": "routed", "route": ROUTE.model_dump()}
     legs = {"dense": {"rank": 1, "score": 0.81}, "text": {"rank": 2, "score": 7.4}}
     found = [{**citation.model_dump(), "score": 0.9, "legs": legs} for citation in CITATIONS]

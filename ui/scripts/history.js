@@ -64,4 +64,4 @@ element.addEventListener("click", event => {
   if (act === "rename") rename(button.closest("li"), id);
   else trigger("submit", {act, id});
 });
-watch("value", () => { search(); rated(); });
+watch("value", () => { search(); rated(); restore(); });

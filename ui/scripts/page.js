@@ -84,15 +84,25 @@ document.addEventListener("keydown", event => { // what was sent is no draft
 document.addEventListener("click", event => {
   if (event.target.closest?.("#question .submit-button")) sessionStorage.removeItem(draft());
 }, true);
-const kept = sessionStorage.getItem(draft());
-if (kept && box() && !box().value) write(kept);
+let restored = false;
+function restore() { // once the page has arrived: before that it would write over it
+  if (restored) return;
+  restored = true;
+  const kept = sessionStorage.getItem(draft());
+  if (kept) setTimeout(() => { if (box() && !box().value) write(kept); }, 150);
+}
 
 const scroller = document.querySelector("#chat");
 let following = true;
 scroller.addEventListener("scroll", () => {
   following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 80;
 });
+let asked = document.querySelectorAll("#chat .question").length;
 new MutationObserver(() => {
   if (following) scroller.scrollTop = scroller.scrollHeight;
+  const questions = document.querySelectorAll("#chat .question");
+  const scrolls = getComputedStyle(scroller).overflowY !== "visible"; // on a phone the page itself does
+  if (questions.length > asked && !scrolls) questions[questions.length - 1].scrollIntoView({block: "start"});
+  asked = questions.length;
   rated();
 }).observe(scroller, {childList: true, subtree: true});

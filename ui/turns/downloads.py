@@ -1,6 +1,7 @@
 """Paths of the page itself: a conversation as a file, and conversations by what was said in them."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from ui.turns.export import to_json, to_markdown
 FIND_PATH: Final = "/conversations/find"
 EXPORT_FOLDER: Final = "/conversations/export/"
 FOUND: Final = 50
+_FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 def build_router(otherwise: Language, clients: Callable[[], Clients]) -> APIRouter:
@@ -43,8 +45,13 @@ def build_router(otherwise: Language, clients: Callable[[], Clients]) -> APIRout
             )
         else:
             body, media = to_markdown(turns, title, language), "text/markdown"
-        name = quote(f"{' '.join(title.split())[:80] or 'capibara6'}.{kind}")
+        name = quote(f"{file_name(title)}.{kind}")
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}", "cache-control": "no-store"}
         return Response(body, media_type=f"{media}; charset=utf-8", headers=headers)
 
     return router
+
+
+def file_name(title: str) -> str:
+    """A title as a name that every file system takes. Pure."""
+    return " ".join(_FORBIDDEN.sub(" ", title).split())[:80].strip(". ") or "capibara6"

@@ -11,7 +11,7 @@ from tests.conftest import settings_in
 from tests.serving import serving
 from tests.ui.conftest import build_api
 from tests.ui.pages.bridge import build_bridge, sample
-from tests.ui.pages.pool import PoolState, build_pool
+from tests.ui.pages.pool import PoolState, build_pool, with_models
 from tests.ui.test_chat import FLAGS, PATIENCE_MS
 from ui.main import build_app
 
@@ -35,7 +35,7 @@ def place(tmp_path_factory, pool_state, bridge_state):
         return build_app(settings)
 
     apps = {
-        "api": build_api(settings, []),
+        "api": with_models(build_api(settings, []), pool_state),
         "pool": build_pool(pool_state),
         "bridge": build_bridge(bridge_state),
         "ui": asyncio.run(build()),

@@ -8,6 +8,7 @@ from servers.web.app import add_error_handlers
 from tools.errors import ModelNotFound
 from tools.schema import JsonObject
 
+AGENTS = ("capibara6", "capibara6-research", "capibara6-data")
 MODELS: dict[str, JsonObject] = {
     "extractive": {"domain": "rules", "description": "Cita frases de los documentos", "context_tokens": None},
     "phi4_fast": {"domain": "fast", "description": "Phi-4 mini", "context_tokens": 16_384},
@@ -59,6 +60,17 @@ def build_pool(state: PoolState) -> FastAPI:
         return {"id": name}
 
     return app
+
+
+def with_models(api: FastAPI, state: PoolState) -> FastAPI:
+    """The API's list of what can be asked: its agents, and the pool's models."""
+
+    @api.get("/v1/models")
+    async def models() -> JsonObject:
+        agents = [{"id": name, "domain": "agent", "available": True} for name in AGENTS]
+        return {"object": "list", "data": [*agents, *listed(state)]}
+
+    return api
 
 
 def listed(state: PoolState) -> list[JsonObject]:

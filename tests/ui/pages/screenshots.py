@@ -15,20 +15,31 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests.conftest import settings_in
 from tests.serving import serving
-from tests.ui.conftest import build_api
+from tests.ui.conftest import CITATIONS, build_api
 from tests.ui.pages.bridge import build_bridge, sample
-from tests.ui.pages.pool import PoolState, build_pool
+from tests.ui.pages.pool import PoolState, build_pool, with_models
+from tests.ui.pages.tabs import open_tab
 from tests.ui.test_chat import FLAGS
+from tools.schema import Language
 from ui.main import build_app
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 SIZES = {"wide": (1600, 900), "phone": (390, 844)}
-QUESTIONS = {"es": "¿Cuántos modelos puede tener cargados?", "en": "How many models can the server keep?"}
+QUESTIONS: dict[Language, str] = {
+    "es": "¿Cuántos modelos puede tener cargados?",
+    "en": "How many models can the server keep?",
+}
+CODE: dict[Language, str] = {
+    "es": "Enséñame el código que lo pide",
+    "en": "Show me the code that asks for it",
+}
 WAIT_MS = 60_000
 
 
-async def take(browser: Browser, url: str, folder: Path, *, scheme: Scheme, size: str, language: str) -> None:
+async def take(
+    browser: Browser, url: str, folder: Path, *, scheme: Scheme, size: str, language: Language
+) -> None:
     """Every state of one kind of page."""
     width, height = SIZES[size]
     context = await browser.new_context(
@@ -45,7 +56,7 @@ async def take(browser: Browser, url: str, folder: Path, *, scheme: Scheme, size
     await page.goto(url)
     await page.wait_for_selector("#history nav", state="attached")
     await shot("1-empty")
-    await ask(page, "muestra código")
+    await ask(page, CODE[language])
     await ask(page, QUESTIONS[language])
     await shot("2-answer")
     await page.click("#chat .mark >> nth=0")
@@ -61,8 +72,7 @@ async def take(browser: Browser, url: str, folder: Path, *, scheme: Scheme, size
     await ask(page, "averiado", ends="#chat .failure")
     await shot("6-failure")
     for number, tab in enumerate(("knowledge", "models", "operations"), 7):
-        await page.click(f"#tab-{tab}-button")
-        await page.wait_for_selector(f"#page-{tab} table")
+        await open_tab(page, tab, language)
         if tab == "knowledge":
             await page.fill("#page-knowledge [name=query]", "modelos")
             await page.press("#page-knowledge [name=query]", "Enter")
@@ -83,9 +93,11 @@ async def main(folder: Path, only: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = settings_in(Path(tempfile.mkdtemp()))
     app = await asyncio.to_thread(lambda: asyncio.run(built(settings)))
+    CITATIONS[1] = CITATIONS[1].model_copy(update={"title": "Operations guide"})
+    pool = PoolState()
     apps = {
-        "api": build_api(settings, []),
-        "pool": build_pool(PoolState()),
+        "api": with_models(build_api(settings, []), pool),
+        "pool": build_pool(pool),
         "bridge": build_bridge(sample()),
         "ui": app,
     }

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.ui.pages.axe import faults
+from tests.ui.pages.tabs import open_tab
 from tests.ui.test_chat import ask
 from tests.ui.test_threads import answered
 from tools.error_messages import SENTENCES
@@ -10,11 +11,6 @@ from tools.error_messages import SENTENCES
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 TABS = ("knowledge", "models", "operations")
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-
-
-async def open_tab(page, name):
-    await page.click(f"#tab-{name}-button")
-    await page.wait_for_selector(f"#page-{name} table")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ async def test_a_conversation_is_exported_whole(page, kind):
     async with page.expect_download() as waiting:
         await page.click(f"#export [data-kind={kind}]")
     download = await waiting.value
-    assert download.suggested_filename == f"{QUESTION}.{kind}"
+    assert download.suggested_filename == f"{QUESTION.rstrip('?')}.{kind}"
     text = Path(await download.path()).read_text("utf-8")
     if kind == "md":
         assert text.startswith(f"# {QUESTION}\n\n## {QUESTION}\n\n{ANSWERS['es']}")
