@@ -37,7 +37,7 @@ ANSWERS = {
     "es": "El servidor puede tener **tres modelos** cargados a la vez [1]. Salen tras 300 s sin uso [2].",
     "en": "The server keeps up to **three models** loaded [1]. Each is unloaded after 300 s without use [2].",
 }
-CODE = "Así:\n\n```python\nprint('hola')\n```\n\nY $\\frac{a}{b}$ cuesta $5 o $6."
+CODE = "Así:\n\n```python\nprint('hola')\n```\n\nA cada uno le toca $\\frac{a}{b}$, sea por $5 o por $6."
 HOSTILE = (
     "Hola ![x](http://evil.example/p.png) [pulsa](http://evil.example/q) <img src=http://evil.example/r.png "
     "onerror=\"document.title='hacked'\"> <script>document.title='hacked'</script> "
