@@ -11,7 +11,7 @@ NEED_DATA := agents answers consensus documents languages retrieval
 BENCHES := $(filter-out $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))) \
 	$(patsubst tests/bench/%/__main__.py,%,$(wildcard tests/bench/*/__main__.py)))
 
-.PHONY: up test check bench soak browser clients vllm tts voices ocr licences lock clean help
+.PHONY: up test check bench screenshots soak browser clients vllm tts voices ocr licences lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,6 +30,9 @@ bench: $(VENV)/.dev ## ratios measured side by side; ONLY=name for one, DATA=fol
 	@for name in $(or $(ONLY),$(BENCHES)); do echo "== $$name"; \
 		case " $(NEED_DATA) routing " in *" $$name "*) data="$(DATA)";; *) data=;; esac; \
 		$(BIN)/python -m tests.bench.$$name $${data:+--data "$$data"} || exit 1; done
+
+screenshots: $(VENV)/.dev ## pictures of the chat's states in OUT (.capibara6/screenshots); ONLY=dark-phone-es for some
+	@$(BIN)/python -m tests.ui.pages.screenshots $(or $(OUT),.capibara6/screenshots) $(ONLY)
 
 soak: $(VENV)/.dev ## the long randomised runs
 	@$(BIN)/python -m pytest -m soak --timeout=7200 -o addopts="-q --strict-markers --import-mode=importlib"

@@ -11,9 +11,11 @@ from tools.schema import Answer, Citation, JsonObject, Route
 
 
 class Source(Citation):
-    """A retrieved passage and how well it matched, in [0, 1]."""
+    """A retrieved passage and how well it matched, in [0, 1]; `legs` says what each retriever thought of it
+    (`Hit.legs`)."""
 
     score: float = 0.0
+    legs: dict[str, JsonObject] = Field(default_factory=dict)
 
 
 class RunEvent(BaseModel):

@@ -19,9 +19,10 @@ from tools.errors import Capibara6Error, Conflict, NotFound, TooLarge
 from tools.schema import JsonObject, Language, SpeechRequest, Turn
 from tools.text.language import detect
 from ui.access.identity import Visit
-from ui.conversation import RUNNING, ChatMessages, PartialAnswer, answered, asked, draw, turn_html, unanswered
+from ui.conversation import RUNNING, ChatMessages, PartialAnswer, answered, asked, draw, unanswered
 from ui.messages import say
 from ui.render import answer_html, error_html
+from ui.turns.choices import Choice
 
 REFRESH_S = 0.06
 SETTLE_S = 3.0
@@ -31,6 +32,7 @@ TITLE_CHARS = 300
 SHOWN_HERE: Final = {"shown_in": "chat"}
 """Metadata of the threads that the page's history lists."""
 
+USUAL: Final = Choice()
 Enter: TypeAlias = Callable[[], Visit]
 """Says for whom to ask; raises what keeps them from asking (a quota, a rate limit)."""
 
@@ -50,13 +52,14 @@ async def ask(
     shown: ChatMessages,
     language: Language,
     *,
+    choice: Choice = USUAL,
     max_chars: int,
     enter: Enter,
 ) -> AsyncIterator[View]:
     """The conversation with the answer as it grows; without a `thread_id` a new one begins.
 
     `shown` is what the page shows now, for the moment until the API has said what the thread holds."""
-    begun = [*shown, asked(question)]
+    begun = [*shown, asked(question, language)]
     named = thread_id or uuid4().hex
     view = View(
         named, [*begun, answered(answer_html("", [], language, status=say("starting", language)))], question
@@ -68,11 +71,11 @@ async def ask(
         if not thread_id:
             await _begin(threads, named, question, visit)
             thread_id = named
-        async with aclosing(_acting(visit, _asked(threads, question, named, language))) as views:
+        async with aclosing(_acting(visit, _asked(threads, question, named, language, choice))) as views:
             async for view in views:
                 yield view
     except Capibara6Error as exc:
-        yield View(thread_id, [*view.messages[:-1], _failed(exc, language)], question)
+        yield View(thread_id, [*view.messages[:-1], failed(exc, language)], question)
 
 
 async def show(threads: Threads, thread_id: str, language: Language, *, enter: Enter) -> AsyncIterator[View]:
@@ -84,7 +87,7 @@ async def show(threads: Threads, thread_id: str, language: Language, *, enter: E
                 yield view
     except Capibara6Error as exc:
         thread_id = "" if exc.status == 404 else thread_id
-        yield View(thread_id, [*view.messages, _failed(exc, language, again=bool(thread_id))])
+        yield View(thread_id, [*view.messages, failed(exc, language, again=bool(thread_id))])
 
 
 async def retry(
@@ -94,6 +97,7 @@ async def retry(
     shown: ChatMessages,
     language: Language,
     *,
+    choice: Choice = USUAL,
     max_chars: int,
     enter: Enter,
 ) -> AsyncIterator[View]:
@@ -103,10 +107,12 @@ async def retry(
         if not unsent and thread_id:
             question = await _taken_back(threads, thread_id, enter())
     except Capibara6Error as exc:
-        yield View(thread_id, [*shown, _failed(exc, language)])
+        yield View(thread_id, [*shown, failed(exc, language)])
         return
     if question:
-        views = ask(threads, question, thread_id, shown, language, max_chars=max_chars, enter=enter)
+        views = ask(
+            threads, question, thread_id, shown, language, choice=choice, max_chars=max_chars, enter=enter
+        )
     else:
         views = show(threads, thread_id, language, enter=enter)
     async for view in views:
@@ -125,12 +131,12 @@ async def stop(threads: Threads, unsent: str, thread_id: str, language: Language
                 await threads.cancel(thread_id, turns[-1].run_id)
                 return View(thread_id, draw(await threads.turns(thread_id), language))
     except Capibara6Error as exc:
-        return View(thread_id, [*_begun(unsent), _failed(exc, language)], unsent)
+        return View(thread_id, [*_begun(unsent, language), failed(exc, language)], unsent)
     if not unsent:
         return View(thread_id, draw(turns or [], language))
     stopped = error_html(sentence("cancelled", language), retry=say("retry", language))
     named = "" if turns is None else thread_id
-    return View(named, [*draw(turns or [], language), *_begun(unsent), answered(stopped)], unsent)
+    return View(named, [*draw(turns or [], language), *_begun(unsent, language), answered(stopped)], unsent)
 
 
 async def read_aloud(
@@ -148,6 +154,12 @@ async def read_aloud(
         return error_html(sentence(exc.code, language), _detail(exc))
     source = f"data:audio/wav;base64,{spoken.audio}"
     return f'<audio class="player" controls autoplay src="{source}"></audio>'
+
+
+def failed(exc: Capibara6Error, language: Language, *, again: bool = True) -> dict[str, str]:
+    """What the page shows of a failure; with a button to try `again`, where that could help."""
+    retry = say("retry", language) if again else ""
+    return answered(error_html(sentence(exc.code, language), _detail(exc), retry=retry))
 
 
 async def _acting(visit: Visit, views: AsyncGenerator[View, None]) -> AsyncGenerator[View, None]:
@@ -172,8 +184,8 @@ async def _settled(threads: Threads, thread_id: str, unsent: str) -> list[Turn] 
         await asyncio.sleep(SETTLE_S / 30)
 
 
-def _begun(question: str) -> ChatMessages:
-    return [asked(question)] if question else []
+def _begun(question: str, language: Language) -> ChatMessages:
+    return [asked(question, language)] if question else []
 
 
 def _check(question: str, max_chars: int) -> None:
@@ -189,16 +201,15 @@ async def _begin(threads: Threads, thread_id: str, question: str, visit: Visit) 
 
 
 async def _asked(
-    threads: Threads, question: str, thread_id: str, language: Language
+    threads: Threads, question: str, thread_id: str, language: Language, choice: Choice
 ) -> AsyncGenerator[View, None]:
     turns = await threads.turns(thread_id)
     if turns and turns[-1].status in RUNNING:
         raise Conflict("the last question is still being answered", source="ui", code="thread_busy")
-    shown = [*draw(turns, language), asked(question)]
     messages: list[Message] = [*unanswered(turns), {"role": "user", "content": question}]
-    async with aclosing(
-        _growing(threads.ask(thread_id, messages), thread_id, question, shown, language)
-    ) as views:
+    events = threads.ask(thread_id, messages, agent=choice.agent, wishes=choice.wishes)
+    partial = PartialAnswer(question, language)
+    async with aclosing(_growing(events, thread_id, draw(turns, language), partial)) as views:
         async for view in views:
             yield view
 
@@ -208,27 +219,18 @@ async def _rejoined(threads: Threads, thread_id: str, language: Language) -> Asy
     yield View(thread_id, draw(turns, language))
     if not turns or turns[-1].status not in RUNNING:
         return
-    shown = [*draw(turns[:-1], language), asked(turns[-1].question)]
-    events = threads.follow(thread_id, turns[-1].run_id)
-    async with aclosing(
-        _growing(events, thread_id, turns[-1].question, shown, language, run_id=turns[-1].run_id)
-    ) as views:
+    partial = PartialAnswer(turns[-1].question, language, turns[-1].run_id)
+    events = threads.follow(thread_id, partial.run_id)
+    async with aclosing(_growing(events, thread_id, draw(turns[:-1], language), partial)) as views:
         async for view in views:
             yield view
 
 
 async def _growing(
-    events: AsyncGenerator[JsonObject, None],
-    thread_id: str,
-    question: str,
-    shown: ChatMessages,
-    language: Language,
-    *,
-    run_id: str = "",
+    events: AsyncGenerator[JsonObject, None], thread_id: str, before: ChatMessages, partial: PartialAnswer
 ) -> AsyncGenerator[View, None]:
-    """What was `shown`, and the answer as it grows. A run that fails is drawn like one that is stored."""
-    partial = PartialAnswer(question, language, run_id)
-    yield View(thread_id, [*shown, answered(partial.html())], partial.unsent)
+    """What was `before`, and the answer as it grows. A run that fails is drawn like one that is stored."""
+    yield View(thread_id, [*before, *partial.messages()], partial.unsent)
     refreshed = 0.0
     try:
         async with aclosing(events):
@@ -237,11 +239,11 @@ async def _growing(
                 is_token = event["event"] == "token"
                 if not is_token or time.monotonic() - refreshed > REFRESH_S:
                     refreshed = time.monotonic() if is_token else 0.0
-                    yield View(thread_id, [*shown, answered(partial.html())], partial.unsent)
+                    yield View(thread_id, [*before, *partial.messages()], partial.unsent)
     except Capibara6Error as exc:
         if not partial.run_id:
             raise
-        yield View(thread_id, [*shown, answered(turn_html(partial.failed(exc), language, last=True))])
+        yield View(thread_id, [*before, *draw([partial.failed(exc)], partial.language)])
 
 
 async def _taken_back(threads: Threads, thread_id: str, visit: Visit) -> str:
@@ -252,11 +254,6 @@ async def _taken_back(threads: Threads, thread_id: str, visit: Visit) -> str:
             return ""
         await threads.forget(thread_id, turns[-1].run_id)
     return turns[-1].question
-
-
-def _failed(exc: Capibara6Error, language: Language, *, again: bool = True) -> dict[str, str]:
-    retry = say("retry", language) if again else ""
-    return answered(error_html(sentence(exc.code, language), _detail(exc), retry=retry))
 
 
 def _detail(exc: Capibara6Error) -> str:

@@ -1,4 +1,4 @@
-"""The UI's HTTP clients: one for the API and one for the speech server, for as long as the UI runs.
+"""The UI's HTTP clients: one for each service that it asks, for as long as the UI runs.
 
 A client costs a TLS context (23 ms of CPU) and a connection: neither is paid again for each question.
 """
@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tools.clients.api import Api, open_api
+from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.pool import Pool, open_pool
 from tools.clients.speech import SpeechClient, open_speech
 from tools.clients.threads import Threads
 from tools.settings import Settings
@@ -20,10 +22,17 @@ class Clients:
     api: Api
     threads: Threads
     speech: SpeechClient
+    pool: Pool
+    bridge: Bridge
 
 
 @asynccontextmanager
 async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
     """The clients; their connections live as long as the block."""
-    async with open_api(settings) as api, open_speech(settings) as speech:
-        yield Clients(api, Threads(api.http), speech)
+    async with (
+        open_api(settings) as api,
+        open_speech(settings) as speech,
+        open_pool(settings) as pool,
+        open_bridge(settings) as bridge,
+    ):
+        yield Clients(api, Threads(api.http), speech, pool, bridge)

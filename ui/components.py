@@ -1,5 +1,7 @@
 """The page's Gradio components and what they say in a language. Who listens to them is `ui/page.py`'s."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -9,20 +11,28 @@ import gradio as gr
 
 from tools.schema import Language
 from tools.settings import Settings
-from ui.messages import EXAMPLES, say
+from ui.conversation import ChatMessages, earlier_and_last
+from ui.messages import EXAMPLES, MESSAGES, say
+from ui.turns.choices import AGENT, ANYWHERE, AUTO, Menu, usual_menu
 
 LANGUAGES: Final[list[tuple[str, str | int | float]]] = [("Español", "es"), ("English", "en")]
 SESSION_S: Final = 3_600
-SCRIPT: Final = Path(__file__).with_name("page.js").read_text("utf-8")
+SCRIPTS: Final = ("words", "history", "evidence", "turns", "page")
+"""In the order in which they build on each other; they run as one, with the history's own element."""
+SPOKEN_BY_SCRIPTS: Final = (
+    "copied", "not_copied", "edit", "send", "cancel", "reason", "reason_wrong", "reason_missing",
+    "reason_source", "reason_form", "nothing_to_export",
+)  # fmt: skip
 Updates = dict[Any, Any]
 """New values by component: what a listener gives back."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Components:
     """What listeners read and write. `place` is the thread's id, as the address has it; `zone` the minutes by
     which the reader's clock is ahead of UTC; `shown` and `unsent` are what the session's page shows of the
-    thread, and the question that the API did not take."""
+    thread, and the question that the API did not take. `turns` are those that stand still, `live` is the
+    last one."""
 
     place: gr.Textbox
     zone: gr.Number
@@ -32,74 +42,88 @@ class Components:
     language: gr.Radio
     toggle: gr.Button
     history: gr.HTML
-    chat: gr.Chatbot
+    turns: gr.HTML
+    live: gr.HTML
     evidence: gr.HTML
     question: gr.Textbox
+    agent: gr.Dropdown
+    model: gr.Dropdown
+    collection: gr.Dropdown
     listen: gr.Button
+    export: gr.HTML
     new: gr.Button
     again: gr.Button
     player: gr.HTML
+    notice: gr.HTML
 
-    def spoken(self, language: Language, person: str = "") -> Updates:
+    def spoken(self, language: Language, menu: Menu, person: str = "") -> Updates:
         """Everything that is in a language, in this one."""
         return {
             self.head: header_html(language, person),
-            self.chat: gr.Chatbot(**empty_chat(language)),
             self.question: gr.Textbox(placeholder=say("ask", language), label=say("ask", language)),
+            self.agent: gr.Dropdown(choices=menu.agents, label=say("agent", language)),
+            self.model: gr.Dropdown(choices=menu.models, label=say("model", language)),
+            self.collection: gr.Dropdown(choices=menu.collections, label=say("collection", language)),
             self.listen: gr.Button(say("listen", language)),
+            self.export: export_html(language),
             self.new: gr.Button(say("new", language)),
             self.toggle: gr.Button(say("history", language)),
             self.evidence: "",
         }
 
+    def drawn(
+        self, messages: ChatMessages, language: Language, suggestions: Sequence[str] | None = None
+    ) -> Updates:
+        """The conversation; before its first question what may be asked, `suggestions` where known."""
+        earlier, last = earlier_and_last(messages)
+        welcome = "" if messages else welcome_html(language, suggestions)
+        return {self.turns: f"{welcome}{earlier}", self.live: last}
+
     @property
     def conversation(self) -> list[Any]:
         """What changes with the conversation."""
-        return [self.place, self.chat, self.shown, self.unsent, self.question]
+        return [self.place, self.turns, self.live, self.shown, self.unsent, self.question]
+
+    @property
+    def choice(self) -> list[Any]:
+        """What a question is asked of: agent, model, collection."""
+        return [self.agent, self.model, self.collection]
 
     def all(self) -> list[Any]:
         """Every component that a listener may change."""
         return [*vars(self).values()]
 
 
-def build_components(settings: Settings, language: Language) -> Components:
-    """The page's components, laid out; texts are in `language` until somebody's page says which they read."""
-    place = gr.Textbox(visible=False)
-    zone = gr.Number(0, precision=0, visible=False)
-    shown = gr.State([], time_to_live=SESSION_S)
-    unsent = gr.State("", time_to_live=SESSION_S)
-    with gr.Row(elem_id="head"):
-        head = gr.HTML(header_html(language))
-        choice = gr.Radio(LANGUAGES, value=language, show_label=False, container=False, elem_id="language")
+def build_components(settings: Settings, language: Language, header: dict[str, Any]) -> Components:
+    """The chat's components, laid out; texts are in `language` until somebody's page says which they read."""
+    parts: dict[str, Any] = {
+        **header,
+        "place": gr.Textbox(visible=False),
+        "zone": gr.Number(0, precision=0, visible=False),
+        "shown": gr.State([], time_to_live=SESSION_S),
+        "unsent": gr.State("", time_to_live=SESSION_S),
+        "notice": gr.HTML('<div id="notice" role="status"></div>', apply_default_css=False),
+    }
     with gr.Row(elem_id="room"):
-        toggle, new, history = _past(language)
+        parts |= _past(language)
         with gr.Column(elem_id="main", min_width=0):
-            chat = _chat(language)
-            question = gr.Textbox(
-                elem_id="question", autofocus=True, max_lines=8, **_asking(settings, language)
-            )
-            with gr.Row(elem_id="tools"):
-                listen = gr.Button(say("listen", language), size="sm", min_width=0, elem_id="listen")
-                again = gr.Button("", elem_id="again")
-                player = gr.HTML(elem_id="player")
-        evidence = gr.HTML(elem_id="evidence")
-    return Components(
-        place,
-        zone,
-        shown,
-        unsent,
-        head,
-        choice,
-        toggle,
-        history,
-        chat,
-        evidence,
-        question,
-        listen,
-        new,
-        again,
-        player,
-    )
+            with gr.Column(elem_id="chat", min_width=0):
+                parts["turns"] = gr.HTML(welcome_html(language), elem_id="turns", apply_default_css=False)
+                parts["live"] = gr.HTML(elem_id="live", apply_default_css=False)
+            parts |= _asking(settings, language)
+        parts["evidence"] = gr.HTML(elem_id="evidence", apply_default_css=False)
+    return Components(**parts)
+
+
+def build_header(language: Language) -> dict[str, Any]:
+    """What stands above every page: whose it is, and the language."""
+    with gr.Row(elem_id="head"):
+        head = gr.HTML(header_html(language), apply_default_css=False)
+        choice = gr.Radio(
+            LANGUAGES, value=language, label="Idioma · Language", show_label=False, container=False,
+            elem_id="language",
+        )  # fmt: skip
+    return {"head": head, "language": choice}
 
 
 def header_html(language: Language, person: str = "") -> str:
@@ -107,17 +131,31 @@ def header_html(language: Language, person: str = "") -> str:
     tagline = escape(say("tagline", language))
     sessions = f"/sessions?language={language}"
     who = f'<a class="person" href="{sessions}">{escape(person)}</a>' if person else ""
-    return f'<div class="brand" lang="{language}"><b>capibara6</b><span>{tagline}</span>{who}</div>'
+    logo = '<img src="/logo.svg" alt="" width="40" height="40">'
+    words = f"<h1>capibara6</h1><span>{tagline}</span>{who}"
+    return f'<div class="brand" lang="{language}">{logo}<div>{words}</div></div>'
 
 
-def empty_chat(language: Language) -> dict[str, Any]:
-    """What the chat shows before the first question."""
-    title, more = escape(say("welcome", language)), escape(say("welcome_more", language))
-    return {
-        "label": say("conversation", language),
-        "placeholder": f'<div class="welcome"><h2>{title}</h2><p>{more}</p></div>',
-        "examples": [{"text": text} for text in EXAMPLES[language]],
-    }
+def welcome_html(language: Language, suggestions: Sequence[str] | None = None) -> str:
+    """What the chat shows before the first question; without documents, where they come from."""
+    suggestions = EXAMPLES[language] if suggestions is None else suggestions
+    more = escape(say("welcome_more" if suggestions else "welcome_empty", language))
+    title = escape(say("welcome", language))
+    buttons = "".join(
+        f'<li><button type="button" data-act="suggest">{escape(text)}</button></li>' for text in suggestions
+    )
+    listed = f'<ul aria-label="{escape(say("examples", language))}">{buttons}</ul>' if buttons else ""
+    return f'<section class="welcome" lang="{language}"><h2>{title}</h2><p>{more}</p>{listed}</section>'
+
+
+def export_html(language: Language) -> str:
+    """The menu of what a conversation can become."""
+    items = "".join(
+        f'<button type="button" data-kind="{kind}">{escape(say(f"export_{kind}", language))}</button>'
+        for kind in ("md", "json", "print")
+    )
+    label = escape(say("export", language))
+    return f'<details class="menu" id="export"><summary>{label}</summary><div>{items}</div></details>'
 
 
 def idle_question() -> Any:
@@ -130,37 +168,44 @@ def busy_question(**more: Any) -> Any:
     return gr.Textbox(submit_btn=False, stop_btn=True, **more)
 
 
-def _past(language: Language) -> tuple[gr.Button, gr.Button, gr.HTML]:
+def script() -> str:
+    """The page's own JavaScript, with its words in both languages."""
+    folder = Path(__file__).with_name("scripts")
+    text = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+    spoken = {key: MESSAGES[key] for key in SPOKEN_BY_SCRIPTS}
+    return text.replace("WORDS;", f"{json.dumps(spoken, ensure_ascii=False)};", 1)
+
+
+def _past(language: Language) -> dict[str, Any]:
     """The column of earlier conversations; on a phone its first button shows and hides the list."""
     with gr.Column(elem_id="past", scale=0, min_width=0):
         with gr.Row(elem_id="past-head"):
             toggle = gr.Button(say("history", language), size="sm", min_width=0, elem_id="past-toggle")
             new = gr.Button(say("new", language), size="sm", min_width=0, elem_id="new")
-        return toggle, new, gr.HTML(elem_id="history", js_on_load=SCRIPT)
-
-
-def _chat(language: Language) -> gr.Chatbot:
-    return gr.Chatbot(
-        elem_id="chat",
-        show_label=False,
-        container=False,
-        scale=1,
-        min_height=320,
-        buttons=[],
-        feedback_options=None,
-        latex_delimiters=[],
-        allow_file_downloads=False,
-        group_consecutive_messages=False,
-        **empty_chat(language),
-    )
+        listed = gr.HTML(elem_id="history", js_on_load=script(), apply_default_css=False)
+    return {"toggle": toggle, "new": new, "history": listed}
 
 
 def _asking(settings: Settings, language: Language) -> dict[str, Any]:
+    """The question's box, of whom it is asked, and what else can be done."""
+    menu = usual_menu(language)
+    plain: dict[str, Any] = {"filterable": False, "container": True, "min_width": 0, "scale": 0}
+    question = gr.Textbox(
+        elem_id="question", autofocus=True, max_lines=8, placeholder=say("ask", language), show_label=False,
+        label=say("ask", language), container=False, submit_btn=True,
+        max_length=settings.limits.question_chars,
+    )  # fmt: skip
+    with gr.Row(elem_id="tools"):
+        agent = gr.Dropdown(menu.agents, value=AGENT, label=say("agent", language), elem_id="agent", **plain)
+        model = gr.Dropdown(menu.models, value=AUTO, label=say("model", language), elem_id="model", **plain)
+        collection = gr.Dropdown(
+            menu.collections, value=ANYWHERE, label=say("collection", language), elem_id="collection", **plain
+        )
+        listen = gr.Button(say("listen", language), size="sm", min_width=0, elem_id="listen")
+        export = gr.HTML(export_html(language), apply_default_css=False, elem_id="export-menu")
+        again = gr.Button("", elem_id="again")
+        player = gr.HTML(elem_id="player", apply_default_css=False)
     return {
-        "placeholder": say("ask", language),
-        "show_label": False,
-        "label": say("ask", language),
-        "container": False,
-        "max_length": settings.limits.question_chars,
-        "submit_btn": True,
-    }
+        "question": question, "agent": agent, "model": model, "collection": collection, "listen": listen,
+        "export": export, "again": again, "player": player,
+    }  # fmt: skip

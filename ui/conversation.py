@@ -24,8 +24,17 @@ def draw(turns: Sequence[Turn], language: Language) -> ChatMessages:
     return [
         message
         for place, turn in enumerate(turns)
-        for message in (asked(turn.question), answered(turn_html(turn, language, last=place == last)))
+        for message in (
+            asked(turn.question, language, run_id="" if turn.status in RUNNING else turn.run_id),
+            answered(turn_html(turn, language, last=place == last)),
+        )
     ]
+
+
+def earlier_and_last(messages: ChatMessages) -> tuple[str, str]:
+    """The HTML of all turns but the last, and that of the last one, which is the one that grows."""
+    html = [message["content"] for message in messages]
+    return "".join(html[:-2]), "".join(html[-2:])
 
 
 def turn_html(turn: Turn, language: Language, *, last: bool = False) -> str:
@@ -45,9 +54,9 @@ def turn_html(turn: Turn, language: Language, *, last: bool = False) -> str:
     return error_html(sentence(error.get("code", ""), language), _detail(turn), retry=retry, before=before)
 
 
-def asked(question: str) -> dict[str, str]:
-    """A person's message."""
-    return {"role": "user", "content": question_html(question)}
+def asked(question: str, language: Language, *, run_id: str = "") -> dict[str, str]:
+    """A person's message; with the run that answers it, it can be changed and asked again."""
+    return {"role": "user", "content": question_html(question, language, run_id=run_id)}
 
 
 def answered(html: str) -> dict[str, str]:
@@ -77,7 +86,7 @@ def unanswered(turns: Sequence[Turn]) -> list[dict[str, str]]:
 class PartialAnswer:
     """What is known of a run before it is whole."""
 
-    def __init__(self, question: str, language: Language, run_id: str) -> None:
+    def __init__(self, question: str, language: Language, run_id: str = "") -> None:
         self.question = question
         self.language: Language = language
         self.run_id, self.text = run_id, ""
@@ -87,7 +96,7 @@ class PartialAnswer:
         self.status = say("starting", language)
 
     def add(self, event: JsonObject) -> None:
-        """One event of the run."""
+        """One event of the run; a passage's first use shows as its mark, a failure is raised."""
         match event["event"]:
             case "metadata":
                 self.run_id = event["run_id"]
@@ -103,17 +112,20 @@ class PartialAnswer:
                 self.waits = True
             case "done":
                 self.whole = Answer.model_validate(event["answer"])
+            case _:
+                self.status = _told(event, self.language) or self.status
 
     @property
     def unsent(self) -> str:
         """The question as long as the API has not taken it."""
         return "" if self.run_id else self.question
 
-    def html(self) -> str:
-        """What is to be seen of it now."""
+    def messages(self) -> ChatMessages:
+        """The question, and what is to be seen of the answer now."""
         if self.whole is not None or self.waits:
-            return turn_html(self._turn("interrupted" if self.waits else "success"), self.language)
-        return answer_html(self.text, self.citations, self.language, status=self.status, run_id=self.run_id)
+            return draw([self._turn("interrupted" if self.waits else "success")], self.language)
+        html = answer_html(self.text, self.citations, self.language, status=self.status, run_id=self.run_id)
+        return [asked(self.question, self.language), answered(html)]
 
     def failed(self, exc: Capibara6Error) -> Turn:
         """The turn when its answer can not be read on."""
@@ -133,6 +145,20 @@ class PartialAnswer:
     def _retrieved(self, count: int) -> str:
         key = {0: "none_retrieved", 1: "one_retrieved"}.get(count, "retrieved")
         return say(key, self.language, count=count)
+
+
+def _told(event: JsonObject, language: Language) -> str:
+    """What a reader is told of an event that changes nothing else; empty for those that show otherwise."""
+    match event["event"]:
+        case "progress":
+            return say("doing", language, what=say(event["stage"], language))
+        case "reasoning":
+            return say("reasons", language)
+        case "tool_started":
+            return say("tool_runs", language, tool=event["tool"])
+        case "tool_finished":
+            return say("tool_done" if event["ok"] else "tool_failed", language, tool=event["tool"])
+    return ""
 
 
 def _detail(turn: Turn) -> str:

@@ -17,10 +17,13 @@ from ui.access.identity import Visit
 from ui.chat import SHOWN_HERE, TITLE_CHARS
 from ui.conversation import RUNNING
 from ui.messages import say
+from ui.turns.feedback import ratings
+from ui.turns.icons import icon
 
 UNDO_S = 10.0
 LISTED = 300
 DELETED = "deleted_at"
+PINNED = "pinned"
 
 
 async def listing(
@@ -50,6 +53,12 @@ async def rename(threads: Threads, visit: Visit, thread_id: str, title: str) -> 
             await threads.patch(thread_id, {"title": title})
 
 
+async def pin(threads: Threads, visit: Visit, thread_id: str, *, pinned: bool) -> None:
+    """Keep a conversation above the others, or no longer. Raises `NotFound`."""
+    with visit.acting():
+        await threads.patch(thread_id, {PINNED: pinned})
+
+
 async def delete(threads: Threads, visit: Visit, thread_id: str) -> AsyncGenerator[None, None]:
     """Mark it, give time for second thoughts, delete it unless they came. Raises `NotFound`."""
     with visit.acting():
@@ -71,10 +80,14 @@ async def undo(threads: Threads, visit: Visit, thread_id: str) -> None:
 
 
 def groups(rows: Sequence[JsonObject], now: datetime, zone: timedelta) -> list[tuple[str, list[JsonObject]]]:
-    """`(key of the heading, threads)` by the day of the last change as the reader's calendar has it."""
+    """`(key of the heading, threads)`: those that were pinned, then by the day of the last change as the
+    reader's calendar has it."""
     today = (now + zone).date()
-    found: dict[str, list[JsonObject]] = {}
+    pinned = [row for row in rows if row["metadata"].get(PINNED)]
+    found: dict[str, list[JsonObject]] = {"pinned": pinned} if pinned else {}
     for row in rows:
+        if row["metadata"].get(PINNED):
+            continue
         days = (today - (datetime.fromisoformat(row["updated_at"]) + zone).date()).days
         key = "today" if days <= 0 else "yesterday" if days == 1 else "week" if days < 7 else "earlier"
         found.setdefault(key, []).append(row)
@@ -92,7 +105,7 @@ def list_html(
 ) -> str:
     """The list, the box that searches it, and the way back from a deletion."""
     sections = "".join(
-        f"<section><h3>{escape(say(key, language))}</h3><ul>"
+        f"<section><h2>{escape(say(key, language))}</h2><ul>"
         f"{''.join(_row_html(row, language, current=current) for row in group)}</ul></section>"
         for key, group in groups(rows, now, zone)
     )
@@ -107,8 +120,10 @@ def list_html(
         )
     box = f'<input type="search" aria-label="{search}" placeholder="{search}">' if rows else ""
     none = f'<p class="none" hidden>{escape(say("none_found", language))}</p>'
+    rated = next((ratings(row["metadata"]) for row in rows if row["thread_id"] == current), {})
+    judged = escape(" ".join(f"{run}:{signal}" for run, signal in rated.items()))
     return (
-        f'<nav lang="{language}" aria-label="{escape(say("history", language))}">'
+        f'<nav lang="{language}" aria-label="{escape(say("history", language))}" data-rated="{judged}">'
         f"{undoing}{box}{empty}{none}{sections}</nav>"
     )
 
@@ -116,12 +131,26 @@ def list_html(
 def _row_html(row: JsonObject, language: Language, *, current: str) -> str:
     thread_id, title = escape(row["thread_id"]), escape(str(row["metadata"].get("title") or "…"))
     here = ' aria-current="page"' if row["thread_id"] == current else ""
+    acts = ("unpin" if row["metadata"].get(PINNED) else "pin", "rename", "delete")
     buttons = "".join(
         f'<button type="button" data-act="{act}" data-id="{thread_id}" title="{escape(say(act, language))}" '
-        f'aria-label="{escape(say(act, language))}: {title}">{sign}</button>'
-        for act, sign in (("rename", "✎"), ("delete", "×"))
+        f'aria-label="{escape(say(act, language))}: {title}">{icon(act)}</button>'
+        for act in acts
     )
-    return f'<li><a href="/?c={thread_id}" title="{title}"{here}>{title}</a>{buttons}</li>'
+    branch = escape(say("is_branch", language))
+    sign = (
+        f'<small title="{branch}" aria-label="{branch}" role="img">{icon("branch")}</small> '
+        if _is_branch(row)
+        else ""
+    )
+    return (
+        f'<li data-id="{thread_id}"><a href="/?c={thread_id}" title="{title}"{here}>{sign}'
+        f"<span>{title}</span></a>{buttons}</li>"
+    )
+
+
+def _is_branch(row: JsonObject) -> bool:
+    return bool(row["metadata"].get("copied_from"))
 
 
 def _is_over(row: JsonObject, now: datetime) -> bool:

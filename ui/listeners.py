@@ -4,14 +4,13 @@ Which event calls which of them is `ui/page.py`'s, the asking `ui/chat.py`'s.
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from starlette.requests import Request
 
 from tools.access.identity import LOCAL
-from tools.errors import Capibara6Error
 from tools.schema import Language
 from tools.settings import Settings
 from ui import history
@@ -19,9 +18,13 @@ from ui.access.account_pages import language_of
 from ui.access.identity import Visit, visit_of
 from ui.chat import View, ask, read_aloud, retry, show, stop
 from ui.clients import Clients
-from ui.components import Components, Updates, busy_question, empty_chat, idle_question
+from ui.components import Components, Updates, busy_question, idle_question
 from ui.conversation import ChatMessages
-from ui.evidence import panel_html
+from ui.tabs.pages import Pages
+from ui.turns.branching import again, branch
+from ui.turns.choices import Choice, read_menu
+from ui.turns.suggestions import suggestions
+from ui.turns.wish import Wish, web_request
 
 
 class Listeners:
@@ -34,181 +37,212 @@ class Listeners:
         clients: Callable[[], Clients],
         enter: Callable[[Request], Visit],
         components: Components,
+        pages: Pages,
     ) -> None:
-        self.settings, self.clients, self.enter, self.components = settings, clients, enter, components
+        self.settings, self.clients, self.enter = settings, clients, enter
+        self.components, self.pages = components, pages
 
     async def arrive(self, place: str, zone: int, request: gr.Request) -> AsyncIterator[Updates]:
         """The conversation of the address, in the reader's language; what is under way goes on."""
-        parts, web = self.components, _web(request)
+        parts, web = self.components, web_request(request)
         language = language_of(web, self.settings.language)
-        listed = await self._listing(place, zone, language, request)
         first = {
-            **parts.spoken(language, _name(web)),
+            **await self._spoken(place, zone, language, request),
             parts.language: language,
             parts.zone: zone,
-            parts.history: listed,
         }
         if not place:
-            yield first
+            yield {**first, **await self._welcome(language, web)}
             return
         came = 0
         async for view in show(self.clients().threads, place, language, enter=lambda: visit_of(web)):
-            updates = self._drawn(view)
+            updates = self._drawn(view, language)
             if came == 0:
-                updates |= {
-                    **first,
-                    parts.chat: gr.Chatbot(**{"value": view.messages, **empty_chat(language)}),
-                }
+                updates |= first
             elif came == 1:  # an answer is under way
                 updates[parts.question] = busy_question()
             came += 1
             yield updates
 
     async def ask(
-        self, text: str, place: str, shown: ChatMessages, language: Language, request: gr.Request
+        self,
+        text: str,
+        place: str,
+        shown: ChatMessages,
+        language: Language,
+        agent: str,
+        model: str,
+        collection: str,
+        request: gr.Request,
     ) -> AsyncIterator[Updates]:
         """Nothing is asked with an empty box."""
         if not text.strip():
             yield {self.components.unsent: gr.skip()}
             return
-        async for updates in self._asked(ask, text, place, shown, language, request):
+        choice = Choice(agent, model, collection)
+        asking = partial(ask, self.clients().threads, text, place, shown, language)
+        async for updates in self._streamed(asking, choice, language, request, len(shown)):
             yield updates
 
-    async def retry(
-        self, unsent: str, place: str, shown: ChatMessages, language: Language, request: gr.Request
-    ) -> AsyncIterator[Updates]:
-        """The last question again, after its failure."""
-        async for updates in self._asked(retry, unsent, place, shown, language, request):
-            yield updates
-
-    async def _asked(
+    async def ask_suggested(
         self,
-        asking: Callable[..., AsyncIterator[View]],
-        text: str,
         place: str,
         shown: ChatMessages,
         language: Language,
+        agent: str,
+        model: str,
+        collection: str,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> AsyncIterator[Updates]:
+        """A question that the page proposed."""
+        text = Wish(event).text
+        async for updates in self.ask(text, place, shown, language, agent, model, collection, request):
+            yield updates
+
+    async def retry(
+        self,
+        unsent: str,
+        place: str,
+        shown: ChatMessages,
+        language: Language,
+        agent: str,
+        model: str,
+        collection: str,
         request: gr.Request,
     ) -> AsyncIterator[Updates]:
-        most = self.settings.limits.question_chars
-        threads, web = self.clients().threads, _web(request)
-        views = asking(threads, text, place, shown, language, max_chars=most, enter=lambda: self.enter(web))
-        async for updates in self._streamed(views):
+        """The last question again, after its failure."""
+        choice = Choice(agent, model, collection)
+        asking = partial(retry, self.clients().threads, unsent, place, shown, language)
+        async for updates in self._streamed(asking, choice, language, request, len(shown)):
+            yield updates
+
+    async def branch(
+        self,
+        place: str,
+        shown: ChatMessages,
+        language: Language,
+        agent: str,
+        model: str,
+        collection: str,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> AsyncIterator[Updates]:
+        """Go on from an answer, or ask its question again: as it was, or as it was changed."""
+        wish, clients = Wish(event), self.clients()
+        if wish.act == "branch":
+            views = branch(
+                clients.threads,
+                wish.run,
+                place,
+                shown,
+                language,
+                enter=lambda: self.enter(web_request(request)),
+            )
+            async for view in views:
+                yield {**self._drawn(view, language), self.components.question: gr.skip()}
+            return
+        text = wish.text[: self.settings.limits.question_chars + 1]
+        asking = partial(again, clients.threads, clients.pool, text, wish.run, place, shown, language)
+        async for updates in self._streamed(asking, Choice(agent, model, collection), language, request, -1):
             yield updates
 
     async def stop(self, unsent: str, place: str, language: Language, request: gr.Request) -> Updates:
         """What there was of the answer stays."""
         threads = self.clients().threads
-        view = await stop(threads, unsent, place, language, enter=lambda: visit_of(_web(request)))
-        return {**self._drawn(view), self.components.question: idle_question()}
+        view = await stop(threads, unsent, place, language, enter=lambda: visit_of(web_request(request)))
+        return {**self._drawn(view, language), self.components.question: idle_question()}
 
     async def speak(self, place: str, language: Language, request: gr.Request) -> str:
         """A player with the last answer."""
         clients = self.clients()
         return await read_aloud(
-            clients.threads, clients.speech, place, language, enter=lambda: self.enter(_web(request))
+            clients.threads, clients.speech, place, language, enter=lambda: self.enter(web_request(request))
         )
 
     async def list(self, place: str, zone: int, language: Language, request: gr.Request) -> str:
         """The conversations as they are now."""
-        return await self._listing(place, zone, language, request)
+        return await self.listing(place, zone, language, request)
 
-    async def clear(self) -> Updates:
+    async def clear(self, language: Language, request: gr.Request) -> Updates:
         """A new conversation; its thread begins with its first question."""
         parts = self.components
-        return {**self._drawn(View("", [])), parts.question: "", parts.player: "", parts.evidence: ""}
+        fresh = {parts.question: "", parts.player: "", parts.evidence: ""}
+        return {
+            **self._drawn(View("", []), language),
+            **await self._welcome(language, web_request(request)),
+            **fresh,
+        }
 
     async def translate(
         self, place: str, zone: int, language: Language, request: gr.Request
     ) -> AsyncIterator[Updates]:
         """Everything in the language that was chosen, old answers too."""
-        parts, web = self.components, _web(request)
-        listed = await self._listing(place, zone, language, request)
-        yield {**parts.spoken(language, _name(web)), parts.history: listed}
-        if place:
-            async for view in show(self.clients().threads, place, language, enter=lambda: visit_of(web)):
-                yield self._drawn(view)
+        web, spoken = web_request(request), await self._spoken(place, zone, language, request)
+        if not place:
+            yield {**spoken, **await self._welcome(language, web)}
+            return
+        yield spoken
+        async for view in show(self.clients().threads, place, language, enter=lambda: visit_of(web)):
+            yield self._drawn(view, language)
 
-    async def keep(
-        self, place: str, zone: int, language: Language, request: gr.Request, event: gr.EventData
+    async def menus(self, language: Language, request: gr.Request) -> Updates:
+        """What there is to choose from, as it is now."""
+        parts, clients = self.components, self.clients()
+        menu = await read_menu(clients.api, clients.bridge, visit_of(web_request(request)), language)
+        options = (menu.agents, menu.models, menu.collections)
+        return {part: gr.Dropdown(choices=found) for part, found in zip(parts.choice, options, strict=True)}
+
+    async def listing(
+        self, place: str, zone: int, language: Language, request: gr.Request, *, undo: str = ""
+    ) -> str:
+        """The list of conversations; `undo` is the one whose deletion can be undone."""
+        visit, threads = visit_of(web_request(request)), self.clients().threads
+        return await history.listing(threads, visit, language, current=place, zone_min=int(zone), undo=undo)
+
+    async def _streamed(
+        self,
+        asking: Callable[..., AsyncIterator[View]],
+        choice: Choice,
+        language: Language,
+        request: gr.Request,
+        drawn: int,
     ) -> AsyncIterator[Updates]:
-        """Rename, delete and undo, as the list's buttons say."""
-        wish, threads = Wish(event), self.clients().threads
-        with suppress(Capibara6Error):  # gone in another tab: the list says so
-            visit = self.enter(_web(request))
-            match wish.act:
-                case "rename":
-                    await history.rename(threads, visit, wish.id, wish.title)
-                case "undo":
-                    await history.undo(threads, visit, wish.id)
-                case "delete":
-                    async with aclosing(history.delete(threads, visit, wish.id)) as steps:
-                        await anext(steps)
-                        updates = await self.clear() if wish.id == place else {}
-                        place = "" if wish.id == place else place
-                        listed = await self._listing(place, zone, language, request, undo=wish.id)
-                        yield {**updates, self.components.history: listed}
-                        await anext(steps)
-                case _:
-                    return
-        yield {self.components.history: await self._listing(place, zone, language, request)}
+        """The views as they come. What stands still of the conversation is sent once, not with each piece of
+        the answer: `drawn` messages of it are there already."""
+        web = web_request(request)
+        most = self.settings.limits.question_chars
+        question: Any = busy_question(value="")
+        async for view in asking(choice=choice, max_chars=most, enter=lambda: self.enter(web)):
+            updates = self._drawn(view, language)
+            if len(view.messages) == drawn:
+                updates[self.components.turns] = gr.skip()
+            drawn = len(view.messages)
+            yield {**updates, self.components.question: question}
+            question = gr.skip()
 
-    async def open(self, place: str, language: Language, request: gr.Request, event: gr.EventData) -> str:
-        """The passage behind a mark, or behind an entry of the sources."""
-        wish = Wish(event)
-        try:
-            with visit_of(_web(request)).acting():
-                turns = await self.clients().threads.turns(place)
-        except Capibara6Error:
-            return ""
-        turn = next((turn for turn in turns if turn.run_id == wish.run), None)
-        return panel_html(turn, language, at=wish.at, n=wish.n) if turn else ""
-
-    async def _streamed(self, views: AsyncIterator[View]) -> AsyncIterator[Updates]:
-        busy: Updates = {self.components.question: busy_question(value="")}
-        async for view in views:
-            yield {**self._drawn(view), **busy}
-            busy = {}
-
-    def _drawn(self, view: View) -> Updates:
+    def _drawn(self, view: View, language: Language) -> Updates:
         parts = self.components
         return {
             parts.place: view.thread_id,
-            parts.chat: view.messages,
+            **parts.drawn(view.messages, language),
             parts.shown: view.messages,
             parts.unsent: view.unsent,
         }
 
-    async def _listing(
-        self, place: str, zone: int, language: Language, request: gr.Request, *, undo: str = ""
-    ) -> str:
-        visit, threads = visit_of(_web(request)), self.clients().threads
-        return await history.listing(threads, visit, language, current=place, zone_min=int(zone), undo=undo)
+    async def _spoken(self, place: str, zone: int, language: Language, request: gr.Request) -> Updates:
+        """What is in a language whatever the conversation."""
+        parts, clients, visit = self.components, self.clients(), visit_of(web_request(request))
+        menu = await read_menu(clients.api, clients.bridge, visit, language)
+        name = "" if visit.principal == LOCAL else visit.principal.user
+        listed = await self.listing(place, zone, language, request)
+        return {
+            **parts.spoken(language, menu, name),
+            **self.pages.spoken(language, visit),
+            parts.history: listed,
+        }
 
-
-class Wish:
-    """What a script of the page asks for; it comes from a browser, so every field is looked at."""
-
-    def __init__(self, event: gr.EventData) -> None:
-        given: Any = event._data
-        fields: dict[str, Any] = given if isinstance(given, dict) else {}
-        self.act, self.id, self.title, self.run = (
-            str(fields.get(name, ""))[:2_000] for name in ("act", "id", "title", "run")
-        )
-        self.at, self.n = (_number(fields.get(name)) for name in ("at", "n"))
-
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _web(request: gr.Request) -> Request:
-    """The request by which the page asked."""
-    assert request.request is not None
-    return request.request
-
-
-def _name(request: Request) -> str:
-    """Who has signed in; empty where nobody needs to."""
-    visit = visit_of(request)
-    return "" if visit.principal == LOCAL else visit.principal.user
+    async def _welcome(self, language: Language, web: Request) -> Updates:
+        collection = self.settings.chat.collection
+        proposed = await suggestions(self.clients().bridge, visit_of(web), language, collection=collection)
+        return self.components.drawn([], language, proposed)

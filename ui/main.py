@@ -5,6 +5,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
+from typing import Final
 
 # Gradio reads these while it is imported: no usage reports, no version check, no call to any site.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -14,6 +16,7 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**31)
 
 import gradio as gr
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from servers.web.access import Access
@@ -36,9 +39,21 @@ from ui.access.page_access import SIGN_IN_PATH, SignedIn
 from ui.clients import open_clients
 from ui.middleware import PageMiddleware
 from ui.page import build_page
+from ui.tabs import uploads
 from ui.theme import STYLE, build_theme
+from ui.turns import downloads
 
 HEALTH_S = 2.0
+LOGO: Final = Path(__file__).with_name("logo.svg")
+MANIFEST: Final = {
+    "name": "capibara6", "short_name": "capibara6", "start_url": "/", "scope": "/", "display": "standalone",
+    "background_color": "#fafaf9", "theme_color": "#b45309",
+    "icons": [{"src": "/logo.svg", "type": "image/svg+xml", "sizes": "any", "purpose": "any"}],
+}  # fmt: skip
+HEAD: Final = (
+    '<link rel="manifest" href="/manifest.json" crossorigin="use-credentials">'
+    '<link rel="icon" type="image/svg+xml" href="/logo.svg"><meta name="theme-color" content="#b45309">'
+)
 ARRIVAL = """() => {
   const ask = window.fetch;
   window.fetch = async (...request) => {
@@ -73,8 +88,11 @@ def build_app(settings: Settings) -> FastAPI:
     visitors = Visitors(settings, access.identity)
     add_error_handlers(app, "ui")
     _add_operator_paths(app, registry)
+    _add_own_files(app)
     app.include_router(sign_in.build_router(settings, visitors))
     app.include_router(oidc.build_router(settings, visitors))
+    app.include_router(uploads.build_router(lambda: app.state.clients))
+    app.include_router(downloads.build_router(settings.language, lambda: app.state.clients))
     app.add_middleware(GradioAccess)
     app.add_middleware(SignedIn, visitors=visitors, access=access)
     door = Door(settings, "ui", pages=True)
@@ -105,6 +123,7 @@ def _mounted(app: FastAPI, settings: Settings, access: Access) -> FastAPI:
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
+        head=HEAD,
         theme=build_theme(),
         css_paths=STYLE,
         js=ARRIVAL.replace("SIGN_IN", SIGN_IN_PATH),
@@ -126,6 +145,18 @@ def _add_operator_paths(app: FastAPI, registry: CollectorRegistry) -> None:
     @app.get("/metrics")
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_own_files(app: FastAPI) -> None:
+    """What a browser asks for to put the page among its apps; Gradio's own manifest is not ours."""
+
+    @app.get("/manifest.json")
+    async def manifest() -> JSONResponse:
+        return JSONResponse(MANIFEST, media_type="application/manifest+json")
+
+    @app.get("/logo.svg")
+    async def logo() -> FileResponse:
+        return FileResponse(LOGO, media_type="image/svg+xml", headers={"cache-control": "max-age=86400"})
 
 
 def _enter(request: Request, access: Access) -> Visit:

@@ -13,8 +13,15 @@ from starlette.requests import Request
 from tools.settings import Settings
 from ui.access.identity import Visit
 from ui.clients import Clients
-from ui.components import SESSION_S, Components, build_components, idle_question
+from ui.components import SESSION_S, Components, build_components, build_header, idle_question
 from ui.listeners import Listeners
+from ui.tabs.knowledge import Knowledge
+from ui.tabs.models import Models
+from ui.tabs.operations import Operations
+from ui.tabs.pages import Pages
+from ui.tabs.tab import Tab
+from ui.tabs.words import say
+from ui.turns.acts import Acts
 
 MAX_QUEUED = 32
 ANSWERS_AT_ONCE = 8
@@ -44,53 +51,67 @@ def build_page(
     with gr.Blocks(
         title="capibara6", analytics_enabled=False, fill_height=True, delete_cache=(SESSION_S, SESSION_S)
     ) as page:
-        parts = build_components(settings, settings.language)
-        listeners = Listeners(settings, clients, enter, parts)
+        header = build_header(settings.language)
+        pages = Pages(clients, build_tabs(settings))
+        with gr.Tabs(elem_id="pages"):
+            with gr.Tab(say("chat", settings.language), id="chat", elem_id="tab-chat") as chat:
+                parts = build_components(settings, settings.language, header)
+            pages.add(parts.language, settings.language)
+        listeners = Listeners(settings, clients, enter, parts, pages)
         _on_questions(page, parts, listeners)
-        _on_history(parts, listeners)
+        _on_history(parts, listeners, Acts(listeners))
         _on_tools(parts, listeners)
+        # Models may have been loaded and collections made on the pages beside it.
+        chat.select(listeners.menus, parts.language, parts.choice, **QUIET)
     page.queue(max_size=MAX_QUEUED, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)
     page._queue.sleep_when_free = POLL_S
     return page
 
 
-def _on_questions(page: gr.Blocks, parts: Components, listeners: Listeners) -> None:
-    async def example(chosen: gr.SelectData) -> str:
-        return chosen.value["text"]
+def build_tabs(settings: Settings) -> list[Tab]:
+    """The pages beside the chat. A new one is a class and one line here."""
+    return [
+        Knowledge(settings.chat.collection, most_bytes=settings.limits.body_bytes // 2),
+        Models(),
+        Operations(settings),
+    ]
 
+
+def _on_questions(page: gr.Blocks, parts: Components, listeners: Listeners) -> None:
     outputs, many = parts.conversation, {**QUIET, "concurrency_limit": ANSWERS_AT_ONCE}
-    asking = [parts.question, parts.place, parts.shown, parts.language]
+    asking = [parts.question, parts.place, parts.shown, parts.language, *parts.choice]
     arrived = page.load(
         listeners.arrive,
         [parts.place, parts.zone],
-        parts.all(),
+        [*parts.all(), *listeners.pages.labels.values()],
         js=READ_ADDRESS,
         concurrency_limit=MAX_QUEUED,
         **QUIET,
     )
     asked = parts.question.submit(listeners.ask, asking, outputs, **many)
-    chosen = parts.chat.example_select(example, None, parts.question, **QUIET)
-    asked_example = chosen.then(listeners.ask, asking, outputs, **many)
+    suggested = parts.history.example_select(listeners.ask_suggested, asking[1:], outputs, **many)
     asked_again = parts.again.click(listeners.retry, [parts.unsent, *asking[1:]], outputs, **many)
+    branched = parts.history.edit(listeners.branch, asking[1:], outputs, **many)
     listing = [parts.place, parts.zone, parts.language]
-    for done in (arrived, asked, asked_example, asked_again):
+    answering = (asked, suggested, asked_again, branched)
+    for done in (arrived, *answering):
         done.then(idle_question, None, parts.question, **QUIET)
-    for done in (asked, asked_example, asked_again):
+    for done in answering:
         done.then(listeners.list, listing, parts.history, **QUIET)
-    ended = parts.question.stop(None, cancels=[arrived, asked, asked_example, asked_again], **QUIET)
+    ended = parts.question.stop(None, cancels=[arrived, *answering], **QUIET)
     stopped = ended.then(listeners.stop, [parts.unsent, parts.place, parts.language], outputs, **QUIET)
     stopped.then(listeners.list, listing, parts.history, **QUIET)
 
 
-def _on_history(parts: Components, listeners: Listeners) -> None:
+def _on_history(parts: Components, listeners: Listeners, acts: Acts) -> None:
     inputs = [parts.place, parts.zone, parts.language]
-    outputs = [*parts.conversation, parts.history, parts.player, parts.evidence]
+    outputs = [*parts.conversation, parts.history, parts.player, parts.evidence, parts.notice]
     # As many deletions as there are can wait for second thoughts; none keeps another from its own.
     free: dict[str, Any] = {**QUIET, "trigger_mode": "multiple", "concurrency_limit": None}
-    parts.history.submit(listeners.keep, inputs, outputs, **free)
-    parts.history.click(listeners.open, [parts.place, parts.language], parts.evidence, **free)
+    parts.history.submit(acts.keep, inputs, outputs, **free)
+    parts.history.click(acts.open, [parts.place, parts.language], parts.evidence, **free)
     parts.place.change(None, parts.place, None, js=WRITE_ADDRESS, **QUIET)
-    cleared = parts.new.click(listeners.clear, None, outputs, **QUIET)
+    cleared = parts.new.click(listeners.clear, parts.language, outputs, **QUIET)
     cleared.then(listeners.list, inputs, parts.history, **QUIET)
 
 
@@ -102,6 +123,7 @@ def _on_tools(parts: Components, listeners: Listeners) -> None:
         concurrency_limit=READINGS_AT_ONCE,
         **QUIET,
     )
-    parts.language.input(listeners.translate, [parts.place, parts.zone, parts.language], parts.all(), **QUIET)
+    everything = [*parts.all(), *listeners.pages.labels.values()]
+    parts.language.input(listeners.translate, [parts.place, parts.zone, parts.language], everything, **QUIET)
     parts.language.input(None, parts.language, None, js=KEEP_LANGUAGE, **QUIET)
     parts.language.change(None, parts.language, None, js=SPEAK_LANGUAGE, **QUIET)

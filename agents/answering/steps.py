@@ -147,7 +147,9 @@ def announce(
     """The passages found as `Citation`s in JSON, numbered after the `known` ones, told as `Retrieved`."""
     sources = [
         Source(
-            n=n, headings=headings_of(hit), **hit.model_dump(include={*_KEPT, "score"} - {"n", "headings"})
+            n=n,
+            headings=headings_of(hit),
+            **hit.model_dump(include={*_KEPT, "score", "legs"} - {"n", "headings"}),
         )
         for n, hit in enumerate(found.results, len(known) + 1)
     ]

@@ -2,6 +2,8 @@
 about the thread.
 """
 
+from collections.abc import Collection
+
 from langchain_core.runnables import RunnableConfig
 
 from agents.conversation.persistence import Persistence
@@ -33,10 +35,15 @@ async def history(
     ]
 
 
-async def copy(persistence: Persistence, source: str, target: str) -> None:
-    """Every checkpoint of `source`, oldest first, written again for `target`."""
+async def copy(
+    persistence: Persistence, source: str, target: str, *, runs: Collection[str] | None = None
+) -> None:
+    """Every checkpoint of `source`, oldest first, written again for `target`; with `runs` those of these
+    runs alone."""
     checkpoints = [one async for one in persistence.checkpointer.alist(_config(source))]
     for one in reversed(checkpoints):
+        if runs is not None and one.metadata.get("run_id") not in runs:
+            continue
         parent = one.parent_config.get("configurable", {}) if one.parent_config else {}
         config = _config(target, parent.get("checkpoint_id"), checkpoint_ns="")
         versions = one.checkpoint["channel_versions"]

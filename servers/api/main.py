@@ -25,6 +25,7 @@ RULES = (
     Rule("DELETE", "/v1/files", "write"),
     Rule("POST", "/threads/search", "read"),
     Rule("POST", "/threads/", "read", "/history"),
+    Rule("POST", "/threads/find", "read"),
     Rule("POST", "/threads", "write"),
     Rule("PATCH", "/threads", "write"),
     Rule("DELETE", "/threads", "write"),

@@ -37,6 +37,7 @@ ANSWERS = {
     "es": "El servidor puede tener **tres modelos** cargados a la vez [1]. Salen tras 300 s sin uso [2].",
     "en": "The server keeps up to **three models** loaded [1]. Each is unloaded after 300 s without use [2].",
 }
+CODE = "Así:\n\n```python\nprint('hola')\n```\n\nA cada uno le toca $\\frac{a}{b}$, sea por $5 o por $6."
 HOSTILE = (
     "Hola ![x](http://evil.example/p.png) [pulsa](http://evil.example/q) <img src=http://evil.example/r.png "
     "onerror=\"document.title='hacked'\"> <script>document.title='hacked'</script> "
@@ -64,8 +65,13 @@ async def said(run):
     text = ANSWERS["en" if "how" in question.lower() else "es"]
     text = HOSTILE if "ataque" in question else text
     text = str(len(run.row.request["messages"])) if "cuántos mensajes" in question else text
+    text = run.row.request["wishes"].get("model", "auto") if "qué modelo" in question else text
+    text = CODE if "código" in question or "code" in question else text
     yield {"event": "routed", "route": ROUTE.model_dump()}
-    found = [{**citation.model_dump(), "score": 0.9} for citation in CITATIONS]
+    legs = {"dense": {"rank": 1, "score": 0.81}, "text": {"rank": 2, "score": 7.4}}
+    found = [{**citation.model_dump(), "score": 0.9, "legs": legs} for citation in CITATIONS]
+    if "puede tener" in question:
+        found.append({**found[0], "n": 3, "title": "Otro pasaje", "score": 0.2, "legs": {}})
     yield {"event": "retrieved", "query": question, "citations": found, "degraded": [], "took_ms": 12.0}
     for word in text.split(" "):
         yield {"event": "token", "text": f"{word} "}

@@ -1,6 +1,9 @@
+from typing import get_args
+
 import httpx
 import pytest
 
+from agents.events import AnyEvent
 from servers.web.identity import Caller
 from tests.serving import serving
 from tools.access.identity import LOCAL
@@ -10,7 +13,7 @@ from tools.trace import Trace
 from ui.access.identity import Visit
 from ui.chat import ask, read_aloud, show
 from ui.clients import open_clients
-from ui.conversation import unanswered
+from ui.conversation import PartialAnswer, unanswered
 from ui.main import build_app
 from ui.messages import EXAMPLES, MESSAGES
 
@@ -110,6 +113,31 @@ def test_the_next_question_knows_what_was_read_of_stopped_answers_alone():
         Turn(run_id="5", status="cancelled", question="h", created_at=""),
     ]
     assert unanswered(turns) == [{"role": "user", "content": "d"}, {"role": "assistant", "content": "e"}]
+
+
+EVENTS = {
+    "routed": {"route": {"wanted": "m", "model": "m", "confidence": 1, "reasons": []}},
+    "retrieved": {"query": "q", "citations": []},
+    "progress": {"stage": "plan"},
+    "tool_started": {"call_id": "1", "tool": "query_sql"},
+    "tool_finished": {"call_id": "1", "tool": "query_sql", "ok": False},
+    "token": {"text": "a"},
+    "reasoning": {"text": "a"},
+    "interrupted": {"interrupt_id": "1", "request": "?"},
+    "done": {"answer": {"answer": "b", "model": "m", "agent": "a"}},
+}
+SILENT = {"citation", "failed"}
+"""A passage's first use shows as its mark in the text; a failure reaches the page as an exception."""
+
+
+@pytest.mark.parametrize("kind", [one.model_fields["event"].default for one in get_args(AnyEvent)])
+def test_every_event_of_a_run_is_seen_by_the_reader(kind):
+    partial = PartialAnswer("¿?", "es")
+    before = partial.messages()
+    assert kind in EVENTS or kind in SILENT
+    if kind in EVENTS:
+        partial.add({"event": kind, **EVENTS[kind]})
+        assert partial.messages() != before
 
 
 async def test_health_is_open_and_names_the_api(running, settings):

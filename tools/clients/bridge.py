@@ -177,6 +177,11 @@ class Bridge(Accounts, Collections):
         asked = [{name: part} for name, given in filters.items() for part in _parts(given)]
         return [row for only in asked for row in await self._pages(collection, only)]
 
+    async def first_documents(self, *, collection: str, limit: int) -> list[StoredDocument]:
+        """So many of the collection's documents, in order of id."""
+        page = {"collection": collection, "limit": limit, "offset": 0}
+        return (await self.http.json("GET", "/api/v1/documents", params=page))["documents"]
+
     async def document(self, document_id: str, *, collection: str) -> WholeDocument:
         """One document with its passages. Raises DocumentNotFound."""
         path = f"/api/v1/documents/{quote(document_id)}"

@@ -32,6 +32,21 @@ class Threads:
         updated_at}` each."""
         return await self.http.json("POST", "/threads/search", json={"metadata": metadata, "limit": limit})
 
+    async def get(self, thread_id: str) -> JsonObject:
+        """One thread: `{thread_id, status, metadata, created_at, updated_at, values}`."""
+        return await self.http.json("GET", f"{_path(thread_id)}")
+
+    async def find(self, text: str, *, limit: int) -> list[JsonObject]:
+        """Threads in which all words of `text` were asked or answered, newest first: `{thread_id, excerpt}`
+        each."""
+        return await self.http.json("POST", "/threads/find", json={"text": text, "limit": limit})
+
+    async def copy(self, thread_id: str, *, before: str | None = None) -> str:
+        """A thread with the same conversation, up to the run `before` if that is given; its id. Raises
+        `Conflict` while it is answered."""
+        body = {"before": before} if before else {}
+        return (await self.http.json("POST", f"{_path(thread_id)}/copy", json=body))["thread_id"]
+
     async def patch(self, thread_id: str, metadata: JsonObject) -> None:
         """Merge `metadata` into the thread's own."""
         await self.http.json("PATCH", f"{_path(thread_id)}", json={"metadata": metadata})
@@ -45,11 +60,21 @@ class Threads:
         return _turns.validate_python(await self.http.json("GET", f"{_path(thread_id)}/turns"))
 
     async def ask(
-        self, thread_id: str, messages: list[Message], *, agent: str = "capibara6"
+        self,
+        thread_id: str,
+        messages: list[Message],
+        *,
+        agent: str = "capibara6",
+        wishes: JsonObject | None = None,
     ) -> AsyncGenerator[JsonObject, None]:
         """The run's id as `{event: "metadata", run_id}`, then its events up to `done` or `interrupted`; the
-        run goes on whoever leaves. Failures are raised."""
-        run = {"agent_id": agent, "input": {"messages": messages}, "on_disconnect": "continue"}
+        run goes on whoever leaves. `wishes` are of one run: `model`, `collection`. Failures are raised."""
+        run: JsonObject = {
+            "agent_id": agent,
+            "input": {"messages": messages},
+            "on_disconnect": "continue",
+            "config": {"configurable": wishes or {}},
+        }
         async with aclosing(self._events("POST", f"{_path(thread_id)}/runs/stream", json=run)) as events:
             async for event in events:
                 yield event

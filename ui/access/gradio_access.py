@@ -19,7 +19,16 @@ from ui.access.page_access import OPEN_PATHS, SIGN_IN_PATH
 
 API: Final = "/gradio_api/"
 READ_PATHS: Final = frozenset(
-    {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", f"{API}app_id"}
+    {
+        "/",
+        "/config",
+        "/theme.css",
+        "/favicon.ico",
+        "/logo.svg",
+        "/robots.txt",
+        "/manifest.json",
+        f"{API}app_id",
+    }
 )
 FILES: Final = ("/assets/", "/static/")
 HEARTBEAT: Final = f"{API}heartbeat/"
@@ -31,9 +40,12 @@ OWN_PATHS: Final = {
     **dict.fromkeys([*OPEN_PATHS, "/metrics", "/sessions", "/api/session", "/api/sessions"], ("GET",)),
     SIGN_IN_PATH: ("GET", "POST"),
     "/logout": ("POST",),
+    "/knowledge/documents": ("POST",),
 }
 """Ours, with their methods; Gradio has some of the same names."""
 OWN_FOLDER: Final = "/api/sessions/"
+CONVERSATIONS: Final = re.compile(r"/conversations/(?:find|export/[A-Za-z0-9_-]{1,128}\.(?:md|json))")
+"""Read: which conversations speak of something, and one as a file."""
 HASH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_SESSIONS = 10_000
 
@@ -62,6 +74,8 @@ class GradioAccess:
         """The `receive` to go on with. Raises NotFound, BadRequest."""
         path, method = scope["path"], scope["method"]
         if method in OWN_PATHS.get(path, ()) or (method == "DELETE" and path.startswith(OWN_FOLDER)):
+            return receive
+        if method == "GET" and CONVERSATIONS.fullmatch(path):
             return receive
         if method == "POST" and path in BODIES:
             body = await _whole(receive)

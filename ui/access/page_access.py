@@ -31,7 +31,7 @@ PAGES: Final = frozenset({"/", "/sessions"})
 """What a person may open or be led back to."""
 CONVERSATION: Final = re.compile(r"/\?c=[A-Za-z0-9_-]{1,128}")
 """So is a conversation's own address."""
-UNTOLD: Final = ("/assets/", "/static/", "/theme.css", "/health")
+UNTOLD: Final = ("/logo.svg", "/manifest.json", "/assets/", "/static/", "/theme.css", "/health")
 """Files that are alike for everybody, and health checks: the audit log leaves them out."""
 CHALLENGE: Final = 'Bearer realm="capibara6"'
 

@@ -46,6 +46,7 @@ class Metadata(RequestModel):
     """What this platform reads of OpenAI's `metadata`; values may come as strings."""
 
     collection: CollectionName | None = None
+    model: Annotated[str, Field(max_length=256, pattern=r"^[A-Za-z0-9_@.:/+-]+$")] | None = None
     thread_id: ThreadId | None = None
     language: Language | None = None
     speak: bool = False
@@ -68,6 +69,7 @@ class Metadata(RequestModel):
         """The caller's choices for one run; `options` go to the model as they are."""
         return RunConfig(
             collection=self.collection,
+            model=self.model,
             language=self.language,
             speak=self.speak,
             tools=None if self.tools is None else tuple(self.tools),

@@ -101,11 +101,37 @@ class Threads:
         found = await history.history(self.memory, key, limit=limit, before=before)
         return [_shown(one, thread_id) for one in found]
 
-    async def copy(self, source: ThreadRow, by: Principal) -> ThreadRow:
-        """A new thread of the caller's with the same checkpoints, independent from then on."""
+    async def copy(self, source: ThreadRow, by: Principal, *, before: str | None = None) -> ThreadRow:
+        """A new thread of the caller's with the same runs and checkpoints, independent from then on; up to
+        the run `before`, if that is given. Raises `NotFound` for a run of another thread."""
+        runs = await self._runs(source.thread_id)
+        if before is not None:
+            ids = [run.run_id for run in runs]
+            if before not in ids:
+                raise NotFound(f"there is no run {before!r}", param="before", source="api")
+            runs = runs[: ids.index(before)]
         row = await self.create(None, by, {**source.meta, "copied_from": thread_id_of(source.thread_id)})
-        await history.copy(self.memory, source.thread_id, row.thread_id)
+        names = {run.run_id: new_id() for run in runs}
+        async with open_session(self.engine) as session:
+            session.add_all([_copied(run, names[run.run_id], row) for run in runs])
+            await session.commit()
+        kept = None if before is None else frozenset(names)
+        await history.copy(self.memory, source.thread_id, row.thread_id, runs=kept)
         return row
+
+    async def _runs(self, key: str) -> list[RunRow]:
+        """The runs of a thread's key that have ended, oldest first."""
+        query = select(RunRow).where(RunRow.thread_id == key).order_by(col(RunRow.created_at))
+        async with open_session(self.engine) as session:
+            rows = (await session.exec(query)).all()
+        return [row for row in rows if row.status not in ("pending", "running")]
+
+
+def _copied(run: RunRow, run_id: str, thread: ThreadRow) -> RunRow:
+    """The same run in another thread, under an id of its own."""
+    fields = run.model_dump(exclude={"run_id", "thread_id", "tenant", "owner"})
+    owned = {"tenant": thread.tenant, "owner": thread.owner}
+    return RunRow(run_id=run_id, thread_id=thread.thread_id, **owned, **fields)
 
 
 def _shown(checkpoint: JsonObject, thread_id: str) -> JsonObject:

@@ -39,6 +39,12 @@ class ThreadPatch(RequestModel):
     metadata: ClientMetadata
 
 
+class ThreadCopy(RequestModel):
+    """How much of a thread to copy: what came before a run, or all of it."""
+
+    before: Annotated[str, Field(max_length=128)] | None = None
+
+
 class ThreadSearch(RequestModel):
     """Threads whose metadata contains `metadata`."""
 
@@ -46,6 +52,20 @@ class ThreadSearch(RequestModel):
     status: Literal["idle", "busy", "interrupted", "error"] | None = None
     limit: Limit = 10
     offset: Offset = 0
+
+
+class ThreadFind(RequestModel):
+    """Words to look for in questions and answers."""
+
+    text: Annotated[str, Field(min_length=1, max_length=500)]
+    limit: Limit = 50
+
+
+class FoundThread(BaseModel):
+    """A thread that speaks of what was looked for, and where."""
+
+    thread_id: str
+    excerpt: str
 
 
 class HistorySearch(RequestModel):

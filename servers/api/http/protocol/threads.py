@@ -7,14 +7,18 @@ from fastapi import APIRouter, Query, Response
 from agents.conversation.ownership import thread_id_of
 from servers.api.http.dependencies import CallerDep, Limit, ServicesDep
 from servers.api.http.protocol.schemas import (
+    FoundThread,
     HistorySearch,
+    ThreadCopy,
     ThreadCreate,
+    ThreadFind,
     ThreadPatch,
     ThreadSearch,
     ThreadValuesView,
     ThreadView,
 )
 from servers.api.runs.tables import ThreadRow
+from servers.api.runs.text_search import find_text
 from servers.api.services import Services
 from tools.errors import Conflict
 from tools.schema import JsonObject, Turn
@@ -42,6 +46,13 @@ async def search(
         caller, metadata=body.metadata, status=body.status, limit=body.limit, offset=body.offset
     )
     return [ThreadView.of(row) for row in rows]
+
+
+@router.post("/find")
+async def find(body: ThreadFind, services: ServicesDep, caller: CallerDep) -> list[FoundThread]:
+    """Threads in which all words of a text were asked or answered, newest first."""
+    found = await find_text(services.threads.engine, caller, body.text, limit=body.limit)
+    return [FoundThread(thread_id=thread_id, excerpt=excerpt) for thread_id, excerpt in found]
 
 
 @router.get("/{thread_id}")
@@ -105,11 +116,14 @@ async def turns(thread_id: str, services: ServicesDep, caller: CallerDep, limit:
 
 
 @router.post("/{thread_id}/copy")
-async def copy(thread_id: str, services: ServicesDep, caller: CallerDep) -> ThreadValuesView:
-    """A new thread with the same conversation, independent from then on."""
+async def copy(
+    thread_id: str, services: ServicesDep, caller: CallerDep, body: ThreadCopy | None = None
+) -> ThreadValuesView:
+    """A new thread with the same conversation, up to the run `before` if that is given; independent from
+    then on."""
     source = await services.threads.get(thread_id, caller)
     _refuse_busy(services, source)
-    row = await services.threads.copy(source, caller)
+    row = await services.threads.copy(source, caller, before=body.before if body else None)
     return ThreadValuesView.with_values(row, await services.threads.values(row.thread_id))
 
 

@@ -1,0 +1,1 @@
+"""The pages beside the chat: each a `Tab`, drawn as HTML from what its services say."""

@@ -1,0 +1,1 @@
+"""What may be done with a conversation and its answers: judge, branch, explain, find, export."""
