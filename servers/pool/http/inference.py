@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
+from servers.pool.catalog.kinds import misfit
 from servers.pool.counters import Counters
 from servers.pool.engines.availability import Availability
 from servers.pool.http.exchange import HttpExchange
@@ -17,7 +18,7 @@ from servers.pool.http.routing import AutoRouter
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.circuit_breaker import RetryBudget
-from tools.errors import BadRequest, Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.errors import Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 
 FAILOVER_ERRORS = (Unavailable, UpstreamFailed, UpstreamSilent)
 KEEPALIVE_AFTER_S = 30.0
@@ -78,13 +79,10 @@ class Inference:
     def _candidates(self, request: PoolRequest) -> Iterator[tuple[ModelSpec, str | Capibara6Error]]:
         """Instances that may serve `request`, best first, and the reasons of models that can not."""
         first = self.catalog.spec(request.model)
-        embeds = request.upstream.path == "/v1/embeddings"
         for name in (first.id, *first.fallbacks):
             spec = self.catalog.spec(name)
-            if embeds != (spec.kind == "embedding"):
-                does = "embed" if spec.kind == "chat" else "generate text"
-                wrong = f"{name} does not {does}"
-                yield spec, BadRequest(wrong, param="model", source="pool", code="wrong_model")
+            if wrong := misfit(name, spec.kind, request.upstream.path):
+                yield spec, wrong
                 continue
             if name != first.id:
                 self.counters.fallbacks += 1

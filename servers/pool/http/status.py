@@ -99,7 +99,7 @@ class Status:
     def _row(self, spec: ModelSpec, now: float) -> JsonObject:
         available = self.availability.of(spec)
         backend = available.backend
-        instance = self.scheduler.instances[instance_name(spec, backend) if backend else spec.id]
+        instance = self.scheduler.instances[instance_name(spec, backend) if backend else spec.engine]
         engine, counts = self.lifecycle.engines.get(spec.id), self.counters.of(spec.id)
         used_at = counts.last_used_at
         return {
