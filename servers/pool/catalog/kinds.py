@@ -31,7 +31,8 @@ def misfit(name: str, kind: Kind, path: str) -> BadRequest | None:
     """The refusal of a request on `path` for the model `name` of another kind; None where they fit, or where
     the path (a tokenizer's) is for every kind."""
     wanted = _KIND_OF.get(path)
-    if wanted is None or wanted == kind:
+    scores = wanted == "rerank" and kind == "embedding"  # vLLM scores texts by their vectors too
+    if wanted is None or wanted == kind or scores:
         return None
     return BadRequest(
         f"{name} does not {DOES[wanted]}; it is a {kind} model: ask it on {PATHS[kind][0]}",

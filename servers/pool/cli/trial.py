@@ -59,7 +59,6 @@ def _settings(settings: Settings, folder: Path, models: JsonObject) -> Settings:
             "catalog": catalog,
             "weights": given.weights.absolute(),
             "vllm_python": given.vllm_python.absolute(),
-            "max_loaded": 1,
             "queue_wait_s": given.load_s,
         }
     )
