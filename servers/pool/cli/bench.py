@@ -76,7 +76,8 @@ def bench(
 def show_answer(console: Console, settings: Settings, measured: Measured) -> None:
     """What a model said to its trial question, and how fast."""
     name = "answered" if measured.tokens else "answered_at_once" if measured.text else "loaded_alone"
-    values = {"text": measured.text.strip(), "first": measured.first_s, "rate": measured.rate}
+    values = {"load": measured.load_s, "first": measured.first_s, "rate": measured.rate}
+    values |= {"text": measured.text.strip()}
     console.print(f"[green]✓[/] {escape(word(name, settings.language, **values))}", highlight=False)
 
 

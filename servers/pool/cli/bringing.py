@@ -1,6 +1,7 @@
 """From a source to a catalogue entry with its weights here: looked at, proposed, pulled or converted."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from servers.pool.catalog.kinds import PATHS, Kind
 from servers.pool.catalog.proposal import Machine, model_id, propose
 from servers.pool.catalog.sources.facts import Facts
 from servers.pool.catalog.sources.inspect import Access, find_source, inspect
+from servers.pool.catalog.sources.weights_folder import POOLING
 from servers.pool.cli.words import word
 from servers.pool.engines import conversion
 from servers.pool.engines.memory import Memory
@@ -46,7 +48,7 @@ def look(settings: Settings, wish: Wish) -> Facts:
     access = Access(settings.ollama_url, _key(wish.key_file), wish.upstream, kind or "chat")
     facts = inspect(find_source(wish.source), access)
     if kind and kind != facts.kind:
-        facts = Facts(**{**vars(facts), "kind": kind, "args": (), "abilities": None})
+        facts = replace(facts, kind=kind, args=POOLING.get(kind, ()), abilities=None)
     return facts
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from servers.pool.catalog.kinds import PATHS, Kind
@@ -24,12 +24,14 @@ ANSWER_TOKENS = 64
 
 @dataclass(frozen=True)
 class Measured:
-    """One answer. Seconds; `tokens` are the engine's count of what it wrote, 0 where it tells none."""
+    """One answer. Seconds; `tokens` are the engine's count of what it wrote, 0 where it tells none; `load_s`
+    is what loading took before."""
 
     text: str
     first_s: float
     total_s: float
     tokens: int
+    load_s: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -51,7 +53,15 @@ class Bench:
 async def try_model(
     pool: Pool, name: str, kind: Kind, language: Language, *, template: bool = True
 ) -> Measured:
-    """One question of the model's kind; what hears or speaks is loaded alone. Raises the pool's errors."""
+    """One question of the model's kind, once it is loaded; what hears or speaks is loaded alone. Raises the
+    pool's errors."""
+    started = time.monotonic()
+    await pool.load(name)
+    load_s = time.monotonic() - started
+    return replace(await _question(pool, name, kind, language, template=template), load_s=load_s)
+
+
+async def _question(pool: Pool, name: str, kind: Kind, language: Language, *, template: bool) -> Measured:
     match kind:
         case "chat" if template:
             messages = [{"role": "user", "content": QUESTION[language]}]
@@ -70,10 +80,7 @@ async def try_model(
             scores = [f"{one['index']}: {one['relevance_score']:.3f}" for one in told["results"]]
             return Measured(", ".join(scores), took, took, 0)
         case _:
-            loaded_at = time.monotonic()
-            await pool.load(name)
-            took = time.monotonic() - loaded_at
-            return Measured("", took, took, 0)
+            return Measured("", 0.0, 0.0, 0)
 
 
 async def bench(pool: Pool, name: str, language: Language, *, streams: int, tokens: int) -> Bench:

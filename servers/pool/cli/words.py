@@ -30,13 +30,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "trying": ("Cargando y probando {name}…", "Loading and trying {name}…"),
     "measuring": ("Midiendo {name}…", "Measuring {name}…"),
     "answered": (
-        "Responde: {text}\n{first:.2f} s hasta la primera palabra, {rate:.1f} tokens/s",
-        "Answers: {text}\n{first:.2f} s to the first word, {rate:.1f} tokens/s",
+        "Responde: {text}\n"
+        "{load:.1f} s de carga, {first:.2f} s hasta la primera palabra, {rate:.1f} tokens/s",
+        "Answers: {text}\n{load:.1f} s to load, {first:.2f} s to the first word, {rate:.1f} tokens/s",
     ),
-    "answered_at_once": ("Responde: {text}\nen {first:.2f} s", "Answers: {text}\nin {first:.2f} s"),
+    "answered_at_once": (
+        "Responde: {text}\n{load:.1f} s de carga, {first:.2f} s en responder",
+        "Answers: {text}\n{load:.1f} s to load, {first:.2f} s to answer",
+    ),
     "loaded_alone": (
-        "Carga en {first:.1f} s; no hay pregunta de prueba para audio",
-        "Loads in {first:.1f} s; there is no trial question for audio",
+        "Carga en {load:.1f} s; no hay pregunta de prueba para audio",
+        "Loads in {load:.1f} s; there is no trial question for audio",
     ),
     "added": (
         "{name} está en {file}. Si la pool está en marcha, reiníciala para que lo sirva.",

@@ -96,14 +96,15 @@ class Memory:
 
     async def refresh(self) -> None:
         """Look at the GPUs, if there are any; when the driver hangs, what was known stays."""
-        if self._looking is None or self._looking.done():
-            look = asyncio.to_thread(read_gpus, self.nvml, os.environ.get(VISIBLE))
-            self._looking = asyncio.ensure_future(look)
-        done, _ = await asyncio.wait({self._looking}, timeout=ANSWER_S)
-        if not done:
+        look = self._looking
+        if look is None or look.done():
+            reading = asyncio.to_thread(read_gpus, self.nvml, os.environ.get(VISIBLE))
+            look = self._looking = asyncio.ensure_future(reading)
+        done, _ = await asyncio.wait({look}, timeout=ANSWER_S)
+        if done:
+            self.gpus = look.result()
+        else:
             log.warning("nvml_silent", seconds=ANSWER_S)
-            return
-        self.gpus = self._looking.result()
 
     def _left(self) -> dict[str, int]:
         """Bytes of each GPU that are neither taken nor claimed."""

@@ -1,6 +1,7 @@
 """A repository of the hub: its listing and its small files, read without fetching the weights."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -46,5 +47,4 @@ def _facts(repository: str, commit: str, folder: Path, files: dict[str, int]) ->
     template = jinja.read_text(encoding="utf-8") if jinja.is_file() else chat_template(small)
     facts = describe(repository.rpartition("/")[2], small["config.json"], template, set(files))
     size = sum(size for name, size in files.items() if is_needed(name) and name.endswith(".safetensors"))
-    place = {"hub": repository, "revision": commit}
-    return Facts(**{**vars(facts), "place": place, "weight_bytes": size})
+    return replace(facts, place={"hub": repository, "revision": commit}, weight_bytes=size)

@@ -7,6 +7,7 @@ as well.
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def inspect_folder(folder: Path) -> Facts:
     template = jinja.read_text(encoding="utf-8") if jinja.is_file() else chat_template(small)
     facts = describe(folder.resolve().name, small["config.json"], template, names)
     parameters = sum(prod(shape) for found in tensors for shape in found)
-    return _with(facts, place={"weights": str(folder.resolve())}, parameters=parameters, weight_bytes=size)
+    place = {"weights": str(folder.resolve())}
+    return replace(facts, place=place, parameters=parameters, weight_bytes=size)
 
 
 def check_files(where: str, names: set[str]) -> None:
@@ -186,10 +188,6 @@ def _token_bytes(text: JsonObject) -> int | None:
 
 def _whole(table: JsonObject, *names: str) -> int | None:
     return next((table[name] for name in names if isinstance(table.get(name), int)), None)
-
-
-def _with(facts: Facts, **changes: Any) -> Facts:
-    return Facts(**{**vars(facts), **changes})
 
 
 def _bad(message: str) -> BadRequest:
