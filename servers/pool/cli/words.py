@@ -52,7 +52,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "{name} is no longer in {file}. If the pool is running, restart it.",
     ),
     "deleted": ("Borrados los pesos en {folder}", "Deleted the weights in {folder}"),
-    "kept": ("Sus pesos siguen en {folder}", "Its weights stay in {folder}"),
+    "kept": (
+        "Sus pesos siguen en {folder}; con --weights se borran los que trajo capibara6",
+        "Its weights stay in {folder}; --weights deletes those that capibara6 brought",
+    ),
     "streams": ("A la vez", "At once"),
     "first": ("Primer token", "First token"),
     "rate": ("tokens/s en total", "tokens/s in all"),

@@ -14,7 +14,13 @@ SCRIPT = Path(__file__).with_name("gguf_to_safetensors.py")
 CONVERT_S = 3_600.0
 END_S = 5.0
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
-QUIET = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+}
+"""Nothing is fetched, and no bar pushes the reason of a failure out of the log's last line."""
 
 
 async def convert(file: Path, folder: Path, *, python: Path, size: int) -> None:

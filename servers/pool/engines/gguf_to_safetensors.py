@@ -13,19 +13,16 @@ from transformers import (  # type: ignore[import-not-found] # so is this
     AutoTokenizer,
     GgufConfig,
 )
-from transformers.utils import logging  # type: ignore[import-not-found]
 
 
 def main(file: Path, folder: Path) -> None:
     """Convert one file."""
-    # Its bars would push the reason of a failure out of the log's last lines.
-    logging.disable_progress_bar()
     where, name = str(file.parent), file.name
     tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name)
     model = AutoModelForCausalLM.from_pretrained(
         where, gguf_file=name, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
-    del model.config.quantization_config
+    vars(model.config).pop("quantization_config", None)
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -72,14 +73,21 @@ def gguf(tmp_path_factory) -> Path:
 def house(tmp_path_factory, gguf):
     """(settings, what the command said): a house that brought the model as `smol` and an adapter of it."""
     folder = tmp_path_factory.mktemp("house")
-    waits = {"queue_wait_s": 600.0, "load_s": 900.0, "first_token_s": 300.0, "unload_grace_s": 5.0}
+    waits: dict[str, Any] = {
+        "queue_wait_s": 600.0,
+        "load_s": 900.0,
+        "first_token_s": 300.0,
+        "unload_grace_s": 5.0,
+    }
     catalog = folder / "models.toml"
     settings = make_settings(folder / "home", catalog, vllm_python=PYTHON, weights=folder, **waits)
     environment = {**os.environ, **settings.environment()}
 
     def command(*words: str | Path) -> str:
         line = [sys.executable, "-m", "servers", "models", *words]
-        return subprocess.run(line, env=environment, check=True, capture_output=True, text=True).stdout
+        ran = subprocess.run(line, env=environment, check=False, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
 
     catalog.write_text("built_in = false\n")
     said = command("add", "smol", gguf)
@@ -102,7 +110,7 @@ async def _up(server: Server) -> None:
         await server.up(session)
 
 
-async def ask(server: Server, text: str, *, model: str = "smol", **more):
+async def ask(server: Server, text: str, *, model: str = "smol", **more) -> tuple[int, Any]:
     body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 40, **more}
     async with (
         aiohttp.ClientSession() as session,
@@ -142,6 +150,7 @@ async def test_the_template_the_stops_and_the_seed_are_those_of_the_model(server
     seeded = [text_of((await ask(server, "Tell a story.", seed=seed, **warm))[1]) for seed in (7, 7, 8)]
     assert seeded[0] == seeded[1] != seeded[2]
     _, streamed = await ask(server, question, stream=True)
+    assert isinstance(streamed, bytes)
     events = [json.loads(line[6:]) for line in streamed.split(b"\n\n") if line.startswith(b"data: {")]
     assert "".join(event["choices"][0]["delta"].get("content") or "" for event in events) == text_of(body)
 
