@@ -15,10 +15,11 @@ from servers.pool.http.exchange import HttpExchange
 from servers.pool.http.relay import Relay
 from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import AutoRouter
+from servers.pool.routing.needs import lacking, needed
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.circuit_breaker import RetryBudget
-from tools.errors import Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.errors import BadRequest, Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 
 FAILOVER_ERRORS = (Unavailable, UpstreamFailed, UpstreamSilent)
 KEEPALIVE_AFTER_S = 30.0
@@ -81,7 +82,7 @@ class Inference:
         first = self.catalog.spec(request.model)
         for name in (first.id, *first.fallbacks):
             spec = self.catalog.spec(name)
-            if wrong := misfit(name, spec.kind, request.upstream.path):
+            if wrong := misfit(name, spec.kind, request.upstream.path) or _unable(spec, request):
                 yield spec, wrong
                 continue
             if name != first.id:
@@ -131,3 +132,21 @@ class Inference:
             if waits_long or self.admission.is_loading(reservation):
                 await exchange.start_stream(request.writer, request.headers(reservation.instance))
                 await exchange.write(request.writer.keepalive)
+
+
+def _unable(spec: ModelSpec, request: PoolRequest) -> BadRequest | None:
+    """The refusal of a conversation that needs what the catalogue says a model can not do; None where it says
+    nothing, which leaves the word to the engine."""
+    if spec.abilities is None or not request.upstream.chat:
+        return None
+    fields = request.upstream.fields
+    need = lacking(spec, needed(fields["messages"], fields))
+    if need is None:
+        return None
+    able = ", ".join(sorted(spec.abilities)) or "text alone"
+    return BadRequest(
+        f"{spec.id} can not do {need}: its abilities are {able}",
+        param="model",
+        source="pool",
+        code="wrong_model",
+    )

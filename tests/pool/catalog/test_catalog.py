@@ -109,6 +109,35 @@ async def test_a_model_for_audio_is_not_asked_to_chat(open_client, journal):
         assert not client.written("start"), "nothing was loaded for it"
 
 
+IMAGE = [
+    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}
+]
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+async def test_what_a_model_is_said_not_to_be_able_to_do_is_refused_or_done_by_its_fallback(
+    open_client, journal
+):
+    models = {
+        "reader": model(journal, abilities=["schema"]),
+        "helped": model(journal, abilities=[], fallbacks=["maker"]),
+        "maker": model(journal, abilities=["tools"]),
+        "silent": model(journal),
+    }
+    async with open_client(models) as client:
+        for body in ({"tools": [TOOL]}, {"messages": IMAGE}):
+            asked = {"messages": [{"role": "user", "content": "x"}], "model": "reader", **body}
+            status, said = await client.post("/v1/chat/completions", asked)
+            assert (status, said["error"]["code"]) == (400, "wrong_model")
+            assert "its abilities are schema" in said["error"]["message"]
+        assert not client.written("start")
+        shape = {"type": "json_object"}
+        assert (await client.chat("reader", response_format=shape))[0] == 200
+        _, said = await client.chat("helped", tools=[TOOL])
+        assert said["model"] == "maker"
+        assert (await client.chat("silent", tools=[TOOL]))[0] == 200, "nothing said: the engine decides"
+
+
 async def test_a_model_without_weights_is_absent_and_says_how_to_get_them(open_client, tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\n")
