@@ -110,8 +110,10 @@ def _models(settings: Settings, es: bool) -> Iterator[Finding]:
         if model.get("available"):
             yield Finding(model["id"], True, f"{model.get('status', '')} · {model.get('domain', '')}")
         else:
-            pull = f"capibara6 models pull {model['id']}"
-            yield Finding(model["id"], None, str(model.get("reason", "")), f"make vllm && {pull}")
+            reason = str(model.get("reason", ""))
+            # The pool knows what is missing; a model without a source on the hub has nothing to pull.
+            steps = ("make vllm", f"capibara6 models pull {model['id']}")
+            yield Finding(model["id"], None, reason, " && ".join(step for step in steps if step in reason))
 
 
 def _key(settings: Settings) -> dict[str, str]:

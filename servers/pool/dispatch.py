@@ -37,7 +37,7 @@ def build_targets(catalog: Catalog, backends: Backends) -> dict[str, Target]:
     """The target of every instance."""
     targets: dict[str, Target] = {}
     for spec in catalog.models.values():
-        for backend in backends.of(spec):
+        for backend in backends.of(spec) if spec.adapter_of is None else ():
             urls = backend.urls(spec)
             targets[instance_name(spec, backend)] = Target(backend, Replicas(urls) if urls else None)
     return targets

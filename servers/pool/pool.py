@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from servers.pool.catalog.catalog import Catalog, load_catalog
+from servers.pool.catalog.catalog import Catalog, load_user_catalog
 from servers.pool.decisions import Decisions
 from servers.pool.engines import process, sockets
 from servers.pool.engines.availability import Availability
@@ -67,7 +67,7 @@ class Clock:
         while True:
             await asyncio.sleep(REFRESH_S)
             await self.availability.refresh()
-            if self.memory.gpu_total is not None:
+            if self.memory.gpus:
                 await self.memory.refresh()
 
 
@@ -87,7 +87,7 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
 
     Raises ValueError and OSError for a catalogue that can not be read.
     """
-    catalog = load_catalog(settings.pool.catalog)
+    catalog = load_user_catalog(settings)
     connections = ConnectionPool()
     async with open_session() as session:
         pool = _build(settings, catalog, session, connections)
@@ -132,7 +132,7 @@ def _instances(settings: Settings, catalog: Catalog, backends: Backends) -> list
     """One instance for each model on each of its backends."""
     instances: list[Instance] = []
     for spec in catalog.models.values():
-        for backend in backends.of(spec):
+        for backend in backends.of(spec) if spec.adapter_of is None else ():
             name = instance_name(spec, backend)
             idle_s = spec.idle_s or settings.pool.idle_s
             pinned = spec.pinned and name == spec.id

@@ -46,8 +46,10 @@ def model(journal: Path | None = None, **fields: Any) -> dict[str, Any]:
 
 
 def write_catalog(path: Path, models: dict[str, dict[str, Any]], auto: dict[str, str] | None = None) -> Path:
-    """A models.toml; values are JSON, which TOML reads alike for texts, numbers, lists and booleans."""
-    lines = ["[auto]", *(f"{key} = {json.dumps(value)}" for key, value in auto.items())] if auto else []
+    """A models.toml without the built-in ones; values are JSON, which TOML reads alike for texts, numbers,
+    lists and booleans."""
+    lines = ["built_in = false"]
+    lines += ["[auto]", *(f"{key} = {json.dumps(value)}" for key, value in auto.items())] if auto else []
     for name, fields in models.items():
         lines.append(f'[models."{name}"]')
         lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]

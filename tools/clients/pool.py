@@ -28,6 +28,7 @@ class ModelInfo(TypedDict):
     id: str
     description: NotRequired[str]
     domain: NotRequired[str]
+    kind: NotRequired[str]
     status: NotRequired[str]
     available: NotRequired[bool]
     reason: NotRequired[str | None]
@@ -106,7 +107,9 @@ class Pool:
         return [
             model["id"]
             for model in await self.models()
-            if model.get("available") and model["id"] not in NOT_GENERATING
+            if model.get("available")
+            and model.get("kind", "chat") == "chat"
+            and model["id"] not in NOT_GENERATING
         ]
 
     async def complete(self, prompt: str, *, model: str, **options: Any) -> str:

@@ -1,4 +1,4 @@
-"""The catalogue of models: `models.toml` read into frozen specs.
+"""The catalogue of models: the built-in `models.toml` and a house's own over it, read into frozen specs.
 
 It says what may be served, never what is loaded.
 """
@@ -12,13 +12,26 @@ from pydantic import Field, ValidationError, model_validator
 
 from servers.pool.catalog.backend_options import BACKENDS, BackendName
 from servers.pool.catalog.consensus_options import ConsensusConfig
+from servers.pool.catalog.kinds import Ability, Kind
+from servers.pool.catalog.merge import expand_adapters, merge, misshapen
 from servers.pool.catalog.options import Strict
 from servers.pool.catalog.routing_options import RoutingConfig
 from tools.errors import ModelNotFound
+from tools.schema import JsonObject
+from tools.settings import Settings
 
 BUILT_IN = Path(__file__).with_name("models.toml")
 AUTO, CONSENSUS = VIRTUAL = ("auto", "consensus")
 """Names that are served by other models; the tables of the same name open them."""
+
+
+class Adapter(Strict):
+    """A LoRA adapter: a model of its own name, served by its base's engine. `weights` as in ModelSpec."""
+
+    weights: str
+    description: str | None = None
+    domain: str | None = None
+    level: int | None = Field(default=None, ge=0, le=3)
 
 
 class ModelSpec(Strict):
@@ -27,6 +40,9 @@ class ModelSpec(Strict):
     `command` replaces vLLM by another program that speaks OpenAI's wire; `{python} {port} {model} {name}
     {nonce}` are filled in. `urls` are the replicas of an `openai` backend, `key_file` holds their key.
     `context_tokens` is what Ollama is asked to hold, by default what the model can, up to 16,384.
+    `devices` are GPUs by number or UUID, several for one model that is spread over them; `threads` are those
+    of an engine on a CPU. `adapter_of` and `adapter` (its folder) are the catalogue's to set, from the
+    base's `adapters`.
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
@@ -35,8 +51,8 @@ class ModelSpec(Strict):
     domain: str = "general"
     level: int = Field(default=1, ge=0, le=3)
     cost: float = Field(default=1.0, ge=0)
-    kind: Literal["chat", "embedding"] = "chat"
-    abilities: frozenset[Literal["images", "tools", "schema"]] | None = None
+    kind: Kind = "chat"
+    abilities: frozenset[Ability] | None = None
     examples: dict[Literal["es", "en"], tuple[str, ...]] = Field(default={})
     fallbacks: tuple[str, ...] = ()
     pinned: bool = False
@@ -52,6 +68,11 @@ class ModelSpec(Strict):
     memory_bytes: int | None = Field(default=None, ge=0)
     kv_bytes: int = Field(default=2**30, ge=0)
     sleep_level: Literal[0, 1, 2] = 0
+    devices: tuple[str, ...] = ()
+    threads: int | None = Field(default=None, ge=1)
+    adapters: dict[str, Adapter] = Field(default={})
+    adapter_of: str | None = None
+    adapter: str | None = None
     ollama: str | None = None
     context_tokens: int | None = Field(default=None, ge=256)
     urls: tuple[str, ...] = ()
@@ -64,6 +85,11 @@ class ModelSpec(Strict):
         if needs and not any(getattr(self, field) for field in needs):
             raise ValueError(f"model {self.id}: backend {self.backend} needs {needs[0]}")
         return self
+
+    @property
+    def engine(self) -> str:
+        """The id of the model whose engine serves it: its own, or its base's."""
+        return self.adapter_of or self.id
 
     @property
     def local(self) -> bool:
@@ -84,6 +110,10 @@ class Catalog(Strict):
         named += self.auto.model_ids if self.auto else []
         named += self.consensus.model_ids if self.consensus else []
         unknown = sorted({name for name in named if name not in self.models})
+        for spec in self.models.values():
+            base = self.models.get(spec.adapter_of or "")
+            if spec.adapter_of and (base is None or spec.id not in base.adapters):
+                raise ValueError(f"models.{spec.id}: adapter_of is set by the base's `adapters` alone")
         if unknown:
             raise ValueError(f"the catalogue names models that it does not hold: {', '.join(unknown)}")
         return self
@@ -104,17 +134,42 @@ class Catalog(Strict):
         return spec
 
 
+def user_catalog(settings: Settings) -> Path:
+    """The file of a house's own models: `pool.catalog`, or `models.toml` in the home."""
+    return settings.pool.catalog or settings.home.absolute() / "models.toml"
+
+
+def load_user_catalog(settings: Settings) -> Catalog:
+    """The catalogue of these settings. Raises ValueError as `load_catalog`, OSError where a named file is
+    not there."""
+    file = user_catalog(settings)
+    return load_catalog(file if settings.pool.catalog or file.is_file() else None)
+
+
 def load_catalog(path: Path | None = None) -> Catalog:
-    """Read a catalogue, without `path` the built-in one.
+    """Read a catalogue over the built-in one (`merge` says how), without `path` the built-in one alone.
 
     Raises ValueError that names the file and the field at fault.
     """
-    file = path or BUILT_IN
-    raw = tomllib.loads(file.read_text(encoding="utf-8"))
-    models = {name: {"id": name, **fields} for name, fields in raw.pop("models", {}).items()}
+    raw = read_toml(BUILT_IN)
+    if path is not None:
+        raw = merge(raw, read_toml(path))
     try:
-        return Catalog.model_validate({"models": models, **raw})
+        return Catalog.model_validate({**raw, "models": expand_adapters(raw.get("models", {}))})
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{file}: {where}: {first['msg']}") from exc
+        raise ValueError(f"{path or BUILT_IN}: {where}: {first['msg']}") from exc
+    except ValueError as exc:
+        raise ValueError(f"{path or BUILT_IN}: {exc}") from exc
+
+
+def read_toml(path: Path) -> JsonObject:
+    """The tables of a file. Raises ValueError that names it, OSError."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise ValueError(f"{path}: {exc}") from exc
+    if where := misshapen(raw):
+        raise ValueError(f"{path}: {where}: must be a table")
+    return raw

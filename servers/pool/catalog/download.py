@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import disable_progress_bars
 
 from servers.pool.catalog.catalog import ModelSpec
-from tools.errors import BadRequest, Forbidden, NotFound, Unavailable
+from tools.errors import BadRequest, Capibara6Error, Forbidden, NotFound, Unavailable
 
 FETCHED_ENDINGS = (".safetensors", ".json", ".txt", ".model", ".jinja")
 """No pickles, no Python, no other formats of the same weights."""
@@ -48,7 +48,7 @@ def pull(
     except OfflineModeIsEnabled as exc:
         raise Unavailable("the hub can not be used: HF_HUB_OFFLINE is set", source="hub") from exc
     except HfHubHTTPError as exc:
-        raise _translate(spec, exc) from exc
+        raise translated(spec.hub, spec.revision, exc) from exc
     except (OSError, httpx2.HTTPError) as exc:
         raise Unavailable(
             f"the hub is not reachable: no network, or a proxy in between ({type(exc).__name__})",
@@ -96,14 +96,15 @@ def _leave_commit(folder: Path, spec: ModelSpec, pinned: str, commit: str, *, up
     (folder / "config.json").unlink(missing_ok=True)
 
 
-def _translate(spec: ModelSpec, exc: HfHubHTTPError) -> Exception:
+def translated(repository: str, revision: str, exc: HfHubHTTPError) -> Capibara6Error:
+    """The hub's refusal in our words."""
     status = getattr(exc.response, "status_code", 0)
     if status in (401, 403):
         return Forbidden(
-            f"{spec.hub} asks for an account that accepted its terms: set HF_TOKEN",
+            f"{repository} asks for an account that accepted its terms: set HF_TOKEN",
             param="model",
             source="hub",
         )
     if status == 404:
-        return NotFound(f"the hub has no {spec.hub} at {spec.revision}", param="model", source="hub")
+        return NotFound(f"the hub has no {repository} at {revision}", param="model", source="hub")
     return Unavailable(f"the hub answered HTTP {status}", source="hub")

@@ -1,34 +1,36 @@
-"""`capibara6 models`: lists, loads, unloads and pulls the pool's models. Mounted by the main command."""
+"""`capibara6 models`: lists, loads, unloads and pulls the pool's models, and mounts what brings and measures
+one (`bring.py`, `bench.py`). Mounted by the main command."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from servers.pool.catalog.catalog import load_catalog
-from tools.clients.pool import ModelInfo, Pool, open_pool
-from tools.error_messages import sentence
+from servers.pool.catalog.catalog import load_user_catalog
+from servers.pool.cli.asking import ask, failed
+from servers.pool.cli.bench import bench, test
+from servers.pool.cli.bring import add, remove, show
+from tools.clients.pool import ModelInfo, Pool
 from tools.errors import Capibara6Error
 from tools.settings import Settings, load_command_settings
 
-AnswerT = TypeVar("AnswerT")
 Name = Annotated[str, typer.Argument(help="Modelo del catálogo · a model of the catalogue")]
 COLOURS = {"loaded": "green", "loading": "yellow", "available": "cyan", "failed": "red"}
 STATES = {"loaded": "cargado", "loading": "cargando", "available": "disponible", "failed": "fallido"}
 
-app = typer.Typer(help="Modelos: list, load, unload, pull · the pool's models.", no_args_is_help=True)
+app = typer.Typer(
+    help="Modelos: list, add, show, test, bench, load, unload, pull, remove · the pool's models.",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")
 def list_models() -> None:
     """Los modelos, qué los sirve y por qué no · the models, what serves them and why not."""
     settings, console = load_command_settings(), Console()
-    models = _ask(settings, Pool.models)
+    models = ask(settings, Pool.models)
     spanish = settings.language == "es"
     headers = ("Modelo", "Dominio", "Estado", "Motivo") if spanish else ("Model", "Domain", "State", "Reason")
     table = Table(*headers)
@@ -44,7 +46,7 @@ def load(name: Name) -> None:
     """Carga un modelo y espera a que esté listo · load a model and wait until it is ready."""
     settings, console = load_command_settings(), Console()
     with console.status(f"{'Cargando' if settings.language == 'es' else 'Loading'} {name}…"):
-        model = _ask(settings, lambda pool: pool.load(name))
+        model = ask(settings, lambda pool: pool.load(name))
     console.print(f"{name}: {_state(model, settings)}")
 
 
@@ -52,7 +54,7 @@ def load(name: Name) -> None:
 def unload(name: Name) -> None:
     """Descarga un modelo de la memoria · unload a model from memory."""
     settings = load_command_settings()
-    model = _ask(settings, lambda pool: pool.unload(name))
+    model = ask(settings, lambda pool: pool.unload(name))
     Console().print(f"{name}: {_state(model, settings)}")
 
 
@@ -74,10 +76,10 @@ def pull(
             progress.update(task, description=file or name, completed=done, total=total)
 
         try:
-            spec = load_catalog(settings.pool.catalog).spec(name)
+            spec = load_user_catalog(settings).spec(name)
             folder = pull_weights(spec, settings.pool.weights.absolute(), progress=show, update=update)
         except Capibara6Error as exc:
-            raise _failed(settings, exc) from exc
+            raise failed(settings, exc) from exc
     console.print(f"{'Pesos en' if spanish else 'Weights in'} {folder}")
 
 
@@ -89,20 +91,5 @@ def _state(model: ModelInfo, settings: Settings) -> str:
     return STATES.get(status, status) if spanish else status
 
 
-def _ask(settings: Settings, call: Callable[[Pool], Awaitable[AnswerT]]) -> AnswerT:
-    """What `call` answers, over a client of the pool. Raises typer.Exit with the error shown."""
-
-    async def run() -> AnswerT:
-        async with open_pool(settings) as pool:
-            return await call(pool)
-
-    try:
-        return asyncio.run(run())
-    except Capibara6Error as exc:
-        raise _failed(settings, exc) from exc
-
-
-def _failed(settings: Settings, exc: Capibara6Error) -> typer.Exit:
-    message = sentence(exc.code, settings.language, exc.message)
-    Console(stderr=True).print(f"[red]✗[/] {escape(message)}", highlight=False)
-    return typer.Exit(1)
+for command in (add, show, test, bench, remove):
+    app.command()(command)

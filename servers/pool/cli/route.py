@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from servers.pool.catalog.catalog import load_catalog
+from servers.pool.catalog.catalog import load_user_catalog
 from servers.pool.routing.choose import choose
 from servers.pool.routing.classifier import DOMAINS, classify
 from servers.pool.routing.features import extract_features
@@ -168,6 +168,6 @@ async def _decide(settings: Settings, question: str) -> tuple[Route, bool]:
         async with open_pool(settings) as pool:
             return await pool.route(messages), False
     except Unavailable:
-        catalog = load_catalog(settings.pool.catalog)
+        catalog = load_user_catalog(settings)
         ids = frozenset(catalog.ids)
         return choose(messages, catalog, PoolState(available=ids, loaded=ids)), True

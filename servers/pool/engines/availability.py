@@ -48,9 +48,9 @@ class Availability:
 
     def instances(self, spec: ModelSpec) -> list[str]:
         """The instances that could serve the model now, best first. Raises ModelUnavailable and says why."""
-        own = self.all_instances[spec.id]
+        own = self.all_instances[spec.engine]
         if own.managed and own.phase is Phase.READY:
-            return [spec.id]
+            return [spec.engine]
         backends, reason = self.of(spec)
         if not backends:
             raise ModelUnavailable(f"{spec.id} is not available: {reason}", param="model", source="pool")
@@ -65,7 +65,7 @@ class Availability:
         now = time.monotonic()
         available, loaded, load_s = set[str](), set[str](), dict[str, float]()
         for spec in self.catalog.models.values():
-            instance = self.all_instances[spec.id]
+            instance = self.all_instances[spec.engine]
             backends = self.of(spec).backends
             elsewhere = any(not backend.managed for backend in backends)
             if backends and (elsewhere or instance.retry_at <= now):

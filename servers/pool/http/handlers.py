@@ -186,7 +186,7 @@ class ModelHandlers:
         spec = self.catalog.spec(exchange.path_model)
         if not spec.local:
             raise NotSupported(f"{spec.id} is not loaded by this pool", param="model", source="pool")
-        self.admission.unload(spec.id)
+        self.admission.unload(spec.engine)
         await exchange.send_json(self.list.describe(spec))
 
     async def tokenize(self, exchange: HttpExchange) -> None:

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
+from servers.pool.catalog.kinds import misfit
 from servers.pool.counters import Counters
 from servers.pool.engines.availability import Availability
 from servers.pool.http.exchange import HttpExchange
 from servers.pool.http.relay import Relay
 from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import AutoRouter
+from servers.pool.routing.needs import lacking, needed
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.circuit_breaker import RetryBudget
@@ -78,13 +80,10 @@ class Inference:
     def _candidates(self, request: PoolRequest) -> Iterator[tuple[ModelSpec, str | Capibara6Error]]:
         """Instances that may serve `request`, best first, and the reasons of models that can not."""
         first = self.catalog.spec(request.model)
-        embeds = request.upstream.path == "/v1/embeddings"
         for name in (first.id, *first.fallbacks):
             spec = self.catalog.spec(name)
-            if embeds != (spec.kind == "embedding"):
-                does = "embed" if spec.kind == "chat" else "generate text"
-                wrong = f"{name} does not {does}"
-                yield spec, BadRequest(wrong, param="model", source="pool", code="wrong_model")
+            if wrong := misfit(name, spec.kind, request.upstream.path) or _unable(spec, request):
+                yield spec, wrong
                 continue
             if name != first.id:
                 self.counters.fallbacks += 1
@@ -133,3 +132,21 @@ class Inference:
             if waits_long or self.admission.is_loading(reservation):
                 await exchange.start_stream(request.writer, request.headers(reservation.instance))
                 await exchange.write(request.writer.keepalive)
+
+
+def _unable(spec: ModelSpec, request: PoolRequest) -> BadRequest | None:
+    """The refusal of a conversation that needs what the catalogue says a model can not do; None where it says
+    nothing, which leaves the word to the engine."""
+    if spec.abilities is None or not request.upstream.chat:
+        return None
+    fields = request.upstream.fields
+    need = lacking(spec, needed(fields["messages"], fields))
+    if need is None:
+        return None
+    able = ", ".join(sorted(spec.abilities)) or "text alone"
+    return BadRequest(
+        f"{spec.id} can not do {need}: its abilities are {able}",
+        param="model",
+        source="pool",
+        code="wrong_model",
+    )

@@ -49,6 +49,7 @@ class ModelList:
         return {
             **self._head(spec.id),
             "domain": spec.domain,
+            "kind": spec.kind,
             "description": spec.description,
             "status": self._status(spec, available=bool(available.backends)),
             "available": bool(available.backends),
@@ -66,6 +67,7 @@ class ModelList:
         return {
             **self._head(name),
             "domain": "virtual",
+            "kind": "chat",
             "description": ABOUT[name],
             "status": "available",
             "available": True,
@@ -79,9 +81,11 @@ class ModelList:
         return {"id": name, "object": "model", "created": self.started_at, "owned_by": "capibara6"}
 
     def _status(self, spec: ModelSpec, *, available: bool) -> str:
-        instance = self.scheduler.instances[spec.id]
-        if not available or instance.retry_at > time.monotonic():
+        instance = self.scheduler.instances[spec.engine]
+        if instance.retry_at > time.monotonic():
             return "failed"
+        if not available:
+            return "absent"
         if self.backends.declared(spec).in_process or (
             instance.managed and instance.phase in (Phase.READY, Phase.DRAINING)
         ):

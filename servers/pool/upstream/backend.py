@@ -108,7 +108,8 @@ class Backend(Protocol):
 class Launch(NamedTuple):
     """What a process is told at its start: port, key, a nonce to be known by, memory in bytes.
 
-    `gpu_bytes` is the device's memory, None on a CPU; `gpu` is its number by PCI bus.
+    `gpu_bytes` is what a device has in all, None on a CPU; `gpus` are its devices as `CUDA_VISIBLE_DEVICES`
+    takes them. `memory_bytes` is of each device.
     """
 
     port: int
@@ -116,7 +117,7 @@ class Launch(NamedTuple):
     nonce: str
     memory_bytes: int
     gpu_bytes: int | None
-    gpu: int | None = None
+    gpus: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -126,7 +127,11 @@ class ManagedBackend(Backend, Protocol):
     managed: bool = True
 
     def predicted_bytes(self, spec: ModelSpec) -> int:
-        """The memory that the model will take before anybody has loaded it."""
+        """The memory that the model will take of each device, before anybody has loaded it."""
+        ...
+
+    def device_count(self, spec: ModelSpec) -> int:
+        """How many GPUs the model is spread over, where there are any."""
         ...
 
     def command(self, spec: ModelSpec, launch: Launch) -> list[str]:

@@ -1,65 +1,113 @@
-"""Free memory, of the GPU where there is one."""
+"""Free memory, of the GPUs where there are any, and which of them an engine gets."""
 
 import pytest
 
-from servers.pool.engines.memory import Memory, visible_devices
+from servers.pool.engines.memory import Memory
+from tests.pool.engines.fake_nvml import Card, FakeNvml
+from tools.errors import ModelUnavailable
 
-MIB = 2**20
+GIB = 2**30
 
 
-@pytest.fixture
-def printing(monkeypatch, tmp_path):
-    """A function that makes `nvidia-smi` print lines."""
-    fake = tmp_path / "nvidia-smi"
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def card(number: int, free: float | None, total: float | None = 8, **more) -> Card:
+    sizes = [None if size is None else int(size * GIB) for size in (free, total)]
+    return Card(uuid=f"GPU-{number}{number}ab", free=sizes[0], total=sizes[1], **more)
+
+
+@pytest.fixture(autouse=True)
+def _all_visible(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
-    def says(*rows: str) -> None:
-        fake.write_text("#!/bin/sh\n" + "".join(f"echo '{row}'\n" for row in rows))
-        fake.chmod(0o755)
 
-    return says
+async def looked(*cards: Card) -> Memory:
+    memory = Memory(FakeNvml(*cards))
+    await memory.refresh()
+    return memory
 
 
-async def test_free_memory_is_known_with_or_without_a_gpu(printing):
-    memory = Memory()
+async def test_free_memory_is_known_with_or_without_a_gpu():
+    nvml = FakeNvml()
+    nvml.cards = None
+    memory = Memory(nvml)
     await memory.refresh()
     assert (free := memory.free()) is None or free > 0
-    printing("0, 1000, 4000", "1, 3000, 8000")
+    assert memory.claim("m", GIB) == []
+    nvml.cards = [card(0, 1), card(1, 3)]
     await memory.refresh()
-    assert (memory.free(), memory.gpu_total) == (3000 * MIB, 8000 * MIB)
+    assert memory.free() == 3 * GIB
+    assert nvml.open == 0, "each look closes what it opened"
 
 
-async def test_a_gpu_that_tells_no_memory_of_its_own_leaves_the_ram_to_be_counted(printing):
-    memory = Memory()
-    printing("0, [N/A], [N/A]")
-    await memory.refresh()
-    assert (memory.gpu_total, memory.claim(1)) == (None, None)
-    printing("0, [N/A], [N/A]", "1, 3000, 4000", "No devices were found")
-    await memory.refresh()
-    assert memory.free() == 3000 * MIB
+async def test_a_gpu_that_tells_no_memory_of_its_own_leaves_the_ram_to_be_counted():
+    memory = await looked(card(0, None, None))
+    assert (memory.gpus, memory.claim("m", 1)) == ([], [])
+    memory = await looked(card(0, None, None), card(1, 3))
+    assert memory.free() == 3 * GIB
 
 
-async def test_two_engines_that_start_at_once_get_a_gpu_each(printing):
-    memory = Memory()
-    printing("0, 7000, 8000", "1, 6000, 8000")
-    await memory.refresh()
-    chosen = [memory.claim(4000 * MIB), memory.claim(4000 * MIB), memory.claim(1000 * MIB)]
-    assert [gpu.number for gpu in chosen if gpu] == [0, 1, 0]
+async def test_engines_that_start_at_once_get_a_gpu_each_and_small_ones_share():
+    memory = await looked(card(0, 7), card(1, 6))
+    chosen = [memory.claim(name, size * GIB) for name, size in (("a", 4), ("b", 4), ("c", 2), ("d", 1))]
+    assert [gpu.name for (gpu,) in chosen] == ["0", "1", "0", "1"]
+    shares = {"0": 4 + 2, "1": 4 + 1}
+    assert all(shares[gpu.name] * GIB <= gpu.free for (gpu,) in chosen), "together they fit"
 
 
-async def test_only_the_gpus_that_were_left_to_the_pool_are_used(printing, monkeypatch):
-    memory = Memory()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
-    printing("0, 9000, 9000", "1, 1000, 9000", "2, 2000, 9000")
-    await memory.refresh()
-    chosen = memory.claim(1)
-    assert chosen is not None
-    assert chosen.number == 2
+async def test_what_starts_on_one_gpu_is_not_taken_from_the_other():
+    memory = await looked(card(0, 8), card(1, 8))
+    memory.claim("a", 6 * GIB)
+    # The scheduler takes 6 GiB off for the load that runs: 8 must be left on the other GPU.
+    assert memory.free() == (8 + 6) * GIB
+    memory.claim("b", 6 * GIB)
+    assert memory.free() == (2 + 12) * GIB
+    memory.settle("a")
+    assert memory.free() == (8 + 6) * GIB
+
+
+async def test_a_model_that_is_spread_gets_that_many_gpus_or_a_reason():
+    memory = await looked(card(0, 5), card(1, 8), card(2, 8))
+    assert [gpu.name for gpu in memory.claim("wide", 7 * GIB, count=2)] == ["1", "2"]
+    with pytest.raises(ModelUnavailable, match="spread over 4 GPUs; there are 3"):
+        memory.claim("wider", GIB, count=4)
+    with pytest.raises(ModelUnavailable, match="which has 1024 MiB left"):
+        memory.claim("third", 4 * GIB, count=2, devices=("0", "1"))
+
+
+async def test_named_gpus_are_used_and_one_that_is_not_there_is_named():
+    memory = await looked(card(0, 8), card(1, 2))
+    assert [gpu.name for gpu in memory.claim("m", GIB, devices=("1",))] == ["1"]
+    assert [gpu.name for gpu in memory.claim("m", GIB, devices=("GPU-11",))] == ["1"]
+    with pytest.raises(ModelUnavailable, match="GPU 5, which is not here; there are 0, 1"):
+        memory.claim("m", GIB, devices=("5",))
+    with pytest.raises(ModelUnavailable, match="this machine shows none"):
+        (await looked()).claim("m", GIB, devices=("0",))
+
+
+async def test_mig_instances_stand_in_place_of_their_gpu():
+    parts = [
+        Card(uuid="MIG-one", free=4 * GIB, total=5 * GIB),
+        None,
+        Card(uuid="MIG-two", free=GIB, total=5 * GIB),
+    ]
+    memory = await looked(card(0, 9, 80, instances=parts), card(1, 3))
+    assert [gpu.name for gpu in memory.gpus] == ["MIG-one", "MIG-two", "1"]
+    assert [gpu.name for gpu in memory.claim("m", 3 * GIB)] == ["MIG-one"]
 
 
 @pytest.mark.parametrize(
-    ("text", "left"), [(None, None), ("", None), ("3", {3}), ("0, 2", {0, 2}), ("GPU-8a1c", None)]
+    ("text", "left"),
+    [
+        (None, ["0", "1", "2"]),
+        ("", []),
+        ("2", ["2"]),
+        ("2, 0", ["2", "0"]),
+        ("GPU-11", ["1"]),
+        ("1,-1,0", ["1"]),
+        ("9", []),
+    ],
 )
-def test_devices_are_read_as_cuda_reads_them(text, left):
-    assert visible_devices(text) == left
+async def test_devices_are_read_as_cuda_reads_them(monkeypatch, text, left):
+    if text is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", text)
+    memory = await looked(card(0, 1), card(1, 2), card(2, 3))
+    assert [gpu.name for gpu in memory.gpus] == left

@@ -128,7 +128,7 @@ async def test_auto_routes_to_what_is_here_and_says_so(open_client):
         assert {item["id"]: item["available"] for item in listed} == {
             "coder": False, "extractive": True, "auto": True,
         }  # fmt: skip
-        assert "make vllm" in json.dumps(listed) or "models pull" in json.dumps(listed)
+        assert "models add coder" in json.dumps(listed), "it has no source to be pulled from"
 
 
 async def test_ollama_takes_over_a_model_whose_own_engine_can_not_start(open_client, journal, tmp_path):

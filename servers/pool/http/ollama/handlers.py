@@ -119,7 +119,7 @@ class OllamaHandlers:
         now = time.monotonic()
         loaded: list[JsonObject] = []
         for spec in self.catalog.models.values():
-            instance = self.scheduler.instances[spec.id]
+            instance = self.scheduler.instances[spec.engine]
             if instance.managed and instance.phase in (Phase.READY, Phase.DRAINING):
                 idle_at = now if instance.in_flight else instance.last_used_at
                 until = datetime.now(UTC) + timedelta(seconds=max(0.0, idle_at + instance.idle_s - now))
@@ -196,7 +196,7 @@ class OllamaHandlers:
             instance.idle_s = seconds
 
     def _item(self, spec: ModelSpec) -> JsonObject:
-        size = self.scheduler.instances[spec.id].memory_bytes
+        size = self.scheduler.instances[spec.engine].memory_bytes
         return _item(spec.id, spec.domain, size)
 
     @property
