@@ -86,5 +86,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             pool=await stack.enter_async_context(open_pool(settings)),
             bridge=await stack.enter_async_context(open_bridge(settings)),
             speech=await stack.enter_async_context(open_speech(settings)),
-            remote_tools=RemoteTools(settings.agents.mcp),
+            remote_tools=RemoteTools(
+                {name: server.url for name, server in settings.agents.mcp.items() if server.url}
+            ),
         )
