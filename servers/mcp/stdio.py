@@ -5,7 +5,6 @@ What it serves, and to whom, decides the server that it speaks to.
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,6 @@ from mcp.shared.inbound import (
 )
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp.types import (
-    INTERNAL_ERROR,
     PARSE_ERROR,
     ErrorData,
     JSONRPCError,
@@ -34,6 +32,7 @@ from mcp_types import PROTOCOL_VERSION_META_KEY
 
 from tools.access.addresses import is_loopback
 from tools.log import get_logger
+from tools.mcp.transports import SpokenErrors
 
 CONNECT_S = 10.0
 LONGEST_S = 900.0
@@ -76,39 +75,6 @@ class Relay:
             if isinstance(name, str):
                 headers[MCP_NAME_HEADER] = encode_header_value(name)
         return headers
-
-
-class SpokenErrors(httpx2.AsyncHTTPTransport):
-    """HTTP, whose failures and refusals are answers of JSON-RPC, so that the client is told and goes on."""
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer, or why there is none."""
-        try:
-            response = await super().handle_async_request(request)
-        except httpx2.TransportError as exc:
-            log.warning("server_not_reached", error=str(exc))
-            return _refusal(503, f"the server at {request.url} is not reachable")
-        if response.status_code < 400:
-            return response
-        body = await response.aread()
-        await response.aclose()
-        return _refusal(response.status_code, _said(body) or f"HTTP {response.status_code}", body)
-
-
-def _refusal(status: int, message: str, body: bytes = b"") -> httpx2.Response:
-    if b'"jsonrpc"' not in body:
-        fault = JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=INTERNAL_ERROR, message=message))
-        body = fault.model_dump_json(by_alias=True).encode()
-    return httpx2.Response(status, headers={"content-type": "application/json"}, content=body)
-
-
-def _said(body: bytes) -> str:
-    """The message of one of the platform's errors; empty for anything else."""
-    try:
-        error = json.loads(body)["error"]
-        return f"{error['message']} [{error['code']}]"
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def serve(url: str, *, key: str | None, toolsets: str | None) -> None:

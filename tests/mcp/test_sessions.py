@@ -14,11 +14,12 @@ from mcp.client.stdio import StdioServerParameters
 from pydantic import SecretStr
 
 from servers.mcp.main import build_app
-from servers.mcp.stdio import SpokenErrors, serve
+from servers.mcp.stdio import serve
 from tests.mcp.test_offers import key_of
 from tests.ports import free_ports
 from tests.serving import serving
 from tools.mcp.options import Mcp
+from tools.mcp.transports import SpokenErrors
 from tools.settings import Settings
 
 SESSIONS = 20
@@ -97,7 +98,7 @@ async def test_stdio_answers_for_a_server_that_is_away_or_refuses(keyed: Setting
     async with httpx2.AsyncClient(transport=SpokenErrors()) as http:
         away = (await http.post("http://127.0.0.1:9/mcp", json=OPEN)).json()
         refused = (await http.post(keyed.mcp_url, json=OPEN)).json()
-    assert away["error"]["message"] == "the server at http://127.0.0.1:9/mcp is not reachable"
+    assert away["error"]["message"] == "the server at 127.0.0.1 is not reachable"
     assert refused["error"]["message"].endswith("[invalid_api_key]")
     assert away["jsonrpc"] == refused["jsonrpc"] == "2.0"
 

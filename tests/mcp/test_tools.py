@@ -137,11 +137,11 @@ async def test_a_text_and_a_page_are_ingested_by_who_may_write(running, held):
 async def test_a_slow_answer_tells_how_far_it_is(running, mode):
     told = []
 
-    async def progress(step, total, message):
-        told.append((step, message.partition(" / ")[0]))
+    async def tell(progress, total, message):
+        told.append((progress, message.partition(" / ")[0]))
 
     async with client(running, mode=mode) as mcp:
-        await mcp.call_tool("ask_agent", {"question": "¿Cuántos?"}, progress_callback=progress)
+        await mcp.call_tool("ask_agent", {"question": "¿Cuántos?"}, progress_callback=tell)
     assert told == [(1, "routed"), (2, "searched")]
 
 
