@@ -26,15 +26,16 @@ from tools.settings import Settings
 HEALTH_S = 2.0
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """The ASGI app: `/mcp` and the health paths, with the key and limits of every service."""
+def build_app(settings: Settings, kind: type[PlatformServer] = PlatformServer) -> FastAPI:
+    """The ASGI app: `/mcp`, spoken by a server of this `kind`, and the health paths, with the key and limits
+    of every service."""
     subscriptions = Subscriptions()
 
     @asynccontextmanager
     async def serving(_: Server[Clients]) -> AsyncIterator[Clients]:
         yield app.state.clients
 
-    server = PlatformServer(serving, subscriptions)
+    server = kind(serving, subscriptions)
     inner = server.streamable_http_app(
         max_request_body_size=settings.limits.body_bytes,
         max_sessions=settings.mcp.sessions,
