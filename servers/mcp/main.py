@@ -61,7 +61,9 @@ def build_app(settings: Settings, kind: type[PlatformServer] = PlatformServer) -
         "mcp", settings, lifespan=lifespan, checks=checks, description="MCP at /mcp", access=access
     )
     metadata.add_metadata(app, settings)
-    app.router.routes.append(OwnedSessions(inner, "/mcp").route)
+    sessions = OwnedSessions(inner, "/mcp")
+    app.router.routes.append(sessions.route)
+    app.state.endless = (sessions, subscriptions)
     return app
 
 
@@ -77,7 +79,12 @@ def run(settings: Settings) -> None:
     """Serve streamable HTTP until told to stop."""
     app = build_app(settings)
     configure("mcp", level=settings.log_level, conceal=concealer(secret_values(settings)))
-    listen(app, settings=settings, port=settings.ports.mcp)
+
+    def end_streams() -> None:
+        for streams in app.state.endless:
+            streams.close()
+
+    listen(app, settings=settings, port=settings.ports.mcp, on_drain=end_streams)
 
 
 def run_stdio(settings: Settings, *, url: str | None = None, toolsets: str | None = None) -> None:

@@ -133,6 +133,12 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self.versions, self.watching = Versions(), 0
+        self._streams: set[ListenHandler] = set()
+
+    def close(self) -> None:
+        """Let every stream end, and say so to its client: the server is about to stop."""
+        for handler in list(self._streams):
+            handler.close()
 
     async def listen(self, ctx: Ctx, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """One stream, until its client leaves or `STREAM_S` are over. Raises MCPError."""
@@ -144,9 +150,11 @@ class Subscriptions:
             handler = ListenHandler(bus)
             telling = asyncio.create_task(_tell(watch, partial(_tell_stream, bus)))
             ending = asyncio.get_running_loop().call_later(STREAM_S, handler.close)
+            self._streams.add(handler)
             try:
                 return await handler(ctx, params)
             finally:
+                self._streams.discard(handler)
                 ending.cancel()
                 await _ended(telling)
 

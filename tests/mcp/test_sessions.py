@@ -1,8 +1,10 @@
 """Sessions of older clients are capped and belong to who opened them; stdio needs an address and a key."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from pydantic import SecretStr
 
 from servers.mcp.main import build_app
 from servers.mcp.stdio import serve
+from tests.bridge.conftest import listening, wait_until
+from tests.mcp.conftest import client
 from tests.mcp.test_offers import key_of
 from tests.ports import free_ports
 from tests.serving import serving
@@ -22,6 +26,7 @@ from tools.mcp.options import Mcp
 from tools.mcp.transports import SpokenErrors
 from tools.settings import Settings
 
+REPO = Path(__file__).parents[2]
 SESSIONS = 20
 OPEN = {
     "jsonrpc": "2.0",
@@ -75,7 +80,7 @@ async def test_stdio_needs_an_address_and_a_key_alone(keyed: Settings, tmp_path:
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "servers", "mcp", "stdio", keyed.mcp_url, "--toolsets", "all"],
-        env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=environment | {"PYTHONPATH": str(REPO)},
         cwd=tmp_path,
     )
     steps: list[float] = []
@@ -83,11 +88,11 @@ async def test_stdio_needs_an_address_and_a_key_alone(keyed: Settings, tmp_path:
     async def told(progress: float, total: float | None, message: str | None) -> None:
         steps.append(progress)
 
-    async with Client(server, mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 12
-        found = await client.call_tool("search_knowledge", {"query": "modelos"})
-        failed = await client.call_tool("speak", {"text": "hola"})
-        await client.call_tool("ask_agent", {"question": "¿Cuántos?"}, progress_callback=told)
+    async with Client(server, mode=mode) as mcp:
+        assert len((await mcp.list_tools()).tools) == 12
+        found = await mcp.call_tool("search_knowledge", {"query": "modelos"})
+        failed = await mcp.call_tool("speak", {"text": "hola"})
+        await mcp.call_tool("ask_agent", {"question": "¿Cuántos?"}, progress_callback=told)
     assert found.structured_content is not None and found.structured_content["passages"]
     assert failed.is_error
     assert steps == [1, 2]
@@ -106,3 +111,24 @@ async def test_stdio_answers_for_a_server_that_is_away_or_refuses(keyed: Setting
 def test_stdio_keeps_a_key_off_the_open_network() -> None:
     with pytest.raises(ValueError, match="over https"):
         serve("http://192.0.2.1/mcp", key="s3cret", toolsets=None)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_who_only_listens_does_not_hold_up_the_end(platform: Settings, mode: Any) -> None:
+    ports = platform.ports.model_copy(update={"mcp": free_ports(1)[0]})
+    settings = platform.model_copy(update={"ports": ports})
+    words = ("-m", "servers", "serve", "mcp")
+    environment = {**os.environ, **settings.environment()}
+    server = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=REPO, env=environment)
+    try:
+        await asyncio.to_thread(wait_until, lambda: listening(ports.mcp))
+        async with client(settings, mode=mode) as mcp, AsyncExitStack() as stack:
+            await mcp.list_tools()  # an older client has opened its stream by now
+            if mode == "auto":
+                await stack.enter_async_context(mcp.listen(resources_list_changed=True))
+            server.terminate()
+            # It would wait for the stream for `limits.drain_s`, 30 s.
+            assert await asyncio.wait_for(server.wait(), 25) == 0
+    finally:
+        if server.returncode is None:
+            server.kill()

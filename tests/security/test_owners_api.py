@@ -176,6 +176,17 @@ async def test_tools_of_mcp_act_for_who_calls_them(cooperative: Platform, hers: 
         assert found.is_error or found.structured_content["passages"] == []
 
 
+async def test_an_mcp_tool_that_only_reads_can_not_write_with_a_key_that_may(
+    cooperative: Platform,
+) -> None:
+    insert = 'INSERT VERTEX entity(name) VALUES "x":("y")'
+    async with open_mcp(cooperative.settings.mcp_url, api_key=cooperative.keys["ana"]) as mcp:
+        refused = await mcp.call("query_graph", query=insert)
+        attack = await mcp.call("query_sql", query="DELETE FROM documents")
+    assert refused.is_error and "write_not_allowed" in str(refused.content)
+    assert attack.is_error
+
+
 def test_an_mcp_session_is_no_key_and_a_401_says_how_to_get_in(cooperative: Platform) -> None:
     with cooperative.client("mcp", None) as nobody:
         headers = {"accept": "application/json, text/event-stream", "mcp-session-id": "1"}
