@@ -63,7 +63,7 @@ async def health(
         checks += await _stores(settings)
     if question:
         checks.append(await _canary_row(settings, question, expected))
-    checks += [*await _remote_servers(settings), disk(settings), orphans(settings)]
+    checks += [*await remote_servers(settings), disk(settings), orphans(settings)]
     checks += [await certificate(address, settings.language) for address in certificates or []]
     async with open_prefect(settings) as prefect:
         checks.append(await _waiting(prefect, settings.language))
@@ -207,7 +207,7 @@ async def _stores(settings: Settings) -> list[Check]:
     ]
 
 
-async def _remote_servers(settings: Settings) -> list[Check]:
+async def remote_servers(settings: Settings) -> list[Check]:
     """One row an MCP server of others. A run can do without them, so none of them is down."""
     return [
         Check(f"mcp {one.name}", "degraded" if one.error else "ok", one.error, round(one.took_ms))
