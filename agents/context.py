@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from agents.tooling.policy import granted
+from agents.tooling.policy import Grants, granted
 from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.speech import SpeechClient, open_speech
+from tools.mcp.remote_tools import RemoteTools, open_remote_tools
 from tools.registry import Tool
-from tools.remote_tools import RemoteTools
 from tools.schema import JsonObject, Language
 from tools.settings import Agents, Chat, Settings
 
@@ -71,7 +71,7 @@ class Context:
         """How long the run may take: who waits for a load has the time of the load as well."""
         return self.chat.deadline_s + (self.load_wait_s if self.chat.while_loading == "wait" else 0.0)
 
-    def granted(self, default: Collection[str]) -> frozenset[str]:
+    def granted(self, default: Collection[str]) -> Grants:
         """The tools that settings and caller grant together; `default` where the caller names none."""
         return granted(self.limits.tools, self.config.tools, default)
 
@@ -94,5 +94,5 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             pool=await stack.enter_async_context(open_pool(settings)),
             bridge=await stack.enter_async_context(open_bridge(settings)),
             speech=await stack.enter_async_context(open_speech(settings)),
-            remote_tools=RemoteTools(settings.agents.mcp),
+            remote_tools=await stack.enter_async_context(open_remote_tools(settings)),
         )

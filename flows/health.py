@@ -31,6 +31,7 @@ from tools.clients.credentials import Credentials
 from tools.clients.http import open_http
 from tools.clients.prefect import Prefect, open_prefect
 from tools.errors import Capibara6Error, StoreUnavailable
+from tools.mcp.probe import probe_all
 from tools.schema import Answer
 from tools.settings import Language, Settings, load_settings
 
@@ -62,7 +63,7 @@ async def health(
         checks += await _stores(settings)
     if question:
         checks.append(await _canary_row(settings, question, expected))
-    checks += [disk(settings), orphans(settings)]
+    checks += [*await remote_servers(settings), disk(settings), orphans(settings)]
     checks += [await certificate(address, settings.language) for address in certificates or []]
     async with open_prefect(settings) as prefect:
         checks.append(await _waiting(prefect, settings.language))
@@ -205,6 +206,14 @@ async def _stores(settings: Settings) -> list[Check]:
             round(value.get("latency_ms") or 0),
         )
         for name, value in rows.items()
+    ]
+
+
+async def remote_servers(settings: Settings) -> list[Check]:
+    """One row an MCP server of others. A run can do without them, so none of them is down."""
+    return [
+        Check(f"mcp {one.name}", "degraded" if one.error else "ok", one.error, round(one.took_ms))
+        for one in await probe_all(settings)
     ]
 
 

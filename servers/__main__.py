@@ -1,5 +1,5 @@
-"""The command line `capibara6`: up, ask, ingest, sources, doctor, serve, flows, models, route, reembed, say,
-voices, and people: users, keys, sessions, collections, usage.
+"""The command line `capibara6`: up, ask, ingest, sources, doctor, serve, flows, models, mcp, route, reembed,
+say, voices, and people: users, keys, sessions, collections, usage.
 
 Heavy libraries are imported by the command that needs them, so that `capibara6 ask` stays quick.
 """
@@ -27,6 +27,7 @@ from servers.bridge.cli.usage import usage
 from servers.bridge.cli.users import app as users
 from servers.deploy.cli import deploy
 from servers.local.machines import Role, machines_of
+from servers.mcp.cli import app as mcp
 from servers.pool.cli.models import app as models
 from servers.pool.cli.route import route
 from servers.speech.cli import say, voices
@@ -45,6 +46,7 @@ app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
 app.add_typer(sessions, name="sessions")
 app.add_typer(collections, name="collections")
+app.add_typer(mcp, name="mcp")
 app.command("usage")(usage)
 app.command("route")(route)
 app.command("deploy")(deploy)

@@ -60,7 +60,7 @@ def configure(
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for noisy in ("httpx", "httpcore", "pymilvus", "nebula3", "aiohttp.access"):
+    for noisy in ("httpx", "httpx2", "httpcore", "mcp", "pymilvus", "nebula3", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -24,13 +24,15 @@ Effect = Literal["none", "write", "outward"]
 class Tool:
     """`private` reads what is only the owner's, `untrusted` returns text that others wrote.
 
-    `effect`: `write` changes something here, `outward` sends something elsewhere.
+    `effect`: `write` changes something here, `outward` sends something elsewhere; unless it `asks` for
+    nobody's yes, a person confirms it first.
     """
 
     function: Callable[..., Awaitable[Any]]
     private: bool = False
     untrusted: bool = False
     effect: Effect = "none"
+    asks: bool = True
 
     @property
     def name(self) -> str:

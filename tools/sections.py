@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from tools.access.addresses import is_loopback
 from tools.access.identity import Role
+from tools.mcp.options import McpServer, ServerName
 from tools.schema import Grounding
 
 STOCK_NEBULA_PASSWORD = "nebula"
@@ -133,8 +134,7 @@ class Access(Section):
 
     `cache_s` is how long a revoked key may still be good, `session_hours` how long a sign-in lasts. The
     platform's own key has no limits. `secret` signs what services tell each other of a caller, where the
-    machines share neither a home nor a key.
-    """
+    machines share neither a home nor a key."""
 
     requests_per_minute: int = Field(default=6_000, ge=1)
     concurrency: int = Field(default=64, ge=1)
@@ -213,9 +213,9 @@ class Agents(Section):
     """Bounds of every agent run, and what a caller may grant it.
 
     `seal` signs what threads remember (replicas need the same); None keeps a key in the data directory.
-    `mcp` names servers by URL; their tools are called `name__tool` and must be in `tools` to be granted.
-    `grounding`: what becomes of sentences that no passage supports; `entailment` and `rewriter` name models
-    that judge what the rules leave open, and that make follow-ups stand alone."""
+    `mcp` are servers as in `mcpServers`; their tools are `name__tool`, and granted by `tools` (`name__*`).
+    `grounding`: what becomes of sentences that no passage supports; models judge what is left open
+    (`entailment`) and make follow-ups stand alone (`rewriter`)."""
 
     seal: SecretStr | None = None
     tools: tuple[str, ...] = ("search_knowledge", "query_graph", "query_sql", "speak", "recall", "remember")
@@ -230,7 +230,7 @@ class Agents(Section):
     active_runs: int = Field(default=64, ge=1)
     waiting_runs: int = Field(default=256, ge=0)
     keep_runs_days: int = Field(default=30, ge=1)
-    mcp: dict[str, str] = {}
+    mcp: dict[ServerName, McpServer] = {}
 
 
 class Alerts(Section):

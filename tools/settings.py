@@ -24,6 +24,7 @@ from pydantic_settings import (
 from tools.access.addresses import LOOPBACK, HostNames, Origins, fits_a_socket, is_loopback
 from tools.access.identity import Signer
 from tools.access.secrets import Secrets, read_secrets, shared_secret
+from tools.mcp.options import Mcp
 from tools.schema import Language, SpeechSettings
 from tools.sections import (
     S3,
@@ -68,8 +69,7 @@ class Settings(BaseSettings):
     """Web pages of other origins (`https://chat.example.org`) that may call the doors."""
     api_key: SecretStr | None = None
     act_as: str | None = None
-    """For whom a program acts that serves nobody: `platform` for the command line and scheduled flows, or
-    `tenant/user/role` for a flow that this person started."""
+    """For whom a program acts that serves nobody: `platform` (commands, schedules) or `tenant/user/role`."""
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = None
     """The request for which a program runs that serves none: a flow sends on the id that asked for it."""
     language: Language = "es"
@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     speech: SpeechSettings = SpeechSettings()
     chat: Chat = Chat()
     agents: Agents = Agents()
+    mcp: Mcp = Mcp()
     alerts: Alerts = Alerts()
     webhooks: Webhooks = Webhooks()
     ingest: Ingest = Ingest()
@@ -256,8 +257,7 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The variables from which a child process reads these same settings, wherever it is started."""
-        values: dict[str, Any] = self.model_dump(mode="python")
-        values |= {name: values[name].absolute() for name in ("home", "knowledge")}
+        values = self.model_dump() | {name: getattr(self, name).absolute() for name in ("home", "knowledge")}
         return {
             _ALIASES.get(name, f"CAPIBARA6_{name.upper()}"): json.dumps(value, default=_plain)
             if isinstance(value, dict | tuple)

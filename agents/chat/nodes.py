@@ -21,7 +21,8 @@ from agents.context import Context
 from agents.conversation.budget import CHARS_PER_TOKEN, chars_per_token, count_tokens, newest_fitting
 from agents.conversation.state import Message, Update, earlier_messages, question_of, sources_of
 from agents.conversation.user_memory import asks_to_recall, recall_query, to_remember
-from agents.events import Progress, Token
+from agents.events import Progress, Retrieved, Token
+from agents.tooling.attachments import attached_sources, message_with
 from agents.tooling.calls import ToolResult, available_tools, call_tool, taint_of
 from agents.tooling.handover import Offer, handed, name_of, offer, results
 from tools.errors import UpstreamFailed
@@ -137,6 +138,10 @@ async def act(state: State, runtime: Runtime[Context]) -> Update:
             touched.append(call.tool)
         if result.ok and call.tool == "search_knowledge":
             scratch.append(_passages(result, sources, runtime))
+        elif added := attached_sources(result, len(sources)):
+            runtime.stream_writer(Retrieved(query=call.tool, citations=added))
+            sources += [one.model_dump(exclude={"score"}) for one in added]
+            scratch.append(message_with(result, added))
         else:
             scratch.append(result.message)
     return {"sources": sources, "scratch": scratch, "touched": touched, "calls": []}

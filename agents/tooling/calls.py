@@ -18,10 +18,10 @@ from agents.context import Context
 from agents.conversation.state import Message
 from agents.events import ToolFinished, ToolStarted
 from agents.tooling.idempotency import once
-from agents.tooling.policy import Taint, decide
+from agents.tooling.policy import Grants, Taint, decide
 from tools.errors import Capibara6Error
+from tools.mcp.remote_tools import RemoteTool
 from tools.registry import BoundTool, bind
-from tools.remote_tools import RemoteTool
 
 AnyTool = BoundTool | RemoteTool
 
@@ -44,7 +44,7 @@ class ToolResult:
         return {"role": "tool", "tool_call_id": self.call.id, "content": text[:MOST_CHARS]}
 
 
-async def available_tools(context: Context, grants: frozenset[str]) -> dict[str, AnyTool]:
+async def available_tools(context: Context, grants: Grants) -> dict[str, AnyTool]:
     """Every tool of ours, bound to the run's clients, and the granted ones of MCP servers."""
     own = bind(dict(vars(context.clients)), context.tools)
     return {**own, **await context.clients.remote_tools.offered(grants)}
@@ -59,7 +59,7 @@ def taint_of(touched: list[str], tools: Mapping[str, AnyTool]) -> Taint:
 
 
 async def call_tool(
-    call: ToolCall, *, step: int, grants: frozenset[str], taint: Taint, runtime: Runtime[Context]
+    call: ToolCall, *, step: int, grants: Grants, taint: Taint, runtime: Runtime[Context]
 ) -> ToolResult:
     """Make one call, or refuse it. A person is asked first where the policy says so, if the run has a thread
     to wait on. `step` tells equal calls of a run apart. Raises errors of the server's side (500 and up)."""
@@ -87,8 +87,9 @@ async def call_tool(
 
 async def _call(bound: AnyTool, call: ToolCall, step: int, runtime: Runtime[Context]) -> ToolResult:
     arguments = call.arguments or {}
+    seconds = bound.deadline_s if isinstance(bound, RemoteTool) else CALL_S
     try:
-        async with asyncio.timeout(CALL_S):
+        async with asyncio.timeout(seconds):
             if bound.tool.effect == "none":
                 return ToolResult(call, True, await bound.call(arguments))
             assert runtime.store is not None, "graphs are compiled with a store"
@@ -98,9 +99,10 @@ async def _call(bound: AnyTool, call: ToolCall, step: int, runtime: Runtime[Cont
                 call, True, await once(runtime.store, thread, key, lambda: bound.call(arguments))
             )
     except TimeoutError:
-        return ToolResult(call, False, f"failed: {call.tool} did not answer within {CALL_S:.0f} s")
+        return ToolResult(call, False, f"failed: {call.tool} did not answer within {seconds:.0f} s")
     except Capibara6Error as exc:
-        if exc.status >= 500:
+        # Without a server of others a run can go on.
+        if exc.status >= 500 and not isinstance(bound, RemoteTool):
             raise
         return ToolResult(call, False, f"failed: {exc.message}")
 

@@ -9,6 +9,9 @@ from typing import Literal
 
 from tools.registry import Tool
 
+MARK = "__"
+"""Stands in the name of a tool of an MCP server, between the server's and its own."""
+
 
 @dataclass(frozen=True)
 class Taint:
@@ -30,11 +33,22 @@ class Decision:
     reason: str = ""
 
 
-def granted(
-    of_key: Collection[str], of_task: Collection[str] | None, default: Collection[str]
-) -> frozenset[str]:
+class Grants(frozenset[str]):
+    """Names of tools; `server__*` and `server__list_*` are all those of an MCP server that begin so."""
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a tool, or everything that such a pattern means, is granted."""
+        if super().__contains__(name):
+            return True
+        return isinstance(name, str) and any(
+            MARK in pattern and pattern.endswith("*") and name.startswith(pattern[:-1]) for pattern in self
+        )
+
+
+def granted(of_key: Collection[str], of_task: Collection[str] | None, default: Collection[str]) -> Grants:
     """What this key and this task grant together; a task that says nothing gets the agent's default."""
-    return frozenset(default if of_task is None else of_task) & frozenset(of_key)
+    key, task = Grants(of_key), Grants(default if of_task is None else of_task)
+    return Grants([*(name for name in task if name in key), *(name for name in key if name in task)])
 
 
 def decide(
@@ -48,6 +62,6 @@ def decide(
         return Decision(
             "refuse", f"{name} sends data out, and this run has read private data and foreign text"
         )
-    if tool.effect != "none" and not confirmed:
+    if tool.effect != "none" and tool.asks and not confirmed:
         return Decision("ask", f"{name} changes something: a person must confirm it")
     return Decision("allow")

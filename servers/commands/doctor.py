@@ -15,6 +15,7 @@ from rich.table import Table
 from servers.commands.embeddings import embedder_findings
 from servers.commands.finding import Finding
 from servers.commands.messages import message
+from servers.commands.remote_servers import remote_server_findings
 from servers.local.services import Service, planned_services
 from tools.settings import Language, Settings
 
@@ -33,6 +34,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *_models(settings, es),
         _ollama(settings, es),
         *embedder_findings(settings, _key(settings)),
+        *remote_server_findings(settings),
         _speech(es),
         _space(settings, es),
     ]

@@ -1,19 +1,15 @@
 """HTTP clients of the services behind the MCP tools, and their errors as text that a model can act on."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-
-from mcp.server.mcpserver.exceptions import ToolError
 
 from tools.clients.api import Api, open_api
 from tools.clients.bridge import Bridge, open_bridge
+from tools.clients.pool import Pool, open_pool
 from tools.clients.speech import SpeechClient, open_speech
 from tools.errors import Capibara6Error
-from tools.log import get_logger
 from tools.settings import Settings
-
-log = get_logger("mcp")
 
 
 @dataclass(frozen=True)
@@ -23,24 +19,21 @@ class Clients:
     settings: Settings
     api: Api
     bridge: Bridge
+    pool: Pool
     speech: SpeechClient
 
 
 @asynccontextmanager
 async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
     """The clients, open while the block lasts."""
-    async with open_api(settings) as api, open_bridge(settings) as bridge, open_speech(settings) as speech:
-        yield Clients(settings, api, bridge, speech)
-
-
-@contextmanager
-def tool_errors() -> Iterator[None]:
-    """Raises `ToolError`, whose text the model reads, for an error of our services; others pass."""
-    try:
-        yield
-    except Capibara6Error as exc:
-        log.warning("tool_failed", code=exc.code, source=exc.source)
-        raise ToolError(explain(exc)) from exc
+    async with AsyncExitStack() as stack:
+        yield Clients(
+            settings,
+            api=await stack.enter_async_context(open_api(settings)),
+            bridge=await stack.enter_async_context(open_bridge(settings)),
+            pool=await stack.enter_async_context(open_pool(settings)),
+            speech=await stack.enter_async_context(open_speech(settings)),
+        )
 
 
 def explain(exc: Capibara6Error) -> str:

@@ -8,9 +8,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from flows.health import CANARY_SOURCE, addresses, health, judge
+from flows.health import CANARY_SOURCE, addresses, health, judge, remote_servers
 from tests.flows.fake_bridge import FakeBridge
 from tests.serving import serving
+from tools.mcp.options import McpServer
 from tools.schema import Answer
 from tools.settings import Settings
 
@@ -88,6 +89,14 @@ def test_the_canary_must_cite_what_is_expected() -> None:
         "la respuesta no cita «otra cosa», sino knowledge/es/modelos.md",
     )
     assert judge(Answer(**_answer()), CANARY_SOURCE, "en")[1].endswith("—")
+
+
+async def test_an_mcp_server_of_others_that_is_gone_is_a_row_and_no_failure(settings: Settings) -> None:
+    gone = {"gone": McpServer(url="http://127.0.0.1:9/mcp")}
+    agents = settings.agents.model_copy(update={"mcp": gone})
+    (row,) = await remote_servers(settings.model_copy(update={"agents": agents}))
+    assert (row.name, row.status) == ("mcp gone", "degraded")
+    assert "not reachable" in row.detail
 
 
 def test_every_service_has_an_address(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Two people and two tenants through the doors of API, MCP, speech and pool: nobody reaches another's."""
 
+import asyncio
 import itertools
 import json
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.mcp.conftest import client
 from tests.security.people import CANARY, Platform
 from tools.clients.mcp import open_mcp
 from tools.errors import Unauthorized
@@ -174,6 +176,47 @@ async def test_tools_of_mcp_act_for_who_calls_them(cooperative: Platform, hers: 
     async with open_mcp(cooperative.settings.mcp_url, api_key=cooperative.keys["rosa"]) as mcp:
         found = await mcp.call("search_knowledge", query="¿cuándo se riega la huerta?")
         assert found.is_error or found.structured_content["passages"] == []
+
+
+async def test_an_mcp_tool_that_only_reads_can_not_write_with_a_key_that_may(
+    cooperative: Platform,
+) -> None:
+    insert = 'INSERT VERTEX entity(name) VALUES "x":("y")'
+    async with open_mcp(cooperative.settings.mcp_url, api_key=cooperative.keys["ana"]) as mcp:
+        refused = await mcp.call("query_graph", query=insert)
+        attack = await mcp.call("query_sql", query="DELETE FROM documents")
+    assert refused.is_error and "write_not_allowed" in str(refused.content)
+    assert attack.is_error
+
+
+async def test_what_one_ingests_through_mcp_is_heard_read_and_seen_by_its_owner_alone(
+    cooperative: Platform,
+) -> None:
+    watched = "capibara6://collections/nidos/documents"
+    text = {"text": "La cigüeña anida en la torre.", "document_id": "aves/cigüeña", "collection": "nidos"}
+    ana, beto = (cooperative.keys[name] for name in ("ana", "beto"))
+    async with (
+        client(cooperative.settings, key=ana, toolsets="all") as mcp,
+        mcp.listen(resource_subscriptions=[watched], resources_list_changed=True) as events,
+    ):
+        written = await mcp.call_tool("ingest", text)
+        heard = await asyncio.wait_for(anext(events), 30)
+        read = await mcp.call_tool("read_document", {"document_id": "aves/cigüeña", "collection": "nidos"})
+        listed = (await mcp.read_resource(watched)).contents[0]
+        held = await mcp.call_tool("list_collections", {})
+        claim = {"claim": "La cigüeña anida en la torre.", "collection": "nidos"}
+        verdict = await mcp.call_tool("verify_claim", claim)
+    assert (written.structured_content or {})["state"] == "written", written
+    assert getattr(heard, "uri", watched) == watched
+    assert (read.structured_content or {})["text"] == text["text"]
+    assert "aves%2Fcig%C3%BCe%C3%B1a" in str(listed)
+    assert "nidos" in [one["name"] for one in (held.structured_content or {})["collections"]]
+    assert (verdict.structured_content or {})["verdict"] == "supported"
+    async with client(cooperative.settings, key=beto) as mcp:
+        refused = await mcp.call_tool("read_document", {"document_id": "aves/cigüeña", "collection": "nidos"})
+        seen = await mcp.call_tool("list_collections", {})
+    assert refused.is_error
+    assert "nidos" not in [one["name"] for one in (seen.structured_content or {})["collections"]]
 
 
 def test_an_mcp_session_is_no_key_and_a_401_says_how_to_get_in(cooperative: Platform) -> None:

@@ -1,6 +1,6 @@
 """Client of the agent API: what the CLI, the UI and the MCP server use to ask an agent."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from tools.clients.credentials import Credentials
@@ -23,7 +23,7 @@ class Api:
         *,
         agent: str = "capibara6",
         metadata: dict[str, str] | None = None,
-    ) -> AsyncIterator[JsonObject]:
+    ) -> AsyncGenerator[JsonObject, None]:
         """Agent events in order, as dicts with `event`: routed, retrieved, tool_started, …, token, done.
 
         The last one is `done` and carries `answer`, an `Answer` as JSON. Failures are raised.

@@ -13,7 +13,7 @@ from tools.schema import CollectionName, JsonObject, Language
 from tools.settings import Limits
 
 MAX_MESSAGES = 1_000
-ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}\*?$")]
 Text = Annotated[str, Field(max_length=2_000_000)]
 
 
