@@ -13,7 +13,7 @@ import orjson
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.counters import Counters
-from servers.pool.dispatch import Dispatcher
+from servers.pool.dispatch import Dispatcher, may_ask_others
 from servers.pool.engines.availability import Availability
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
@@ -104,9 +104,9 @@ class MemberClient:
                     began = True
                     yield delta
                 return
-            except (Unavailable, UpstreamFailed, UpstreamSilent):
+            except (Unavailable, UpstreamFailed, UpstreamSilent) as exc:
                 self.counters.of(spec.id).failures += 1
-                if began or instance == instances[-1]:
+                if began or instance == instances[-1] or not may_ask_others(exc):
                     raise
 
     async def _from_instance(
@@ -127,10 +127,9 @@ class MemberClient:
     ) -> AsyncGenerator[Delta, None]:
         bounds, began = self.limits, time.monotonic()
         reader, deadline = Reader(), Deadline(bounds.first_token_s)
-        reply = None
+        asked, reply = UpstreamRequest(PATH, request, orjson.dumps(request)), None
         try:
             with deadline:
-                asked = UpstreamRequest(PATH, request, orjson.dumps(request))
                 reply = await self.dispatcher.ask(spec, reservation, asked)
                 if reply.events is None:
                     raise _http_error(spec, reply.status, reply.body)
@@ -145,8 +144,9 @@ class MemberClient:
             reader.close()
         except TimeoutError as exc:
             raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
-        except UpstreamFailed:
-            await self.dispatcher.check(reservation)
+        except UpstreamFailed as exc:
+            if reply is not None:
+                await self.dispatcher.judge(reservation, asked, exc, reply)
             raise
         finally:
             if reply is not None:
@@ -154,6 +154,7 @@ class MemberClient:
         usage = _usage(reader)
         self._count(spec, usage, began)
         self.admission.answered(reservation)
+        self.dispatcher.answered(asked)
         yield usage
 
     def _count(self, spec: ModelSpec, usage: Delta, began: float) -> None:

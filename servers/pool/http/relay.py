@@ -14,8 +14,8 @@ from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import Reply
 from servers.pool.upstream.deadline import Deadline
-from servers.pool.upstream.sse import Reader
-from tools.errors import Cancelled, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
+from servers.pool.upstream.sse import ABORTED, Reader
+from tools.errors import Cancelled, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 
 BYTES_PER_TOKEN = 4
@@ -56,9 +56,10 @@ class Relay:
                 else:
                     await self._stream(exchange, request, spec, reply, reader, deadline)
             self.admission.answered(reservation)
-        except (UpstreamFailed, Unavailable) as exc:
-            if not isinstance(exc, EngineGone):
-                await self.dispatcher.check(reservation)
+            self.dispatcher.answered(request.upstream)
+        except UpstreamFailed as exc:
+            if reply is not None:
+                await self.dispatcher.judge(reservation, request.upstream, exc, reply)
             raise
         except TimeoutError as exc:
             if deadline.writing:
@@ -162,4 +163,4 @@ class Relay:
 def _refuse_abort(answer: JsonObject) -> None:
     choices = answer.get("choices") or ()
     if any(isinstance(choice, dict) and choice.get("finish_reason") == "abort" for choice in choices):
-        raise UpstreamFailed("the engine aborted the answer", source="engine", code="engine_aborted")
+        raise UpstreamFailed("the engine aborted the answer", source="engine", code=ABORTED)

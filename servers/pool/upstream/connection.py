@@ -253,8 +253,8 @@ class ConnectionPool:
 
 
 @lru_cache(maxsize=1024)
-def request_head(url: str, key: str | None) -> tuple[Address, bytes]:
-    """Where to POST JSON for `url`, and the request up to the value of its content-length."""
+def request_head(url: str, key: str | None, method: str = "POST") -> tuple[Address, bytes]:
+    """Where to send JSON for `url`, and the request up to the value of its content-length."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     try:
@@ -263,7 +263,7 @@ def request_head(url: str, key: str | None) -> tuple[Address, bytes]:
         raise Unavailable(f"the engine's address has no valid port: {exc}", source="pool") from exc
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [
-        f"POST {target} HTTP/1.1",
+        f"{method} {target} HTTP/1.1",
         f"host: {parts.netloc.rpartition('@')[2]}",
         "accept: */*",
         "accept-encoding: identity",

@@ -11,6 +11,8 @@ from tools.errors import Capibara6Error, UpstreamFailed
 from tools.schema import JsonObject
 
 EVENT_BYTES = 2**20
+ABORTED = "engine_aborted"
+"""The code of an answer that an engine gave up, as vLLM does when it is told to stop."""
 OTHER_FIELDS = (b":", b"event:", b"id:", b"retry:")
 
 
@@ -75,7 +77,7 @@ class Reader:
                 raise UpstreamFailed("the engine sent a choice that is not an object", source="engine")
             finish = choice.get("finish_reason")
             if finish == "abort":
-                raise UpstreamFailed("the engine aborted the answer", source="engine", code="engine_aborted")
+                raise UpstreamFailed("the engine aborted the answer", source="engine", code=ABORTED)
             if finish:
                 self.finished = True
         usage = event.get("usage")
