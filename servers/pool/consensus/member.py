@@ -20,7 +20,7 @@ from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import UpstreamRequest
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
-from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
+from tools.errors import Capibara6Error, ModelUnavailable, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 from tools.settings import Pool as Limits
 
@@ -74,14 +74,21 @@ class MemberClient:
         self.catalog, self.availability, self.admission = catalog, availability, admission
         self.dispatcher, self.counters, self.limits = dispatcher, counters, limits
 
-    def generator(self, request: JsonObject) -> Generate:
-        """Generate with the sampling fields of one client's `request`."""
+    def generator(self, request: JsonObject, *, load: bool) -> Generate:
+        """Generate with the sampling fields of a client's `request`; without `load` by loaded models only."""
         sampling = {name: request[name] for name in SAMPLING_FIELDS if request.get(name) is not None}
-        return partial(self.generate, sampling)
+        return partial(self.generate, sampling, load)
+
+    def expected_s(self) -> dict[str, float]:
+        """Seconds that each model's answer is expected to take, where that was measured lately."""
+        now = time.monotonic()
+        alone = {name: self.counters.of(name).expected_s(now) for name in self.catalog.ids}
+        return {name: s if self.admission.has_place(name) else 2 * s for name, s in alone.items()}
 
     async def generate(
         self,
         sampling: JsonObject,
+        load: bool,
         name: str,
         messages: Sequence[JsonObject],
         max_tokens: int,
@@ -100,6 +107,8 @@ class MemberClient:
         instances, began = self.availability.instances(spec), False
         for instance in instances:
             try:
+                if not load and not self.admission.is_ready(instance):
+                    raise ModelUnavailable(f"{name} is not loaded", param="model", source="pool")
                 async for delta in self._from_instance(spec, instance, request):
                     began = True
                     yield delta
@@ -149,6 +158,9 @@ class MemberClient:
                 await self.dispatcher.judge(reservation, asked, exc, reply)
             raise
         finally:
+            if not reader.done:
+                now = time.monotonic()
+                self.counters.of(spec.id).broken_off(now - began, now)
             if reply is not None:
                 reply.close()
         usage = _usage(reader)

@@ -51,6 +51,7 @@ class Relay:
         try:
             with deadline:
                 reply = await self.dispatcher.ask(spec, reservation, request.upstream)
+                request.ignored = reply.ignored
                 if reply.events is None:
                     await self._whole(exchange, request, spec, reply)
                 else:
@@ -84,7 +85,7 @@ class Relay:
             raise UpstreamFailed("the engine sent something that is not an object", source="engine")
         if reply.status < 300:
             _refuse_abort(answer)
-            self._count(exchange, request, spec, answer.get("usage"), began=exchange.arrived_at)
+            self._count(exchange, request, spec, answer.get("usage"))
             body = request.writer.whole(answer, body)
         exchange.answered = True
         await exchange.send(reply.status, body, [JSON, *request.headers(spec.id)])
@@ -99,7 +100,6 @@ class Relay:
         deadline: Deadline,
     ) -> None:
         between_s, turn = self.between_tokens_s, request.writer.turn
-        began = 0.0
         assert reply.events is not None
         whole = False
         try:
@@ -108,7 +108,8 @@ class Relay:
                 if not chunk:
                     continue
                 if not exchange.answered:
-                    exchange.answered, began = True, time.monotonic()
+                    exchange.answered = True
+                    self.counters.of(spec.id).spoke(_seconds(exchange, request))
                     await exchange.start_stream(request.writer, request.headers(spec.id))
                     if request.first_event:
                         await exchange.write(request.first_event)
@@ -124,7 +125,7 @@ class Relay:
             if not whole and reader.events:  # who leaves early has used what was written until then
                 self._estimate(exchange, request, spec, reader.events)
         await exchange.end(request.writer.last())
-        self._count(exchange, request, spec, reader.usage, events=reader.events, began=began)
+        self._count(exchange, request, spec, reader.usage, events=reader.events)
 
     def _count(
         self,
@@ -133,17 +134,16 @@ class Relay:
         spec: ModelSpec,
         usage: Any,
         *,
-        began: float,
         events: int = 0,
     ) -> None:
         """Note what was served; `usage` is what the engine says, which may be anything or nothing."""
         fields = usage if isinstance(usage, dict) else {}
         read, written = fields.get("prompt_tokens"), fields.get("completion_tokens")
-        now = time.monotonic()
         prompt = read if isinstance(read, int) else 0
         completion = written if isinstance(written, int) else events
         counts = self.counters.of(spec.id)
-        counts.answered(prompt=prompt, completion=completion, seconds=now - began, at=now)
+        seconds = _seconds(exchange, request)
+        counts.answered(prompt=prompt, completion=completion, seconds=seconds, at=time.monotonic())
         if not prompt:
             self._estimate(exchange, request, spec, completion)
             return
@@ -158,6 +158,13 @@ class Relay:
         self.counters.of(spec.id).estimated += 1
         self.counters.used(spec.id, prompt=prompt, completion=completion)
         exchange.noted = {"model": spec.id, "tokens_in": prompt, "tokens_out": completion, "estimated": True}
+
+
+def _seconds(exchange: HttpExchange, request: PoolRequest) -> float:
+    """Since the request came, as its client counts; a load that it waited for is told apart."""
+    reservation = request.reservation
+    loading_s = reservation.waited_s if reservation and reservation.load_s else 0.0
+    return time.monotonic() - exchange.arrived_at - loading_s
 
 
 def _refuse_abort(answer: JsonObject) -> None:

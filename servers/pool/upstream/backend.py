@@ -73,6 +73,8 @@ class Reply:
     """Seconds, from the engine's `Retry-After`."""
     endpoint: Endpoint = IN_PROCESS
     """Who answers, where it runs elsewhere."""
+    ignored: tuple[str, ...] = ()
+    """Fields of the request that have no meaning for this engine."""
     close: Callable[[], None] = _nothing
 
 
