@@ -70,8 +70,8 @@ def plan(
     slots: int,
     answer_s: Mapping[str, float] | None = None,
 ) -> Plan:
-    """The plan for one question of `domain`; `slots` is how many local models may be loaded at once, `answer_s`
-    how many seconds each is expected to take, where that was measured. Raises ModelNotFound."""
+    """The plan for one question of `domain`; `slots` is how many local models may be loaded at once,
+    `answer_s` how many seconds each is expected to take, where measured. Raises ModelNotFound."""
     config = catalog.consensus or ConsensusConfig()
     strategy = options.strategy or config.strategy
     load = config.load if options.load is None else options.load
