@@ -20,10 +20,19 @@ from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import IN_PROCESS, Backend, Endpoint, Health, Reply, UpstreamRequest
 from servers.pool.upstream.circuit_breaker import RetryBudget
 from servers.pool.upstream.connection import BROKE
+from servers.pool.upstream.paths import PATHS
 from servers.pool.upstream.quarantine import Quarantine, released
 from servers.pool.upstream.replicas import Replica, Replicas
 from servers.pool.upstream.sse import ABORTED
-from tools.errors import Capibara6Error, EngineDied, EngineGone, RateLimited, Unavailable, UpstreamFailed
+from tools.errors import (
+    Capibara6Error,
+    EngineDied,
+    EngineGone,
+    NotSupported,
+    RateLimited,
+    Unavailable,
+    UpstreamFailed,
+)  # fmt: skip
 
 RETRY_PAUSE_S = (0.05, 0.2)
 """Least and most seconds before a retry, chosen at random."""
@@ -92,7 +101,7 @@ class Dispatcher:
         tried: list[Replica] = []
         for attempt in range(1, spec.attempts + 1):
             try:
-                return _checked(spec, await self._once(spec, reservation, request, tried))
+                return _checked(spec, await self._once(spec, reservation, request, tried), request.path)
             except Capibara6Error as exc:
                 if attempt > 1 and isinstance(exc, EngineGone):
                     exc = EngineDied("the engine died after it had failed the request", source="engine")
@@ -205,7 +214,7 @@ def _track(replica: Replica, reply: Reply) -> None:
     reply.close = closed
 
 
-def _checked(spec: ModelSpec, reply: Reply) -> Reply:
+def _checked(spec: ModelSpec, reply: Reply, path: str) -> Reply:
     """A reply that may go to the client. Our own standing with the engine is not the client's affair."""
     if reply.status >= 500:
         raise _failed(reply)
@@ -213,6 +222,9 @@ def _checked(spec: ModelSpec, reply: Reply) -> Reply:
         raise RateLimited(
             f"the engine of {spec.id} is busy", source="engine", retry_after=reply.retry_after or 1
         )
+    if reply.status in (404, 405, 501) and not PATHS[path].everywhere:
+        reply.close()
+        raise NotSupported(f"the engine of {spec.id} has no {path}", param="model", source="engine")
     if reply.status in (401, 403, 404) or 300 <= reply.status < 400:
         reply.close()
         raise UpstreamFailed(

@@ -35,7 +35,7 @@ class ModelSpec(Strict):
     domain: str = "general"
     level: int = Field(default=1, ge=0, le=3)
     cost: float = Field(default=1.0, ge=0)
-    kind: Literal["chat", "embedding"] = "chat"
+    kind: Literal["chat", "embedding", "rerank"] = "chat"
     abilities: frozenset[Literal["images", "tools", "schema"]] | None = None
     examples: dict[Literal["es", "en"], tuple[str, ...]] = Field(default={})
     fallbacks: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import UpstreamRequest
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
+from servers.pool.upstream.thinking import Thinking
 from tools.errors import Capibara6Error, ModelUnavailable, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 from tools.settings import Pool as Limits
@@ -136,6 +137,7 @@ class MemberClient:
     ) -> AsyncGenerator[Delta, None]:
         bounds, began = self.limits, time.monotonic()
         reader, deadline = Reader(), Deadline(bounds.first_token_s)
+        apart = Thinking().feed
         asked, reply = UpstreamRequest(PATH, request, orjson.dumps(request)), None
         try:
             with deadline:
@@ -145,7 +147,7 @@ class MemberClient:
                 async for chunk in reply.events:
                     # While the client reads, it is not the engine that is silent.
                     deadline.renew(bounds.load_s)
-                    for delta in _deltas(reader.feed(chunk)):
+                    for delta in _deltas(apart(reader.feed(chunk))):
                         yield delta
                     deadline.renew(bounds.between_tokens_s)
                     if reader.done:

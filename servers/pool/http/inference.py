@@ -18,6 +18,7 @@ from servers.pool.http.routing import AutoRouter
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.circuit_breaker import RetryBudget
+from servers.pool.upstream.paths import PATHS
 from tools.errors import BadRequest, Capibara6Error, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
 
 FAILOVER_ERRORS = (Unavailable, UpstreamFailed, UpstreamSilent)
@@ -81,12 +82,11 @@ class Inference:
     def _candidates(self, request: PoolRequest) -> Iterator[tuple[ModelSpec, str | Capibara6Error]]:
         """Instances that may serve `request`, best first, and the reasons of models that can not."""
         first = self.catalog.spec(request.model)
-        embeds = request.upstream.path == "/v1/embeddings"
+        path = PATHS[request.upstream.path]
         for name in (first.id, *first.fallbacks):
             spec = self.catalog.spec(name)
-            if embeds != (spec.kind == "embedding"):
-                does = "embed" if spec.kind == "chat" else "generate text"
-                wrong = f"{name} does not {does}"
+            if spec.kind not in path.kinds:
+                wrong = f"{name} does not {path.does}"
                 yield spec, BadRequest(wrong, param="model", source="pool", code="wrong_model")
                 continue
             if name != first.id:

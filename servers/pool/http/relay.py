@@ -14,7 +14,8 @@ from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import Reply
 from servers.pool.upstream.deadline import Deadline
-from servers.pool.upstream.sse import ABORTED, Reader
+from servers.pool.upstream.sse import ABORTED, Reader, reader_of
+from servers.pool.upstream.thinking import Thinking, told_apart
 from tools.errors import Cancelled, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 
@@ -43,7 +44,7 @@ class Relay:
         self, exchange: HttpExchange, request: PoolRequest, spec: ModelSpec, reservation: Reservation
     ) -> None:
         """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
-        reader, first_s = Reader(), self.first_token_s
+        reader, first_s = reader_of(request.upstream.path), self.first_token_s
         reply: Reply | None = None
         deadline = exchange.deadline = Deadline(
             first_s if request.stream else first_s * WHOLE_FACTOR, polled=True
@@ -85,6 +86,8 @@ class Relay:
             raise UpstreamFailed("the engine sent something that is not an object", source="engine")
         if reply.status < 300:
             _refuse_abort(answer)
+            if request.upstream.chat and told_apart(answer):
+                body = orjson.dumps(answer)
             self._count(exchange, request, spec, answer.get("usage"))
             body = request.writer.whole(answer, body)
         exchange.answered = True
@@ -101,6 +104,7 @@ class Relay:
     ) -> None:
         between_s, turn = self.between_tokens_s, request.writer.turn
         assert reply.events is not None
+        apart = Thinking().feed if request.upstream.chat else bytes
         whole = False
         try:
             async for part in reply.events:
@@ -114,7 +118,7 @@ class Relay:
                     if request.first_event:
                         await exchange.write(request.first_event)
                 deadline.writing = True
-                await exchange.write(turn(chunk))
+                await exchange.write(turn(apart(chunk)))
                 deadline.writing = False
                 deadline.renew(between_s)
                 if reader.done:
@@ -138,7 +142,8 @@ class Relay:
     ) -> None:
         """Note what was served; `usage` is what the engine says, which may be anything or nothing."""
         fields = usage if isinstance(usage, dict) else {}
-        read, written = fields.get("prompt_tokens"), fields.get("completion_tokens")
+        read = fields.get("prompt_tokens", fields.get("input_tokens", fields.get("total_tokens")))
+        written = fields.get("completion_tokens", fields.get("output_tokens", 0 if read else None))
         prompt = read if isinstance(read, int) else 0
         completion = written if isinstance(written, int) else events
         counts = self.counters.of(spec.id)
@@ -169,5 +174,8 @@ def _seconds(exchange: HttpExchange, request: PoolRequest) -> float:
 
 def _refuse_abort(answer: JsonObject) -> None:
     choices = answer.get("choices") or ()
-    if any(isinstance(choice, dict) and choice.get("finish_reason") == "abort" for choice in choices):
+    ends = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
+    if answer.get("object") == "response" and answer.get("status") in ("failed", "cancelled"):
+        raise UpstreamFailed("the engine failed the answer", source="engine", code=ABORTED)
+    if "abort" in (*ends, answer.get("stop_reason")):
         raise UpstreamFailed("the engine aborted the answer", source="engine", code=ABORTED)

@@ -104,6 +104,9 @@ def _format(response_format: JsonObject | None) -> Any:
 def _message(message: JsonObject) -> JsonObject:
     role = "system" if message["role"] == "developer" else message["role"]
     native: JsonObject = {"role": role, "content": content_text(message.get("content"))}
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(thought, str) and thought:
+        native["thinking"] = thought
     images = _images(message.get("content"))
     if images:
         native["images"] = images

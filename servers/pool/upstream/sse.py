@@ -7,12 +7,16 @@ from typing import Any
 
 import orjson
 
+from servers.pool.upstream.paths import PATHS
+from servers.web.sse import DONE
 from tools.errors import Capibara6Error, UpstreamFailed
 from tools.schema import JsonObject
 
 EVENT_BYTES = 2**20
 ABORTED = "engine_aborted"
 """The code of an answer that an engine gave up, as vLLM does when it is told to stop."""
+ENDED = ("response.completed", "response.incomplete", "message_stop")
+FAILED = ("response.failed", "response.cancelled", "error")
 OTHER_FIELDS = (b":", b"event:", b"id:", b"retry:")
 
 
@@ -72,8 +76,11 @@ class Reader:
     def _check_event(self, event: JsonObject) -> None:
         if "error" in event:
             raise _engine_error(event["error"])
-        for choice in event.get("choices") or ():
-            if not isinstance(choice, dict):
+        choices = event.get("choices")
+        if choices is not None and not isinstance(choices, list):
+            raise UpstreamFailed("the engine sent choices that are no list", source="engine")
+        for choice in choices or ():
+            if not isinstance(choice, dict) or not isinstance(choice.get("delta") or {}, dict):
                 raise UpstreamFailed("the engine sent a choice that is not an object", source="engine")
             finish = choice.get("finish_reason")
             if finish == "abort":
@@ -81,8 +88,35 @@ class Reader:
             if finish:
                 self.finished = True
         usage = event.get("usage")
-        if usage:
+        if isinstance(usage, dict):
             self.usage = usage
+
+
+class TypedReader(Reader):
+    """Of streams whose events have a type: OpenAI's Responses and Anthropic's Messages."""
+
+    def feed(self, data: bytes) -> bytes:
+        """As it is, without the `[DONE]` that vLLM adds and neither wire has."""
+        return super().feed(data).replace(DONE, b"")
+
+    def _check_event(self, event: JsonObject) -> None:
+        kind = event.get("type")
+        if kind in FAILED or (kind is None and "error" in event):
+            inner = event.get("response") if isinstance(event.get("response"), dict) else event
+            raise _engine_error((inner or {}).get("error") or event.get("message"))
+        delta = event.get("delta")
+        if isinstance(delta, dict) and delta.get("stop_reason") == "abort":
+            raise UpstreamFailed("the engine aborted the answer", source="engine", code=ABORTED)
+        for holder in (event, event.get("message"), event.get("response")):
+            usage = holder.get("usage") if isinstance(holder, dict) else None
+            if isinstance(usage, dict):
+                self.usage = {**(self.usage or {}), **{name: n for name, n in usage.items() if n is not None}}
+        self.done = self.done or kind in ENDED
+
+
+def reader_of(path: str) -> Reader:
+    """The reader of a path's streams."""
+    return TypedReader() if PATHS[path].typed else Reader()
 
 
 def _engine_error(error: Any) -> Capibara6Error:
