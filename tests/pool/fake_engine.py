@@ -179,7 +179,8 @@ class Engine:
         bad = knobs.get("bad_sse")
         for number in range(tokens):
             await self.between(knobs, number)
-            part = {"delta": {"content": f"t{number} "}} if chat else {"text": f"t{number} "}
+            role = {} if number else {"role": "assistant"}
+            part = {"delta": {**role, "content": f"t{number} "}} if chat else {"text": f"t{number} "}
             self.event(writer, chat, [{"index": 0, **part, "finish_reason": None}])
             if bad and number == 1:
                 self.spoil(writer, chat, bad)

@@ -8,8 +8,19 @@ from typing import Any
 
 from aiohttp import web
 
-RESPONSE = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed"}
+RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "model": "m",
+    "status": "completed",
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_sequence": None}
+PART = {"type": "output_text", "text": "hola", "annotations": []}
+OUTPUT = {"type": "message", "id": "o", "role": "assistant", "status": "completed", "content": [PART]}
 READ = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
 
 
@@ -43,8 +54,6 @@ class WireEngine:
         return web.json_response(self.whole(request.path, body))
 
     def whole(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        part = {"type": "output_text", "text": "hola", "annotations": []}
-        output = {"type": "message", "id": "o", "role": "assistant", "status": "completed", "content": [part]}
         ranked = [{"index": n, "relevance_score": 1 - n / 10} for n in range(len(body.get("documents", [])))]
         said = {name: "".join(says.get(name, "") for says in self.says) for name in ("content", "reasoning")}
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **said}}
@@ -53,7 +62,7 @@ class WireEngine:
         text = {"type": "text", "text": "hola"}
         return {
             "/v1/chat/completions": {**chat, "usage": usage},
-            "/v1/responses": {**RESPONSE, "output": [output], "usage": READ},
+            "/v1/responses": {**RESPONSE, "output": [OUTPUT], "usage": READ},
             "/v1/messages": {**MESSAGE, "content": [text], "stop_reason": "end_turn", "usage": READ},
             "/v1/messages/count_tokens": {"input_tokens": 3},
             "/v1/rerank": {"id": "r", "model": "m", "usage": {"total_tokens": 9}, "results": ranked},
@@ -71,14 +80,17 @@ class WireEngine:
 
     def responses(self) -> list[dict[str, Any]]:
         empty = {**RESPONSE, "status": "in_progress", "output": [], "error": None}
-        delta = {"item_id": "o", "output_index": 0, "content_index": 0, "delta": "hola", "logprobs": []}
+        place = {"item_id": "o", "output_index": 0, "content_index": 0}
+        delta = {**place, "delta": "hola", "logprobs": []}
         error = {"code": "server_error", "message": "out of memory"}
-        last = {**RESPONSE, "output": [], "usage": READ}
+        last = {**RESPONSE, "output": [OUTPUT], "usage": READ}
         end = {"type": "response.completed", "response": last}
         if self.fails:
             end = {"type": "response.failed", "response": {**last, "status": "failed", "error": error}}
         events = [
             {"type": "response.created", "response": empty},
+            {"type": "response.output_item.added", "output_index": 0, "item": {**OUTPUT, "content": []}},
+            {"type": "response.content_part.added", **place, "part": {**PART, "text": ""}},
             {"type": "response.output_text.delta", **delta},
             end,
         ]
