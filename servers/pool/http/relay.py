@@ -14,7 +14,7 @@ from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import Reply
 from servers.pool.upstream.deadline import Deadline
-from servers.pool.upstream.sse import ABORTED, Reader, reader_of
+from servers.pool.upstream.sse import ABORTED, Reader, checked_choices, reader_of
 from servers.pool.upstream.thinking import Thinking, told_apart
 from tools.errors import Cancelled, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
@@ -85,6 +85,7 @@ class Relay:
         if not isinstance(answer, dict):
             raise UpstreamFailed("the engine sent something that is not an object", source="engine")
         if reply.status < 300:
+            checked_choices(answer, "message")
             _refuse_abort(answer)
             if request.upstream.chat and told_apart(answer):
                 body = orjson.dumps(answer)
@@ -105,7 +106,7 @@ class Relay:
         between_s, turn = self.between_tokens_s, request.writer.turn
         assert reply.events is not None
         apart = Thinking().feed if request.upstream.chat else bytes
-        whole = False
+        whole, heard = False, 0
         try:
             async for part in reply.events:
                 chunk = reader.feed(part)
@@ -120,7 +121,9 @@ class Relay:
                 deadline.writing = True
                 await exchange.write(turn(apart(chunk)))
                 deadline.writing = False
-                deadline.renew(between_s)
+                if reader.events > heard:  # an engine that sends comments alone says nothing
+                    heard = reader.events
+                    deadline.renew(between_s)
                 if reader.done:
                     break
             reader.close()
@@ -144,8 +147,8 @@ class Relay:
         fields = usage if isinstance(usage, dict) else {}
         read = fields.get("prompt_tokens", fields.get("input_tokens", fields.get("total_tokens")))
         written = fields.get("completion_tokens", fields.get("output_tokens", 0 if read else None))
-        prompt = read if isinstance(read, int) else 0
-        completion = written if isinstance(written, int) else events
+        prompt = read if isinstance(read, int) and read > 0 else 0
+        completion = written if isinstance(written, int) and written >= 0 else events
         counts = self.counters.of(spec.id)
         seconds = _seconds(exchange, request)
         counts.answered(prompt=prompt, completion=completion, seconds=seconds, at=time.monotonic())

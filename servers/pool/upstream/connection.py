@@ -144,14 +144,20 @@ class Connection(asyncio.Protocol):
             self._break("the engine spoke without being asked")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._error is not None:
+            return
         self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
+        if self._error is not None:
+            return
         self.status = self._parser.get_status_code()
         self._headers_done = self.status >= 200
         self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
+        if self._error is not None:  # what comes after the answer is not part of it
+            return
         self._chunks.append(body)
         self._buffered += len(body)
 

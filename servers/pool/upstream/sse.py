@@ -17,6 +17,7 @@ ABORTED = "engine_aborted"
 """The code of an answer that an engine gave up, as vLLM does when it is told to stop."""
 ENDED = ("response.completed", "response.incomplete", "message_stop")
 FAILED = ("response.failed", "response.cancelled", "error")
+TEXTS = ("content", "reasoning", "reasoning_content")
 OTHER_FIELDS = (b":", b"event:", b"id:", b"retry:")
 
 
@@ -76,12 +77,7 @@ class Reader:
     def _check_event(self, event: JsonObject) -> None:
         if "error" in event:
             raise _engine_error(event["error"])
-        choices = event.get("choices")
-        if choices is not None and not isinstance(choices, list):
-            raise UpstreamFailed("the engine sent choices that are no list", source="engine")
-        for choice in choices or ():
-            if not isinstance(choice, dict) or not isinstance(choice.get("delta") or {}, dict):
-                raise UpstreamFailed("the engine sent a choice that is not an object", source="engine")
+        for choice in checked_choices(event, "delta"):
             finish = choice.get("finish_reason")
             if finish == "abort":
                 raise UpstreamFailed("the engine aborted the answer", source="engine", code=ABORTED)
@@ -90,6 +86,40 @@ class Reader:
         usage = event.get("usage")
         if isinstance(usage, dict):
             self.usage = usage
+
+
+def checked_choices(answer: JsonObject, part: str) -> list[JsonObject]:
+    """The choices of an answer or a chunk, whose `part` (`message` or `delta`) is what clients can read.
+
+    Raises UpstreamFailed where anything that is read on the way is of another type.
+    """
+    choices = answer.get("choices")
+    if choices is None:
+        return []
+    if not isinstance(choices, list) or not all(_is_choice(choice, part) for choice in choices):
+        raise UpstreamFailed("the engine sent choices of a wrong form", source="engine")
+    return choices
+
+
+def _is_choice(choice: Any, part: str) -> bool:
+    if not isinstance(choice, dict) or not isinstance(choice.get("index", 0), int):
+        return False
+    said = choice.get(part)
+    if said is None:
+        return isinstance(choice.get("text", ""), str | None)
+    if not isinstance(said, dict):
+        return False
+    calls = said.get("tool_calls")
+    return all(isinstance(said.get(name), str | None) for name in TEXTS) and (
+        calls is None or (isinstance(calls, list) and all(_is_call(call) for call in calls))
+    )
+
+
+def _is_call(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, dict) else 0
+    if not isinstance(function, dict | None) or not isinstance(call.get("index", 0), int):
+        return False
+    return all(isinstance((function or {}).get(name), str | None) for name in ("name", "arguments"))
 
 
 class TypedReader(Reader):
