@@ -22,7 +22,7 @@ from servers.pool.upstream.circuit_breaker import RetryBudget
 from servers.pool.upstream.connection import BROKE
 from servers.pool.upstream.paths import PATHS
 from servers.pool.upstream.quarantine import Quarantine, released
-from servers.pool.upstream.replicas import Replica, Replicas
+from servers.pool.upstream.replicas import Replica, Replicas, head_of
 from servers.pool.upstream.sse import ABORTED
 from tools.errors import (
     Capibara6Error,
@@ -147,7 +147,8 @@ class Dispatcher:
             return await self._ask_managed(backend, spec, reservation, request)
         if replicas is None:
             return await backend.ask(spec, IN_PROCESS, request)
-        replica = replicas.choose(time.monotonic(), avoid=tried[-1] if tried else None)
+        head = head_of(request) if len(replicas.all) > 1 else None
+        replica = replicas.choose(time.monotonic(), head=head, avoid=tried[-1] if tried else None)
         tried.append(replica)
         replica.busy += 1
         try:

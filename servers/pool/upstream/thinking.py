@@ -46,7 +46,8 @@ class Thinking:
     def _split(self, choice: JsonObject, delta: JsonObject) -> bool:
         if not self._watching:
             return False
-        known = self._choices.setdefault(choice.get("index") or 0, _Choice())
+        index = choice.get("index")
+        known = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice())
         text = delta.get("content")
         said = text if isinstance(text, str) else ""
         thought, answer = known.feed(said, last=bool(choice.get("finish_reason")))
