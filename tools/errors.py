@@ -10,7 +10,7 @@ Capibara6Error 500 ── StateRefused
 ├── QueueFull 429 · RateLimited 429 ── QuotaExceeded
 ├── Cancelled 499
 ├── NotSupported 501
-├── UpstreamFailed 502 ── BadVectors · ProgramFailed
+├── UpstreamFailed 502 ── BadVectors · ProgramFailed · EngineDied
 ├── Unavailable 503 ── ModelUnavailable · EngineGone · EmbedderMissing
 │                     StoreUnavailable · Draining
 ├── UpstreamSilent 504
@@ -189,6 +189,12 @@ class ProgramFailed(UpstreamFailed):
     """A program that was run ended with an error, which is what it said last."""
 
     code = "program_failed"
+
+
+class EngineDied(UpstreamFailed):
+    """An engine died while it had the request: nobody is asked the same again."""
+
+    code = "engine_died"
 
 
 class Unavailable(Capibara6Error):

@@ -9,10 +9,18 @@ from servers.web.middleware import BOUNDS_S
 from servers.web.usage import Usage
 from tools.access.identity import current
 
+MEASURED_S = 600.0
+"""What was measured longer ago says nothing about the next answer."""
+
 
 @dataclass(slots=True)
 class ModelCounts:
-    """One model's sums. `speed` is tokens a second, recent answers weighing more."""
+    """One model's sums, and means in which recent answers weigh more.
+
+    `speed` is tokens a second as a client sees them: from its request to the last byte of the answer, only a
+    load that it waited for is left out. `answer_s` are the seconds of a whole answer, `first_s` those until
+    the first byte of a streamed one.
+    """
 
     requests: int = 0
     failures: int = 0
@@ -21,17 +29,33 @@ class ModelCounts:
     estimated: int = 0
     """Answers whose tokens were estimated for their callers: their engine did not count them."""
     speed: float = 0.0
+    answer_s: float = 0.0
+    first_s: float = 0.0
     last_used_at: float | None = None
 
     def answered(self, *, prompt: int, completion: int, seconds: float, at: float) -> None:
-        """Count one answer: tokens read and written, seconds of writing, the monotonic time of its end."""
+        """Count one answer: tokens read and written, seconds that it took, the monotonic time of its end."""
         self.requests += 1
         self.last_used_at = at
         self.prompt_tokens += prompt
         self.completion_tokens += completion
+        self.answer_s = _mean(self.answer_s, seconds)
         if completion > 1 and seconds > 0:
-            rate = completion / seconds
-            self.speed = rate if self.speed == 0 else 0.8 * self.speed + 0.2 * rate
+            self.speed = _mean(self.speed, completion / seconds)
+
+    def spoke(self, seconds: float) -> None:
+        """The first byte of a streamed answer came after so long."""
+        self.first_s = _mean(self.first_s, seconds)
+
+    def broken_off(self, seconds: float, at: float) -> None:
+        """Somebody stopped waiting for an answer after so long: it takes longer than that."""
+        self.answer_s = max(self.answer_s, seconds)
+        self.last_used_at = at
+
+    def expected_s(self, now: float) -> float:
+        """Seconds that an answer is expected to take; 0 when none was measured within MEASURED_S."""
+        fresh = self.last_used_at is not None and now - self.last_used_at < MEASURED_S
+        return self.answer_s if fresh else 0.0
 
 
 @dataclass(slots=True)
@@ -73,3 +97,7 @@ class Counters:
         while place < len(BOUNDS_S) and seconds > BOUNDS_S[place]:
             place += 1
         self.seconds[place] += 1
+
+
+def _mean(mean: float, value: float) -> float:
+    return value if mean == 0 else 0.8 * mean + 0.2 * value

@@ -11,6 +11,7 @@ from servers.pool.dispatch import Dispatcher, build_targets
 from servers.pool.feedback import Feedback
 from servers.pool.http.app import PoolApp, Routes
 from servers.pool.http.consensus import ConsensusHandler
+from servers.pool.http.engine_paths.handlers import EngineHandlers
 from servers.pool.http.handlers import (
     FeedbackHandlers,
     InferenceHandlers,
@@ -85,7 +86,10 @@ def build_routes(settings: Settings, pool: Pool, counters: Counters) -> PoolRout
         admission=pool.admission,
         inference=inference,
     )
-    routes = asked.routes | ollama.routes | _models(settings, pool).routes
+    weights = settings.pool.weights.absolute()
+    tokens = TokenCounter(catalog=pool.catalog, backends=pool.backends, weights=weights)
+    engines = EngineHandlers(catalog=pool.catalog, inference=inference, tokens=tokens)
+    routes = asked.routes | ollama.routes | engines.routes | _models(pool).routes
     routes |= _status(pool, counters, stats).routes | FeedbackHandlers(pool.catalog, feedback).routes
     return PoolRoutes(routes.exact, routes.prefixed, pool)
 
@@ -138,7 +142,7 @@ def _consensus(
     )
 
 
-def _models(settings: Settings, pool: Pool) -> ModelHandlers:
+def _models(pool: Pool) -> ModelHandlers:
     models = ModelList(
         catalog=pool.catalog,
         backends=pool.backends,
@@ -146,13 +150,11 @@ def _models(settings: Settings, pool: Pool) -> ModelHandlers:
         scheduler=pool.scheduler,
         started_at=pool.started_at,
     )
-    weights = settings.pool.weights.absolute()
     return ModelHandlers(
         catalog=pool.catalog,
         models=models,
         availability=pool.availability,
         admission=pool.admission,
-        tokens=TokenCounter(catalog=pool.catalog, backends=pool.backends, weights=weights),
     )
 
 

@@ -2,7 +2,8 @@
 
 `python fake_engine.py --port P --name N --nonce X [--knobs JSON]`. A user message that is a JSON object
 overrides the knobs for its request. Knobs: load_s ttft_s tok_s tokens die_after_n hang_at ignore_sigterm
-fork_grandchild bad_sse fail_load never_healthy status retry_after sleep_broken journal kind impostor.
+fork_grandchild bad_sse fail_load never_healthy status retry_after sleep_broken journal kind impostor
+core_dies.
 """
 
 import argparse
@@ -24,7 +25,7 @@ class Engine:
     def __init__(self, name: str, nonce: str, knobs: dict) -> None:
         self.name, self.nonce, self.knobs = name, nonce, {**KNOBS, **knobs}
         self.key = os.environ.get("VLLM_API_KEY", "")
-        self.asleep = False
+        self.asleep = self.core_died = False
         self.active = 0
         self.ready_at = time.monotonic() + self.knobs["load_s"]
 
@@ -54,6 +55,7 @@ class Engine:
         path, _, query = path.partition("?")
         if path == "/health":
             well = time.monotonic() >= self.ready_at and not self.knobs.get("never_healthy")
+            well = well and not self.core_died
             await self.reply(writer, 200 if well else 503, {})
         elif path == "/sleep":
             self.asleep = not self.knobs.get("sleep_broken")
@@ -97,6 +99,12 @@ class Engine:
         knobs = {**self.knobs, **self.asked(request)}
         if self.asleep:
             await asyncio.sleep(3600)
+        if knobs.get("core_dies") or self.core_died:
+            # vLLM's front outlives its EngineCore and answers for it.
+            self.core_died = True
+            self.journal("core")
+            await self.reply(writer, 500, {"error": {"message": "EngineCore encountered an issue"}})
+            return
         if knobs.get("status"):
             wait = f"retry-after: {knobs['retry_after']}\r\n" if "retry_after" in knobs else ""
             self.journal("refused")
@@ -171,7 +179,8 @@ class Engine:
         bad = knobs.get("bad_sse")
         for number in range(tokens):
             await self.between(knobs, number)
-            part = {"delta": {"content": f"t{number} "}} if chat else {"text": f"t{number} "}
+            role = {} if number else {"role": "assistant"}
+            part = {"delta": {**role, "content": f"t{number} "}} if chat else {"text": f"t{number} "}
             self.event(writer, chat, [{"index": 0, **part, "finish_reason": None}])
             if bad and number == 1:
                 self.spoil(writer, chat, bad)

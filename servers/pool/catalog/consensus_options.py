@@ -20,6 +20,7 @@ class ConsensusConfig(Strict):
     synthesize's writer. Empty, both are chosen by level and cost. `reserve` is asked by a cascade when one of
     the `members` that the table names says nothing. `deadline_s` bounds the whole answer,
     `max_tokens` what all models together may write, `agree` the similarity (0 to 1) that counts as agreement.
+    Only models that are loaded are asked, unless `load` lets an answer wait for others to be loaded.
     """
 
     strategy: Strategy = "cascade"
@@ -30,6 +31,7 @@ class ConsensusConfig(Strict):
     max_tokens: int = Field(default=8_192, ge=16)
     deadline_s: float = Field(default=90.0, gt=0, le=900)
     agree: float = Field(default=0.6, gt=0, le=1)
+    load: bool = False
 
     @property
     def model_ids(self) -> list[str]:
@@ -47,6 +49,7 @@ class ConsensusOptions(Strict):
     max_members: int | None = Field(default=None, ge=1, le=8)
     max_tokens: int | None = Field(default=None, ge=16)
     deadline_s: float | None = Field(default=None, gt=0, le=900)
+    load: bool | None = None
 
 
 def read_consensus_options(field: object) -> ConsensusOptions:

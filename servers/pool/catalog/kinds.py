@@ -10,7 +10,13 @@ Ability: TypeAlias = Literal["images", "audio", "tools", "schema", "thinking"]
 """What a chat model can read or do besides text."""
 
 PATHS: Mapping[Kind, tuple[str, ...]] = {
-    "chat": ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"),
+    "chat": (
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/responses",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+    ),
     "embedding": ("/v1/embeddings",),
     "rerank": ("/v1/rerank", "/rerank", "/v2/rerank", "/v1/score", "/score"),
     "transcription": ("/v1/audio/transcriptions", "/v1/audio/translations"),

@@ -13,14 +13,15 @@ import orjson
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.counters import Counters
-from servers.pool.dispatch import Dispatcher
+from servers.pool.dispatch import Dispatcher, may_ask_others
 from servers.pool.engines.availability import Availability
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import UpstreamRequest
 from servers.pool.upstream.deadline import Deadline
 from servers.pool.upstream.sse import Reader
-from tools.errors import Capibara6Error, Unavailable, UpstreamFailed, UpstreamSilent
+from servers.pool.upstream.thinking import Thinking
+from tools.errors import Capibara6Error, ModelUnavailable, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 from tools.settings import Pool as Limits
 
@@ -74,14 +75,21 @@ class MemberClient:
         self.catalog, self.availability, self.admission = catalog, availability, admission
         self.dispatcher, self.counters, self.limits = dispatcher, counters, limits
 
-    def generator(self, request: JsonObject) -> Generate:
-        """Generate with the sampling fields of one client's `request`."""
+    def generator(self, request: JsonObject, *, load: bool) -> Generate:
+        """Generate with the sampling fields of a client's `request`; without `load` by loaded models only."""
         sampling = {name: request[name] for name in SAMPLING_FIELDS if request.get(name) is not None}
-        return partial(self.generate, sampling)
+        return partial(self.generate, sampling, load)
+
+    def expected_s(self) -> dict[str, float]:
+        """Seconds that each model's answer is expected to take, where that was measured lately."""
+        now = time.monotonic()
+        alone = {name: self.counters.of(name).expected_s(now) for name in self.catalog.ids}
+        return {name: s if self.admission.has_place(name) else 2 * s for name, s in alone.items()}
 
     async def generate(
         self,
         sampling: JsonObject,
+        load: bool,
         name: str,
         messages: Sequence[JsonObject],
         max_tokens: int,
@@ -100,13 +108,15 @@ class MemberClient:
         instances, began = self.availability.instances(spec), False
         for instance in instances:
             try:
+                if not load and not self.admission.is_ready(instance):
+                    raise ModelUnavailable(f"{name} is not loaded", param="model", source="pool")
                 async for delta in self._from_instance(spec, instance, request):
                     began = True
                     yield delta
                 return
-            except (Unavailable, UpstreamFailed, UpstreamSilent):
+            except (Unavailable, UpstreamFailed, UpstreamSilent) as exc:
                 self.counters.of(spec.id).failures += 1
-                if began or instance == instances[-1]:
+                if began or instance == instances[-1] or not may_ask_others(exc):
                     raise
 
     async def _from_instance(
@@ -127,17 +137,17 @@ class MemberClient:
     ) -> AsyncGenerator[Delta, None]:
         bounds, began = self.limits, time.monotonic()
         reader, deadline = Reader(), Deadline(bounds.first_token_s)
-        reply = None
+        apart = Thinking().feed
+        asked, reply = UpstreamRequest(PATH, request, orjson.dumps(request)), None
         try:
             with deadline:
-                asked = UpstreamRequest(PATH, request, orjson.dumps(request))
                 reply = await self.dispatcher.ask(spec, reservation, asked)
                 if reply.events is None:
                     raise _http_error(spec, reply.status, reply.body)
                 async for chunk in reply.events:
                     # While the client reads, it is not the engine that is silent.
                     deadline.renew(bounds.load_s)
-                    for delta in _deltas(reader.feed(chunk)):
+                    for delta in _deltas(apart(reader.feed(chunk))):
                         yield delta
                     deadline.renew(bounds.between_tokens_s)
                     if reader.done:
@@ -145,15 +155,20 @@ class MemberClient:
             reader.close()
         except TimeoutError as exc:
             raise UpstreamSilent(f"the engine of {spec.id} fell silent", source="engine") from exc
-        except UpstreamFailed:
-            await self.dispatcher.check(reservation)
+        except UpstreamFailed as exc:
+            if reply is not None:
+                await self.dispatcher.judge(reservation, asked, exc, reply)
             raise
         finally:
+            if not reader.done:
+                now = time.monotonic()
+                self.counters.of(spec.id).broken_off(now - began, now)
             if reply is not None:
                 reply.close()
         usage = _usage(reader)
         self._count(spec, usage, began)
         self.admission.answered(reservation)
+        self.dispatcher.answered(asked)
         yield usage
 
     def _count(self, spec: ModelSpec, usage: Delta, began: float) -> None:

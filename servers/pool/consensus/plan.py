@@ -1,11 +1,12 @@
 """Plans a consensus around what is loaded: which members are asked, in which order, with what budget. Pure.
 
-Models that run elsewhere or are loaded cost no slot. Of the others only those are asked that find a free
-slot, and one more: never more than one model is pushed out for one question.
+Models that run elsewhere or are loaded cost no slot, and only they are asked, unless the table or the caller
+says `load`: then of the others those that find a free slot, and one more, so that never more than one model
+is pushed out for one question. Who was measured to take longer than there is time for is not asked.
 """
 
-from collections.abc import Set
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.consensus_options import ConsensusConfig, ConsensusOptions, Strategy, Template
@@ -22,6 +23,7 @@ FINAL_SHARE = 0.45
 """The part of the deadline that is kept for the final model, which reads all drafts; an estimate."""
 NO_FINAL_SHARE = 0.05
 """The part that is kept when no final model follows."""
+NOT_LOADED = "not loaded, and nobody said `load`"
 UNEQUAL_MEMBERS = (
     "members of unequal strength: their plurality was measured worse than the best of them alone"
 )
@@ -47,6 +49,8 @@ class Plan:
     deadline_s: float
     members_deadline_s: float
     agree: float
+    load: bool = False
+    """Whether the answer may wait for a model to be loaded."""
     warnings: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     reserve: str | None = None
@@ -57,38 +61,41 @@ class Plan:
         return tuple(name for wave in self.waves for name in wave)
 
 
-def plan(catalog: Catalog, state: PoolState, options: ConsensusOptions, *, domain: str, slots: int) -> Plan:
-    """The plan for one question of `domain`; `slots` is how many local models may be loaded at once.
-
-    Raises ModelNotFound for names that the catalogue lacks.
-    """
+def plan(
+    catalog: Catalog,
+    state: PoolState,
+    options: ConsensusOptions,
+    *,
+    domain: str,
+    slots: int,
+    answer_s: Mapping[str, float] | None = None,
+) -> Plan:
+    """The plan for one question of `domain`; `slots` is how many local models may be loaded at once,
+    `answer_s` how many seconds each is expected to take, where measured. Raises ModelNotFound."""
     config = catalog.consensus or ConsensusConfig()
     strategy = options.strategy or config.strategy
-    final_model = _final_model(catalog, state, options, config)
-    loaded = sum(1 for name in state.loaded if catalog.models[name].local)
-    free_slots = max(0, slots - loaded)
-    seats = _Seats(
-        most=min(options.max_members or config.max_members, config.max_members),
-        free_slots=free_slots,
-        loads=free_slots + 1 - (1 if final_model and _needs_load(catalog, state, final_model) else 0),
-    )
-    seats.fill(catalog, state, _candidates(catalog, options, config, final_model, strategy))
-    reserve = None
-    if strategy == "cascade":
-        reserve = _reserve(catalog, state, options, config, {*seats.members, final_model}, seats.loads)
-    models = max(1, len(seats.members) + (final_model is not None) + (reserve is not None))
-    tokens = min(options.max_tokens or config.max_tokens, config.max_tokens)
+    load = config.load if options.load is None else options.load
     deadline_s = min(options.deadline_s or config.deadline_s, config.deadline_s)
+    reach = _Reach(catalog, state, answer_s or {}, load=load, within_s=deadline_s)
+    final_model = _final_model(catalog, reach.state, options, config)
     has_final = final_model is not None and strategy != "vote"
+    members_s = deadline_s * (1 - (FINAL_SHARE if has_final else NO_FINAL_SHARE))
+    reach = _Reach(catalog, state, answer_s or {}, load=load, within_s=members_s)
+    seats = _seats(catalog, reach.state, options, config, final_model, slots)
+    seats.fill(catalog, reach, _candidates(catalog, options, config, final_model, strategy))
+    taken = {*seats.members, final_model} if strategy == "cascade" else None
+    reserve = _reserve(catalog, reach.state, options, config, taken, seats.loads)
+    models = max(1, len(seats.members) + (final_model is not None) + (reserve is not None))
     return Plan(
         strategy=strategy,
         template=options.template or TEMPLATE_OF.get(domain, "general"),
-        waves=tuple(wave for wave in (tuple(seats.together), *((name,) for name in seats.in_turn)) if wave),
+        waves=seats.waves,
         final_model=final_model if has_final else None,
-        tokens_each=max(1, tokens // models),
+        tokens_each=max(1, min(options.max_tokens or config.max_tokens, config.max_tokens) // models),
         deadline_s=deadline_s,
-        members_deadline_s=deadline_s * (1 - (FINAL_SHARE if has_final else NO_FINAL_SHARE)),
+        members_deadline_s=members_s,
         agree=config.agree,
+        load=load,
         warnings=_warnings(catalog, strategy, seats.members),
         left_out=tuple(seats.left_out),
         reserve=reserve,
@@ -127,12 +134,12 @@ def _reserve(
     state: PoolState,
     options: ConsensusOptions,
     config: ConsensusConfig,
-    seated: Set[str | None],
+    seated: Set[str | None] | None,
     loads: int,
 ) -> str | None:
-    """The table's reserve, unless the caller named members of their own, it is `seated` already, or it can
-    not be asked within the `loads` that are left."""
-    if config.reserve is None or options.members is not None:
+    """The table's reserve, unless the caller named members of their own, it is `seated` already (None: the
+    strategy has no use for it), or it can not be asked within the `loads` that are left."""
+    if config.reserve is None or options.members is not None or seated is None:
         return None
     name = catalog.spec(config.reserve).id
     if name not in state.available or name in seated:
@@ -159,6 +166,52 @@ def _needs_load(catalog: Catalog, state: PoolState, name: str) -> bool:
     return catalog.models[name].local and name not in state.loaded
 
 
+class _Reach:
+    """Who can answer within so many seconds: `state` with those alone, and why each other one can not."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        state: PoolState,
+        answer_s: Mapping[str, float],
+        *,
+        load: bool,
+        within_s: float,
+    ) -> None:
+        self.whole = state
+        cold = {name for name in state.available if not load and _needs_load(catalog, state, name)}
+        seconds = {name: state.wait_s(name) + answer_s.get(name, 0.0) for name in state.available - cold}
+        late = {name for name, takes in seconds.items() if takes > within_s}
+        if not any(_is_candidate(catalog.models[name]) for name in seconds.keys() - late):
+            late.clear()  # a late answer is better than none
+        self.left_out = {
+            name: f"it takes {seconds[name]:.0f} s, too long for {within_s:.0f} s" for name in late
+        }
+        self.left_out |= dict.fromkeys(cold, NOT_LOADED)
+        self.state = replace(state, available=state.available - self.left_out.keys())
+
+    def why_not(self, name: str) -> str:
+        return self.left_out.get(name, "not available")
+
+
+def _seats(
+    catalog: Catalog,
+    state: PoolState,
+    options: ConsensusOptions,
+    config: ConsensusConfig,
+    final_model: str | None,
+    slots: int,
+) -> "_Seats":
+    """The free seats: as many as the budget of models and the slots allow."""
+    free_slots = max(0, slots - sum(1 for name in state.loaded if catalog.models[name].local))
+    for_final = 1 if final_model and _needs_load(catalog, state, final_model) else 0
+    return _Seats(
+        most=min(options.max_members or config.max_members, config.max_members),
+        free_slots=free_slots,
+        loads=free_slots + 1 - for_final,
+    )
+
+
 @dataclass
 class _Seats:
     """Which candidates become members: asked `together` or `in_turn`, or `left_out` for a reason.
@@ -178,16 +231,21 @@ class _Seats:
     def members(self) -> list[str]:
         return [*self.together, *self.in_turn]
 
-    def fill(self, catalog: Catalog, state: PoolState, candidates: list[str]) -> None:
-        """Seat the available candidates, loaded ones first; without any, a chat model that is available."""
-        self.left_out = [(name, "not available") for name in candidates if name not in state.available]
+    @property
+    def waves(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(wave for wave in (tuple(self.together), *((name,) for name in self.in_turn)) if wave)
+
+    def fill(self, catalog: Catalog, reach: _Reach, candidates: list[str]) -> None:
+        """Seat the candidates within reach, loaded ones first. When none of them could ever be, a chat model
+        that is."""
+        state = reach.state
+        self.left_out = [(name, reach.why_not(name)) for name in candidates if name not in state.available]
         able = [name for name in candidates if name in state.available]
         for name in sorted(able, key=lambda name: _needs_load(catalog, state, name)):
             self._seat(name, needs_load=_needs_load(catalog, state, name))
-        if not able:
-            self.together = [name for name in sorted(state.available) if catalog.models[name].kind == "chat"][
-                :1
-            ]
+        if reach.whole.available.isdisjoint(candidates):
+            chats = [name for name in sorted(state.available) if catalog.models[name].kind == "chat"]
+            self.together = chats[:1]
 
     def _seat(self, name: str, *, needs_load: bool) -> None:
         if len(self.members) >= self.most:

@@ -19,7 +19,7 @@ from servers.pool.engines.memory import Memory
 from servers.pool.engines.pidfile import Pidfile
 from servers.pool.scheduling.instance import Phase
 from servers.pool.scheduling.scheduler import Scheduler
-from servers.pool.upstream.backend import Endpoint, Launch, ManagedBackend
+from servers.pool.upstream.backend import Endpoint, Health, Launch, ManagedBackend
 from tools.errors import Capibara6Error, ModelUnavailable, UpstreamFailed
 from tools.log import get_logger
 from tools.settings import Settings
@@ -27,6 +27,8 @@ from tools.settings import Settings
 PORTS_TRIED = 3
 EXIT_S = 0.1
 """So long after an engine failed a request its process may still be about to exit."""
+VERDICT_S = 0.6
+"""So long the client of a failed request waits to hear whether its engine died."""
 MEMORY_RETURN_S = 15.0
 """How long memory may take to come back after an engine's death before nobody waits for it any more."""
 
@@ -51,6 +53,9 @@ class Lifecycle:
         self.engines: dict[str, EngineHandle] = {}
         """By instance; an engine that starts or ends is among them."""
         self.tasks: dict[str, asyncio.Task[None]] = {}
+        self._died: dict[str, int] = {}
+        """The generation of each instance's last engine that died by itself."""
+        self._probes: dict[EngineHandle, asyncio.Task[bool]] = {}
         self._scheduler: Scheduler | None = None
 
     @property
@@ -79,31 +84,54 @@ class Lifecycle:
         """Wake an engine; `ready` or `load_failed` is reported."""
         self._replace_task(name, generation, self._wake(name, generation))
 
-    async def check(self, name: str, generation: int) -> None:
+    async def check(self, name: str, generation: int) -> Health:
         """An engine failed a request: before the client hears of it, know whether the engine is well.
 
         A process closes its sockets some milliseconds before it is gone, and vLLM's front goes on answering
         errors when the engine behind it is dead; either way the next request must find a new one.
         """
         engine = self.engines.get(name)
-        if engine is None or engine.generation != generation or not engine.serving:
-            return
-        await asyncio.wait({engine.process.exit}, timeout=EXIT_S)
-        if engine.serving and engine.process.alive and not await engine.healthy(self.session):
-            cause = UpstreamFailed(f"the engine of {name} is not healthy any more", source="engine")
-            self.scheduler.died(name, generation, cause, time.monotonic())
+        if engine is not None and engine.generation == generation and engine.serving:
+            await asyncio.wait({engine.process.exit}, timeout=EXIT_S)
+            if engine.serving and engine.process.alive:
+                probe = self._probe(engine)
+                await asyncio.wait({probe}, timeout=VERDICT_S)
+                if probe.done() and not probe.cancelled() and probe.result():
+                    return "well"
+        # One that was told to stop has not died of its requests.
+        return "died" if self._died.get(name) == generation else "unknown"
 
     async def close(self) -> None:
         """End every engine; nothing is reported any more."""
-        for task in self.tasks.values():
+        running = [*self.tasks.values(), *self._probes.values()]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         grace = self.settings.pool.unload_grace_s
         engines = list(self.engines.values())
         self.engines.clear()
         await asyncio.gather(*(engine.process.end(grace) for engine in engines))
         for engine in engines:
             self.pidfile.remove(engine.process.pid)
+
+    def _probe(self, engine: EngineHandle) -> asyncio.Task[bool]:
+        """The one look at an engine's health that all its failed requests wait for; it outlives them."""
+        probe = self._probes.get(engine)
+        if probe is None:
+            probe = self._probes[engine] = asyncio.ensure_future(self._looked(engine))
+            probe.add_done_callback(lambda _: self._probes.pop(engine))
+        return probe
+
+    async def _looked(self, engine: EngineHandle) -> bool:
+        well = await engine.healthy(self.session)
+        if not well and engine.serving:
+            self._has_died(engine, "is not healthy any more")
+        return well
+
+    def _has_died(self, engine: EngineHandle, how: str) -> None:
+        self._died[engine.name] = engine.generation
+        cause = UpstreamFailed(f"the engine of {engine.name} {how}", source="engine")
+        self.scheduler.died(engine.name, engine.generation, cause, time.monotonic())
 
     def _replace_task(self, name: str, generation: int, work: Coroutine[Any, Any, None]) -> None:
         earlier = self.tasks.get(name)
@@ -208,9 +236,7 @@ class Lifecycle:
     def _exited(self, engine: EngineHandle) -> None:
         if self.engines.get(engine.name) is not engine or not engine.serving:
             return
-        code = engine.process.exit.result()
-        cause = UpstreamFailed(f"the engine of {engine.name} ended with code {code}", source="engine")
-        self.scheduler.died(engine.name, engine.generation, cause, time.monotonic())
+        self._has_died(engine, f"ended with code {engine.process.exit.result()}")
 
     async def _stop(self, name: str, generation: int) -> None:
         engine = self.engines.get(name)

@@ -68,10 +68,15 @@ _REPLIES: dict[str, dict[Language, str]] = {
 }
 
 
-def generate(messages: Sequence[JsonObject], most: int | None = None) -> tuple[list[str], bool]:
-    """The answer to the last user message, of `most` words at most, a sentence or a line a piece, and whether
-    it was cut: it is whole at once, and each piece costs every reader on its way."""
-    words = _WORD.findall(answer(messages).strip())
+def generate(
+    messages: Sequence[JsonObject], most: int | None = None, stops: Sequence[str] = ()
+) -> tuple[list[str], bool]:
+    """The answer to the last user message up to the first of `stops`, of `most` words at most, a sentence or
+    a line a piece, and whether it was cut: it is whole at once, and each piece costs every reader on its
+    way."""
+    text = answer(messages).strip()
+    ends = [at for stop in stops if (at := text.find(stop)) >= 0]
+    words = _WORD.findall(text[: min(ends, default=len(text))])
     said = "".join(words[:most])
     return _SENTENCE.findall(said), most is not None and len(words) > most
 

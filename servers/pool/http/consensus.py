@@ -26,7 +26,7 @@ from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
 from servers.pool.upstream import openai_format
 from servers.web import sse
-from tools.errors import BadRequest, Capibara6Error
+from tools.errors import BadRequest, Capibara6Error, ModelUnavailable
 from tools.schema import JsonObject
 
 BUFFERED = 64
@@ -65,7 +65,8 @@ class ConsensusHandler:
         options = read_consensus_options(fields.get("consensus"))
         domain = understand(fields["messages"]).classification.domain
         state = self.availability.router_state()
-        return plan(self.catalog, state, options, domain=domain, slots=self.slots)
+        expected = self.members.expected_s()
+        return plan(self.catalog, state, options, domain=domain, slots=self.slots, answer_s=expected)
 
     async def serve(self, exchange: HttpExchange, fields: JsonObject) -> None:
         """Answer one chat request by consensus, streamed or whole."""
@@ -75,11 +76,13 @@ class ConsensusHandler:
         if (fields.get("n") or 1) > 1:
             raise BadRequest("consensus gives one answer", param="n", source="pool")
         chosen = self.plan_for(fields)
+        if not chosen.members and chosen.final_model is None:
+            raise _nobody(chosen)
         language = understand(fields["messages"]).features.question.language
         most = fields.get("max_completion_tokens") or fields.get("max_tokens")
         if most is not None and most < chosen.tokens_each:
             chosen = replace(chosen, tokens_each=most)
-        generate = self.members.generator(fields)
+        generate = self.members.generator(fields, load=chosen.load)
         session = Session(chosen, self.catalog, generate, fields["messages"], language)
         writer = _Writer(self.stats, exchange, fields, chosen)
         try:
@@ -211,6 +214,13 @@ class _Writer:
         return sse.format_event(
             {**self.opening, "choices": [openai_format.choice({"delta": delta}, finish)], **more}
         )
+
+
+def _nobody(plan: Plan) -> ModelUnavailable:
+    """Nobody may be asked, and why."""
+    why = "; ".join(f"{name}: {reason}" for name, reason in plan.left_out)
+    how = "load one, or say consensus.load to wait for it"
+    return ModelUnavailable(f"no model can take part ({why}): {how}", param="model", source="pool")
 
 
 def result(plan: Plan, done: Done) -> JsonObject:

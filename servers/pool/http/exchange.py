@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from servers.pool.http.writer import Writer
+from servers.pool.http.writer import Writer, error_body
 from servers.pool.upstream.deadline import Deadline
 from servers.web.access import CHALLENGE
 from servers.web.api_key import Headers
@@ -22,8 +22,6 @@ from tools.access.identity import Principal
 from tools.errors import Capibara6Error, TooLarge, Unauthorized
 from tools.schema import JsonObject
 
-OLLAMA_PATHS = "/api/"
-"""Ollama's clients read an error as one text."""
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 
 
@@ -120,8 +118,7 @@ class HttpExchange(WatchedClient):
             extra.append((b"connection", b"close"))
         if isinstance(exc, Unauthorized):
             extra.append((b"www-authenticate", CHALLENGE))
-        plain = self.path.startswith(OLLAMA_PATHS)
-        body = orjson.dumps({"error": exc.message} if plain else exc.envelope())
+        body = orjson.dumps(error_body(self.path, exc))
         if not isinstance(exc, TooLarge):
             await self.send(exc.status, body, extra)
             return

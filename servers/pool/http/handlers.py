@@ -15,7 +15,6 @@ from servers.pool.http.model_list import ModelList
 from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import AutoRouter, tenant_of
 from servers.pool.http.status import Status
-from servers.pool.http.tokenize import TokenCounter
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
 from servers.pool.scheduling.admission import Admission
@@ -141,7 +140,7 @@ class FeedbackHandlers:
 
 
 class ModelHandlers:
-    """What there is, loading and unloading, and counting tokens."""
+    """What there is, loading and unloading."""
 
     def __init__(
         self,
@@ -150,16 +149,15 @@ class ModelHandlers:
         models: ModelList,
         availability: Availability,
         admission: Admission,
-        tokens: TokenCounter,
     ) -> None:
         self.catalog, self.list, self.availability = catalog, models, availability
-        self.admission, self.tokens = admission, tokens
+        self.admission = admission
 
     @property
     def routes(self) -> Routes:
         """Their paths."""
         return Routes(
-            {("GET", "/v1/models"): self.models, ("POST", "/tokenize"): self.tokenize},
+            {("GET", "/v1/models"): self.models},
             {
                 ("GET", "/v1/models/", ""): self.model,
                 ("POST", "/v1/models/", "/load"): self.load,
@@ -188,10 +186,6 @@ class ModelHandlers:
             raise NotSupported(f"{spec.id} is not loaded by this pool", param="model", source="pool")
         self.admission.unload(spec.engine)
         await exchange.send_json(self.list.describe(spec))
-
-    async def tokenize(self, exchange: HttpExchange) -> None:
-        """The tokens of messages or texts."""
-        await exchange.send_json(await self.tokens.count(validation.parse(exchange.body)))
 
 
 class StatusHandlers:

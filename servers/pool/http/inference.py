@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.kinds import misfit
 from servers.pool.counters import Counters
+from servers.pool.dispatch import may_ask_others
 from servers.pool.engines.availability import Availability
 from servers.pool.http.exchange import HttpExchange
 from servers.pool.http.relay import Relay
@@ -50,6 +51,7 @@ class Inference:
 
         Raises what the first of them failed with.
         """
+        self.relay.dispatcher.admit(request.upstream)
         self.budget.earn()
         if request.model == "auto" and self.catalog.auto:
             self.router.apply(exchange, request)
@@ -63,7 +65,8 @@ class Inference:
                 return
             except FAILOVER_ERRORS as exc:
                 self.counters.of(spec.id).failures += 1
-                if exchange.answered or exc.code in ("queue_timeout", "draining"):
+                waited_in_vain = exc.code in ("queue_timeout", "draining")
+                if exchange.answered or waited_in_vain or not may_ask_others(exc):
                     raise
                 failure = failure or exc
                 request.reasons.append(f"{instance} failed: {exc.code}")

@@ -14,8 +14,9 @@ from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import Reply
 from servers.pool.upstream.deadline import Deadline
-from servers.pool.upstream.sse import Reader
-from tools.errors import Cancelled, EngineGone, Unavailable, UpstreamFailed, UpstreamSilent
+from servers.pool.upstream.sse import ABORTED, Reader, checked_choices, reader_of
+from servers.pool.upstream.thinking import Thinking, told_apart
+from tools.errors import Cancelled, UpstreamFailed, UpstreamSilent
 from tools.schema import JsonObject
 
 BYTES_PER_TOKEN = 4
@@ -43,7 +44,7 @@ class Relay:
         self, exchange: HttpExchange, request: PoolRequest, spec: ModelSpec, reservation: Reservation
     ) -> None:
         """Ask the engine and send its answer. What fails is raised, before the first byte as after it."""
-        reader, first_s = Reader(), self.first_token_s
+        reader, first_s = reader_of(request.upstream.path), self.first_token_s
         reply: Reply | None = None
         deadline = exchange.deadline = Deadline(
             first_s if request.stream else first_s * WHOLE_FACTOR, polled=True
@@ -51,14 +52,16 @@ class Relay:
         try:
             with deadline:
                 reply = await self.dispatcher.ask(spec, reservation, request.upstream)
+                request.ignored = reply.ignored
                 if reply.events is None:
                     await self._whole(exchange, request, spec, reply)
                 else:
                     await self._stream(exchange, request, spec, reply, reader, deadline)
             self.admission.answered(reservation)
-        except (UpstreamFailed, Unavailable) as exc:
-            if not isinstance(exc, EngineGone):
-                await self.dispatcher.check(reservation)
+            self.dispatcher.answered(request.upstream)
+        except UpstreamFailed as exc:
+            if reply is not None:
+                await self.dispatcher.judge(reservation, request.upstream, exc, reply)
             raise
         except TimeoutError as exc:
             if deadline.writing:
@@ -82,8 +85,11 @@ class Relay:
         if not isinstance(answer, dict):
             raise UpstreamFailed("the engine sent something that is not an object", source="engine")
         if reply.status < 300:
+            checked_choices(answer, "message")
             _refuse_abort(answer)
-            self._count(exchange, request, spec, answer.get("usage"), began=exchange.arrived_at)
+            if request.upstream.chat and told_apart(answer):
+                body = orjson.dumps(answer)
+            self._count(exchange, request, spec, answer.get("usage"))
             body = request.writer.whole(answer, body)
         exchange.answered = True
         await exchange.send(reply.status, body, [JSON, *request.headers(spec.id)])
@@ -98,23 +104,26 @@ class Relay:
         deadline: Deadline,
     ) -> None:
         between_s, turn = self.between_tokens_s, request.writer.turn
-        began = 0.0
         assert reply.events is not None
-        whole = False
+        apart = Thinking().feed if request.upstream.chat else bytes
+        whole, heard = False, 0
         try:
             async for part in reply.events:
                 chunk = reader.feed(part)
                 if not chunk:
                     continue
                 if not exchange.answered:
-                    exchange.answered, began = True, time.monotonic()
+                    exchange.answered = True
+                    self.counters.of(spec.id).spoke(_seconds(exchange, request))
                     await exchange.start_stream(request.writer, request.headers(spec.id))
                     if request.first_event:
                         await exchange.write(request.first_event)
                 deadline.writing = True
-                await exchange.write(turn(chunk))
+                await exchange.write(turn(apart(chunk)))
                 deadline.writing = False
-                deadline.renew(between_s)
+                if reader.events > heard:  # an engine that sends comments alone says nothing
+                    heard = reader.events
+                    deadline.renew(between_s)
                 if reader.done:
                     break
             reader.close()
@@ -123,7 +132,7 @@ class Relay:
             if not whole and reader.events:  # who leaves early has used what was written until then
                 self._estimate(exchange, request, spec, reader.events)
         await exchange.end(request.writer.last())
-        self._count(exchange, request, spec, reader.usage, events=reader.events, began=began)
+        self._count(exchange, request, spec, reader.usage, events=reader.events)
 
     def _count(
         self,
@@ -132,17 +141,17 @@ class Relay:
         spec: ModelSpec,
         usage: Any,
         *,
-        began: float,
         events: int = 0,
     ) -> None:
         """Note what was served; `usage` is what the engine says, which may be anything or nothing."""
         fields = usage if isinstance(usage, dict) else {}
-        read, written = fields.get("prompt_tokens"), fields.get("completion_tokens")
-        now = time.monotonic()
-        prompt = read if isinstance(read, int) else 0
-        completion = written if isinstance(written, int) else events
+        read = fields.get("prompt_tokens", fields.get("input_tokens", fields.get("total_tokens")))
+        written = fields.get("completion_tokens", fields.get("output_tokens", 0 if read else None))
+        prompt = read if isinstance(read, int) and read > 0 else 0
+        completion = written if isinstance(written, int) and written >= 0 else events
         counts = self.counters.of(spec.id)
-        counts.answered(prompt=prompt, completion=completion, seconds=now - began, at=now)
+        seconds = _seconds(exchange, request)
+        counts.answered(prompt=prompt, completion=completion, seconds=seconds, at=time.monotonic())
         if not prompt:
             self._estimate(exchange, request, spec, completion)
             return
@@ -159,7 +168,17 @@ class Relay:
         exchange.noted = {"model": spec.id, "tokens_in": prompt, "tokens_out": completion, "estimated": True}
 
 
+def _seconds(exchange: HttpExchange, request: PoolRequest) -> float:
+    """Since the request came, as its client counts; a load that it waited for is told apart."""
+    reservation = request.reservation
+    loading_s = reservation.waited_s if reservation and reservation.load_s else 0.0
+    return time.monotonic() - exchange.arrived_at - loading_s
+
+
 def _refuse_abort(answer: JsonObject) -> None:
     choices = answer.get("choices") or ()
-    if any(isinstance(choice, dict) and choice.get("finish_reason") == "abort" for choice in choices):
-        raise UpstreamFailed("the engine aborted the answer", source="engine", code="engine_aborted")
+    ends = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
+    if answer.get("object") == "response" and answer.get("status") in ("failed", "cancelled"):
+        raise UpstreamFailed("the engine failed the answer", source="engine", code=ABORTED)
+    if "abort" in (*ends, answer.get("stop_reason")):
+        raise UpstreamFailed("the engine aborted the answer", source="engine", code=ABORTED)

@@ -24,12 +24,16 @@ class PoolRequest:
     reasons: list[str] = field(default_factory=list[str])
     reservation: Reservation | None = None
     first_event: bytes = b""
+    ignored: tuple[str, ...] = ()
+    """Fields of the request that its engine has no meaning for."""
 
     def headers(self, model: str) -> Headers:
         """Which model answers, why, and how many milliseconds were spent waiting and loading."""
         reservation = self.reservation
         waited, loaded = (reservation.waited_s, reservation.load_s) if reservation else (0.0, 0.0)
+        named = [(b"x-capibara6-ignored", ", ".join(self.ignored).encode())] if self.ignored else []
         return [
+            *named,
             (b"x-capibara6-model", model.encode()),
             (b"x-capibara6-route", header_value("; ".join(self.reasons)) if self.reasons else b"asked for"),
             (b"x-capibara6-queue-ms", b"%d" % (waited * 1000)),

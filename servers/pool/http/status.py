@@ -118,6 +118,8 @@ class Status:
             "until_s": round(max(0.0, instance.retry_at - now), 1),
             "cause": instance.last_error.message if instance.last_error else None,
             "tokens_per_second": round(counts.speed, 1),
+            "answer_seconds": round(counts.answer_s, 3),
+            "first_token_seconds": round(counts.first_s, 3),
             "last_used_s": None if used_at is None else round(now - used_at, 1),
             "pinned": instance.pinned,
             "requests": counts.requests,

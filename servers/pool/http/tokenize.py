@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from servers.pool.catalog.catalog import Catalog
+from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.engines.backends import Backends
 from servers.pool.http import validation
 from tools.errors import BadRequest, NotSupported
@@ -28,21 +28,31 @@ class TokenCounter:
         self.catalog, self.backends, self.weights = catalog, backends, weights
 
     async def count(self, request: JsonObject) -> JsonObject:
-        """`{model, messages}` or `{model, prompt}` → `{model, count, counts}`, one count a message or text.
+        """`{model, messages}` or `{model, prompt}` → `{model, count, counts}`, one count a message or text;
+        of one text also its `tokens`, where they have ids.
 
         Raises BadRequest, ModelNotFound, and NotSupported where the tokenizer is not on this machine.
         """
         texts, extra = _texts(request)
         spec = self.catalog.spec(request["model"])
         if self.backends.declared(spec).in_process:
-            counts = [len(text.split()) for text in texts]
-        else:
-            file = self.weights / spec.weights / "tokenizer.json" if spec.weights else None
-            if file is None or not file.is_file():
-                raise NotSupported(f"the tokenizer of {spec.id} is not here", param="model", source="pool")
-            counts = await asyncio.to_thread(_count, file, texts)
-        counts = [own + extra for own in counts]
-        return {"model": spec.id, "count": sum(counts), "counts": counts}
+            counts = [len(text.split()) + extra for text in texts]
+            return {"model": spec.id, "count": sum(counts), "counts": counts}
+        encoded = await asyncio.to_thread(_encode, self._file(spec), texts)
+        counts = [len(ids) + extra for ids in encoded]
+        shown = {"tokens": encoded[0]} if isinstance(request.get("prompt"), str) else {}
+        return {"model": spec.id, "count": sum(counts), "counts": counts, **shown}
+
+    async def text(self, request: JsonObject) -> str:
+        """The text of `{model, tokens}`. Raises ModelNotFound, and NotSupported as `count` does."""
+        spec = self.catalog.spec(request["model"])
+        return await asyncio.to_thread(_decode, self._file(spec), request["tokens"])
+
+    def _file(self, spec: ModelSpec) -> Path:
+        file = self.weights / spec.weights / "tokenizer.json" if spec.weights else None
+        if file is None or not file.is_file():
+            raise NotSupported(f"the tokenizer of {spec.id} is not here", param="model", source="pool")
+        return file
 
 
 def _texts(request: JsonObject) -> tuple[list[str], int]:
@@ -56,9 +66,13 @@ def _texts(request: JsonObject) -> tuple[list[str], int]:
     return texts, 0
 
 
-def _count(file: Path, texts: Sequence[str]) -> list[int]:
+def _encode(file: Path, texts: Sequence[str]) -> list[list[int]]:
     tokenizer = _tokenizer(file, file.stat().st_mtime_ns)
-    return [len(one) for one in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+    return [one.ids for one in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def _decode(file: Path, ids: Sequence[int]) -> str:
+    return _tokenizer(file, file.stat().st_mtime_ns).decode(list(ids), skip_special_tokens=False)
 
 
 @lru_cache(maxsize=8)

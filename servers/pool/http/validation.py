@@ -58,6 +58,73 @@ def embedding(request: JsonObject) -> JsonObject:
     return request
 
 
+def responses(request: JsonObject) -> JsonObject:
+    """Check a request of OpenAI's Responses; what would have to be kept is refused."""
+    _fields(request, RESPONSES)
+    for name in KEPT:
+        if request.get(name):
+            why = f"{name}: this pool keeps no answers, send the whole conversation"
+            raise BadRequest(why, param=name, source="pool", code="unsupported_parameter")
+    given = request.get("input")
+    if not (isinstance(given, str) or (isinstance(given, list) and 0 < len(given) <= MESSAGES)):
+        raise _bad("input", f"must be text or a list of 1 to {MESSAGES} items")
+    return request
+
+
+def anthropic(request: JsonObject) -> JsonObject:
+    """Check a request of Anthropic's Messages."""
+    _fields(request, ANTHROPIC)
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not 0 < len(messages) <= MESSAGES:
+        raise _bad("messages", f"must be a list of 1 to {MESSAGES} messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
+            raise _bad(f"messages.{index}.role", "must be user or assistant")
+        if not isinstance(message.get("content"), str | list):
+            raise _bad(f"messages.{index}.content", "must be text or a list of blocks")
+    return request
+
+
+def rerank(request: JsonObject) -> JsonObject:
+    """Check a request to rank documents for a query."""
+    _fields(request, RERANK)
+    for name in ("query", "documents"):
+        _some(request, name)
+    return request
+
+
+def score(request: JsonObject) -> JsonObject:
+    """Check a request to score pairs of texts, under any of the names that vLLM has for them."""
+    _fields(request, RERANK)
+    for one, other in PAIRS:
+        if one in request:
+            _some(request, one)
+            _some(request, other)
+            return request
+    raise _bad("text_1", "must be the texts to compare with text_2")
+
+
+def tokens(request: JsonObject) -> JsonObject:
+    """Check a request for the text of token ids."""
+    _fields(request, {})
+    ids = request.get("tokens")
+    if (
+        not isinstance(ids, list)
+        or len(ids) > TOKENS
+        or not all(_is_int(one) and 0 <= one < 2**32 for one in ids)
+    ):
+        raise _bad("tokens", "must be a list of token ids")
+    return request
+
+
+def _some(request: JsonObject, name: str) -> None:
+    value = request.get(name)
+    if not isinstance(value, str | list | dict) or not 0 < len(value) <= (
+        16 * TOKENS if isinstance(value, str) else MESSAGES
+    ):
+        raise _bad(name, f"must be text or a list of 1 to {MESSAGES} items")
+
+
 def _message(message: Any, index: int) -> int:
     where = f"messages.{index}"
     if not isinstance(message, dict):
@@ -210,6 +277,22 @@ CHAT = {
     "parallel_tool_calls": _kind(bool, "true or false"),
 }
 COMPLETION = {**_SAMPLING, "suffix": _kind(str, "text"), "echo": _kind(bool, "true or false")}
+KEPT = ("previous_response_id", "conversation", "background")
+PAIRS = (("text_1", "text_2"), ("queries", "documents"), ("queries", "items"), ("data_1", "data_2"))
+RESPONSES = {
+    **_SAMPLING,
+    "max_output_tokens": _whole(1, TOKENS),
+    "instructions": _kind(str, "text"),
+    "tools": _kind(list, "a list", 256),
+    "reasoning": _kind(dict, "an object", 16),
+}
+ANTHROPIC = {
+    **_SAMPLING,
+    "stop_sequences": _kind(list, "a list", 16),
+    "tools": _kind(list, "a list", 256),
+    "thinking": _kind(dict, "an object", 16),
+}
+RERANK: dict[str, Callable[[Any], str | None]] = {"top_n": _whole(0, MESSAGES), "user": _kind(str, "text")}
 EMBEDDING: dict[str, Callable[[Any], str | None]] = {
     "dimensions": _whole(1, 65_536),
     "encoding_format": _kind(str, "float or base64"),

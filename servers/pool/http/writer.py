@@ -9,6 +9,25 @@ from tools.schema import JsonObject
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
+OLLAMA_PATHS, ANTHROPIC_PATHS = "/api/", "/v1/messages"
+
+
+def error_body(path: str, exc: Capibara6Error) -> JsonObject:
+    """An error as the clients of a path read it: Ollama's one text, Anthropic's or OpenAI's envelope."""
+    if path.startswith(OLLAMA_PATHS):
+        return {"error": exc.message}
+    if path.startswith(ANTHROPIC_PATHS):
+        return anthropic_error(exc)
+    return exc.envelope()
+
+
+def anthropic_error(exc: Capibara6Error) -> JsonObject:
+    """The error in Anthropic's shape and words, with what is ours beside it."""
+    inner = exc.envelope()["error"]
+    known = "overloaded_error" if exc.status == 503 else inner["type"] if exc.status < 500 else "api_error"
+    return {"type": "error", "error": {**inner, "type": known}}
+
+
 class Writer(Protocol):
     """Turns OpenAI's answers into what one kind of client reads."""
 

@@ -6,7 +6,7 @@ The only part of scheduling that awaits and reads the clock; it decides nothing.
 import asyncio
 import time
 
-from servers.pool.scheduling.instance import LOADING, Reservation
+from servers.pool.scheduling.instance import LOADING, Phase, Reservation
 from servers.pool.scheduling.scheduler import Scheduler
 
 
@@ -46,6 +46,15 @@ class Admission:
     def is_loading(self, reservation: Reservation) -> bool:
         """Whether what it waits for is being loaded."""
         return self.scheduler.instances[reservation.instance].phase in LOADING
+
+    def is_ready(self, instance: str) -> bool:
+        """Whether it answers without being loaded first."""
+        return self.scheduler.instances[instance].phase is Phase.READY
+
+    def has_place(self, instance: str) -> bool:
+        """Whether a request would be asked at once, were it loaded."""
+        own = self.scheduler.instances[instance]
+        return not own.queue and len(own.in_flight) < own.concurrency
 
     async def load(self, instance: str) -> None:
         """Load an instance and return when it is ready. Raises what its waiters would hear."""

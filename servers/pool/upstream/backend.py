@@ -7,7 +7,7 @@ what to do about failures, is `dispatch.py`'s.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import orjson
 
@@ -21,6 +21,9 @@ class Endpoint(NamedTuple):
     url: str
     key: str | None = None
 
+
+Health: TypeAlias = Literal["well", "died", "unknown"]
+"""How an engine is that has just failed a request; `unknown` when it did not say in time."""
 
 IN_PROCESS = Endpoint("")
 """The endpoint of a backend without an address."""
@@ -68,6 +71,10 @@ class Reply:
     events: AsyncIterator[bytes] | None = None
     retry_after: int | None = None
     """Seconds, from the engine's `Retry-After`."""
+    endpoint: Endpoint = IN_PROCESS
+    """Who answers, where it runs elsewhere."""
+    ignored: tuple[str, ...] = ()
+    """Fields of the request that have no meaning for this engine."""
     close: Callable[[], None] = _nothing
 
 
@@ -103,6 +110,10 @@ class Backend(Protocol):
         NotSupported for what it does not do.
         """
         ...
+
+    async def health(self, endpoint: Endpoint) -> Health:
+        """How the engine is after it failed a request. An engine that can not be asked is taken for well."""
+        return "well"
 
 
 class Launch(NamedTuple):

@@ -11,13 +11,16 @@ from servers.pool.upstream.backend import Backend, Endpoint, Reply, UpstreamRequ
 from servers.pool.upstream.http_session import translated
 from servers.pool.upstream.ollama_translate import to_native
 from servers.pool.upstream.openai_format import Piece
+from servers.pool.upstream.paths import PATHS
 from tools import trace
-from tools.errors import BadRequest, UpstreamFailed
+from tools.errors import BadRequest, EngineDied, NotSupported, UpstreamFailed
 from tools.schema import JsonObject
 
 LINE_BYTES = 2**20
 FIND_S = 1.0
 SHOW_S = 10.0
+RUNNER_DIED = ("runner process has terminated", "runner has unexpectedly stopped")
+"""What it says when the process that held the model died of a request; Ollama itself goes on."""
 CONTEXT_TOKENS = 16_384
 """Room for an agent's passages and a long answer; its cache of a 20B model takes about a gigabyte."""
 
@@ -63,6 +66,8 @@ class Ollama(Backend):
 
     async def ask(self, spec: ModelSpec, endpoint: Endpoint, request: UpstreamRequest) -> Reply:
         """Answer one of OpenAI's requests; the answer carries the catalogue's name of the model."""
+        if not PATHS[request.path].everywhere:
+            raise NotSupported(f"Ollama has no {request.path}", param="model", source="pool")
         tag = full_tag(spec.ollama or "")
         path, native = to_native(request.path, request.fields, tag)
         if "options" in native and "num_ctx" not in native["options"]:
@@ -165,6 +170,8 @@ async def _error(response: aiohttp.ClientResponse) -> Exception:
     except (ValueError, AttributeError):
         message = f"HTTP {response.status}"
     kind = BadRequest if response.status < 500 and response.status != 404 else UpstreamFailed
+    if any(words in str(message) for words in RUNNER_DIED):
+        kind = EngineDied
     return kind(f"Ollama: {message}", source="ollama")
 
 

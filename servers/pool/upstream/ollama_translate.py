@@ -62,22 +62,23 @@ def to_native(path: str, request: JsonObject, tag: str) -> tuple[str, JsonObject
 def _refuse(request: JsonObject) -> None:
     for name in ONE:
         if request.get(name) not in (None, 1):
-            raise _unsupported(name, "Ollama gives one answer at a time")
+            raise unsupported(name, "Ollama gives one answer at a time")
     for name in NONE:
         if request.get(name):
-            raise _unsupported(name, "Ollama has none")
+            raise unsupported(name, "Ollama has none")
     if request.get("tools") and request.get("tool_choice") not in (None, "auto", "none"):
-        raise _unsupported("tool_choice", "Ollama's models choose themselves: auto or none")
+        raise unsupported("tool_choice", "Ollama's models choose themselves: auto or none")
 
 
-def _unsupported(name: str, why: str) -> BadRequest:
+def unsupported(name: str, why: str) -> BadRequest:
+    """The refusal of a field that this engine can not obey."""
     return BadRequest(f"{name}: {why}", param=name, source="pool", code="unsupported_parameter")
 
 
 def _prompt(prompt: Any) -> str:
     texts = prompt if isinstance(prompt, list) else [prompt]
     if len(texts) != 1 or not isinstance(texts[0], str):
-        raise _unsupported("prompt", "Ollama takes one text")
+        raise unsupported("prompt", "Ollama takes one text")
     return texts[0]
 
 
@@ -103,6 +104,9 @@ def _format(response_format: JsonObject | None) -> Any:
 def _message(message: JsonObject) -> JsonObject:
     role = "system" if message["role"] == "developer" else message["role"]
     native: JsonObject = {"role": role, "content": content_text(message.get("content"))}
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(thought, str) and thought:
+        native["thinking"] = thought
     images = _images(message.get("content"))
     if images:
         native["images"] = images
@@ -118,11 +122,11 @@ def _images(content: Any) -> list[str]:
         if part["type"] in TEXTS:
             continue
         if part["type"] not in ("image_url", "input_image"):
-            raise _unsupported("messages", f"Ollama takes no content of the type {part['type'][:40]}")
+            raise unsupported("messages", f"Ollama takes no content of the type {part['type'][:40]}")
         link = part.get("image_url")
         url = link.get("url") if isinstance(link, dict) else link
         if not isinstance(url, str) or not url.startswith("data:") or "base64," not in url:
-            raise _unsupported("messages", "Ollama takes images as data: addresses in base64, no links")
+            raise unsupported("messages", "Ollama takes images as data: addresses in base64, no links")
         found.append(url.partition("base64,")[2])
     return found
 

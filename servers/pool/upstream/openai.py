@@ -3,16 +3,19 @@
 Bytes go through as they are: engines are asked for plain ones, and nothing is decompressed.
 """
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
 from servers.pool.catalog.catalog import ModelSpec
-from servers.pool.upstream.backend import Backend, Endpoint, Reply, UpstreamRequest
+from servers.pool.upstream.backend import Backend, Endpoint, Health, Reply, UpstreamRequest
 from tools import trace
 from tools.clients.raw.connection import Connection, ConnectionPool, request_head
-from tools.errors import UpstreamFailed
+from tools.errors import Unavailable, UpstreamFailed
 
 WHOLE_BYTES = 64 * 2**20
+HEALTH_S = 0.6
+"""So long a failed request waits to hear how its engine is."""
 
 
 class OpenAI(Backend):
@@ -38,6 +41,17 @@ class OpenAI(Backend):
             stream=request.stream,
             remote=True,
         )
+
+    async def health(self, endpoint: Endpoint) -> Health:
+        """What `/health` says at its address; one that has no such path is well."""
+        try:
+            async with asyncio.timeout(HEALTH_S):
+                status = await _status(self.connections, f"{endpoint.url}/health")
+        except TimeoutError:
+            return "unknown"
+        except (Unavailable, UpstreamFailed):
+            return "died"
+        return "died" if status >= 500 else "well"
 
     def _key(self, spec: ModelSpec) -> str | None:
         if spec.key_file is None:
@@ -85,6 +99,17 @@ async def ask(
     connection.release(connection.serial)
     wait = connection.headers.get(b"retry-after", b"")
     return Reply(status=connection.status, body=whole, retry_after=int(wait) if wait.isdigit() else None)
+
+
+async def _status(connections: ConnectionPool, url: str) -> int:
+    """The status that a GET of `url` is answered with. Raises Unavailable and UpstreamFailed."""
+    address, head = request_head(url, None, "GET")
+    connection = await connections.open(address, new=True)
+    try:
+        await connection.ask(b"%b0\r\n\r\n" % head)
+        return connection.status
+    finally:
+        connection.abort()
 
 
 def _served() -> bytes:

@@ -4,10 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.pool.consensus.client import LEVELS, QUESTION, open_consensus, streamed_text
-from tests.pool.harness import until
+from tests.pool.harness import make_settings, model, serving, until, write_catalog
 
 
 @pytest.fixture
@@ -115,3 +116,28 @@ async def test_stats_route_and_models_show_consensus(consensus: Any) -> None:
         assert (shown["closer"], shown["strategy"]) == ("big", "cascade")
         async with client.http.get(f"{client.base}/v1/models") as response:
             assert "consensus" in [row["id"] for row in (await response.json())["data"]]
+
+
+async def test_a_member_that_is_not_loaded_is_never_waited_for_unless_told(
+    tmp_path: Path, journal: Path
+) -> None:
+    """An engine that takes an hour to load would keep the answer for as long as it may."""
+    models = {
+        "small": model(journal, domain="general", level=1),
+        "big": model(journal, domain="expert", level=3, knobs={"load_s": 3600}),
+    }
+    catalog = write_catalog(tmp_path / "models.toml", models)
+    catalog.write_text("[consensus]\n" + catalog.read_text())
+    settings = make_settings(tmp_path / "home", catalog)
+    async with serving(settings) as (base, _), aiohttp.ClientSession() as http:
+        body = {"model": "consensus", "messages": QUESTION}
+        async with http.post(f"{base}/v1/chat/completions", json=body) as response:
+            assert response.status == 503
+            assert "consensus.load" in (await response.json())["error"]["message"]
+        async with http.post(f"{base}/v1/models/small/load") as response:
+            assert response.status == 200
+        async with http.post(f"{base}/v1/chat/completions", json=body) as response:
+            said = (await response.json())["consensus"]
+            assert (response.status, said["answered_by"]) == (200, "small")
+            assert said["left_out"]["big"].startswith("not loaded")
+    assert "start big" not in journal.read_text()

@@ -23,10 +23,12 @@ def make_plan(
     catalog: Catalog = OPEN,
     slots: int = 3,
     available: frozenset[str] = ALL,
+    answer_s: dict[str, float] | None = None,
     **options: Any,
 ) -> Plan:
     state = PoolState(available, frozenset(loaded))
-    return plan(catalog, state, ConsensusOptions(**options), domain="general", slots=slots)
+    chosen = ConsensusOptions(**{"load": True, **options})
+    return plan(catalog, state, chosen, domain="general", slots=slots, answer_s=answer_s)
 
 
 def test_loaded_members_are_asked_together_and_the_expert_takes_the_one_swap() -> None:
@@ -137,3 +139,18 @@ def test_reserve_that_is_seated_or_absent_is_none() -> None:
     assert make_plan(set(ALL), catalog=seated, slots=4).reserve is None
     some = ALL - {"mistral_balanced"}
     assert make_plan(set(some), catalog=BUILT_IN, slots=4, available=some).reserve is None
+
+
+def test_only_what_is_loaded_is_asked_unless_somebody_says_load() -> None:
+    made = make_plan({"phi4_fast", "qwen_coder"}, load=None)
+    assert {*made.members, made.final_model} <= {"phi4_fast", "qwen_coder"}
+    assert dict(made.left_out)["mistral_balanced"] == "not loaded, and nobody said `load`"
+    assert make_plan(set(), load=None).members == ()
+
+
+def test_whoever_takes_longer_than_there_is_time_for_is_not_asked() -> None:
+    slow = {"mistral_balanced": 60.0}
+    made = make_plan(set(ALL), slots=4, answer_s=slow, deadline_s=20)
+    assert "mistral_balanced" not in made.members
+    assert "60 s" in dict(made.left_out)["mistral_balanced"]
+    assert make_plan(set(ALL), slots=4, answer_s=dict.fromkeys(ALL, 60.0), deadline_s=20).members

@@ -1,13 +1,9 @@
-"""The official `openai` and `ollama` Python clients, unchanged, against the pool."""
+"""What the official clients get in detail; each of their calls has its row in `tests/pool/clients/`."""
 
 import ollama
 import openai
 import pytest
-from openai.types.chat import (
-    ChatCompletionMessageParam,
-    ChatCompletionStreamOptionsParam,
-    ChatCompletionToolParam,
-)
+from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
 from tests.pool.harness import make_settings, model, write_catalog
 
@@ -31,31 +27,6 @@ def base(tmp_path, journal, in_thread):
     }
     catalog = write_catalog(tmp_path / "models.toml", models)
     return in_thread(make_settings(tmp_path / "home", catalog))
-
-
-def test_the_openai_client_lists_chats_streams_calls_tools_and_embeds(base):
-    client = openai.OpenAI(base_url=f"{base}/v1", api_key="any")
-    with client:
-        assert [item.id for item in client.models.list()] == ["a", "vectors", "extractive"]
-        assert client.models.retrieve("a").owned_by == "capibara6"
-        answer = client.chat.completions.create(model="a", messages=HI)
-        assert answer.choices[0].message.content == "x x x x x "
-        assert answer.usage is not None and answer.usage.total_tokens == 8
-        usage: ChatCompletionStreamOptionsParam = {"include_usage": True}
-        chunks = list(
-            client.chat.completions.create(model="a", messages=HI, stream=True, stream_options=usage)
-        )
-        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices).startswith(
-            "t0 t1"
-        )
-        last = chunks[-1].usage
-        assert last is not None and last.completion_tokens == 5
-        called = client.chat.completions.create(model="a", messages=HI, tools=[WEATHER])
-        [call] = called.choices[0].message.tool_calls or []
-        assert call.type == "function" and call.function.name == "weather"
-        text = client.completions.create(model="a", prompt="hola", max_tokens=2)
-        assert text.choices[0].text == "x x "
-        assert client.embeddings.create(model="vectors", input=["a", "b"]).data[1].embedding == [1.0, 0.0]
 
 
 def test_the_openai_client_raises_its_own_errors(base):

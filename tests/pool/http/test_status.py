@@ -28,6 +28,16 @@ async def test_stats_tell_what_runs_and_what_was_served(open_client, journal):
         assert 'pool_tokens_total{kind="completion",model="b"} 10.0' in text
 
 
+async def test_the_speed_that_stats_tell_is_what_a_client_sees(open_client, journal):
+    """An engine that thinks for .3 s and then writes 9 tokens at once is not a fast one."""
+    async with open_client({"a": model(journal, knobs={"ttft_s": 0.3, "tokens": 9})}) as client:
+        await client.post("/v1/models/a/load")
+        await client.stream("a", stream_options={"include_usage": True})
+        row = (await client.get("/stats"))[1]["models"]["a"]
+        assert 0 < row["tokens_per_second"] <= 9 / 0.3
+        assert row["answer_seconds"] >= row["first_token_seconds"] >= 0.3
+
+
 async def test_an_engine_hears_the_ids_of_the_request_that_it_serves(open_client, journal, tmp_path):
     parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
     engine = model(journal, knobs={"ids": str(tmp_path / "ids")})

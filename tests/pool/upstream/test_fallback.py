@@ -48,13 +48,13 @@ async def test_nothing_takes_over_after_the_first_byte(open_client, journal):
         assert client.written("begin", "b") == []
 
 
-async def test_the_least_busy_replica_is_asked(open_client, journal):
+async def test_copies_of_one_conversation_are_spread_when_their_replica_has_its_share(open_client, journal):
     async with remote(journal, "one", tok_s=0.2) as one, remote(journal, "two", tok_s=0.2) as two:
         models = {"m": {"backend": "openai", "urls": [one, two]}}
         async with open_client(models) as client:
-            answers = await asyncio.gather(*(client.stream("m") for _ in range(4)))
+            answers = await asyncio.gather(*(client.stream("m") for _ in range(8)))
             assert {status for status, _ in answers} == {200}
-            assert answered(journal, "one") == answered(journal, "two") == 2
+            assert 3 <= answered(journal, "one") <= 5, "at most a quarter above the mean"
 
 
 async def test_a_dead_primary_costs_little_and_is_left_alone(open_client, journal):

@@ -150,14 +150,20 @@ class Connection(asyncio.Protocol):
             self._break("the engine spoke without being asked")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._error is not None:
+            return
         self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
+        if self._error is not None:
+            return
         self.status = self._parser.get_status_code()
         self._headers_done = self.status >= 200
         self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
+        if self._error is not None:  # what comes after the answer is not part of it
+            return
         self._chunks.append(body)
         self._buffered += len(body)
 
@@ -259,8 +265,8 @@ class ConnectionPool:
 
 
 @lru_cache(maxsize=1024)
-def request_head(url: str, key: str | None) -> tuple[Address, bytes]:
-    """Where to POST JSON for `url`, and the request up to the value of its content-length."""
+def request_head(url: str, key: str | None, method: str = "POST") -> tuple[Address, bytes]:
+    """Where to send JSON for `url`, and the request up to the value of its content-length."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     try:
@@ -269,7 +275,7 @@ def request_head(url: str, key: str | None) -> tuple[Address, bytes]:
         raise Unavailable(f"the engine's address has no valid port: {exc}", source="pool") from exc
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [
-        f"POST {target} HTTP/1.1",
+        f"{method} {target} HTTP/1.1",
         f"host: {parts.netloc.rpartition('@')[2]}",
         "accept: */*",
         "accept-encoding: identity",

@@ -1,6 +1,7 @@
 """Ollama's HTTP API over the pool: its clients talk to our models unchanged. No decision is made here."""
 
 import time
+from collections.abc import Set
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -14,6 +15,7 @@ from servers.pool.http.inference import Inference
 from servers.pool.http.ollama import requests
 from servers.pool.http.ollama.writer import EmbeddingsWriter, NdjsonWriter, TextField, nanos, stamp
 from servers.pool.http.request import PoolRequest
+from servers.pool.routing.needs import abilities
 from servers.pool.routing.policy import context_window
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Phase
@@ -25,6 +27,8 @@ from tools.schema import JsonObject
 GENERAL = "general"
 OLLAMA_API = "0.9.0"
 """Which has thinking and streamed tool calls; editors refuse to talk to one before 0.6.4."""
+OLLAMA_WORDS = {"tools": "tools", "images": "vision"}
+"""What the catalogue calls abilities, as Ollama's clients know them."""
 NOT_OURS = ("create", "push", "pull", "delete", "copy")
 
 
@@ -94,14 +98,21 @@ class OllamaHandlers:
         """One model's facts."""
         name = requests.model_name(validation.parse(exchange.body))
         family, kind, held = GENERAL, "chat", None
+        able: Set[str] = frozenset({"tools"})
         if name not in self._virtual:
             spec = self.catalog.spec(name)
             family, kind, held = spec.domain, spec.kind, spec.context_tokens or context_window(spec.args)
-        does = ["embedding"] if kind == "embedding" else ["completion", "tools"]
+            able = abilities(spec)
+        does = ["embedding"] if kind == "embedding" else ["completion", *(OLLAMA_WORDS.keys() & able)]
         facts: JsonObject = {"general.architecture": family, "general.basename": name}
         if held is not None:
             facts[f"{family}.context_length"] = held
-        about = {"license": "", "modelfile": "", "template": "", "capabilities": does}
+        about = {
+            "license": "",
+            "modelfile": "",
+            "template": "",
+            "capabilities": [OLLAMA_WORDS.get(word, word) for word in does],
+        }
         about["parameters"] = "" if held is None else f"num_ctx {held}"
         await exchange.send_json(
             {**about, "modified_at": stamp(), "details": _details(family), "model_info": facts}

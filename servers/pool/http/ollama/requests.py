@@ -124,6 +124,8 @@ def _message(message: Any, index: int) -> JsonObject:
         if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
             raise _bad(f"messages.{index}.tool_calls", "must be a list of objects")
         made["tool_calls"] = [_call(call, place) for place, call in enumerate(calls)]
+    if isinstance(message.get("thinking"), str) and message["thinking"]:
+        made["reasoning_content"] = message["thinking"]
     if message.get("role") == "tool":
         made["tool_call_id"] = str(message.get("tool_call_id") or message.get("tool_name") or "call_0")
     return made

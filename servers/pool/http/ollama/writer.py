@@ -53,7 +53,7 @@ class NdjsonWriter:
         text = message.get("content") if self.chat else choice.get("text")
         for index, call in enumerate(message.get("tool_calls") or []):
             self._collect({"index": index, **call})
-        self.finish, self.usage = choice.get("finish_reason") or "stop", answer.get("usage") or {}
+        self.finish, self.usage = choice.get("finish_reason") or "stop", _sums(answer)
         part = self._part(text or "", list(self.calls.values()), _thought(message))
         return orjson.dumps({"model": self.model, "created_at": stamp(), **self._closing(), **part})
 
@@ -62,7 +62,7 @@ class NdjsonWriter:
             if not line.startswith(b"data:") or line.endswith(b"[DONE]"):
                 continue
             event = orjson.loads(line[5:])
-            self.usage = event.get("usage") or self.usage
+            self.usage = _sums(event) or self.usage
             for choice in event.get("choices") or ():
                 delta = choice.get("delta") or {}
                 text = delta.get("content") if self.chat else choice.get("text")
@@ -122,7 +122,7 @@ class EmbeddingsWriter(SseWriter):
         vectors = [item["embedding"] for item in answer.get("data") or []]
         if not self.many:
             return orjson.dumps({"embedding": vectors[0] if vectors else []})
-        read = (answer.get("usage") or {}).get("prompt_tokens", 0)
+        read = _sums(answer).get("prompt_tokens", 0)
         took = nanos(time.monotonic() - self.began)
         return orjson.dumps(
             {"model": self.model, "embeddings": vectors, "total_duration": took, "prompt_eval_count": read}
@@ -137,6 +137,13 @@ def nanos(seconds: float) -> int:
 def stamp() -> str:
     """Now, in RFC 3339."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _sums(answer: JsonObject) -> JsonObject:
+    """The tokens that the engine counted, where it says them as numbers."""
+    usage = answer.get("usage")
+    numbers = usage if isinstance(usage, dict) else {}
+    return {name: value for name, value in numbers.items() if isinstance(value, int) and value >= 0}
 
 
 def _thought(part: JsonObject) -> str:

@@ -1,0 +1,1 @@
+"""Engines' further paths: Responses, Anthropic's Messages, rerank, score, tokens."""
