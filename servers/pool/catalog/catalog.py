@@ -6,7 +6,7 @@ It says what may be served, never what is loaded.
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -17,6 +17,7 @@ from servers.pool.catalog.routing_options import RoutingConfig
 from tools.errors import ModelNotFound
 
 BUILT_IN = Path(__file__).with_name("models.toml")
+Ability: TypeAlias = Literal["images", "audio", "video", "tools", "schema"]
 AUTO, CONSENSUS = VIRTUAL = ("auto", "consensus")
 """Names that are served by other models; the tables of the same name open them."""
 
@@ -36,7 +37,7 @@ class ModelSpec(Strict):
     level: int = Field(default=1, ge=0, le=3)
     cost: float = Field(default=1.0, ge=0)
     kind: Literal["chat", "embedding"] = "chat"
-    abilities: frozenset[Literal["images", "tools", "schema"]] | None = None
+    abilities: frozenset[Ability] | None = None
     examples: dict[Literal["es", "en"], tuple[str, ...]] = Field(default={})
     fallbacks: tuple[str, ...] = ()
     pinned: bool = False

@@ -14,6 +14,7 @@ from servers.pool.http.exchange import HttpExchange
 from servers.pool.http.relay import Relay
 from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import AutoRouter
+from servers.pool.routing.needs import Need, lacking, needed
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.circuit_breaker import RetryBudget
@@ -87,6 +88,9 @@ class Inference:
                 yield spec, BadRequest(wrong, param="model", source="pool", code="wrong_model")
                 continue
             if name != first.id:
+                if need := _unmet(spec, request):
+                    request.reasons.append(f"{name} cannot do {need.ability}")
+                    continue
                 self.counters.fallbacks += 1
             try:
                 instances = self.availability.instances(spec)
@@ -133,3 +137,11 @@ class Inference:
             if waits_long or self.admission.is_loading(reservation):
                 await exchange.start_stream(request.writer, request.headers(reservation.instance))
                 await exchange.write(request.writer.keepalive)
+
+
+def _unmet(spec: ModelSpec, request: PoolRequest) -> Need | None:
+    """What a fallback would leave out of a request's needs; None when it may take over."""
+    fields = request.upstream.fields
+    needs = needed(fields.get("messages") or [], fields)
+    need = lacking(spec, needs)
+    return None if need is None or need.ability in needs.optional else need
