@@ -73,7 +73,7 @@ def choose(
         ranked=ranked,
         wanted=ranked[0] if _has_domains(catalog) else config.default,
         probabilities=classification.probabilities,
-        text=features.question.raw_text,
+        text=features.question.typed,
         language=features.question.language,
         needs=needs or needed(messages, {}),
     )
