@@ -67,8 +67,9 @@ GREETING = re.compile(
     re.IGNORECASE,
 )
 THANKS = re.compile(
-    r"(?<!:)\s+(?:por favor|porfa(?:vor)?|pl(?:ease|[sz])|(?:muchas |mil |much[ií]simas )?gracias|thx|ty(?:sm)?|"
-    r"(?:many )?thanks(?: (?:so much|in advance|a lot))?|thank you(?: so much| very much)?|cheers)\W*$",
+    r"(?<!:)\s+(?:por favor|porfa(?:vor)?|pl(?:ease|[sz])|(?:muchas |mil |much[ií]simas )?gracias|thx|"
+    r"ty(?:sm)?|(?:many )?thanks(?: (?:so much|in advance|a lot))?|"
+    r"thank you(?: (?:so|very) much)?|cheers)\W*$",
     re.IGNORECASE,
 )
 BUT = re.compile(r"^[\s,]*(?:but|pero)\b", re.IGNORECASE)
