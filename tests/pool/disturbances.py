@@ -1,13 +1,13 @@
 """Ways in which people write the same ask: with slips, without accents, in capitals, wrapped in courtesy.
 
-The courtesies are others than those that the weights are fitted with (`servers/pool/routing/noise.py`).
+The courtesies are others than those that the weights are fitted with (`routing/training/noise.py`).
 """
 
 import random
 import unicodedata
 from collections.abc import Callable
 
-from servers.pool.routing.noise import with_slips
+from servers.pool.routing.training.noise import with_slips
 from tools.text.language import detect
 
 POLITE = {

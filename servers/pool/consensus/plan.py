@@ -5,12 +5,14 @@ slot, and one more: never more than one model is pushed out for one question.
 """
 
 from collections.abc import Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.consensus_options import ConsensusConfig, ConsensusOptions, Strategy, Template
 from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.needs import NOTHING, Needs, lacking
 from servers.pool.routing.policy import PoolState
+from tools.errors import BadRequest
 
 TEMPLATE_OF: dict[str, Template] = {
     "general": "general",
@@ -57,21 +59,25 @@ class Plan:
         return tuple(name for wave in self.waves for name in wave)
 
 
-def plan(catalog: Catalog, state: PoolState, options: ConsensusOptions, *, domain: str, slots: int) -> Plan:
-    """The plan for one question of `domain`; `slots` is how many local models may be loaded at once.
+def plan(
+    catalog: Catalog,
+    state: PoolState,
+    options: ConsensusOptions,
+    *,
+    domain: str,
+    slots: int,
+    needs: Needs = NOTHING,
+) -> Plan:
+    """The plan for one question of `domain`; `slots` is how many local models may be loaded at once, `needs`
+    what a model must be able to do to be asked.
 
-    Raises ModelNotFound for names that the catalogue lacks.
+    Raises ModelNotFound for names that the catalogue lacks, BadRequest when no model is able.
     """
     config = catalog.consensus or ConsensusConfig()
+    state = _able(catalog, state, needs)
     strategy = options.strategy or config.strategy
     final_model = _final_model(catalog, state, options, config)
-    loaded = sum(1 for name in state.loaded if catalog.models[name].local)
-    free_slots = max(0, slots - loaded)
-    seats = _Seats(
-        most=min(options.max_members or config.max_members, config.max_members),
-        free_slots=free_slots,
-        loads=free_slots + 1 - (1 if final_model and _needs_load(catalog, state, final_model) else 0),
-    )
+    seats = _seats(catalog, state, options, config, final_model, slots)
     seats.fill(catalog, state, _candidates(catalog, options, config, final_model, strategy))
     reserve = None
     if strategy == "cascade":
@@ -90,9 +96,43 @@ def plan(catalog: Catalog, state: PoolState, options: ConsensusOptions, *, domai
         members_deadline_s=deadline_s * (1 - (FINAL_SHARE if has_final else NO_FINAL_SHARE)),
         agree=config.agree,
         warnings=_warnings(catalog, strategy, seats.members),
-        left_out=tuple(seats.left_out),
+        left_out=tuple((name, _inability(catalog, name, needs) or why) for name, why in seats.left_out),
         reserve=reserve,
     )
+
+
+def _seats(
+    catalog: Catalog,
+    state: PoolState,
+    options: ConsensusOptions,
+    config: ConsensusConfig,
+    final_model: str | None,
+    slots: int,
+) -> "_Seats":
+    """Empty seats: as many as are allowed, of which so many may need a load."""
+    loaded = sum(1 for name in state.loaded if catalog.models[name].local)
+    free_slots = max(0, slots - loaded)
+    return _Seats(
+        most=min(options.max_members or config.max_members, config.max_members),
+        free_slots=free_slots,
+        loads=free_slots + 1 - (1 if final_model and _needs_load(catalog, state, final_model) else 0),
+    )
+
+
+def _able(catalog: Catalog, state: PoolState, needs: Needs) -> PoolState:
+    """`state` with the models that can do what is needed. Raises BadRequest when the catalogue has none."""
+    lacked = [lacking(spec, needs, optional=False) for spec in catalog.models.values()]
+    first = next((need for need in lacked if need is not None), None)
+    if first is not None and None not in lacked:
+        message = f"no model here can do what {first.field} asks for: {first.ability}"
+        raise BadRequest(message, param=first.field, source="pool", code="no_able_model")
+    able = frozenset(name for name in state.available if _inability(catalog, name, needs) is None)
+    return replace(state, available=able)
+
+
+def _inability(catalog: Catalog, name: str, needs: Needs) -> str | None:
+    need = lacking(catalog.models[name], needs, optional=False)
+    return f"cannot do {need.ability}" if need else None
 
 
 def strength(spec: ModelSpec) -> tuple[int, float]:

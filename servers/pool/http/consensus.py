@@ -24,6 +24,7 @@ from servers.pool.http.request import header_value
 from servers.pool.http.routing import tenant_of
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
+from servers.pool.routing.needs import needed
 from servers.pool.upstream import openai_format
 from servers.web import sse
 from tools.errors import BadRequest, Capibara6Error
@@ -65,7 +66,8 @@ class ConsensusHandler:
         options = read_consensus_options(fields.get("consensus"))
         domain = understand(fields["messages"]).classification.domain
         state = self.availability.router_state()
-        return plan(self.catalog, state, options, domain=domain, slots=self.slots)
+        needs = needed(fields["messages"], fields)
+        return plan(self.catalog, state, options, domain=domain, slots=self.slots, needs=needs)
 
     async def serve(self, exchange: HttpExchange, fields: JsonObject) -> None:
         """Answer one chat request by consensus, streamed or whole."""

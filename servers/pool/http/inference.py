@@ -142,6 +142,4 @@ class Inference:
 def _unmet(spec: ModelSpec, request: PoolRequest) -> Need | None:
     """What a fallback would leave out of a request's needs; None when it may take over."""
     fields = request.upstream.fields
-    needs = needed(fields.get("messages") or [], fields)
-    need = lacking(spec, needs)
-    return None if need is None or need.ability in needs.optional else need
+    return lacking(spec, needed(fields.get("messages") or [], fields), optional=False)

@@ -67,9 +67,11 @@ def needed(messages: Sequence[Message], fields: Mapping[str, object]) -> Needs:
     return Needs(tuple(dict.fromkeys(found)), optional, tokens)
 
 
-def lacking(spec: ModelSpec, needs: Needs) -> Need | None:
-    """The first of `needs` that a model cannot meet; None when it can meet them all."""
-    return next((need for need in needs.abilities if need.ability not in abilities(spec)), None)
+def lacking(spec: ModelSpec, needs: Needs, *, optional: bool = True) -> Need | None:
+    """The first of `needs` that a model cannot meet, of the optional ones too unless told otherwise; None
+    when it can meet them all."""
+    asked = (need for need in needs.abilities if optional or need.ability not in needs.optional)
+    return next((need for need in asked if need.ability not in abilities(spec)), None)
 
 
 def abilities(spec: ModelSpec) -> frozenset[Ability]:

@@ -213,10 +213,8 @@ class Policy:
         return self._unable(name) or self._forbidden(name) or self._too_long(name)
 
     def _unable(self, name: str, *, optional: bool = True) -> str | None:
-        need = lacking(self.catalog.models[name], self.question.needs)
-        if need is None or (not optional and need.ability in self.question.needs.optional):
-            return None
-        return self._reason("unable", wanted=name, need=need.ability)
+        need = lacking(self.catalog.models[name], self.question.needs, optional=optional)
+        return self._reason("unable", wanted=name, need=need.ability) if need else None
 
     def _forbidden(self, name: str) -> str | None:
         if name in self.options.exclude:

@@ -5,8 +5,9 @@ import pytest
 from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
 from servers.pool.catalog.consensus_options import ConsensusConfig, ConsensusOptions
 from servers.pool.consensus.plan import Plan, plan
+from servers.pool.routing.needs import Need, Needs
 from servers.pool.routing.policy import PoolState
-from tools.errors import ModelNotFound
+from tools.errors import BadRequest, ModelNotFound
 
 pytestmark = pytest.mark.pure
 
@@ -137,3 +138,18 @@ def test_reserve_that_is_seated_or_absent_is_none() -> None:
     assert make_plan(set(ALL), catalog=seated, slots=4).reserve is None
     some = ALL - {"mistral_balanced"}
     assert make_plan(set(some), catalog=BUILT_IN, slots=4, available=some).reserve is None
+
+
+def test_blind_member_is_not_asked_about_a_picture_and_the_plan_says_so() -> None:
+    needs = Needs((Need("images", "messages"),))
+    seeing = {
+        name: BUILT_IN.models[name].model_copy(update={"abilities": frozenset({"images"})})
+        for name in ("qwen_coder", BIG)
+    }
+    catalog = OPEN.model_copy(update={"models": {**BUILT_IN.models, **seeing}})
+    state = PoolState(ALL, ALL)
+    made = plan(catalog, state, ConsensusOptions(), domain="general", slots=4, needs=needs)
+    assert (made.members, made.final_model) == (("qwen_coder",), BIG)
+    assert dict(made.left_out)["phi4_fast"] == "cannot do images"
+    with pytest.raises(BadRequest, match="messages asks for: images"):
+        plan(OPEN, state, ConsensusOptions(), domain="general", slots=4, needs=needs)

@@ -168,6 +168,16 @@ async def test_auto_answers_from_the_able_model_and_says_why(settings: Any) -> N
     assert answer["choices"]
 
 
+async def test_picture_on_the_wire_of_ollama_goes_to_a_model_that_sees(settings: Any) -> None:
+    asked = [{"role": "user", "content": "¿Qué se ve?", "images": ["AAAA"]}]
+    async with serving(settings) as (url, _):
+        status, answer, headers = await post(
+            url, "/api/chat", {"model": "auto", "messages": asked, "stream": False}
+        )
+    assert (status, headers["x-capibara6-model"]) == (200, "big")
+    assert answer["done"]
+
+
 async def test_fallback_that_cannot_see_does_not_take_over_a_picture(tmp_path: Path) -> None:
     models = {
         "seeing": model(knobs={"status": 500}, abilities=["images"], fallbacks=["blind"], attempts=1),
