@@ -8,10 +8,9 @@ LABELLED are JSON lines of prompts with the domain that each deserves: `text` an
 held-out file is refused, and the run with it. Least squares (`sparse.py`) on one-hot targets; what turns
 scores into probabilities is fitted on folds that the weights did not see.
 
-The shipped weights saw `tune` and `written` of `tests/pool`, 117 prompts by strangers, and `public.jsonl`,
-labelled by reading: questions of MT-bench and Vicuna's bench (FastChat, Apache-2.0), seed and user-oriented
-tasks of self-instruct (Apache-2.0), statements of ProofNet (MIT), easy training questions of GSM8K (MIT),
-tasks of MBPP (CC BY 4.0). Outcomes: RouteLLM's and MMLU-Pro's (Apache-2.0), the development halves alone.
+The shipped weights saw `tune` and `written` of `tests/pool` and 117 prompts by strangers; what the card says
+of strangers was measured by a fit without those. Outcomes: RouteLLM's and MMLU-Pro's (Apache-2.0), the
+development halves alone.
 """
 
 import argparse
