@@ -12,28 +12,25 @@ import json
 import random
 import sys
 import time
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from servers.pool.catalog.catalog import load_catalog
+from servers.pool.catalog.catalog import Catalog, load_catalog
 from servers.pool.routing.choose import choose
 from servers.pool.routing.classifier import DOMAINS, WEIGHTS, classify
 from servers.pool.routing.features import extract_features
-from servers.pool.routing.noise import disturbed
 from servers.pool.routing.policy import PoolState
 from servers.pool.routing.quality import apgr, curve
-from tests.bench.parts.routers import baselines
+from tests.bench.parts.routers import Builder, builders, cost
+from tests.pool.disturbances import DISTURBANCES
 from tests.pool.prompts import prompts
-from tools.text.language import detect
 
 Row = dict[str, Any]
-Predictor = Callable[[Sequence[Row]], list[str]]
-THANKS = {"es": ("Hola, ¿qué tal? ", " Muchas gracias."), "en": ("Hello there, ", " Thank you very much.")}
 
 
 def main() -> None:
@@ -47,10 +44,19 @@ def main() -> None:
     if folder:
         splits["strangers"] = strangers(folder / "strangers-dev.jsonl")
     train = [row for split in ("tune", "written") for row in prompts(split)]
-    routers: dict[str, Predictor] = {**baselines(train, embedder=not given.no_embedder), "router": router}
-    print(f"{'':18}" + "".join(f"{name:>24}" for name in splits) + "\n(all · es · en, per cent right)")
-    for name, predict in routers.items():
-        print(f"{name:18}" + "".join(f"{shares(rows, predict(rows)):>24}" for rows in splits.values()))
+    routers: dict[str, Builder] = {
+        **builders(train, embedder=not given.no_embedder),
+        "router": lambda: router,
+    }
+    sample = splits["blind"][::3]
+    print("(all · es · en, per cent right; CPU ms of half the decisions at most; MB in a process of its own)")
+    print(f"{'':18}" + "".join(f"{name:>24}" for name in splits) + f"{'ms':>9}{'MB':>7}")
+    # In children, before this process has loaded anything.
+    costs = {name: cost(build, sample) for name, build in routers.items()}
+    for name, build in routers.items():
+        predict = build()
+        right = "".join(f"{shares(rows, predict(rows)):>24}" for rows in splits.values())
+        print(f"{name:18}{right}{costs[name].p50_ms:>9.2f}{costs[name].memory_mb:>7.1f}", flush=True)
     if folder:
         card = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
         print("the shipped weights were fitted on the strangers' prompts and on the outcomes; without them:")
@@ -65,10 +71,15 @@ def main() -> None:
 
 def router(rows: Sequence[Row]) -> list[str]:
     """The whole decision, as the pool takes it."""
-    catalog = load_catalog()
-    state = PoolState(frozenset(catalog.ids), frozenset(catalog.ids))
+    catalog, state = _everything_loaded()
     wanted = [choose([{"role": "user", "content": row["text"]}], catalog, state).wanted for row in rows]
     return [catalog.models[name].domain for name in wanted]
+
+
+@lru_cache(maxsize=1)
+def _everything_loaded() -> tuple[Catalog, PoolState]:
+    catalog = load_catalog()
+    return catalog, PoolState(frozenset(catalog.ids), frozenset(catalog.ids))
 
 
 def strangers(file: Path) -> list[Row]:
@@ -122,17 +133,9 @@ def calibration(chances: Sequence[float], happened: Sequence[float]) -> float:
 
 
 def robustness(rows: Sequence[Row]) -> None:
-    """Print how many labels flip when a prompt is disturbed."""
+    """Print how many labels flip when a prompt is written otherwise."""
     before = router(rows)
-    ways: dict[str, Callable[[str, int], str]] = {
-        "slips and wrapping": lambda text, seed: disturbed(text, seed + 10_000),
-        "upper case": lambda text, seed: text.upper(),
-        "no accents": lambda text, seed: "".join(
-            char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char)
-        ),
-        "polite": lambda text, seed: text.join(THANKS[detect(text, default="es")]),
-    }
-    for name, change in ways.items():
+    for name, change in DISTURBANCES.items():
         after = router([{**row, "text": change(row["text"], seed)} for seed, row in enumerate(rows)])
         flips = sum(a != b for a, b in zip(before, after, strict=True)) / len(rows)
         print(f"  labels that flip, {name}: {flips:.1%}")
@@ -162,8 +165,7 @@ def outcomes(file: Path) -> None:
 
 def latency(texts: Sequence[str]) -> None:
     """Print the CPU time of a decision, in milliseconds."""
-    catalog = load_catalog()
-    state = PoolState(frozenset(catalog.ids), frozenset(catalog.ids))
+    catalog, state = _everything_loaded()
     spent: list[float] = []
     for text in texts:
         began = time.process_time()

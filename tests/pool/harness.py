@@ -45,7 +45,7 @@ def model(journal: Path | None = None, **fields: Any) -> dict[str, Any]:
     return {"backend": "vllm", "command": [*line, "--knobs", shown], **fields}
 
 
-def write_catalog(path: Path, models: dict[str, dict[str, Any]], auto: dict[str, str] | None = None) -> Path:
+def write_catalog(path: Path, models: dict[str, dict[str, Any]], auto: dict[str, Any] | None = None) -> Path:
     """A models.toml without the built-in ones; values are JSON, which TOML reads alike for texts, numbers,
     lists and booleans."""
     lines = ["built_in = false"]

@@ -42,11 +42,14 @@ class Pool:
     def __init__(self, http: Http) -> None:
         self.http = http
 
-    async def route(self, messages: Sequence[Message], *, previous: str | None = None) -> Route:
+    async def route(
+        self, messages: Sequence[Message], *, previous: str | None = None, quality: float | None = None
+    ) -> Route:
         """Which model `auto` would choose, without generating; `previous` answered last in this
-        conversation."""
-        options = {"route": {"previous": previous}} if previous else {}
-        body = {"messages": list(messages), **options}
+        conversation, `quality` (0 to 1) is the wish between the cheapest and the best."""
+        options = {"previous": previous or None, "quality": quality}
+        asked = {name: value for name, value in options.items() if value is not None}
+        body = {"messages": list(messages), **({"route": asked} if asked else {})}
         return Route.model_validate(await self.http.json("POST", "/v1/route", json=body))
 
     async def feedback(

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from tools.errors import BadRequest
 
 Kind: TypeAlias = Literal["chat", "embedding", "rerank", "transcription", "speech"]
-Ability: TypeAlias = Literal["images", "audio", "tools", "schema", "thinking"]
+Ability: TypeAlias = Literal["images", "audio", "video", "tools", "schema", "thinking"]
 """What a chat model can read or do besides text."""
 
 PATHS: Mapping[Kind, tuple[str, ...]] = {

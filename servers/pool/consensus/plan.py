@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.consensus_options import ConsensusConfig, ConsensusOptions, Strategy, Template
 from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.needs import NOTHING, Needs, lacking
 from servers.pool.routing.policy import PoolState
+from tools.errors import BadRequest
 
 TEMPLATE_OF: dict[str, Template] = {
     "general": "general",
@@ -69,10 +71,16 @@ def plan(
     domain: str,
     slots: int,
     answer_s: Mapping[str, float] | None = None,
+    needs: Needs = NOTHING,
 ) -> Plan:
     """The plan for one question of `domain`; `slots` is how many local models may be loaded at once,
-    `answer_s` how many seconds each is expected to take, where measured. Raises ModelNotFound."""
+    `answer_s` how many seconds each is expected to take, where measured, `needs` what a model must be able
+    to do to be asked.
+
+    Raises ModelNotFound for names that the catalogue lacks, BadRequest when no model is able.
+    """
     config = catalog.consensus or ConsensusConfig()
+    state = _able(catalog, state, needs)
     strategy = options.strategy or config.strategy
     load = config.load if options.load is None else options.load
     deadline_s = min(options.deadline_s or config.deadline_s, config.deadline_s)
@@ -97,9 +105,25 @@ def plan(
         agree=config.agree,
         load=load,
         warnings=_warnings(catalog, strategy, seats.members),
-        left_out=tuple(seats.left_out),
+        left_out=tuple((name, _inability(catalog, name, needs) or why) for name, why in seats.left_out),
         reserve=reserve,
     )
+
+
+def _able(catalog: Catalog, state: PoolState, needs: Needs) -> PoolState:
+    """`state` with the models that can do what is needed. Raises BadRequest when the catalogue has none."""
+    lacked = [lacking(spec, needs, optional=False) for spec in catalog.models.values()]
+    first = next((need for need in lacked if need is not None), None)
+    if first is not None and None not in lacked:
+        message = f"no model here can do what {first.field} asks for: {first.ability}"
+        raise BadRequest(message, param=first.field, source="pool", code="no_able_model")
+    able = frozenset(name for name in state.available if _inability(catalog, name, needs) is None)
+    return replace(state, available=able)
+
+
+def _inability(catalog: Catalog, name: str, needs: Needs) -> str | None:
+    need = lacking(catalog.models[name], needs, optional=False)
+    return f"cannot do {need.ability}" if need else None
 
 
 def strength(spec: ModelSpec) -> tuple[int, float]:

@@ -24,6 +24,7 @@ from servers.pool.http.request import header_value
 from servers.pool.http.routing import tenant_of
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
+from servers.pool.routing.needs import needed
 from servers.pool.upstream import openai_format
 from servers.web import sse
 from tools.errors import BadRequest, Capibara6Error, ModelUnavailable
@@ -65,8 +66,10 @@ class ConsensusHandler:
         options = read_consensus_options(fields.get("consensus"))
         domain = understand(fields["messages"]).classification.domain
         state = self.availability.router_state()
-        expected = self.members.expected_s()
-        return plan(self.catalog, state, options, domain=domain, slots=self.slots, answer_s=expected)
+        needs, expected = needed(fields["messages"], fields), self.members.expected_s()
+        return plan(
+            self.catalog, state, options, domain=domain, slots=self.slots, answer_s=expected, needs=needs
+        )
 
     async def serve(self, exchange: HttpExchange, fields: JsonObject) -> None:
         """Answer one chat request by consensus, streamed or whole."""

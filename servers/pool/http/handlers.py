@@ -13,7 +13,7 @@ from servers.pool.http.inference import Inference
 from servers.pool.http.metrics import PoolMetrics
 from servers.pool.http.model_list import ModelList
 from servers.pool.http.request import PoolRequest
-from servers.pool.http.routing import AutoRouter, tenant_of
+from servers.pool.http.routing import AutoRouter, conversation, tenant_of
 from servers.pool.http.status import Status
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import understand
@@ -69,7 +69,7 @@ class InferenceHandlers:
 
     async def route(self, exchange: HttpExchange) -> None:
         """The router's decision and the consensus that would be asked, without generating."""
-        fields = validation.chat({"model": "auto", **validation.parse(exchange.body)})
+        fields = validation.chat({"model": "auto", **conversation(validation.parse(exchange.body))})
         begin = fields.pop("begin_load", False)
         if not isinstance(begin, bool):
             message = "begin_load: must be true or false"

@@ -16,7 +16,7 @@ from servers.pool.http.exchange import HttpExchange
 from servers.pool.http.relay import Relay
 from servers.pool.http.request import PoolRequest
 from servers.pool.http.routing import AutoRouter
-from servers.pool.routing.needs import lacking, needed
+from servers.pool.routing.needs import Need, lacking, needed
 from servers.pool.scheduling.admission import Admission
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.circuit_breaker import RetryBudget
@@ -89,6 +89,9 @@ class Inference:
                 yield spec, wrong
                 continue
             if name != first.id:
+                if need := _unmet(spec, request):
+                    request.reasons.append(f"{name} cannot do {need.ability}")
+                    continue
                 self.counters.fallbacks += 1
             try:
                 instances = self.availability.instances(spec)
@@ -148,8 +151,14 @@ def _unable(spec: ModelSpec, request: PoolRequest) -> BadRequest | None:
         return None
     able = ", ".join(sorted(spec.abilities)) or "text alone"
     return BadRequest(
-        f"{spec.id} can not do {need}: its abilities are {able}",
+        f"{spec.id} can not do {need.ability}: its abilities are {able}",
         param="model",
         source="pool",
         code="wrong_model",
     )
+
+
+def _unmet(spec: ModelSpec, request: PoolRequest) -> Need | None:
+    """What a fallback would leave out of a request's needs; None when it may take over."""
+    fields = request.upstream.fields
+    return lacking(spec, needed(fields.get("messages") or [], fields), optional=False)

@@ -12,10 +12,11 @@ from servers.pool.http.request import PoolRequest
 from servers.pool.http.writer import SSE
 from servers.pool.routing.choose import choose
 from servers.pool.routing.needs import needed
-from servers.pool.routing.policy import context_window
+from servers.pool.routing.policy import context_tokens
 from servers.pool.upstream import openai_format
 from servers.web.sse import format_event
 from tools.access.identity import LOCAL
+from tools.errors import BadRequest
 from tools.schema import JsonObject, Route
 
 
@@ -38,7 +39,7 @@ class AutoRouter:
         messages = fields.get("messages") or []
         correction = self.feedback.correction(tenant_of(exchange))
         route = choose(messages, self.catalog, state, options, needed(messages, fields), correction)
-        window = context_window(self.catalog.spec(route.model).args)
+        window = context_tokens(self.catalog.spec(route.model))
         return route.model_copy(update={"ready": route.model in state.loaded, "context_tokens": window})
 
     def apply(self, exchange: HttpExchange, request: PoolRequest) -> None:
@@ -48,6 +49,18 @@ class AutoRouter:
         request.reasons = [f"wanted {route.wanted} ({route.confidence:.0%})", *route.reasons]
         if request.stream and request.writer is SSE:
             request.first_event = event({"event": "routed", "route": route.model_dump()}, model=route.model)
+
+
+def conversation(asked: JsonObject) -> JsonObject:
+    """A request for a decision, with `messages` in the place of a lone `text`. Raises BadRequest for both."""
+    if "text" not in asked:
+        return asked
+    if "messages" in asked:
+        raise BadRequest(
+            "text: send text or messages, not both", param="text", source="pool", code="invalid_value"
+        )
+    rest = {name: value for name, value in asked.items() if name != "text"}
+    return {**rest, "messages": [{"role": "user", "content": asked["text"]}]}
 
 
 def tenant_of(exchange: HttpExchange) -> str:

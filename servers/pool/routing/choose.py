@@ -18,13 +18,12 @@ from servers.pool.routing.conversation import (
     has_passages,
     is_follow_up,
     self_standing,
-    total_chars,
     user_questions,
 )
 from servers.pool.routing.correction import Correction
 from servers.pool.routing.explain import domain_reasons, reason, signals
 from servers.pool.routing.features import Features, extract_features
-from servers.pool.routing.needs import Need
+from servers.pool.routing.needs import Needs, needed
 from servers.pool.routing.policy import Policy, PoolState, RankedQuestion
 from servers.pool.routing.quality import NEUTRAL, STRONGEST, deserved
 from tools.schema import Route
@@ -57,12 +56,12 @@ def choose(
     catalog: Catalog,
     state: PoolState,
     options: RoutingOptions | None = None,
-    needs: Sequence[Need] = (),
+    needs: Needs | None = None,
     correction: Correction | None = None,
 ) -> Route:
-    """The routing decision for one conversation; `needs` are what the request asks beyond text, `correction`
-    what the house has taught. Without an `[auto]` table the best-ranked chat model is default and last
-    resort. Raises ModelNotFound when `options` name a model that the catalogue lacks.
+    """The routing decision for one conversation; `needs` are what the request asks beyond its messages'
+    domain (without, what the messages alone ask), `correction` what the house has taught. Without an `[auto]`
+    table the best-ranked chat model is default and last resort. Raises what `Policy.select` raises.
     """
     features, classification, follow_up = understand(messages, correction)
     options = options or RoutingOptions()
@@ -74,10 +73,9 @@ def choose(
         ranked=ranked,
         wanted=ranked[0] if _has_domains(catalog) else config.default,
         probabilities=classification.probabilities,
-        text=features.question.raw_text,
-        chars=total_chars(messages),
+        text=features.question.typed,
         language=features.question.language,
-        needs=tuple(needs),
+        needs=needs or needed(messages, {}),
     )
     selection = Policy(catalog, config, state, options, question).select()
     reasons = domain_reasons(features, classification, follow_up=follow_up, passages=has_passages(messages))

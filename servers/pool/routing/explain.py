@@ -99,6 +99,14 @@ REASONS: dict[str, Texts] = {
         "es": "un modelo menor fallaría con probabilidad {difficulty:.0%}",
         "en": "a smaller model would fail with probability {difficulty:.0%}",
     },
+    "without": {
+        "es": "{model} responde sin {need}: ninguno disponible puede",
+        "en": "{model} answers without {need}: none that is available can",
+    },
+    "roomiest": {
+        "es": "puede que el texto no quepa en ninguno: {model} es el que más admite",
+        "en": "the text may fit none: {model} holds the most",
+    },
     "instead": {"es": "responde {model}", "en": "{model} serves it"},
 }
 

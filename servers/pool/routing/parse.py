@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from servers.pool.routing import patterns
 from tools.schema import Language
+from tools.text.courtesy import without_courtesy
 from tools.text.language import detect
 from tools.text.words import fold
 
@@ -20,8 +21,6 @@ MAX_INLINE_CHARS = 12
 """Code between backticks up to this length is a word of the sentence; longer it is a paste."""
 MAX_ASK_WORDS = 45
 """A first paragraph of more words is no request that a text follows."""
-MAX_FAREWELLS, FAREWELL_CHARS = 3, 80
-"""So many courtesies ("please, thanks") are cut off at the end, each of at most so many characters."""
 SHOUTED = 0.9
 """The share of capitals from which a message was typed with the key stuck: case says nothing there."""
 
@@ -29,7 +28,7 @@ SHOUTED = 0.9
 class ParsedQuestion(NamedTuple):
     """One message taken apart.
 
-    `text`: the person's own words, folded, without courtesies; `raw_text`: the same as typed, with them;
+    `text`: the person's own words, folded, without courtesies; `raw_text`: as typed; `typed`: with them;
     `supplied`: text that came to be worked on (folded), which asks nothing; `pasted`: code that came along.
     Of `lines` lines (counts; fenced blocks apart) `code_lines` look like code and `log_lines` like a log's;
     `only_paste`: no words are the person's own.
@@ -37,6 +36,7 @@ class ParsedQuestion(NamedTuple):
 
     text: str
     raw_text: str
+    typed: str
     supplied: str
     pasted: str
     lines: int
@@ -56,15 +56,16 @@ def parse_question(message: str) -> ParsedQuestion:
     logged = [line for line in lines if patterns.LOG_LINE.match(line)]
     code = [line for line in lines if line.strip() and line not in logged and _is_code(line[:MAX_LINE_CHARS])]
     apart = {*logged, *code}
-    own, supplied = _split_supplied("\n".join(line for line in lines if line not in apart))
-    plain = fold(own)
-    asked = _without_courtesy(plain)
+    typed = "\n".join(line for line in lines if line not in apart)
+    own, supplied = _split_supplied(without_courtesy(typed))
+    asked = fold(own)
     if not pasted and not code and not patterns.INLINE_CODE.search(own) and patterns.TEXT_TASK.search(asked):
         asked = patterns.SUPPLIED_TEXT.sub(" ", asked)
     pasted += code
     return ParsedQuestion(
         text=asked.strip(),
         raw_text=own,
+        typed=_split_supplied(typed)[0],
         supplied=fold("\n".join([supplied, *logged])).strip(),
         pasted="\n".join(pasted),
         lines=sum(bool(line.strip()) for line in lines),
@@ -72,21 +73,8 @@ def parse_question(message: str) -> ParsedQuestion:
         log_lines=len(logged),
         only_paste=bool(pasted) and not asked.strip(),
         has_fence="```" in text,
-        language=detect(own if own.strip() else text, default="es"),
+        language=detect(typed if typed.strip() else text, default="es"),
     )
-
-
-def _without_courtesy(plain: str) -> str:
-    """A folded text without greeting and thanks, unless it says nothing else."""
-    greeting = patterns.GREETING.match(plain)
-    if greeting and greeting.end() < len(plain) - 2:
-        plain = plain[greeting.end() :]
-    for _ in range(MAX_FAREWELLS):
-        farewell = patterns.FAREWELL.search(plain, max(0, len(plain) - FAREWELL_CHARS))
-        if farewell is None or farewell.start() <= 2:
-            break
-        plain = plain[: farewell.start()]
-    return plain
 
 
 def _shortened(message: str) -> str:

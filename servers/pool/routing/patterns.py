@@ -1,7 +1,7 @@
-"""The regular expressions behind the router's features: code, shell, stack traces, logs, courtesy.
+"""The regular expressions behind the router's features: code, shell, stack traces, logs, options.
 
-They describe forms, not subjects. `LANGUAGE_IN_CONTEXT`, `GRECO_LATIN`, `GREETING`, `FAREWELL`, `TEXT_TASK`
-and `SUPPLIED_TEXT` expect folded text (lower case, no accents); the others see it as it was typed.
+They describe forms, not subjects. `LANGUAGE_IN_CONTEXT`, `GRECO_LATIN`, `TEXT_TASK` and `SUPPLIED_TEXT`
+expect folded text (lower case, no accents); the others see it as it was typed.
 `tests/bench/routing.py` measures what they do together.
 """
 
@@ -86,24 +86,6 @@ GRECO_LATIN = re.compile(
     r"ectom\w+|emia|aemia|oides?|oids?|ismos?|mechanics|mecanica)\b"
 )
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:[.,]\d+)*(?:\s?(?:%|€|\$|£))?(?![\w])|[$€£]\s?\d")
-GREETING = re.compile(
-    r"^\W*(?:(?:hola+|buen[oa]s(?:\s+(?:dias|tardes|noches))?|hey+|hi+|hiya|hello|"
-    r"good (?:morning|afternoon|evening)|oye|oiga|perdon[ae]?|disculp[ae]|saludos|"
-    r"que tal(?: (?:todo|estas|va))?|como estas|how are you|"
-    r"hope [^.?!]*|espero que [^.?!]*|lovely day|gracias por [^.?!]*|thanks for [^.?!]*|"
-    r"(?:so )?sorry to (?:bother|trouble) you|(?:perdon[ae]? )?(?:que te moleste|la molestia)|"
-    r"there|again|amigo|tio|una (?:duda|pregunta|cosita|cosa)(?: rapida)?|quick (?:one|question)|"
-    r"if you don'?t mind|si no es molestia|"
-    r"me (?:podrias|podria|puedes|puede) (?:ayudar|echar una mano)(?: con (?:esto|una cosa))?|"
-    r"(?:could|can|would) you (?:please )?(?:help me|give me a hand)(?: (?:with this|out))?)"
-    r"\b[\s,.;:!?¡¿)(-]*)+"
-)
-FAREWELL = re.compile(
-    r"[\s,.;:!)(-]*\b(?:por favor|porfa(?:vor)?|"
-    r"(?:muchas |mil |muchisimas )?gracias(?: de antemano| por todo)?|un saludo|please|pls|plz|"
-    r"(?:many )?thanks(?: (?:so much|in advance|a lot))?|"
-    r"thank you(?: (?:so|very) much| ever so much| in advance)?|thx|cheers)[\s.!?)]*$"
-)
 # A line of a log: it begins with a time or a date.
 LOG_LINE = re.compile(
     r"^\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d?:\d\d(?::\d\d)?|"

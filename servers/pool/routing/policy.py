@@ -2,7 +2,8 @@
 
 In this order: the model the caller named; the first rule of the catalogue that pins one; the best that is
 available, allowed, able and large enough, its fallbacks before the rest; and of several that could serve, a
-loaded one when loading the best takes longer than its quality is worth. Pure: everything it needs is given.
+loaded one when loading the best takes longer than its quality is worth. A text that is guessed to fit none
+goes to the largest window; what nobody is able or allowed to do is refused. Pure: all it needs is given.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +15,14 @@ from servers.pool.catalog.catalog import Catalog, ModelSpec
 from servers.pool.catalog.routing_options import RoutingConfig, RoutingOptions
 from servers.pool.routing.classifier import DOMAINS
 from servers.pool.routing.explain import reason
-from servers.pool.routing.needs import Need, lacking
+from servers.pool.routing.needs import NOTHING, Needs, lacking
+from tools.errors import BadRequest
 from tools.schema import Language
 
-CHARS_PER_TOKEN = 3.0
-ANSWER_TOKENS = 512
-"""A prompt is guessed at three characters a token, and room is left for an answer: rather too much."""
 MIN_GAIN = 0.02
 """Another model takes over only when it is worth so much more, so that near ties keep the deserved one."""
+NEARLY = 0.1
+"""In the place of a model that cannot serve, the cheapest is good enough that is expected to lose no more."""
 # How well a model made for one domain (inner key) serves a question of another (outer key). Estimates: no
 # benchmark measures them.
 FIT: dict[str, dict[str, float]] = {
@@ -50,17 +51,15 @@ class RankedQuestion:
     """What the policy must know of the question.
 
     `ranked` are candidates by id, best first, the first being deserved; `probabilities` are the domains'.
-    `text` is what rules match; `chars` the length of the whole conversation; `needs` what a model must
-    be able to do.
+    `text` is what rules match; `needs` what a model must be able to do and to hold.
     """
 
     ranked: Sequence[str]
     wanted: str
     probabilities: Mapping[str, float]
     text: str
-    chars: int
     language: Language
-    needs: tuple[Need, ...] = ()
+    needs: Needs = NOTHING
 
 
 @dataclass(frozen=True)
@@ -84,11 +83,11 @@ class Policy:
     ) -> None:
         self.catalog, self.config, self.state, self.options = catalog, config, state, options
         self.question = question
-        self.tokens = question.chars / CHARS_PER_TOKEN + ANSWER_TOKENS
         self.max_cost = options.max_cost
 
     def select(self) -> Selection:
-        """The model that serves. Raises ModelNotFound when the caller names one that the catalogue lacks."""
+        """The model that serves. Raises ModelNotFound when the caller names one that the catalogue lacks, and
+        BadRequest when nothing that is available is able or allowed to answer."""
         wanted = self.question.wanted
         if self.options.model is not None:
             name = self.catalog.spec(self.options.model).id
@@ -117,41 +116,117 @@ class Policy:
         """`wanted` if it can serve, else the first candidate that can, in the order of `_replacements`."""
         if self._can_serve(wanted):
             return Selection(wanted, tuple(reasons))
-        # When no model is able, one that can read the text is better than none.
-        able = [name for name in self._replacements(wanted) if self._can_serve(name)]
-        spare = [name for name in self._replacements(wanted) if self._can_serve(name, able=False)]
-        for name in able or spare:
-            if name != wanted:
-                absent = wanted not in self.state.available
-                note = self._reason("absent" if absent else "instead", wanted=wanted, model=name)
-                return Selection(name, (*reasons, note))
-        return Selection(wanted, (*reasons, self._reason("nothing", wanted=wanted)))
+        chosen = next((name for name in self._replacements(wanted) if self._can_serve(name)), None)
+        roomiest = self._roomiest(wanted)
+        if roomiest is not None and (chosen is None or self.catalog.models[chosen].domain not in DOMAINS):
+            # A guess of a length rules a model out only where another one holds it.
+            return Selection(roomiest, (self._reason("roomiest", model=roomiest),))
+        if chosen is not None:
+            return self._instead(wanted, chosen, reasons)
+        return self._without_optional(wanted) or self._absent(wanted, reasons)
+
+    def _instead(self, wanted: str, chosen: str, reasons: Sequence[str]) -> Selection:
+        absent = wanted not in self.state.available
+        note = self._reason("absent" if absent else "instead", wanted=wanted, model=chosen)
+        return Selection(chosen, (*reasons, note))
+
+    def _without_optional(self, wanted: str) -> Selection | None:
+        """The first candidate that can serve but for what is optional; None when there is none."""
+        for length in (True, False):
+            for name in self._replacements(wanted):
+                if self._can_serve(name, length=length, optional=False):
+                    need = lacking(self.catalog.models[name], self.question.needs)
+                    what = need.ability if need else ""
+                    return Selection(name, (self._reason("without", model=name, need=what),))
+        return None
+
+    def _absent(self, wanted: str, reasons: Sequence[str]) -> Selection:
+        """The model that would serve if it were there, for the pool to say why it is not. Raises BadRequest
+        for what rules out every model that there is, by the field that asks for it."""
+        names = dict.fromkeys((wanted, *self._replacements(wanted)))
+        for name in names:
+            if not (self._unable(name) or self._forbidden(name)):
+                return Selection(name, (*reasons, self._reason("nothing", wanted=name)))
+        for name in names:
+            need = lacking(self.catalog.models[name], self.question.needs)
+            if need is not None:
+                message = f"no model here can do what {need.field} asks for: {need.ability}"
+                raise BadRequest(message, param=need.field, source="pool", code="no_able_model")
+        message = "route: what is excluded, or costs too much, leaves no model"
+        raise BadRequest(message, param="route", source="pool", code="no_allowed_model")
+
+    def _roomiest(self, wanted: str) -> str | None:
+        """Of the four domains' models that only the text's length rules out, that of the largest window;
+        of equals the first."""
+        names = dict.fromkeys((wanted, *self._replacements(wanted)))
+        held = {
+            name: context_tokens(self.catalog.models[name]) or 0
+            for name in names
+            if self.catalog.models[name].domain in DOMAINS and self._can_serve(name, length=False)
+        }
+        return max(held, key=held.__getitem__, default=None)
+
+    def _refuse(self) -> None:
+        """Raises BadRequest for what rules out every model there is, by the field that asks for it."""
+        for spec in map(self.catalog.spec, self.state.available):
+            need = lacking(spec, self.question.needs)
+            if need is not None and need[0] not in self.question.needs.optional:
+                what, field = need
+                raise BadRequest(
+                    f"no model that is available here can do what {field} asks: {what}",
+                    param=field, source="pool", code="no_able_model",
+                )  # fmt: skip
+        raise BadRequest(
+            "route: what is excluded, or costs too much, leaves no model that is available",
+            param="route", source="pool", code="no_allowed_model",
+        )  # fmt: skip
 
     def _replacements(self, wanted: str) -> Iterator[str]:
-        """Declared fallbacks, the ranking's models of the four domains, the last resort, the rest."""
+        """Declared fallbacks, models of the four domains, the last resort, the rest.
+
+        Of the four domains' those come first of which nearly as much is expected as of any, the cheapest
+        before the dearer, then the others by what is expected of them.
+        """
         yield from self.catalog.models[wanted].fallbacks
-        yield from (name for name in self.question.ranked if self.catalog.models[name].domain in DOMAINS)
+        specs = [self.catalog.models[name] for name in self.question.ranked]
+        quality = {
+            spec.id: expected_quality(spec, self.question.probabilities)
+            for spec in specs
+            if spec.domain in DOMAINS
+        }
+        enough = max(quality.values(), default=0.0) - NEARLY
+        near = [name for name in quality if quality[name] >= enough]
+        yield from sorted(near, key=lambda name: (self.catalog.models[name].cost, -quality[name]))
+        yield from sorted(quality, key=lambda name: -quality[name])
         yield self.config.last
         yield from self.question.ranked
 
-    def _can_serve(self, name: str, *, able: bool = True) -> bool:
-        return name in self.state.available and self._objection(name, able=able) is None
+    def _can_serve(self, name: str, *, length: bool = True, optional: bool = True) -> bool:
+        """Whether a model is there and nothing speaks against it; its length and what is optional count
+        unless told otherwise."""
+        if name not in self.state.available or self._forbidden(name) or self._unable(name, optional=optional):
+            return False
+        return not (length and self._too_long(name))
 
-    def _objection(self, name: str, *, able: bool = True) -> str | None:
-        """Why the caller, a cost ceiling, the text's length or (unless not `able`) a need rules a model out;
-        None when none does."""
-        spec = self.catalog.models[name]
-        need = lacking(spec, self.question.needs) if able else None
-        if need is not None:
-            return self._reason("unable", wanted=name, need=need)
+    def _objection(self, name: str) -> str | None:
+        """Why a need, the caller, a cost ceiling or the text's length rules a model out; None: nothing."""
+        return self._unable(name) or self._forbidden(name) or self._too_long(name)
+
+    def _unable(self, name: str, *, optional: bool = True) -> str | None:
+        need = lacking(self.catalog.models[name], self.question.needs, optional=optional)
+        return self._reason("unable", wanted=name, need=need.ability) if need else None
+
+    def _forbidden(self, name: str) -> str | None:
         if name in self.options.exclude:
             return self._reason("excluded", wanted=name)
-        if self.max_cost is not None and spec.cost > self.max_cost:
+        if self.max_cost is not None and self.catalog.models[name].cost > self.max_cost:
             return self._reason("costly", wanted=name, limit=self.max_cost)
-        window = context_window(spec.args)
-        if window is not None and self.tokens > window:
-            return self._reason("too_long", wanted=name)
         return None
+
+    def _too_long(self, name: str) -> str | None:
+        window = context_tokens(self.catalog.models[name])
+        too_long = window is not None and self.question.needs.tokens > window
+        return self._reason("too_long", wanted=name) if too_long else None
 
     def _worth_loading(self, wanted: str) -> Selection:
         """`wanted`, unless a loaded model is worth more: expected quality less the wait's share of patience.
@@ -184,6 +259,11 @@ class Policy:
 def expected_quality(spec: ModelSpec, probabilities: Mapping[str, float]) -> float:
     """How well a model is expected to serve, in [0, 1]: the mean of FIT under the domains' probabilities."""
     return sum(weight * FIT[domain].get(spec.domain, 0.0) for domain, weight in probabilities.items())
+
+
+def context_tokens(spec: ModelSpec) -> int | None:
+    """Tokens that a model can hold, by the catalogue or its engine's arguments; None when neither says."""
+    return spec.context_tokens or context_window(spec.args)
 
 
 @lru_cache(maxsize=64)

@@ -8,30 +8,35 @@ LABELLED are JSON lines of prompts with the domain that each deserves: `text` an
 held-out file is refused, and the run with it. Least squares (`sparse.py`) on one-hot targets; what turns
 scores into probabilities is fitted on folds that the weights did not see.
 
-The shipped weights saw `tune` and `written` of `tests/pool`, 117 prompts by strangers, and `public.jsonl`,
-labelled by reading: questions of MT-bench and Vicuna's bench (FastChat, Apache-2.0), seed and user-oriented
-tasks of self-instruct (Apache-2.0), statements of ProofNet (MIT), easy training questions of GSM8K (MIT),
-tasks of MBPP (CC BY 4.0). Outcomes: RouteLLM's and MMLU-Pro's (Apache-2.0), the development halves alone.
+The shipped weights saw `tune` and `written` of `tests/pool` and 117 prompts by strangers; what the card says
+of strangers was measured by a fit without those. Outcomes: RouteLLM's and MMLU-Pro's (Apache-2.0), the
+development halves alone.
 """
 
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from servers.pool.catalog.catalog import load_catalog
 from servers.pool.routing.classifier import DOMAINS, WEIGHTS, Weights, row
 from servers.pool.routing.features import FORMS, Features, extract_features
-from servers.pool.routing.noise import disturbed
-from servers.pool.routing.sparse import Floats, Rows, fit_ridge
-from tools.text.words import fold
+from servers.pool.routing.quality import apgr, curve
+from servers.pool.routing.training.dataset import (
+    Labelled,
+    Outcome,
+    read_labelled,
+    read_outcomes,
+    refuse_held_out,
+)
+from servers.pool.routing.training.noise import disturbed
+from servers.pool.routing.training.sparse import Floats, Rows, fit_ridge
+from tools.schema import JsonObject
 
-CHEAPER, STRONGEST = ("phi4_fast", "mistral_balanced"), "gptoss_complex"
 FEWEST, UNKNOWN = 40, -2.0
 """Of fewer rows no difficulty is learnt; then its logit is this."""
 ASSUMED = 0.3
@@ -40,7 +45,6 @@ SHAPE = 0.6
 """The length of the vector of shape features when each is one standard deviation off."""
 DISTURBED = 0.3
 """Each labelled prompt is also read with slips of the pen and a polite wrapping, which counts so much."""
-Row: TypeAlias = dict[str, Any]
 Sparse: TypeAlias = tuple[NDArray[np.int32], Floats]
 Doubles: TypeAlias = NDArray[np.float64]
 
@@ -69,19 +73,21 @@ DIFFICULTY = (Ridge(2e-3, 25, 2), Ridge(0.1, 25, 4), KIND)
 """The penalties were tried on halves of the development outcomes."""
 
 
-class Labelled(NamedTuple):
-    """A prompt and the domain that it deserves."""
+class Measured(NamedTuple):
+    """What was reached on folds that were not fitted: the share of prompts `right`, with each form's Brier
+    score; and of the forms with recorded outcomes the area under the curve and its points."""
 
-    text: str
-    want: str
+    right: dict[str, float]
+    curves: dict[str, JsonObject]
 
 
-class Outcome(NamedTuple):
-    """A prompt, the share of cheaper models that failed it (0 to 1), what the strongest gained (-1 to 1)."""
+class Difficulty(NamedTuple):
+    """One form's weights, its `platt` curve (slope, crowd, offset), and how it did on unseen folds."""
 
-    text: str
-    failed: float
-    gained: float
+    weights: Floats
+    platt: Doubles
+    brier: float
+    curve: JsonObject | None
 
 
 def main() -> None:
@@ -102,55 +108,14 @@ def main() -> None:
         "outcomes": {file.name: len(read_outcomes(file)) for file in given.outcomes},
         "domains": Counter(item.want for item in prompts),
         "held out, none of it seen": [file.name for file in given.held_out],
-        "on folds that were not fitted": measured,
+        "on folds that were not fitted": measured.right,
+        "curves on folds that were not fitted": measured.curves,
     }
     WEIGHTS.with_suffix(".json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps(card, ensure_ascii=False))
 
 
-def read_labelled(file: Path) -> list[Labelled]:
-    """The labelled prompts of a file."""
-    models = load_catalog().models
-    return [
-        Labelled(
-            line.get("text") or line["prompt"],
-            line["want"] if "want" in line else models[line["expect"]].domain,
-        )
-        for line in _lines(file)
-    ]
-
-
-def read_outcomes(file: Path) -> list[Outcome]:
-    """The recorded outcomes of a file."""
-    found: list[Outcome] = []
-    for line in _lines(file):
-        if "weak" in line:
-            found.append(Outcome(line["prompt"], 1.0 - line["weak"], float(line["strong"]) - line["weak"]))
-            continue
-        said, right = line["predictions"], line["answer"]
-        failed = sum(said.get(name) != right for name in CHEAPER) / len(CHEAPER)
-        strong = float(said.get(STRONGEST) == right)
-        found.append(Outcome(multiple_choice(line), failed, strong - (1 - failed)))
-    return found
-
-
-def multiple_choice(line: Row) -> str:
-    """A question with its options as models are asked it."""
-    options = "\n".join(f"{chr(65 + place)}. {text}" for place, text in enumerate(line["options"]))
-    return f"{line['question']}\n{options}\nAnswer:"
-
-
-def refuse_held_out(items: Sequence[Labelled | Outcome], files: Sequence[Path]) -> None:
-    """Raises SystemExit when any row stands in a held-out file."""
-    seen = {fold(item.text).strip() for item in items}
-    for file in files:
-        for line in _lines(file):
-            text = line.get("prompt") or line.get("question") or line.get("text") or ""
-            if fold(text).strip() in seen:
-                raise SystemExit(f"{file.name} is held out, and a row of it is among the training data")
-
-
-def fit(prompts: Sequence[Labelled], outcomes: Sequence[Outcome]) -> tuple[Weights, dict[str, float]]:
+def fit(prompts: Sequence[Labelled], outcomes: Sequence[Outcome]) -> tuple[Weights, Measured]:
     """The weights, and what they reach on folds that were not fitted."""
     clean = [extract_features(item.text) for item in prompts]
     noisy = [extract_features(disturbed(item.text, seed)) for seed, item in enumerate(prompts)]
@@ -166,19 +131,21 @@ def fit(prompts: Sequence[Labelled], outcomes: Sequence[Outcome]) -> tuple[Weigh
     rows = _rows([*clean, *answered], scaling)
     form = np.array([item.form for item in (*clean, *answered)])
     crowds = np.array([item.shape.get("choices", 0.0) for item in (*clean, *answered)], np.float32)
-    found: list[tuple[Floats, Doubles, float]] = []
+    found: list[Difficulty] = []
     for number, how in enumerate(DIFFICULTY):
         at = np.flatnonzero(form == number)
         some = [rows[int(place)] for place in at]
         known = Answered(some, failed[at], gained[at], counts[at], crowds[at])
         found.append(_fit_difficulty(known, len(kind), how))
-    slope, crowd, offset = np.stack([curve for _, curve, _ in found], axis=1).astype(np.float32)
-    hard = np.stack([columns for columns, _, _ in found], axis=1)
+    slope, crowd, offset = np.stack([item.platt for item in found], axis=1).astype(np.float32)
+    hard = np.stack([item.weights for item in found], axis=1)
     weights = scaling._replace(
         kind=kind, sharpness=sharpness, difficulty=hard, slope=slope, crowd=crowd, offset=offset
     )
-    errors = {f"difficulty of {name}, Brier score": item[2] for name, item in zip(FORMS, found, strict=True)}
-    return weights, {"prompts right": right, **errors}
+    named = dict(zip(FORMS, found, strict=True))
+    errors = {f"difficulty of {name}, Brier score": item.brier for name, item in named.items()}
+    curves = {name: item.curve for name, item in named.items() if item.curve}
+    return weights, Measured({"prompts right": right, **errors}, curves)
 
 
 def _fit_kind(rows: Sequence[Sparse], kinds: NDArray[np.intp]) -> tuple[Floats, float, float]:
@@ -191,22 +158,36 @@ def _fit_kind(rows: Sequence[Sparse], kinds: NDArray[np.intp]) -> tuple[Floats, 
     return weights, _sharpness(scores[:count], kinds), round(float(right), 3)
 
 
-def _fit_difficulty(known: Answered, width: int, how: Ridge) -> tuple[Floats, Doubles, float]:
-    """Weights, the curve (slope, crowd, offset) and the Brier score on unseen folds, of rows of one form.
+def _fit_difficulty(known: Answered, width: int, how: Ridge) -> Difficulty:
+    """The weights and the curve of rows of one form.
 
     The score is fitted to what the strongest model gains, which orders calls best; the curve from score to
     probability to what the cheaper ones fail.
     """
     rows, failed, gained, counts, crowds = known
     if len(rows) < FEWEST:
-        return np.zeros(width, np.float32), np.array([0.0, 0.0, UNKNOWN]), 0.0
+        return Difficulty(np.zeros(width, np.float32), np.array([0.0, 0.0, UNKNOWN]), 0.0, None)
     level = float((gained * counts).sum() / counts.sum())
     weights, scores = _folded(rows, (gained - level)[:, None], counts, np.arange(len(rows)), how)
     seen = np.stack([scores[:, 0], crowds, np.ones_like(crowds)], axis=1).astype(np.float64)
-    curve = _platt(seen, failed, counts)
-    chance = 1 / (1 + np.exp(-seen @ curve))
+    platt = _platt(seen, failed, counts)
+    chance = 1 / (1 + np.exp(-seen @ platt))
     error = float((counts * (chance - failed) ** 2).sum() / counts.sum())
-    return weights[:, 0], curve, round(error, 4)
+    recorded = counts == 1
+    drawn = _drawn(chance[recorded], failed[recorded], gained[recorded]) if recorded.sum() >= FEWEST else None
+    return Difficulty(weights[:, 0], platt, round(error, 4), drawn)
+
+
+def _drawn(chance: Doubles, failed: Floats, gained: Floats) -> JsonObject | None:
+    """The curve of `quality` on recorded outcomes, None when the two models are equally right."""
+    weak, strong = (
+        [float(1 - value) for value in failed],
+        [float(g - f + 1) for f, g in zip(failed, gained, strict=True)],
+    )
+    if sum(weak) == sum(strong):
+        return None
+    points = [[round(float(value), 4) for value in point] for point in curve(list(chance), weak, strong)]
+    return {"outcomes": len(weak), "apgr": round(apgr(list(chance), weak, strong), 3), "points": points}
 
 
 def write(weights: Weights) -> None:
@@ -275,11 +256,6 @@ def _platt(seen: Doubles, failed: Floats, counts: Floats) -> Doubles:
         curvature = (seen * (counts * chance * (1 - chance))[:, None]).T @ seen + 1e-6 * np.eye(len(found))
         found -= np.linalg.solve(curvature, gradient)
     return found
-
-
-def _lines(file: Path) -> Iterator[Row]:
-    with file.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines if line.strip())
 
 
 if __name__ == "__main__":

@@ -1,22 +1,28 @@
 """What the router is measured beside: always the same, keywords, examples, neighbours, a linear model."""
 
 import asyncio
+import multiprocessing
+import resource
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from servers.pool.catalog.catalog import load_catalog
 from servers.pool.routing.classifier import DOMAINS
-from servers.pool.routing.sparse import Rows, fit_ridge
+from servers.pool.routing.training.sparse import Rows, fit_ridge
 from tools.text.words import fold, folded_words
 
 Row = dict[str, Any]
 Predictor = Callable[[Sequence[Row]], list[str]]
-NEIGHBOURS = 15
+Builder = Callable[[], Predictor]
+FORK = multiprocessing.get_context("fork")
+NEIGHBOURS, RIDGE, MOST_CHARS, BATCH = 15, 1.0, 1_500, 32
 KEYWORDS = {
     "coding": "codigo code funcion function python java script sql clase class bug error program".split(),
     "expert": "demuestra prove optimiza optimise estrategia strategy disena design analiza plan".split(),
@@ -24,13 +30,20 @@ KEYWORDS = {
 }
 
 
-def baselines(train: Sequence[Row], *, embedder: bool) -> dict[str, Predictor]:
+class Cost(NamedTuple):
+    """CPU milliseconds of half the decisions at most, and the memory that a router took in MB."""
+
+    p50_ms: float
+    memory_mb: float
+
+
+def builders(train: Sequence[Row], *, embedder: bool) -> dict[str, Builder]:
     """The simpler routers by name; `train` are the prompts that they may learn from."""
     most = Counter(row["want"] for row in train).most_common(1)[0][0]
-    found: dict[str, Predictor] = {
-        "always the same": lambda rows: [most] * len(rows),
-        "keyword list": lambda rows: [keyword_list(row["text"]) for row in rows],
-        "words, linear": linear(train),
+    found: dict[str, Builder] = {
+        "always the same": lambda: lambda rows: [most] * len(rows),
+        "keyword list": lambda: lambda rows: [keyword_list(row["text"]) for row in rows],
+        "words, linear": lambda: linear(train),
     }
     if embedder:
         examples = [
@@ -39,8 +52,41 @@ def baselines(train: Sequence[Row], *, embedder: bool) -> dict[str, Predictor]:
             for texts in spec.examples.values()
             for text in texts
         ]
-        found |= {"nearest example": neighbours(examples, 1), "neighbours": neighbours(train, NEIGHBOURS)}
+        found |= {
+            "nearest example": lambda: neighbours(examples, 1),
+            "neighbours": lambda: neighbours(train, NEIGHBOURS),
+            "embedder, linear": lambda: embedded_linear(train),
+        }
     return found
+
+
+def cost(build: Builder, rows: Sequence[Row]) -> Cost:
+    """What a router costs that is built and asked in a child process, one row at a time."""
+    ours, theirs = FORK.Pipe(duplex=False)
+    child = FORK.Process(target=_cost, args=(theirs, build, rows))
+    child.start()
+    theirs.close()
+    try:
+        return Cost(*ours.recv())
+    finally:
+        child.join()
+
+
+def _cost(told: Connection, build: Builder, rows: Sequence[Row]) -> None:
+    before = _resident_mb()
+    predict = build()
+    predict(rows[:3])
+    spent: list[float] = []
+    for row in rows:
+        began = time.process_time()
+        predict([row])
+        spent.append((time.process_time() - began) * 1e3)
+    told.send((sorted(spent)[len(spent) // 2], _resident_mb() - before))
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def keyword_list(text: str) -> str:
@@ -68,15 +114,42 @@ def linear(train: Sequence[Row]) -> Predictor:
 
 
 def neighbours(train: Sequence[Row], count: int) -> Predictor:
-    """The vote of the `count` prompts whose offline embedding is nearest."""
-    from servers.bridge.embedding.minilm import MiniLM
-
-    folder = Path(tempfile.mkdtemp())
-    anchors = asyncio.run(MiniLM(folder).embed([row["text"] for row in train]))
+    """The vote of the `count` prompts whose embedding is nearest."""
+    embed = _embedder()
+    anchors = embed([row["text"] for row in train])
 
     def predict(rows: Sequence[Row]) -> list[str]:
-        vectors = asyncio.run(MiniLM(folder).embed([row["text"] for row in rows]))
+        vectors = embed([row["text"] for row in rows])
         nearest = np.argsort(-(vectors @ anchors.T), axis=1)[:, :count]
         return [Counter(train[near]["want"] for near in line).most_common(1)[0][0] for line in nearest]
 
     return predict
+
+
+def embedded_linear(train: Sequence[Row]) -> Predictor:
+    """Ridge regression on the embeddings of `train`, one-hot: the most that a student of theirs can learn."""
+    embed = _embedder()
+    targets = np.eye(len(DOMAINS))[[DOMAINS.index(row["want"]) for row in train]]
+
+    def wide(vectors: Any) -> Any:
+        return np.hstack([vectors, np.ones((len(vectors), 1))])
+
+    seen = wide(embed([row["text"] for row in train]))
+    weights = np.linalg.solve(seen.T @ seen + RIDGE * np.eye(seen.shape[1]), seen.T @ targets)
+    return lambda rows: [
+        DOMAINS[best] for best in (wide(embed([row["text"] for row in rows])) @ weights).argmax(axis=1)
+    ]
+
+
+def _embedder() -> Callable[[Sequence[str]], Any]:
+    """The built-in multilingual embedder, opened once."""
+    from servers.bridge.embedding.e5 import E5
+
+    model, runner = E5(Path(tempfile.mkdtemp())), asyncio.Runner()
+
+    def embed(texts: Sequence[str]) -> Any:
+        short = [text[:MOST_CHARS] for text in texts]
+        parts = [short[at : at + BATCH] for at in range(0, len(short), BATCH)]
+        return np.vstack([runner.run(model.embed(part, purpose="query")) for part in parts])
+
+    return embed

@@ -45,7 +45,35 @@ def test_curve_is_drawn_over_recorded_outcomes(tmp_path: Path) -> None:
     said = CliRunner().invoke(APP, ["--curve", str(file)])
     assert said.exit_code == 0
     assert "calidad" in said.output
-    assert "APGR 0.667 (2)" in said.output
+    assert "2 resultados" in said.output
+    assert "APGR 0.667" in said.output
+    assert "1.0  100.0%  100.0%  100.0%  " + "█" * 40 + "┃" in said.output
+
+
+def test_curve_without_a_file_is_the_one_measured_when_the_router_was_fitted() -> None:
+    said = CliRunner().invoke(APP, ["--curve"])
+    assert said.exit_code == 0
+    assert "preguntas con opciones, no vistas al ajustar" in said.output
+    assert "problemas contados" in said.output
+    assert said.output.count("APGR 0.6") == 2, "options and told problems, each on folds that were not fitted"
+
+
+def test_wish_for_quality_moves_the_decision() -> None:
+    ask = ["--json", "Hola, ¿qué tal?"]
+    cheap, best = (
+        json.loads(CliRunner().invoke(APP, [*ask, "--quality", wish]).output) for wish in ("0", "1")
+    )
+    assert (cheap["wanted"], best["wanted"]) == ("phi4_fast", "gptoss_complex")
+    assert CliRunner().invoke(APP, [*ask, "--quality", "2"]).exit_code == 2
+
+
+def test_question_that_is_missing_is_told_so_and_every_option_is_described() -> None:
+    said = CliRunner().invoke(APP, [" "])
+    assert said.exit_code == 2
+    assert "falta la pregunta" in said.output
+    told = " ".join(CliRunner().invoke(APP, ["--help"]).output.split())
+    for words in ("ha enseñado al enrutador", "vuelve a ser el de fábrica", "qué cuesta y qué gana"):
+        assert words in told
 
 
 def test_curve_of_a_file_that_holds_no_outcomes_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import pytest
 from servers.pool.catalog.catalog import Catalog, ModelSpec, load_catalog
 from servers.pool.catalog.consensus_options import ConsensusConfig, ConsensusOptions
 from servers.pool.consensus.plan import Plan, plan
+from servers.pool.routing.needs import Need, Needs
 from servers.pool.routing.policy import PoolState
-from tools.errors import ModelNotFound
+from tools.errors import BadRequest, ModelNotFound
 
 pytestmark = pytest.mark.pure
 
@@ -154,3 +155,18 @@ def test_whoever_takes_longer_than_there_is_time_for_is_not_asked() -> None:
     assert "mistral_balanced" not in made.members
     assert "60 s" in dict(made.left_out)["mistral_balanced"]
     assert make_plan(set(ALL), slots=4, answer_s=dict.fromkeys(ALL, 60.0), deadline_s=20).members
+
+
+def test_blind_member_is_not_asked_about_a_picture_and_the_plan_says_so() -> None:
+    needs = Needs((Need("images", "messages"),))
+    seeing = {
+        name: BUILT_IN.models[name].model_copy(update={"abilities": frozenset({"images"})})
+        for name in ("qwen_coder", BIG)
+    }
+    catalog = OPEN.model_copy(update={"models": {**BUILT_IN.models, **seeing}})
+    state = PoolState(ALL, ALL)
+    made = plan(catalog, state, ConsensusOptions(), domain="general", slots=4, needs=needs)
+    assert (made.members, made.final_model) == (("qwen_coder",), BIG)
+    assert dict(made.left_out)["phi4_fast"] == "cannot do images"
+    with pytest.raises(BadRequest, match="messages asks for: images"):
+        plan(OPEN, state, ConsensusOptions(), domain="general", slots=4, needs=needs)

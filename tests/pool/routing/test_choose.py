@@ -203,7 +203,7 @@ def test_passages_do_not_decide_the_domain() -> None:
 
 
 def test_empty_and_odd_messages_get_a_decision() -> None:
-    for content in ("", " ", None, [], [{"type": "image_url"}], "\x00", "¿" * 5_000, "(" * 20_000):
+    for content in ("", " ", None, [], [{"type": "text"}], "\x00", "¿" * 5_000, "(" * 20_000):
         route = choose([{"role": "user", "content": content}], CATALOG, PoolState(ALL, ALL))
         assert route.model in ALL
     assert choose([], CATALOG, PoolState(ALL, ALL)).model in ALL

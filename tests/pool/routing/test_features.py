@@ -1,15 +1,13 @@
 import json
-import random
-import unicodedata
 from pathlib import Path
 
 import pytest
 
 from servers.pool.routing.choose import understand
 from servers.pool.routing.features import extract_features
-from servers.pool.routing.noise import with_slips
 from servers.pool.routing.parse import parse_question
 from servers.pool.routing.quality import deserved
+from tests.pool.disturbances import DISTURBANCES
 from tests.pool.prompts import predict, prompts
 
 pytestmark = pytest.mark.pure
@@ -23,20 +21,12 @@ def flips(change: dict[str, str]) -> float:
     return sum(predict(text) != predict(other) for text, other in change.items()) / len(change)
 
 
-def test_capitals_accents_and_courtesy_change_few_decisions() -> None:
+@pytest.mark.parametrize("name", sorted(DISTURBANCES))
+def test_same_ask_written_otherwise_keeps_its_decision(name: str) -> None:
+    change = DISTURBANCES[name]
     texts = [row["text"] for row in prompts("heldout")]
-    bare = {
-        text: "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-        for text in texts
-    }
-    assert flips({text: text.upper() for text in texts}) <= 0.05
-    assert flips(bare) <= 0.05
-    assert flips({text: f"Hello there, {text} Thank you very much." for text in texts}) <= 0.05
-
-
-def test_slips_of_the_pen_change_few_decisions() -> None:
-    source = random.Random(2)
-    assert flips({row["text"]: with_slips(row["text"], source) for row in prompts("heldout")}) <= 0.1
+    most = 0.07 if name == "slips" else 0.05
+    assert flips({text: change(text, number) for number, text in enumerate(texts)}) <= most
 
 
 @pytest.mark.parametrize(
@@ -55,6 +45,11 @@ def test_text_that_came_along_is_no_part_of_what_is_asked(message: str) -> None:
 
 def test_question_after_a_text_is_part_of_what_is_asked() -> None:
     assert "worried" in parse_question(f"From the food bank:\n\n{REPORT}\n\nShould I be worried?").text
+
+
+def test_ask_wrapped_as_a_letter_is_not_taken_for_a_text_that_came_along() -> None:
+    letter = "Hola:\n\nNecesito que compares estos dos seguros de coche y me digas cuál conviene.\n\nGracias"
+    assert "seguros" in parse_question(letter).text
 
 
 def test_courtesy_alone_is_kept() -> None:

@@ -1,12 +1,14 @@
 import json
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from servers.pool.routing.features import FORMS
-from servers.pool.routing.sparse import Rows, fit_ridge
-from servers.pool.routing.train import fit, read_labelled, read_outcomes, refuse_held_out
+from servers.pool.routing.train import fit
+from servers.pool.routing.training.dataset import Outcome, read_labelled, read_outcomes, refuse_held_out
+from servers.pool.routing.training.sparse import Rows, fit_ridge
 from tests.pool.prompts import prompts
 
 pytestmark = pytest.mark.pure
@@ -61,8 +63,24 @@ def test_row_that_is_held_out_stops_the_training(tmp_path: Path) -> None:
 
 
 def test_training_learns_a_domain_from_other_prompts(tmp_path: Path) -> None:
-    some = [row for row in prompts("written")[::4]]
+    some = [row for row in prompts("written")[::6]]
     weights, measured = fit(read_labelled(write(tmp_path / "w.jsonl", *some)), [])
-    assert measured["prompts right"] > 0.5
+    assert measured.right["prompts right"] > 0.5
     assert weights.kind.shape[1] == 4
     assert weights.difficulty.shape == (weights.kind.shape[0], len(FORMS))
+
+
+def test_training_says_what_its_difficulty_keeps_on_outcomes_that_it_did_not_see(tmp_path: Path) -> None:
+    source = random.Random(0)
+    outcomes: list[Outcome] = []
+    for number in range(120):
+        hard = number % 2 == 0
+        ask = "Prove that" if hard else "Spell out that"
+        failed = float(source.random() < (0.9 if hard else 0.1))
+        outcomes.append(Outcome(f"{ask} the sum of {number} terms is even", failed, failed))
+    some = read_labelled(write(tmp_path / "w.jsonl", *prompts("written")[::24]))
+    _, measured = fit(some, outcomes)
+    drawn = measured.curves["other"]
+    assert drawn["outcomes"] == 120
+    assert drawn["apgr"] > 0.7
+    assert [point[0] for point in drawn["points"]] == [tenth / 10 for tenth in range(11)]
