@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from servers.api.http import chat, sources, submissions, web_client, webhooks
-from servers.api.http.protocol import agents, runs, store_items, threads
+from servers.api.http.protocol import assistants, runs, store_items, thread_states, threads
 from servers.api.services import open_services
 from servers.web.access import Access, Rule
 from servers.web.app import create_app
@@ -19,8 +19,16 @@ from tools.settings import Settings
 RULES = (
     Rule("POST", "/webhook/", "operate"),
     Rule("", "/v1/sources", "operate"),
+    Rule("POST", "/assistants/search", "read"),
+    Rule("POST", "/assistants/count", "read"),
+    Rule("POST", "/assistants/", "read", "/versions"),
+    Rule("POST", "/assistants", "write"),
+    Rule("PATCH", "/assistants", "write"),
+    Rule("DELETE", "/assistants", "write"),
     Rule("POST", "/threads/search", "read"),
+    Rule("POST", "/threads/count", "read"),
     Rule("POST", "/threads/", "read", "/history"),
+    Rule("POST", "/threads/", "read", "/state/checkpoint"),
     Rule("POST", "/threads", "write"),
     Rule("PATCH", "/threads", "write"),
     Rule("DELETE", "/threads", "write"),
@@ -30,7 +38,8 @@ RULES = (
     Rule("POST", "/api/save-", "write"),
 )
 """Asking needs `read`, making things `write`, starting flows `operate`."""
-ROUTES = (chat, webhooks, web_client, sources, submissions, agents, threads, runs, store_items)
+PROTOCOL = (assistants, threads, thread_states, runs, store_items)
+ROUTES = (chat, webhooks, web_client, sources, submissions, *PROTOCOL)
 
 
 def build_app(settings: Settings) -> FastAPI:

@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from agents.registry import AGENTS
 from agents.runtime import AgentRequest, last
 from servers.api.http import completion, models
+from servers.api.http.assistant_models import describe
 from servers.api.http.dependencies import CallerDep, ServicesDep
 from servers.api.http.openai_requests import ChatRequest
 from servers.web import sse
@@ -17,13 +18,15 @@ router = APIRouter()
 @router.post("/v1/chat/completions", tags=["openai"])
 async def chat(request: Request, body: ChatRequest, services: ServicesDep, caller: CallerDep) -> Response:
     """Ask an agent, or one of the pool's models, through OpenAI's API."""
-    if body.model not in AGENTS:
+    agent = await services.assistants.find(body.model, caller)
+    if agent is None:
         raw = await request.body()
         pool = services.clients.pool
         return await models.pass_through(pool, "/v1/chat/completions", raw, model=body.model)
     messages = body.new_messages(services.settings.limits)
-    turn = AgentRequest(body.model, messages, instructions=body.instructions, thread_id=body.thread)
-    events = services.stream_turn(turn, body.wishes, caller)
+    instructions = agent.instructions(body.instructions)
+    turn = AgentRequest(agent.graph_id, messages, instructions=instructions, thread_id=body.thread)
+    events = services.stream_turn(turn, agent.wishes(body.wishes), caller)
     if not body.stream:
         return JSONResponse(completion.whole(await last(events), model=body.model))
     usage = body.stream_options is not None and body.stream_options.include_usage
@@ -31,12 +34,16 @@ async def chat(request: Request, body: ChatRequest, services: ServicesDep, calle
 
 
 @router.get("/v1/models", tags=["openai"])
-async def list_models(services: ServicesDep) -> JsonObject:
-    """The agents and the pool's models, as OpenAI lists models."""
-    return await models.list_models(services.clients.pool)
+async def list_models(services: ServicesDep, caller: CallerDep) -> JsonObject:
+    """The agents, the caller's assistants and the pool's models, as OpenAI lists models."""
+    listed = await models.list_models(services.clients.pool)
+    made = [describe(row) for row in await services.assistants.readable(caller)]
+    return {**listed, "data": [*made, *listed["data"]]}
 
 
 @router.get("/v1/models/{name}", tags=["openai"])
-async def find_model(name: str, services: ServicesDep) -> JsonObject:
-    """One agent or model. 404 names those there are."""
+async def find_model(name: str, services: ServicesDep, caller: CallerDep) -> JsonObject:
+    """One agent, assistant or model. 404 names those there are."""
+    if name not in AGENTS and await services.assistants.find(name, caller) is not None:
+        return describe(await services.assistants.get(name, caller))
     return await models.find_model(services.clients.pool, name)
