@@ -20,7 +20,8 @@ from tools.schema import JsonObject
 
 router = APIRouter(tags=["runs"])
 LastEventId = Annotated[str | None, Header(alias="last-event-id", max_length=64)]
-Modes = Annotated[list[StreamMode] | None, Query(max_length=16)]
+Modes = Annotated[list[StreamMode | Literal[""]] | None, Query(max_length=16)]
+"""LangGraph's client sends an empty one for none."""
 Action = Literal["interrupt", "rollback"]
 ERROR_STATUS = {"error": 500, "timeout": 504, "cancelled": 499}
 """The HTTP status of a run without an answer, when its error names none."""
@@ -209,7 +210,8 @@ async def rejoin(
     started with or some of them."""
     row = await services.runner.repository.find(run_id, caller, thread_id=thread_id)
     told: list[StreamMode] = row.request.get("options", {}).get("modes", [])
-    untold = sorted(set(stream_mode or ()) - set(told))
+    asked = [mode for mode in stream_mode or () if mode]
+    untold = sorted(set(asked) - set(told))
     if untold:
         why = f"the run was not started with {untold[0]}, but with {', '.join(told) or 'no stream mode'}"
         raise BadRequest(why, param="stream_mode", source="api", code="mode_not_recorded")
@@ -217,7 +219,7 @@ async def rejoin(
     return RunEventsResponse(
         services.runner.follow(run_id, last_event_id),
         row=row,
-        modes=tuple(stream_mode or told),
+        modes=tuple(asked or told),
         on_disconnect=on_disconnect,
     )
 
