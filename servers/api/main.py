@@ -6,7 +6,15 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from servers.api.http import chat, sources, submissions, web_client, webhooks
-from servers.api.http.protocol import assistants, runs, store_items, thread_states, threads
+from servers.api.http.protocol import (
+    assistants,
+    crons,
+    runs,
+    store_items,
+    thread_states,
+    thread_streams,
+    threads,
+)
 from servers.api.services import open_services
 from servers.web.access import Access, Rule
 from servers.web.app import create_app
@@ -29,6 +37,8 @@ RULES = (
     Rule("POST", "/threads/count", "read"),
     Rule("POST", "/threads/", "read", "/history"),
     Rule("POST", "/threads/", "read", "/state/checkpoint"),
+    Rule("POST", "/threads/", "read", "/stream"),
+    Rule("POST", "/threads/", "read", "/stream/events"),
     Rule("POST", "/threads", "write"),
     Rule("PATCH", "/threads", "write"),
     Rule("DELETE", "/threads", "write"),
@@ -38,7 +48,7 @@ RULES = (
     Rule("POST", "/api/save-", "write"),
 )
 """Asking needs `read`, making things `write`, starting flows `operate`."""
-PROTOCOL = (assistants, threads, thread_states, runs, store_items)
+PROTOCOL = (assistants, threads, thread_states, thread_streams, crons, runs, store_items)
 ROUTES = (chat, webhooks, web_client, sources, submissions, *PROTOCOL)
 
 

@@ -62,6 +62,8 @@ class Runner:
         self.finishing: set[asyncio.Task[None]] = set()
         self.rewriting: set[asyncio.Task[None]] = set()
         """Endings that a store did not take at first."""
+        self.accepted = asyncio.Event()
+        """Set, and another one put in its place, when the next run is accepted."""
         self.closing = False
         self.slots = asyncio.Semaphore(limits.active_runs)
 
@@ -88,6 +90,8 @@ class Runner:
             for other in reversed(ahead):
                 await self._forget(other.row)
         self._create_tasks(run)
+        self.accepted.set()
+        self.accepted = asyncio.Event()
         return run
 
     @asynccontextmanager

@@ -110,7 +110,7 @@ async def test_context_is_followed_and_unknown_options_are_refused_by_name(clien
         ("no_such", 1),
         ("feedback_keys", ["x"]),
     ):
-        answer = await http.post("/runs/wait", json=asking(**{field: value}))
+        answer = await http.post("/runs/wait", json={**asking(), field: value})
         assert answer.status_code in (400, 501)
         assert answer.json()["error"]["param"].split(".")[0] in (field, "values", "input")
     passed_on = asking(config={"configurable": {"theirs": 1}}, on_disconnect="cancel")
@@ -120,6 +120,13 @@ async def test_context_is_followed_and_unknown_options_are_refused_by_name(clien
         "config.configurable.theirs",
         "input.theirs_too",
     ]
+
+
+async def test_crons_are_refused_and_say_why(client) -> None:
+    with pytest.raises(APIStatusError, match="Prefect"):
+        await client.crons.create("capibara6", schedule="0 8 * * *", input=HUMAN)
+    with pytest.raises(APIStatusError, match="Prefect"):
+        await client.crons.search()
 
 
 async def test_run_keeps_its_thread_where_it_was_asked_to(client) -> None:
