@@ -28,15 +28,19 @@ class Clients:
 class RunConfig:
     """What the caller asked for; None leaves the choice to the agent. `options` go to the model as they are.
 
-    `tools` is what the caller grants this run; `user` parts the caller's own facts, where it asks for several
-    people: it is nobody's identity. `calling` are OpenAI's `tools`, `tool_choice` and `parallel_tool_calls`:
-    tools that the caller runs itself; `response_format` is OpenAI's. Stored runs hold these fields by name.
+    `collections` are searched together, `collection` being the first; `voice` reads the answer where `speak`
+    asks for it. `tools` is what the caller grants this run; `user` parts the caller's own facts, where it
+    asks for several people: it is nobody's identity. `calling` are OpenAI's `tools`, `tool_choice` and
+    `parallel_tool_calls`: tools that the caller runs itself; `response_format` is OpenAI's. Stored runs hold
+    these fields by name.
     """
 
     collection: str | None = None
+    collections: tuple[str, ...] = ()
     model: str | None = None
     language: Language | None = None
     speak: bool = False
+    voice: str | None = None
     tools: tuple[str, ...] | None = None
     user: str | None = None
     options: JsonObject = field(default_factory=dict)
@@ -78,7 +82,13 @@ class Context:
     @property
     def collection(self) -> str:
         """Where to search: the caller's choice, or the settings'."""
-        return self.config.collection or self.chat.collection
+        return self.collections[0]
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """Where to search, one collection or several."""
+        chosen = self.config.collection or self.chat.collection
+        return tuple(self.config.collections) or (chosen,)
 
     @property
     def model(self) -> str:

@@ -3,29 +3,29 @@
 Closing the stream, or cancelling the task that reads it, cancels the graph and the model call behind it.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
 from agents.context import Context
 from agents.conversation.persistence import Persistence
 from agents.conversation.state import Message, new_turn
 from agents.events import AnyEvent, Done, Event, Interrupted, RunEvent
+from agents.graph_options import GraphOptions
+from agents.graph_steps import Graph, steps, until
 from agents.registry import AGENTS, Agent, find_agent
+from agents.stream_parts import Part, StreamParts
 from agents.tooling.handover import called
-from tools.errors import Conflict, UpstreamFailed, UpstreamSilent
+from tools.errors import Conflict, UpstreamFailed
 from tools.schema import Answer, Citation, JsonObject, Route, SupportedSentence
 
 E = TypeVar("E", bound=RunEvent)
-Graph: TypeAlias = CompiledStateGraph[Any, Context, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class AgentRequest:
     `owner` is what the keys of its caller's threads begin with (`conversation/ownership.py`).
     A `durable` run writes every step before the next begins and, started `again`, goes on after its last one.
     A run on a thread that is not durable is written when it ends: one that fails leaves the thread as it was.
+    Messages that the thread knows by their ids are not asked again.
     """
 
     agent: str
@@ -72,6 +73,7 @@ class AgentRequest:
     durable: bool = False
     again: bool = False
     command: Any = None
+    options: GraphOptions = field(default_factory=GraphOptions)
 
     @property
     def thread_key(self) -> str | None:
@@ -83,7 +85,7 @@ class AgentRequest:
         """LangGraph's: the thread; empty without one."""
         if self.thread_key is None:
             return {}
-        return {"configurable": {"thread_id": self.thread_key}, "metadata": {"run_id": self.run_id}}
+        return self.options.config(self.thread_key, self.run_id)
 
 
 async def stream(
@@ -93,29 +95,39 @@ async def stream(
 
     Raises `AgentNotFound`, `UpstreamSilent` after `context.deadline_s`, and what clients raise.
     """
+    async with aclosing(stream_parts(compiled, request, context=context)) as told:
+        async for item in told:
+            if not isinstance(item, Part):
+                yield item
+
+
+async def stream_parts(
+    compiled: Mapping[str, CompiledAgent], request: AgentRequest, *, context: Context
+) -> AsyncGenerator[Event | Part, None]:
+    """Events of one run as `stream` tells them, and between them the parts of its stream modes."""
     find_agent(request.agent)
     context = replace(context, run_id=request.run_id, thread_id=request.thread_key)
     agent = compiled[request.agent]
     graph = agent.threaded if request.thread_id else agent.stateless
     started, left_off = time.monotonic(), await _left_off(graph, request)
+    parts = _parts(request)
     if left_off is None or left_off.tasks:
-        steps = graph.astream(
-            _input(request, resumed=left_off is not None),
-            config=request.config,
-            context=context,
-            stream_mode=["custom", "values"],
-            durability=("sync" if request.durable else "exit") if request.thread_id else None,
-        )
         values: JsonObject = {}
-        async with aclosing(cast("AsyncGenerator[Any]", steps)) as steps:
-            async for mode, item in _until(steps, started + context.deadline_s):
-                if mode == "custom" and isinstance(item, AnyEvent):
-                    yield _stamped(item, request.run_id, started)
-                elif mode == "values":
+        given = None if left_off is not None else await _input(graph, request)
+        async with aclosing(_steps(graph, request, given, context)) as stepping:
+            async for mode, item in until(stepping, started + context.deadline_s):
+                if mode == "values":
                     values = item
+                told = _stamped(item, request.run_id, started) if isinstance(item, AnyEvent) else item
+                if isinstance(told, AnyEvent):
+                    yield told
+                for part in parts.of(mode, told):
+                    yield part
     else:
         values = left_off.values
-    for ending in _endings(request, values, started):
+    for part in parts.ending(values):
+        yield part
+    for ending in await _endings(graph, request, values, started):
         yield _stamped(ending, request.run_id, started)
 
 
@@ -147,39 +159,60 @@ async def _left_off(graph: Graph, request: AgentRequest) -> StateSnapshot | None
     return state if begun else None
 
 
-def _input(request: AgentRequest, *, resumed: bool) -> Any:
-    if resumed:
+def _parts(request: AgentRequest) -> StreamParts:
+    told = {"run_id": request.run_id, "thread_id": request.thread_id, "graph_id": request.agent}
+    told |= {"tags": list(request.options.tags), **request.options.metadata}
+    return StreamParts(request.options.modes, run_id=request.run_id, metadata=told)
+
+
+def _steps(
+    graph: Graph, request: AgentRequest, given: Any, context: Context
+) -> AsyncGenerator[tuple[str, Any], None]:
+    options = request.options
+    durability = options.durability if request.durable else "exit"
+    return steps(
+        graph,
+        given,
+        config=request.config,
+        context=context,
+        options=options,
+        durability=durability if request.thread_id else None,
+    )
+
+
+async def _input(graph: Graph, request: AgentRequest) -> Any:
+    """What the graph is started with: a command, nothing where it goes on, or a turn."""
+    options = request.options
+    if request.command is not None or options.update is not None or options.goto:
+        return Command(resume=request.command, update=options.update, goto=options.goto)
+    if options.resumes:
         return None
-    if request.command is not None:
-        return Command(resume=request.command)
     return new_turn(
-        request.messages,
+        await _new_messages(graph, request),
         instructions=request.instructions,
         scratch=request.scratch,
         touched=called(request.scratch),
     )
 
 
-async def _until(steps: AsyncIterator[Any], deadline: float) -> AsyncIterator[Any]:
-    """The steps that come before the deadline; then the run is over, whatever it was doing.
-
-    `asyncio.timeout`, because 3.11's `wait_for` loses a cancellation that meets the arrival of a step.
-    """
-    while True:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                step = await anext(steps)
-            yield step
-        except StopAsyncIteration:
-            return
-        except TimeoutError as exc:
-            raise UpstreamSilent("the run took too long", source="api", code="run_deadline") from exc
+async def _new_messages(graph: Graph, request: AgentRequest) -> list[Message]:
+    """The messages that the thread does not know by their ids; the last one is asked in any case."""
+    earlier = request.messages[:-1]
+    if request.thread_id is None or not any(message.get("id") for message in earlier):
+        return request.messages
+    state = await graph.aget_state(request.config)
+    known = {message.get("id") for message in state.values.get("messages", [])} - {None}
+    return [*(one for one in earlier if one.get("id") not in known), request.messages[-1]]
 
 
-def _endings(request: AgentRequest, values: JsonObject, started: float) -> list[Event]:
+async def _endings(graph: Graph, request: AgentRequest, values: JsonObject, started: float) -> list[Event]:
     waiting = values.get("__interrupt__", ())
     if waiting:
         return [Interrupted(interrupt_id=one.id, request=one.value) for one in waiting]
+    if request.options.stops:
+        left = (await graph.aget_state({"configurable": {"thread_id": request.thread_key}})).next
+        if left:
+            return [Interrupted(interrupt_id="", request={"next": list(left)})]
     if not values.get("answer") and not values.get("handed"):
         raise UpstreamFailed(f"{request.agent} ended without an answer", source="api", code="empty_answer")
     total = round((time.monotonic() - started) * 1000, 1)

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from servers.api.cli import app as assistants
 from servers.bridge.cli.collections import app as collections
 from servers.bridge.cli.keys import app as keys
 from servers.bridge.cli.reembed import reembed
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(assistants, name="assistants")
 app.add_typer(models, name="models")
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")

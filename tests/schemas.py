@@ -71,7 +71,7 @@ def check(
     Paths that begin with `without` are left out; on those with `plain` an error is one text. `names` bounds what fields and parameters of that name hold,
     where each new value makes something large.
     """
-    document = httpx.get(f"{base}/openapi.json", trust_env=False).json()
+    document = httpx.get(f"{base}/openapi.json", trust_env=False, timeout=60).json()
     document["paths"] = {p: verbs for p, verbs in document["paths"].items() if not p.startswith(without)}
     careful = min(count, CAREFUL) if count == USUAL else count // 2
     with requests.Session() as session:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from agents.answering.bounds import repeats
 from agents.answering.reasoning import ReasoningSplitter
-from agents.conversation.state import Message
+from agents.conversation.state import Message, wire
 from tools.clients.pool import Pool
 from tools.schema import JsonObject
 
@@ -87,7 +87,7 @@ async def stream_reply(
     reply.model = model
     gathering = _Gathering(reply)
     asked = {"stream_options": {"include_usage": True}, **options}
-    async with aclosing(pool.chat(messages, model=model, **asked)) as chunks:
+    async with aclosing(pool.chat(wire(messages), model=model, **asked)) as chunks:
         async for chunk in chunks:
             reply.model = chunk.get("model") or reply.model
             reply.usage = _counts(chunk.get("usage")) or reply.usage

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from agents.answering.model import QUOTING
 from agents.context import Context
-from agents.conversation.state import Turn, earlier_messages
+from agents.conversation.state import Turn, earlier_messages, wire
 from tools.clients.pool import NOT_GENERATING, ModelInfo, Pool
 from tools.errors import BadRequest, Unavailable
 from tools.log import get_logger
@@ -33,7 +33,7 @@ async def choose_model(turn: Turn, context: Context) -> Route:
 async def _routed(turn: Turn, pool: Pool) -> Route:
     talk = [*earlier_messages(turn), turn["asked"][-1]][-SEEN_MESSAGES:]
     previous = turn.get("previous", "")
-    return await pool.route(talk, previous=None if previous in WITHOUT_MODEL else previous)
+    return await pool.route(wire(talk), previous=None if previous in WITHOUT_MODEL else previous)
 
 
 async def _named(name: str, pool: Pool) -> Route:

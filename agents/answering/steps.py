@@ -19,11 +19,12 @@ from agents.grounding.citations import cited, only_real, unsupported, used
 from agents.grounding.evidence import Evidence, read_evidence
 from agents.grounding.judgement import Judgement, entailed, judge, quoted
 from agents.grounding.sentences import split_sentences
-from tools.schema import Citation, Hit, JsonObject, SearchResponse, SupportedSentence
-from tools.speak import speak as read_aloud
+from tools.schema import Citation, Hit, JsonObject, SearchResponse, SpeechRequest, SupportedSentence
+from tools.speak import spoken
 
 OWN_WORDS = (QUOTING, "rules")
 """Whose sentences without a citation are the platform's: they lead in, or say that there is no answer."""
+MOST_SPOKEN = 10_000
 _KEPT = set(Citation.model_fields)
 Given = ParamSpec("Given")
 Node = Callable[Given, Awaitable[Update]]
@@ -71,7 +72,7 @@ async def check(state: Turn, runtime: Runtime[Context]) -> Update:
         "answer": final,
         "cited": [citation.model_dump() for citation in cited(final, sources)],
         "sentences": [one.model_dump() for one in judged],
-        "messages": closing_messages(state, final),
+        "messages": closing_messages(state, final, run_id=runtime.context.run_id),
         "previous": _stays(state),
     }
 
@@ -119,9 +120,9 @@ def tool_texts(scratch: list[Message]) -> list[str]:
 @timed("speak")
 async def speak(state: Turn, runtime: Runtime[Context]) -> Update:
     """The answer as speech; the recording travels in an event and is not remembered."""
-    speech = await read_aloud(
-        state["answer"], speech=runtime.context.clients.speech, language=state["language"]
-    )
+    text = spoken(state["answer"])[:MOST_SPOKEN] or "…"
+    asked = SpeechRequest(text=text, language=state["language"], voice_id=runtime.context.config.voice)
+    speech = await runtime.context.clients.speech.speak(asked)
     runtime.stream_writer(Progress(stage="spoken", detail=speech.model_dump()))
     return {}
 

@@ -79,7 +79,7 @@ async def answer(state: State, runtime: Runtime[Context]) -> Update:
     """The model's answer, token by token, or the tools it wants to call first."""
     context = runtime.context
     if "no_documents" in state["notes"] and not _for_a_program(state, context):
-        text = prompts.NO_DOCUMENTS[state["language"]].format(collection=context.collection)
+        text = prompts.NO_DOCUMENTS[state["language"]].format(collection=", ".join(context.collections))
         return {"answer": stream_text(text, [], runtime), "model": "rules", "calls": []}
     shape = read_shape(context.config.response_format)
     grants = context.granted(DEFAULT_TOOLS)

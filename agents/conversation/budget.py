@@ -7,7 +7,7 @@ a character count that no tokenizer of ours exceeds.
 
 from collections.abc import Sequence
 
-from agents.conversation.state import Message, text_of
+from agents.conversation.state import Message, text_of, wire
 from tools.clients.pool import Pool
 from tools.errors import BadRequest, NotFound, NotSupported, Unavailable
 
@@ -39,7 +39,7 @@ async def count_tokens(
     if sum(at_most) <= most:
         return at_most
     try:
-        return await pool.count_tokens(messages, model=model)
+        return await pool.count_tokens(wire(messages), model=model)
     except (BadRequest, NotFound, NotSupported, Unavailable):
         return estimate(messages, ratio)
 

@@ -1,5 +1,5 @@
-"""The checkpoints of a thread: its state, its history, copies, deletion. It runs no agent and owns no row
-about the thread.
+"""The checkpoints of a thread: its newest values, copies, deletion. It runs no agent and owns no row about
+the thread; its states are `snapshots`'s.
 """
 
 from collections.abc import Collection
@@ -7,32 +7,14 @@ from collections.abc import Collection
 from langchain_core.runnables import RunnableConfig
 
 from agents.conversation.persistence import Persistence
+from agents.conversation.shown_state import shown_values
 from tools.schema import JsonObject
-
-SHOWN = ("messages", "answer", "cited", "sources", "route", "model", "language", "degraded", "summary")
 
 
 async def values(persistence: Persistence, thread_id: str) -> JsonObject:
-    """The conversation and its last turn (the fields of `SHOWN`); empty for a thread that has not run."""
+    """The conversation and its last turn, as it is shown; empty for a thread that has not run."""
     saved = await persistence.checkpointer.aget_tuple(_config(thread_id))
-    return _shown(saved.checkpoint["channel_values"]) if saved else {}
-
-
-async def history(
-    persistence: Persistence, thread_id: str, *, limit: int, before: str | None = None
-) -> list[JsonObject]:
-    """At most `limit` checkpoints before that with id `before`, newest first:
-    `{checkpoint: {thread_id, checkpoint_id}, created_at, values, metadata}` each."""
-    earlier = _config(thread_id, before) if before else None
-    return [
-        {
-            "checkpoint": {"thread_id": thread_id, "checkpoint_id": saved.checkpoint["id"]},
-            "created_at": saved.checkpoint["ts"],
-            "values": _shown(saved.checkpoint["channel_values"]),
-            "metadata": dict(saved.metadata),
-        }
-        async for saved in persistence.checkpointer.alist(_config(thread_id), limit=limit, before=earlier)
-    ]
+    return shown_values(saved.checkpoint["channel_values"]) if saved else {}
 
 
 async def copy(
@@ -62,7 +44,3 @@ def _config(thread_id: str, checkpoint: str | None = None, **more: str) -> Runna
     if checkpoint is not None:
         configurable["checkpoint_id"] = checkpoint
     return {"configurable": configurable}
-
-
-def _shown(channels: JsonObject) -> JsonObject:
-    return {name: channels[name] for name in SHOWN if name in channels}

@@ -12,7 +12,7 @@ from typing import Final
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.store.base import BaseStore
+from langgraph.store.base import TTLConfig
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 from psycopg import AsyncConnection
@@ -22,6 +22,8 @@ from psycopg_pool import AsyncConnectionPool
 from agents.conversation.serializer import SealKey, SignedSerializer
 from tools.settings import Settings
 
+TTL: Final[TTLConfig] = {"refresh_on_read": True}
+"""A read that asks for it gives an item its whole time again."""
 CLAIM: Final = "UPDATE store SET prefix = '_owned.default.local.' || prefix WHERE substr(prefix, 1, 1) <> '_'"
 """Items that were kept before items had owners become the local user's."""
 
@@ -32,7 +34,11 @@ class Persistence:
     calls of tools were made."""
 
     checkpointer: BaseCheckpointSaver[str]
-    store: BaseStore
+    store: AsyncSqliteStore | AsyncPostgresStore
+
+    async def sweep(self) -> int:
+        """Delete the items whose time is over; how many."""
+        return await self.store.sweep_ttl()
 
 
 @asynccontextmanager
@@ -52,7 +58,7 @@ async def _open_sqlite(settings: Settings, serializer: SignedSerializer) -> Asyn
         saver.serde = serializer
         await saver.setup()
         path = str(settings.home / "facts.sqlite")
-        store = await stack.enter_async_context(AsyncSqliteStore.from_conn_string(path))
+        store = await stack.enter_async_context(AsyncSqliteStore.from_conn_string(path, ttl=TTL))
         await store.setup()
         await store.conn.execute(CLAIM)
         await store.conn.commit()
@@ -66,7 +72,7 @@ async def _open_postgres(settings: Settings, serializer: SignedSerializer) -> As
         settings.postgres_dsn, open=False, max_size=8, kwargs=options
     )
     async with pool:
-        saver, store = AsyncPostgresSaver(pool, serde=serializer), AsyncPostgresStore(pool)
+        saver, store = AsyncPostgresSaver(pool, serde=serializer), AsyncPostgresStore(pool, ttl=TTL)
         await saver.setup()
         await store.setup()
         async with pool.connection() as connection:

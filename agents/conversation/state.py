@@ -3,7 +3,6 @@
 Values are plain JSON, so that a checkpoint can be read without building objects.
 """
 
-import operator
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
@@ -13,7 +12,7 @@ from tools.schema import Citation, JsonObject, Language
 from tools.text.content import content_text
 
 Message: TypeAlias = JsonObject
-"""A chat message in OpenAI's shape."""
+"""A chat message in OpenAI's shape; `id` names it for those who keep a copy of the conversation."""
 Update: TypeAlias = JsonObject
 """What a node returns: fields of the state with their new values."""
 
@@ -21,6 +20,18 @@ Update: TypeAlias = JsonObject
 def merge(old: dict[str, float], new: dict[str, float] | None) -> dict[str, float]:
     """Reducer of `timings`: stages of one turn gather; None starts a new turn."""
     return {} if new is None else {**old, **new}
+
+
+def join(old: list[Message], new: list[Message]) -> list[Message]:
+    """Reducer of `messages`: one whose id is known takes the place of the one before, others come after."""
+    joined, places = list(old), {one["id"]: at for at, one in enumerate(old) if one.get("id")}
+    for message in new:
+        at = places.get(message.get("id") or "")
+        if at is None:
+            joined.append(message)
+        else:
+            joined[at] = message
+    return joined
 
 
 class Turn(TypedDict):
@@ -35,7 +46,7 @@ class Turn(TypedDict):
     a passage; `notes`, `finish` and `reasoning` are `Answer`'s.
     """
 
-    messages: Annotated[list[Message], operator.add]
+    messages: Annotated[list[Message], join]
     asked: list[Message]
     instructions: str
     answerable: JsonObject
@@ -110,9 +121,19 @@ def sources_of(turn: Turn) -> list[Citation]:
     return [Citation.model_validate(source) for source in turn["sources"]]
 
 
-def closing_messages(turn: Turn, answer: str) -> list[Message]:
+def closing_messages(turn: Turn, answer: str, *, run_id: str) -> list[Message]:
     """What the turn adds to the conversation: what was asked, and the answer."""
-    return [*turn["asked"], {"role": "assistant", "content": answer}]
+    return [*turn["asked"], {"role": "assistant", "content": answer, "id": answer_id(run_id)}]
+
+
+def answer_id(run_id: str) -> str:
+    """The id of the message that a run answers with, known while it is written."""
+    return f"run-{run_id}"
+
+
+def wire(messages: Sequence[Message]) -> list[Message]:
+    """Messages as models take them: a model is told no ids."""
+    return [{name: value for name, value in message.items() if name != "id"} for message in messages]
 
 
 def text_of(message: Message) -> str:

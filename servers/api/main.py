@@ -8,7 +8,15 @@ from fastapi import FastAPI
 from servers.api.http import sources, submissions, web_client, webhooks
 from servers.api.http.openai import audio, chat, embeddings, files, responses, text_completion
 from servers.api.http.openai.passthrough import PassThrough
-from servers.api.http.protocol import agents, runs, store_items, threads
+from servers.api.http.protocol import (
+    assistants,
+    crons,
+    runs,
+    store_items,
+    thread_states,
+    thread_streams,
+    threads,
+)
 from servers.api.services import open_services
 from servers.web.access import Access, Rule
 from servers.web.app import create_app
@@ -23,9 +31,19 @@ RULES = (
     Rule("", "/v1/sources", "operate"),
     Rule("POST", "/v1/files", "write"),
     Rule("DELETE", "/v1/files", "write"),
+    Rule("POST", "/assistants/search", "read"),
+    Rule("POST", "/assistants/count", "read"),
+    Rule("POST", "/assistants/", "read", "/versions"),
+    Rule("POST", "/assistants", "write"),
+    Rule("PATCH", "/assistants", "write"),
+    Rule("DELETE", "/assistants", "write"),
     Rule("POST", "/threads/search", "read"),
+    Rule("POST", "/threads/count", "read"),
     Rule("POST", "/threads/", "read", "/history"),
     Rule("POST", "/threads/find", "read"),
+    Rule("POST", "/threads/", "read", "/state/checkpoint"),
+    Rule("POST", "/threads/", "read", "/stream"),
+    Rule("POST", "/threads/", "read", "/stream/events"),
     Rule("POST", "/threads", "write"),
     Rule("PATCH", "/threads", "write"),
     Rule("DELETE", "/threads", "write"),
@@ -36,7 +54,8 @@ RULES = (
 )
 """Asking needs `read`, making things `write`, starting flows `operate`."""
 OPENAI = (chat, text_completion, responses, embeddings, audio, files)
-ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, agents, threads, runs, store_items)
+PROTOCOL = (assistants, threads, thread_states, thread_streams, crons, runs, store_items)
+ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, *PROTOCOL)
 
 
 def build_app(settings: Settings) -> FastAPI:

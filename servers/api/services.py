@@ -12,11 +12,14 @@ from agents.conversation.ownership import owner_prefix
 from agents.conversation.persistence import Persistence, open_persistence
 from agents.events import Event
 from agents.runtime import AgentRequest, CompiledAgent, compile_agents, stream
+from servers.api.assistants.catalog import Assistants
+from servers.api.runs.deliveries import Outbox
 from servers.api.runs.leader_lock import leader_lock
 from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
-from servers.api.runs.tables import now, open_engine
-from servers.api.runs.threads import Threads
+from servers.api.runs.states import States
+from servers.api.runs.tables import STORE_ERRORS, create_tables, now, open_engine
+from servers.api.runs.threads import ThreadQuery, Threads
 from servers.api.stored.files import StoredFiles
 from servers.api.stored.responses import StoredResponses
 from tools.access.identity import Principal
@@ -30,6 +33,7 @@ from tools.schema import JsonObject
 from tools.settings import Settings
 
 PRUNE_S = 6 * 3_600.0
+EXPIRE_S = 60.0
 
 log = get_logger("api")
 
@@ -42,7 +46,9 @@ class Services:
     clients: Clients
     memory: Persistence
     agents: dict[str, CompiledAgent]
+    assistants: Assistants
     threads: Threads
+    states: States
     runner: Runner
     responses: StoredResponses
     files: StoredFiles
@@ -62,6 +68,12 @@ class Services:
             events = stream(self.agents, order, context=self.context(wishes))
             async for event in await stack.enter_async_context(aclosing(events)):
                 yield event
+
+    async def delete_threads(self, metadata: JsonObject, by: Principal) -> None:
+        """Delete the threads of `by` whose metadata hold these, but those in which a run has not ended."""
+        for row in await self.threads.search(by, ThreadQuery(metadata=metadata)):
+            if not self.runner.is_busy(row.thread_id):
+                await self.threads.delete(row.thread_id)
 
     def context(self, wishes: RunConfig) -> Context:
         """A turn's context, from its caller's choices."""
@@ -90,18 +102,42 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ):
         agents = compile_agents(memory)
         of_run = partial(build_context, settings, clients)
-        repository, responses, files = RunRepository(engine), StoredResponses(engine), StoredFiles(engine)
+        await create_tables(engine, "assistants", "assistant_versions", "deliveries")
+        outbox = Outbox(engine, settings.fetch)
+        repository, responses, files = (
+            RunRepository(engine, outbox),
+            StoredResponses(engine),
+            StoredFiles(engine),
+        )
         await responses.open()
         await files.open()
         runner = Runner(repository, memory, agents, of_run, settings.agents)
         await runner.resume()
-        pruning = asyncio.create_task(_prune(repository, responses, settings.agents.keep_runs_days))
+        threads, assistants = Threads(engine, memory), Assistants(engine)
+        await assistants.load()
+        keeping = [
+            asyncio.create_task(_prune(repository, responses, settings.agents.keep_runs_days)),
+            asyncio.create_task(_expire(threads, memory)),
+            asyncio.create_task(outbox.run()),
+        ]
         try:
-            threads = Threads(engine, memory)
-            yield Services(settings, clients, memory, agents, threads, runner, responses, files, carrier)
+            yield Services(
+                settings,
+                clients,
+                memory,
+                agents,
+                assistants,
+                threads,
+                States(agents),
+                runner,
+                responses,
+                files,
+                carrier,
+            )
         finally:
-            pruning.cancel()
-            await asyncio.gather(pruning, return_exceptions=True)
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
             await runner.close()
 
 
@@ -117,6 +153,18 @@ async def _prune(repository: RunRepository, responses: StoredResponses, days: in
         before = now() - timedelta(days=days)
         log.info("pruned", runs=await repository.prune(before), responses=await responses.prune(before))
         await asyncio.sleep(PRUNE_S)
+
+
+async def _expire(threads: Threads, memory: Persistence) -> None:
+    """Threads and kept items end when their time is over. A store that fails is asked again."""
+    while True:
+        try:
+            removed = {"threads": await threads.expire(), "items": await memory.sweep()}
+            if any(removed.values()):
+                log.info("expired", **removed)
+        except STORE_ERRORS as exc:
+            log.error("not_expired", reason=str(exc))
+        await asyncio.sleep(EXPIRE_S)
 
 
 async def _peer_state(peer: Http) -> str:

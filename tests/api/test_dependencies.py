@@ -7,7 +7,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from servers.api.http import chat, sources, submissions, webhooks
-from servers.api.http.protocol import agents, runs, store_items, threads
+from servers.api.http.protocol import assistants, runs, store_items, thread_states, threads
 
 
 def within(dependant: Dependant) -> Iterator[Dependant]:
@@ -17,7 +17,7 @@ def within(dependant: Dependant) -> Iterator[Dependant]:
 
 
 def test_no_request_waits_for_a_thread_to_find_its_services_or_its_caller() -> None:
-    rooms = (chat, webhooks, sources, submissions, agents, threads, runs, store_items)
+    rooms = (chat, webhooks, sources, submissions, assistants, threads, thread_states, runs, store_items)
     routes = [route for room in rooms for route in room.router.routes if isinstance(route, APIRoute)]
     found = {one.call for route in routes for one in within(route.dependant)}
     assert len(found) >= 2

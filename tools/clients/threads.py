@@ -12,6 +12,8 @@ from tools.errors import NotFound, UpstreamFailed
 from tools.schema import JsonObject, Turn
 
 ENDINGS = ("done", "interrupted")
+LISTED = ["thread_id", "status", "metadata", "created_at", "updated_at"]
+"""What a list shows of a thread: its state would be read from its checkpoints."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _turns: TypeAdapter[list[Turn]] = TypeAdapter(list[Turn])
 
@@ -30,7 +32,8 @@ class Threads:
     async def search(self, metadata: JsonObject, *, limit: int) -> list[JsonObject]:
         """Threads whose metadata holds `metadata`, newest first: `{thread_id, status, metadata, created_at,
         updated_at}` each."""
-        return await self.http.json("POST", "/threads/search", json={"metadata": metadata, "limit": limit})
+        wanted = {"metadata": metadata, "limit": limit, "select": LISTED}
+        return await self.http.json("POST", "/threads/search", json=wanted)
 
     async def get(self, thread_id: str) -> JsonObject:
         """One thread: `{thread_id, status, metadata, created_at, updated_at, values}`."""

@@ -5,18 +5,18 @@ It executes nothing (`runner.py`) and stores nothing (`repository.py`).
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from servers.api.runs.tables import RunRow
-from tools.schema import JsonObject
 
 
 class RunEvent(NamedTuple):
     """One event of a run: `id` is `attempt-number`, the `Last-Event-ID` of server-sent events; `data` is an
-    event of `agents/events.py` as JSON."""
+    event of `agents/events.py` as JSON, or that of the stream part called `part`."""
 
     id: str
-    data: JsonObject
+    data: Any
+    part: str = ""
 
 
 class ActiveRun:
@@ -30,9 +30,9 @@ class ActiveRun:
         self.task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
-    def publish(self, data: JsonObject) -> None:
-        """Append an event and wake the subscribers."""
-        self.events.append(RunEvent(f"{self.row.attempt}-{len(self.events) + 1}", data))
+    def publish(self, data: Any, *, part: str = "") -> None:
+        """Append an event, or a stream part, and wake the subscribers."""
+        self.events.append(RunEvent(f"{self.row.attempt}-{len(self.events) + 1}", data, part))
         self._wake()
 
     def close(self) -> None:

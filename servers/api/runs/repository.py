@@ -8,9 +8,11 @@ from sqlmodel import col, delete, select
 
 from agents.conversation.ownership import thread_id_of
 from servers.api.runs.active_run import RunEvent
+from servers.api.runs.deliveries import DeliveryRow, Outbox, delivery_of
 from servers.api.runs.tables import RunRow, ThreadRow, is_mine, now, open_session
 from tools.access.identity import Principal
 from tools.errors import NotFound
+from tools.schema import JsonObject
 
 UNFINISHED = ("pending", "running")
 THREAD_STATUS = {"success": "idle", "cancelled": "idle", "interrupted": "interrupted"}
@@ -20,8 +22,9 @@ THREAD_STATUS = {"success": "idle", "cancelled": "idle", "interrupted": "interru
 class RunRepository:
     """Rows of the table `runs`; a run's ending and its thread's status change in one transaction."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, outbox: Outbox | None = None) -> None:
         self.engine = engine
+        self.outbox = outbox
 
     async def insert(self, row: RunRow) -> None:
         """Insert a pending run; once this returns it survives a killed process."""
@@ -36,11 +39,18 @@ class RunRepository:
         await self._write(row, "running", thread_status="busy")
         return restarted
 
-    async def finish(self, row: RunRow, status: str, events: Sequence[RunEvent]) -> None:
-        """Write the run's final `status` and its events."""
+    async def finish(
+        self, row: RunRow, status: str, events: Sequence[RunEvent], values: JsonObject | None = None
+    ) -> None:
+        """Write the run's final `status` and its events, and what its webhook is to be told, `values` among
+        it."""
         row.events = [list(event) for event in events]
         row.ending = events[-1].data if events else None
-        await self._write(row, status, thread_status=THREAD_STATUS.get(status, "error"))
+        row.status, row.updated_at = status, now()
+        delivery = delivery_of(row, values or {})
+        await self._write(row, status, thread_status=THREAD_STATUS.get(status, "error"), delivery=delivery)
+        if delivery is not None and self.outbox is not None:
+            self.outbox.waiting.set()
 
     async def get(self, run_id: str) -> RunRow:
         """A run, whoever's it is. Raises `NotFound`."""
@@ -71,6 +81,25 @@ class RunRepository:
         async with open_session(self.engine) as session:
             return list((await session.exec(query)).all())
 
+    async def mine(
+        self,
+        by: Principal,
+        *,
+        thread_id: str | None = None,
+        status: str | None = None,
+        unfinished: bool = False,
+    ) -> list[RunRow]:
+        """Runs that `by` may see, newest first: of a thread (by its key), with a status, or not ended."""
+        query = select(RunRow).where(is_mine(RunRow, by)).order_by(col(RunRow.created_at).desc())
+        if thread_id is not None:
+            query = query.where(RunRow.thread_id == thread_id)
+        if status is not None:
+            query = query.where(RunRow.status == status)
+        if unfinished:
+            query = query.where(col(RunRow.status).in_(UNFINISHED))
+        async with open_session(self.engine) as session:
+            return list((await session.exec(query)).all())
+
     async def unfinished(self) -> list[RunRow]:
         """Pending and running runs, oldest first."""
         query = select(RunRow).where(col(RunRow.status).in_(UNFINISHED)).order_by(col(RunRow.created_at))
@@ -94,12 +123,17 @@ class RunRepository:
             await session.commit()
         return result.rowcount
 
-    async def _write(self, row: RunRow, status: str, *, thread_status: str) -> None:
+    async def _write(
+        self, row: RunRow, status: str, *, thread_status: str, delivery: DeliveryRow | None = None
+    ) -> None:
         row.status, row.updated_at = status, now()
         async with open_session(self.engine) as session:
             await session.merge(row)
+            if delivery is not None:
+                await session.merge(delivery)
             thread = await session.get(ThreadRow, row.thread_id)
             if thread is not None:
-                thread.status, thread.updated_at = thread_status, row.updated_at
+                thread.status = thread_status
+                thread.touch()
                 session.add(thread)
             await session.commit()

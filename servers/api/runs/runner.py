@@ -5,37 +5,34 @@ One event loop owns all state; nothing is decided across an `await`. It knows no
 """
 
 import asyncio
-import sqlite3
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
-import psycopg
-from sqlalchemy.exc import SQLAlchemyError
-
 from agents.context import Context, RunConfig
-from agents.conversation import history
+from agents.conversation import history, snapshots
 from agents.conversation.ownership import thread_id_of
 from agents.conversation.persistence import Persistence
 from agents.events import Failed, Interrupted
-from agents.runtime import AgentRequest, CompiledAgent, stream
+from agents.runtime import CompiledAgent, stream_parts
+from agents.stream_parts import Part
 from servers.api.runs.active_run import ActiveRun, RunEvent, events_after
+from servers.api.runs.orders import agent_of, order_of
 from servers.api.runs.repository import RunRepository
-from servers.api.runs.tables import RunRow, principal_of
+from servers.api.runs.tables import STORE_ERRORS, RunRow, now, principal_of
 from servers.api.runs.turns import events_of, turn_of
 from tools.access.identity import acting_as
 from tools.errors import Cancelled, Capibara6Error, Conflict, QueueFull
 from tools.log import get_logger
-from tools.schema import Turn
+from tools.schema import JsonObject, Turn
 from tools.settings import Agents
 
-Strategy = Literal["reject", "enqueue", "interrupt"]
+Strategy = Literal["reject", "enqueue", "interrupt", "rollback"]
 """What becomes of a run whose thread is busy (the Agent Protocol's `multitask_strategy`)."""
 MAX_ATTEMPTS = 3
 REWRITE_S, MAX_REWRITE_S = 1.0, 30.0
 """Pauses between tries to write an ending that a store did not take."""
-STORE_ERRORS = (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError)
 
 log = get_logger("runs")
 
@@ -65,6 +62,8 @@ class Runner:
         self.finishing: set[asyncio.Task[None]] = set()
         self.rewriting: set[asyncio.Task[None]] = set()
         """Endings that a store did not take at first."""
+        self.accepted = asyncio.Event()
+        """Set, and another one put in its place, when the next run is accepted."""
         self.closing = False
         self.slots = asyncio.Semaphore(limits.active_runs)
 
@@ -85,9 +84,14 @@ class Runner:
         except BaseException:
             self._dequeue(run)
             raise
-        if strategy == "interrupt":
+        if strategy in ("interrupt", "rollback"):
             await asyncio.gather(*(self.cancel(other.row.run_id) for other in ahead))
+        if strategy == "rollback":
+            for other in reversed(ahead):
+                await self._forget(other.row)
         self._create_tasks(run)
+        self.accepted.set()
+        self.accepted = asyncio.Event()
         return run
 
     @asynccontextmanager
@@ -140,6 +144,18 @@ class Runner:
         if run is not None and run.task is not None:
             run.task.cancel()
 
+    async def roll_back(self, run_id: str) -> RunRow:
+        """End the run and undo it: its row goes, and its thread is as it was before. Raises `NotFound`."""
+        row = await self.cancel(run_id)
+        await self._forget(row)
+        return row
+
+    async def values(self, row: RunRow) -> JsonObject:
+        """What the run's thread holds, shown; of one that left none behind, what it ended with."""
+        if row.stateless:
+            return row.outcome or {}
+        return await self._state(row)
+
     async def resume(self) -> None:
         """Start again, oldest first, what a killed process had accepted and not finished."""
         for row in await self.repository.unfinished():
@@ -187,7 +203,10 @@ class Runner:
             later.add_done_callback(self.rewriting.discard)
 
     async def _write_ending(self, run: ActiveRun, status: str) -> None:
-        await self.repository.finish(run.row, status, run.events)
+        told = "webhook" in run.row.request
+        values = await self._state(run.row) if run.row.stateless or told else {}
+        run.row.outcome = values if run.row.stateless else None
+        await self.repository.finish(run.row, status, run.events, values)
         if run.row.stateless:
             await history.delete(self.memory, run.row.thread_id)
 
@@ -203,8 +222,19 @@ class Runner:
                 log.info("ending_written", run_id=run.row.run_id)
                 return
 
+    async def _state(self, row: RunRow) -> JsonObject:
+        return (await snapshots.state(self.agents[agent_of(row)].threaded, row.thread_id))["values"]
+
+    async def _forget(self, row: RunRow) -> None:
+        graph = self.agents[agent_of(row)].threaded
+        if not await snapshots.roll_back(graph, row.thread_id, row.run_id):
+            await history.delete(self.memory, row.thread_id)
+        await self.repository.delete(row.run_id)
+
     async def _execute(self, run: ActiveRun) -> None:
-        """Wait for the thread and for a slot, then publish the agent's events."""
+        """Wait for its time, the thread and a slot, then publish the agent's events."""
+        waited_s = (now() - run.row.created_at).total_seconds()
+        await asyncio.sleep(max(0.0, run.row.request.get("after_s", 0.0) - waited_s))
         queue = self.queues[run.row.thread_id]
         while queue[0] is not run:
             await queue[0].ended.wait()
@@ -214,11 +244,14 @@ class Runner:
             restarted = await self.repository.mark_running(run.row)
             if run.row.attempt > MAX_ATTEMPTS:
                 raise Capibara6Error("the run was killed too often", code="run_crashed", source="api")
-            order = _agent_order(run.row, restarted=restarted)
+            order = order_of(run.row, restarted=restarted)
             context = self.build_context(RunConfig(**run.row.request.get("wishes", {})))
             with acting_as(principal_of(run.row)):
-                async for event in stream(self.agents, order, context=context):
-                    run.publish(event.model_dump(mode="json"))
+                async for item in stream_parts(self.agents, order, context=context):
+                    if isinstance(item, Part):
+                        run.publish(item.data, part=item.name)
+                    else:
+                        run.publish(item.model_dump(mode="json"))
 
     def _enqueue(self, run: ActiveRun) -> None:
         self.active[run.row.run_id] = run
@@ -231,21 +264,6 @@ class Runner:
             queue.remove(run)
         if not queue:
             self.queues.pop(run.row.thread_id, None)
-
-
-def _agent_order(row: RunRow, *, restarted: bool) -> AgentRequest:
-    thread_id = thread_id_of(row.thread_id)
-    return AgentRequest(
-        row.agent_id,
-        row.request.get("messages", []),
-        instructions=row.request.get("instructions", ""),
-        thread_id=thread_id,
-        owner=row.thread_id.removesuffix(thread_id),
-        run_id=row.run_id,
-        durable=True,
-        again=restarted,
-        command=row.request.get("command"),
-    )
 
 
 def _outcome(run: ActiveRun, task: "asyncio.Task[None]") -> tuple[str, Failed | None]:

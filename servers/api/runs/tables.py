@@ -4,13 +4,15 @@ Both say whose they are; a thread's id is kept under its owner's key (`agents/co
 The messages that a thread remembers are not here but in the agents' checkpoints.
 """
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 from sqlalchemy import (
     JSON,
     Column,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     inspect,
     text,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -31,6 +34,9 @@ from typing_extensions import TypedDict
 from tools.access.identity import LOCAL, Principal
 from tools.schema import JsonObject
 from tools.settings import Settings
+
+STORE_ERRORS = (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError)
+"""What a store that fails raises, whichever it is."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -61,16 +67,26 @@ def now() -> datetime:
 
 class RunRequest(TypedDict, total=False):
     """What a run was asked, all that is needed to start it again: new messages, or the answer to an
-    interrupt (`command`), and the caller's choices (fields of `agents.context.RunConfig`)."""
+    interrupt (`command`), and the caller's choices (fields of `agents.context.RunConfig`).
+
+    `agent` is whose graph runs, where the run's `agent_id` is an assistant's; `options` are fields of
+    `agents.graph_options.GraphOptions`; `after_s` is how long the run waits after it was accepted, `webhook`
+    who is told how it ended; `strategy` was its `multitask_strategy`."""
 
     messages: list[dict[str, Any]]
     instructions: str
     wishes: JsonObject
     command: Any
+    agent: str
+    options: JsonObject
+    after_s: float
+    webhook: str
+    strategy: str
 
 
 class ThreadRow(SQLModel, table=True):
-    """One conversation; `status` is idle, busy, interrupted or error."""
+    """One conversation; `status` is idle, busy, interrupted or error. It ends `ttl_minutes` after it last
+    changed."""
 
     __tablename__ = "threads"  # type: ignore[assignment]  # SQLModel types it as a declared attribute
 
@@ -81,13 +97,22 @@ class ThreadRow(SQLModel, table=True):
     meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSON))
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
     updated_at: datetime = Field(default_factory=now, sa_type=Moment)
+    ttl_minutes: float | None = None
+    expires_at: datetime | None = Field(default=None, sa_type=Moment)
+
+    def touch(self) -> None:
+        """It has changed now."""
+        self.updated_at = now()
+        if self.ttl_minutes is not None:
+            self.expires_at = self.updated_at + timedelta(minutes=self.ttl_minutes)
 
 
 class RunRow(SQLModel, table=True):
     """One accepted run; `status` is pending, running, success, error, timeout, interrupted or cancelled.
 
     `principal` is who asked, for whom it also goes on after a crash; None in rows of before there were any.
-    `attempt` counts its starts; `ending` is its last event; `events` are `[id, data]` pairs.
+    `attempt` counts its starts; `ending` is its last event; `events` are `RunEvent`s; `outcome` is the state
+    that a run without a thread left.
     """
 
     __tablename__ = "runs"  # type: ignore[assignment]  # SQLModel types it as a declared attribute
@@ -104,6 +129,7 @@ class RunRow(SQLModel, table=True):
     meta: JsonObject = Field(default_factory=dict, sa_column=Column("metadata", JSON))
     ending: JsonObject | None = Field(default=None, sa_column=Column("ending", JSON))
     events: list[Any] = Field(default_factory=list, sa_column=Column("events", JSON))
+    outcome: JsonObject | None = Field(default=None, sa_column=Column("outcome", JSON))
     attempt: int = 0
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
     updated_at: datetime = Field(default_factory=now, sa_type=Moment)
@@ -117,11 +143,17 @@ async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
         event.listen(engine.sync_engine, "connect", _set_pragmas)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(SQLModel.metadata.create_all, tables=_TABLES)
-            await connection.run_sync(_add_owners)
+            await connection.run_sync(_create, ("threads", "runs"))
+            await connection.run_sync(_add_columns)
         yield engine
     finally:
         await engine.dispose()
+
+
+async def create_tables(engine: AsyncEngine, *names: str) -> None:
+    """Create what is not there of other tables beside these."""
+    async with engine.begin() as connection:
+        await connection.run_sync(_create, names)
 
 
 def is_mine(row: type[ThreadRow] | type[RunRow], principal: Principal) -> ColumnElement[bool]:
@@ -147,19 +179,26 @@ def open_session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False)
 
 
-_OWNERS = {
+_LATER = {
     "tenant": f"VARCHAR DEFAULT '{LOCAL.tenant}' NOT NULL",
     "owner": f"VARCHAR DEFAULT '{LOCAL.user}' NOT NULL",
     "principal": "JSON",
+    "outcome": "JSON",
+    "ttl_minutes": "FLOAT",
+    "expires_at": "TIMESTAMPTZ",
 }
-_TABLES = [SQLModel.metadata.tables[name] for name in ("threads", "runs")]
+"""Columns that older tables have not."""
 
 
-def _add_owners(connection: Connection) -> None:
-    """Tables of before there were owners get their columns; their rows become the local user's."""
-    for table in _TABLES:
+def _create(connection: Connection, names: Sequence[str]) -> None:
+    SQLModel.metadata.create_all(connection, tables=[SQLModel.metadata.tables[name] for name in names])
+
+
+def _add_columns(connection: Connection) -> None:
+    """Older tables get what they lack; rows of before there were owners become the local user's."""
+    for table in (SQLModel.metadata.tables[name] for name in ("threads", "runs")):
         known = {column["name"] for column in inspect(connection).get_columns(table.name)}
-        for name, declared in _OWNERS.items():
+        for name, declared in _LATER.items():
             if name in table.c and name not in known:
                 connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {declared}"))
 

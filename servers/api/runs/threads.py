@@ -1,7 +1,10 @@
 """Threads: their rows and the conversation that their checkpoints hold. It starts no run."""
 
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Literal
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import col, delete, select
@@ -13,6 +16,18 @@ from servers.api.runs.tables import RunRow, ThreadRow, is_mine, new_id, now, ope
 from tools.access.identity import Principal
 from tools.errors import Conflict, NotFound
 from tools.schema import JsonObject
+
+
+@dataclass(frozen=True)
+class ThreadQuery:
+    """Threads of these ids (None: of any) whose metadata and values hold these, and their order."""
+
+    ids: Collection[str] | None = None
+    metadata: JsonObject = field(default_factory=dict)
+    values: JsonObject = field(default_factory=dict)
+    status: str | None = None
+    sort_by: Literal["thread_id", "status", "created_at", "updated_at"] = "updated_at"
+    descending: bool = True
 
 
 class Threads:
@@ -31,10 +46,13 @@ class Threads:
         metadata: JsonObject,
         *,
         if_exists: Literal["raise", "do_nothing"] = "raise",
+        ttl_minutes: float | None = None,
     ) -> ThreadRow:
         """A new thread, or with `do_nothing` the one that has this id. Raises `Conflict` with `raise`."""
         name = thread_id or new_id()
         row = ThreadRow(thread_id=thread_key(by, name), tenant=by.tenant, owner=by.user, meta=metadata)
+        row.ttl_minutes = ttl_minutes
+        row.touch()
         try:
             async with open_session(self.engine) as session:
                 session.add(row)
@@ -50,7 +68,7 @@ class Threads:
         named = col(ThreadRow.thread_id) == thread_key(by, thread_id)
         if by.platform:
             named |= col(ThreadRow.thread_id).endswith(f"/{thread_id}", autoescape=True)
-        query = select(ThreadRow).where(named, is_mine(ThreadRow, by))
+        query = select(ThreadRow).where(named, is_mine(ThreadRow, by), _alive())
         query = query.order_by(col(ThreadRow.owner) != by.user)
         async with open_session(self.engine) as session:
             row = (await session.exec(query)).first()
@@ -58,13 +76,26 @@ class Threads:
             raise NotFound(f"there is no thread {thread_id!r}", param="thread_id", source="api")
         return row
 
-    async def patch(self, thread_id: str, by: Principal, *, metadata: JsonObject) -> ThreadRow:
-        """Merge `metadata` into the thread's own. Raises `NotFound`."""
+    async def patch(
+        self, thread_id: str, by: Principal, *, metadata: JsonObject, ttl_minutes: float | None = None
+    ) -> ThreadRow:
+        """Merge `metadata` into the thread's own; a `ttl_minutes` takes the place of the one before. Raises
+        `NotFound`."""
         key = (await self.get(thread_id, by)).thread_id
         async with open_session(self.engine) as session:
             row = await session.get_one(ThreadRow, key)
             row.meta = {**row.meta, **metadata}
-            row.updated_at = now()
+            row.ttl_minutes = row.ttl_minutes if ttl_minutes is None else ttl_minutes
+            row.touch()
+            session.add(row)
+            await session.commit()
+        return row
+
+    async def note(self, key: str, metadata: JsonObject) -> ThreadRow:
+        """Merge what the platform knows of the thread of a key into its metadata; that is no change of it."""
+        async with open_session(self.engine) as session:
+            row = await session.get_one(ThreadRow, key)
+            row.meta = {**row.meta, **metadata}
             session.add(row)
             await session.commit()
         return row
@@ -77,29 +108,36 @@ class Threads:
             await session.commit()
         await history.delete(self.memory, key)
 
-    async def search(
-        self, by: Principal, *, metadata: JsonObject, status: str | None, limit: int, offset: int
-    ) -> list[ThreadRow]:
-        """Threads whose metadata contains `metadata`, newest first."""
-        query = select(ThreadRow).where(is_mine(ThreadRow, by)).order_by(col(ThreadRow.updated_at).desc())
-        if status is not None:
-            query = query.where(ThreadRow.status == status)
+    async def expire(self) -> int:
+        """Delete the threads whose time is over, but those in which a run has not ended; how many."""
+        over = select(ThreadRow.thread_id).where(
+            col(ThreadRow.expires_at) <= now(), col(ThreadRow.status) != "busy"
+        )
+        async with open_session(self.engine) as session:
+            keys = (await session.exec(over)).all()
+        for key in keys:
+            await self.delete(key)
+        return len(keys)
+
+    async def search(self, by: Principal, wanted: ThreadQuery) -> list[ThreadRow]:
+        """All threads that a query finds, in its order."""
+        column = col(getattr(ThreadRow, wanted.sort_by))
+        query = select(ThreadRow).where(is_mine(ThreadRow, by), _alive())
+        query = query.order_by(column.desc() if wanted.descending else column)
+        if wanted.status is not None:
+            query = query.where(ThreadRow.status == wanted.status)
         async with open_session(self.engine) as session:
             rows = (await session.exec(query)).all()
-        matching = [row for row in rows if metadata.items() <= row.meta.items()]
-        return matching[offset : offset + limit]
+        found = [row for row in rows if wanted.metadata.items() <= row.meta.items()]
+        if wanted.ids is not None:
+            found = [row for row in found if thread_id_of(row.thread_id) in wanted.ids]
+        if not wanted.values:
+            return found
+        return [row for row in found if wanted.values.items() <= (await self.values(row.thread_id)).items()]
 
     async def values(self, key: str) -> JsonObject:
         """The conversation and its last turn, from the newest checkpoint; empty before the first run."""
         return await history.values(self.memory, key)
-
-    async def history(
-        self, thread_id: str, by: Principal, *, limit: int, before: str | None
-    ) -> list[JsonObject]:
-        """Checkpoints, newest first; `before` is the id of one. Raises `NotFound`."""
-        key = (await self.get(thread_id, by)).thread_id
-        found = await history.history(self.memory, key, limit=limit, before=before)
-        return [_shown(one, thread_id) for one in found]
 
     async def copy(self, source: ThreadRow, by: Principal, *, before: str | None = None) -> ThreadRow:
         """A new thread of the caller's with the same runs and checkpoints, independent from then on; up to
@@ -134,13 +172,6 @@ def _copied(run: RunRow, run_id: str, thread: ThreadRow) -> RunRow:
     return RunRow(run_id=run_id, thread_id=thread.thread_id, **owned, **fields)
 
 
-def _shown(checkpoint: JsonObject, thread_id: str) -> JsonObject:
-    """A checkpoint with the thread's id in place of its key."""
-    metadata = checkpoint["metadata"]
-    if "thread_id" in metadata:
-        metadata = {**metadata, "thread_id": thread_id}
-    return {
-        **checkpoint,
-        "checkpoint": {**checkpoint["checkpoint"], "thread_id": thread_id},
-        "metadata": metadata,
-    }
+def _alive() -> ColumnElement[bool]:
+    """A thread whose time is over is not there, whether or not it was swept."""
+    return col(ThreadRow.expires_at).is_(None) | (col(ThreadRow.expires_at) > now())

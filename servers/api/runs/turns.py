@@ -16,7 +16,7 @@ def turn_of(row: RunRow, events: Sequence[RunEvent]) -> Turn:
     """One run as a turn. `events` are all that are known of it: of its row, or of the run in progress.
 
     An answer that is not whole is the text so far, with the passages that were found for it."""
-    kinds = [event.data for event in events]
+    kinds = [event.data for event in events if not event.part]
     ending = row.ending or (kinds[-1] if kinds else {})
     messages = row.request.get("messages", [])
     turn = Turn(

@@ -22,15 +22,16 @@ async def chat(body: ChatRequest, services: ServicesDep, caller: CallerDep) -> R
 
     A pool model's request and answer go through as they are. An agent refuses a field that it can not heed by
     its name; `x-ignored-parameters` lists those that change nothing."""
+    agent = await models.agent_of(services, body.model, caller)
     asked = body.asked(services.settings.limits)
     turn = AgentRequest(
-        body.model,
+        agent.graph_id,
         asked.messages,
         scratch=asked.scratch,
-        instructions=body.instructions,
+        instructions=agent.instructions(body.instructions),
         thread_id=body.thread,
     )
-    events = services.stream_turn(turn, body.wishes, caller)
+    events = services.stream_turn(turn, agent.wishes(body.wishes(agent.graph_id)), caller)
     if not body.stream:
         answer = completion.whole(await last(events), model=body.model)
         return tell_ignored(JSONResponse(answer), body.ignored)
@@ -40,12 +41,12 @@ async def chat(body: ChatRequest, services: ServicesDep, caller: CallerDep) -> R
 
 
 @router.get("/v1/models")
-async def list_models(services: ServicesDep) -> JsonObject:
-    """The agents, the pool's models and the embedders, as OpenAI lists models."""
-    return await models.list_models(services.clients)
+async def list_models(services: ServicesDep, caller: CallerDep) -> JsonObject:
+    """The agents, the caller's assistants, the pool's models and the embedders, as OpenAI lists models."""
+    return await models.list_models(services.clients, await services.assistants.readable(caller))
 
 
 @router.get("/v1/models/{name:path}")
-async def find_model(name: str, services: ServicesDep) -> JsonObject:
-    """One agent or model. 404 names those there are."""
-    return await models.find_model(services.clients, name)
+async def find_model(name: str, services: ServicesDep, caller: CallerDep) -> JsonObject:
+    """One agent, assistant or model. 404 names those there are."""
+    return await models.find_model(services.clients, name, await services.assistants.readable(caller))

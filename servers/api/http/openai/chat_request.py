@@ -133,20 +133,20 @@ class ChatRequest(Sampling):
         """The conversation; with a thread only what is new in it. Raises what `read_conversation` raises."""
         return read_conversation(self.messages, limits, threaded=self.thread is not None)
 
-    @property
-    def wishes(self) -> RunConfig:
-        """The caller's choices. Raises BadRequest for a schema or a choice of tool that is none."""
+    def wishes(self, agent: str) -> RunConfig:
+        """The caller's choices for a run of `agent`. Raises BadRequest for a schema or a choice of tool that
+        is none."""
         return (self.metadata or Metadata()).wishes(
             options_of(self, {*Sampling.model_fields, "max_completion_tokens", "reasoning_effort"}),
-            calling=self._calling(),
-            response_format=checked_format(self.response_format, self.model),
+            calling=self._calling(agent),
+            response_format=checked_format(self.response_format, agent),
         )
 
-    def _calling(self) -> JsonObject:
+    def _calling(self, agent: str) -> JsonObject:
         calling = self.model_dump(
             include={"tools", "tool_choice", "parallel_tool_calls"}, exclude_none=True, mode="json"
         )
-        return check_tools(calling, self.model)
+        return check_tools(calling, agent)
 
 
 def options_of(request: OpenAIObject, names: set[str]) -> JsonObject:
@@ -154,16 +154,16 @@ def options_of(request: OpenAIObject, names: set[str]) -> JsonObject:
     return request.model_dump(include=names, exclude_none=True)
 
 
-def checked_format(response_format: JsonObject | None, model: str) -> JsonObject | None:
+def checked_format(response_format: JsonObject | None, agent: str) -> JsonObject | None:
     """OpenAI's `response_format`; None for plain text. Raises BadRequest."""
     if read_shape(response_format) is None:
         return None
-    if not AGENTS[model].for_programs:
-        raise _only_some("response_format", model, "writes its report as text")
+    if not AGENTS[agent].for_programs:
+        raise _only_some("response_format", agent, "writes its report as text")
     return response_format
 
 
-def check_tools(calling: JsonObject, model: str) -> JsonObject:
+def check_tools(calling: JsonObject, agent: str) -> JsonObject:
     """`calling` as it was given; empty without tools. Raises BadRequest."""
     names = [tool["function"]["name"] for tool in calling.get("tools") or ()]
     choice: Any = calling.get("tool_choice")
@@ -176,15 +176,15 @@ def check_tools(calling: JsonObject, model: str) -> JsonObject:
         )
     if not names:
         return {}
-    if not AGENTS[model].for_programs:
-        raise _only_some("tools", model, "calls only tools of the platform")
+    if not AGENTS[agent].for_programs:
+        raise _only_some("tools", agent, "calls only tools of the platform")
     return calling
 
 
-def _only_some(param: str, model: str, why: str) -> BadRequest:
-    able = ", ".join(name for name, agent in AGENTS.items() if agent.for_programs)
+def _only_some(param: str, agent: str, why: str) -> BadRequest:
+    able = ", ".join(name for name, one in AGENTS.items() if one.for_programs)
     return BadRequest(
-        f"{param}: {model} {why}; ask {able}, or a model of the pool by its name",
+        f"{param}: {agent} {why}; ask {able}, or a model of the pool by its name",
         param=param,
         source="api",
         code="unsupported_parameter",

@@ -45,11 +45,11 @@ class PassThrough:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self.routes.get(scope.get("path", "")) if scope.get("method") == "POST" else None
         model = named_model(scope[BODY]) if route is not None else None
-        if route is None or model is None or model in AGENTS:
+        services: Services = scope["app"].state.services
+        if route is None or model is None or await _is_agent(services, model, scope):
             await self.app(scope, receive, send)
             return
         scope["route"] = route
-        services: Services = scope["app"].state.services
         try:
             await _carry(services.carrier, route.path, scope[BODY], send)
         except ModelNotFound:
@@ -59,6 +59,14 @@ class PassThrough:
                 await error_response(exc)(scope, receive, send)
         except Capibara6Error as exc:
             await error_response(exc)(scope, receive, send)
+
+
+async def _is_agent(services: Services, model: str, scope: Scope) -> bool:
+    """Whether an agent, or an assistant that is there for the caller, has this name."""
+    return model in AGENTS or (
+        model in services.assistants.ids
+        and await services.assistants.find(model, scope["state"]["principal"]) is not None
+    )
 
 
 def named_model(body: bytes) -> str | None:

@@ -126,11 +126,11 @@ class ResponseRequest(OpenAIObject):
         """The thread that the answer belongs to."""
         return self.conversation.id if isinstance(self.conversation, Named) else self.conversation
 
-    def wishes(self, *, agent: bool) -> RunConfig:
-        """The caller's choices; what an agent does not take is refused for it. Raises BadRequest."""
+    def wishes(self, agent: str | None) -> RunConfig:
+        """The caller's choices; what `agent` does not take is refused for it. Raises BadRequest."""
         calling, wanted = self._calling(), self._format()
-        if agent:
-            calling, wanted = check_tools(calling, self.model), checked_format(wanted, self.model)
+        if agent is not None:
+            calling, wanted = check_tools(calling, agent), checked_format(wanted, agent)
         options: JsonObject = {"temperature": self.temperature, "top_p": self.top_p}
         options["max_tokens"] = self.max_output_tokens
         options["reasoning_effort"] = self.reasoning and self.reasoning.effort

@@ -13,7 +13,6 @@ from fastapi.responses import JSONResponse, Response
 from agents.answering.model import ModelReply, Thought, stream_reply
 from agents.context import RunConfig
 from agents.events import Done, Event, Reasoning, Token
-from agents.registry import AGENTS
 from agents.runtime import AgentRequest, last
 from servers.api.http.dependencies import CallerDep, ServicesDep
 from servers.api.http.openai import models
@@ -103,12 +102,17 @@ async def _events(
 ) -> AsyncGenerator[Event, None]:
     """The run of the agent, or the stream of the model, that was asked."""
     head = "\n".join(filter(None, (body.instructions, instructions_of(list(talk)))))
-    if body.model in AGENTS:
+    agent = await services.assistants.find(body.model, caller)
+    if agent is not None:
         asked = read_conversation(list(talk), services.settings.limits, threaded=body.thread is not None)
         turn = AgentRequest(
-            body.model, asked.messages, scratch=asked.scratch, instructions=head, thread_id=body.thread
+            agent.graph_id,
+            asked.messages,
+            scratch=asked.scratch,
+            instructions=agent.instructions(head),
+            thread_id=body.thread,
         )
-        return services.stream_turn(turn, body.wishes(agent=True), caller)
+        return services.stream_turn(turn, agent.wishes(body.wishes(agent.graph_id)), caller)
     if body.thread is not None:
         raise unsupported("conversation", "threads are the agents'; go on with previous_response_id")
     pool = services.clients.pool
@@ -118,7 +122,7 @@ async def _events(
         await models.raise_unknown(services.clients, body.model)
     said = [message.plain() for message in talk if message.role not in ("system", "developer")]
     messages = [*([{"role": "system", "content": head}] if head else []), *said]
-    return _model_events(pool, messages, body.model, body.wishes(agent=False))
+    return _model_events(pool, messages, body.model, body.wishes(None))
 
 
 async def _model_events(

@@ -16,6 +16,7 @@ from servers.api.http.dependencies import CallerDep, ServicesDep
 from servers.api.http.openai.chat_request import ENGINE, Sampling, StreamOptions, options_of
 from servers.api.http.openai.completion import usage_of
 from servers.api.http.openai.fields import Refusal, tell_ignored
+from servers.api.http.openai.models import agent_of
 from servers.api.http.openai_requests import Metadata, Text, check_question
 from servers.web import sse
 from tools.schema import JsonObject
@@ -50,9 +51,11 @@ class TextRequest(Sampling):
 async def complete(body: TextRequest, services: ServicesDep, caller: CallerDep) -> Response:
     """Ask an agent, or one of the pool's models, through OpenAI's older API."""
     check_question(body.question, services.settings.limits, param="prompt")
-    turn = AgentRequest(body.model, [{"role": "user", "content": body.question}])
+    agent = await agent_of(services, body.model, caller)
+    asked: list[JsonObject] = [{"role": "user", "content": body.question}]
+    turn = AgentRequest(agent.graph_id, asked, instructions=agent.instructions(""))
     wishes = Metadata().wishes(options_of(body, set(Sampling.model_fields)))
-    events = services.stream_turn(turn, wishes, caller)
+    events = services.stream_turn(turn, agent.wishes(wishes), caller)
     before = body.question if body.echo else ""
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage

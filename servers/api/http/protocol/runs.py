@@ -1,35 +1,116 @@
-"""The Agent Protocol's runs over HTTP: on a thread or without one; in the background, awaited or streamed;
-joined again; cancelled; deleted."""
+"""Runs over HTTP, the Agent Protocol's and LangGraph's: on a thread or without one; in the background,
+awaited or streamed; several at once; joined again; cancelled; deleted."""
 
-import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
-from agents.registry import find_agent
-from servers.api.http.dependencies import CallerDep, ServicesDep
-from servers.api.http.protocol.schemas import RunCreate, RunView
+from agents.graph_options import StreamMode
+from servers.api.http.dependencies import CallerDep, Limit, Offset, ServicesDep, ThreadId
+from servers.api.http.protocol.acceptance import accept, accept_attached, name_ignored
+from servers.api.http.protocol.run_requests import ClientMetadata, RunCreate, StrictRequest
+from servers.api.http.protocol.schemas import RunView, Select, selected
 from servers.api.http.run_events import RunEventsResponse
-from servers.api.runs.tables import RunRow, asked_by
+from servers.api.runs.tables import RunRow
 from servers.api.services import Services
-from tools.access.identity import Principal
-from tools.errors import Conflict, from_envelope
+from tools.errors import BadRequest, Conflict, from_envelope
 from tools.schema import JsonObject
 
 router = APIRouter(tags=["runs"])
 LastEventId = Annotated[str | None, Header(alias="last-event-id", max_length=64)]
+Modes = Annotated[list[StreamMode | Literal[""]] | None, Query(max_length=16)]
+"""LangGraph's client sends an empty one for none."""
+Action = Literal["interrupt", "rollback"]
 ERROR_STATUS = {"error": 500, "timeout": 504, "cancelled": 499}
 """The HTTP status of a run without an answer, when its error names none."""
+
+
+class RunSearch(StrictRequest):
+    """Runs of the caller by thread, agent, status and metadata."""
+
+    thread_id: ThreadId | None = None
+    agent_id: Annotated[str, Field(max_length=256)] | None = None
+    status: Annotated[str, Field(max_length=32)] | None = None
+    metadata: ClientMetadata = Field(default={})
+    limit: Limit = 10
+    offset: Offset = 0
+
+
+class CancelMany(StrictRequest):
+    """Which runs to end: those of a thread by their ids, or all with a status."""
+
+    thread_id: ThreadId | None = None
+    run_ids: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1_000)] | None = None
+    status: Literal["pending", "running", "all"] | None = None
 
 
 @router.post("/runs", status_code=202)
 @router.post("/threads/{thread_id}/runs", status_code=202)
 async def create(
-    body: RunCreate, services: ServicesDep, caller: CallerDep, thread_id: str | None = None
+    body: RunCreate,
+    services: ServicesDep,
+    caller: CallerDep,
+    response: Response,
+    thread_id: str | None = None,
 ) -> RunView:
     """Accept a run and answer at once; it goes on whoever leaves."""
-    return RunView.of(await _start(services, body, caller, thread_id))
+    row = await accept(services, body, caller, thread_id)
+    name_ignored(body, response)
+    response.headers["content-location"] = f"/runs/{row.run_id}"
+    return RunView.of(row)
+
+
+@router.post("/runs/batch", status_code=202)
+async def create_batch(
+    body: Annotated[list[RunCreate], Field(min_length=1, max_length=100)],
+    services: ServicesDep,
+    caller: CallerDep,
+) -> list[RunView]:
+    """Accept several runs; one that is refused ends those accepted before it."""
+    rows: list[RunRow] = []
+    try:
+        for one in body:
+            rows.append(await accept(services, one, caller, None))
+    except BaseException:
+        for row in rows:
+            services.runner.request_cancel(row.run_id)
+        raise
+    return [RunView.of(row) for row in rows]
+
+
+@router.post("/runs/search")
+async def search(services: ServicesDep, caller: CallerDep, body: RunSearch | None = None) -> list[RunView]:
+    """The caller's runs, newest first."""
+    body = body or RunSearch()
+    key = body.thread_id and (await services.threads.get(body.thread_id, caller)).thread_id
+    rows = await services.runner.repository.mine(caller, thread_id=key, status=body.status)
+    found = [
+        row
+        for row in rows
+        if body.agent_id in (None, row.agent_id) and body.metadata.items() <= row.meta.items()
+    ]
+    return [RunView.of(row) for row in found[body.offset : body.offset + body.limit]]
+
+
+@router.post("/runs/cancel", status_code=204)
+async def cancel_many(
+    body: CancelMany, services: ServicesDep, caller: CallerDep, action: Action = "interrupt"
+) -> Response:
+    """End several runs of the caller's."""
+    if (body.status is None) == (body.run_ids is None):
+        raise BadRequest("name run_ids of a thread, or a status", param="run_ids", source="api")
+    if body.run_ids is None:
+        key = body.thread_id and (await services.threads.get(body.thread_id, caller)).thread_id
+        rows = await services.runner.repository.mine(caller, thread_id=key, unfinished=True)
+        chosen = [row for row in rows if body.status in ("all", row.status)]
+    else:
+        find = services.runner.repository.find
+        chosen = [await find(run_id, caller, thread_id=body.thread_id) for run_id in body.run_ids]
+    for row in chosen:
+        await _end(services, row, action, wait=True)
+    return Response(status_code=204)
 
 
 @router.post("/runs/wait")
@@ -38,7 +119,7 @@ async def wait(
     body: RunCreate, services: ServicesDep, caller: CallerDep, thread_id: str | None = None
 ) -> JSONResponse:
     """Run and answer with how it ended; a caller that leaves ends the run unless it asked otherwise."""
-    row = await _start_attached(services, body, caller, thread_id)
+    row = await accept_attached(services, body, caller, thread_id)
     ended = False
     try:
         row = await services.runner.wait(row.run_id)
@@ -46,7 +127,9 @@ async def wait(
     finally:
         if not ended and body.on_disconnect == "cancel":
             services.runner.request_cancel(row.run_id)
-    return _ending(row, await services.threads.values(row.thread_id))
+    response = await _ending(services, row)
+    name_ignored(body, response)
+    return response
 
 
 @router.post("/runs/stream")
@@ -54,13 +137,16 @@ async def wait(
 async def stream(
     body: RunCreate, services: ServicesDep, caller: CallerDep, thread_id: str | None = None
 ) -> RunEventsResponse:
-    """Run and stream its events; a reader that leaves ends the run unless it asked otherwise."""
-    row = await _start_attached(services, body, caller, thread_id)
+    """Run and stream what it tells in the modes asked for; a reader that leaves ends the run unless it asked
+    otherwise."""
+    row = await accept_attached(services, body, caller, thread_id)
     cancels = body.on_disconnect == "cancel"
     on_disconnect = (lambda: services.runner.cancel(row.run_id)) if cancels else None
-    return RunEventsResponse(
-        services.runner.follow(row.run_id), run_id=row.run_id, on_disconnect=on_disconnect
+    response = RunEventsResponse(
+        services.runner.follow(row.run_id), row=row, modes=body.modes, on_disconnect=on_disconnect
     )
+    name_ignored(body, response)
+    return response
 
 
 @router.get("/threads/{thread_id}/runs")
@@ -71,13 +157,14 @@ async def list_runs(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 10,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     status: str | None = None,
-) -> list[RunView]:
+    select: Annotated[list[str] | None, Query(max_length=64)] = None,
+) -> list[JsonObject]:
     """A thread's runs, newest first."""
     thread = await services.threads.get(thread_id, caller)
     rows = await services.runner.repository.search(
         thread_id=thread.thread_id, status=status, limit=limit, offset=offset
     )
-    return [RunView.of(row) for row in rows]
+    return [_shown(row, select) for row in rows]
 
 
 @router.get("/runs/{run_id}")
@@ -90,12 +177,22 @@ async def get(run_id: str, services: ServicesDep, caller: CallerDep, thread_id: 
 @router.get("/runs/{run_id}/wait")
 @router.get("/threads/{thread_id}/runs/{run_id}/join")
 async def join(
-    run_id: str, services: ServicesDep, caller: CallerDep, thread_id: str | None = None
+    run_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    thread_id: str | None = None,
+    cancel_on_disconnect: bool = False,
 ) -> JSONResponse:
-    """Wait for a run that someone else started; leaving does not end it."""
+    """Wait for a run that someone else started; leaving does not end it unless that is asked for."""
     await services.runner.repository.find(run_id, caller, thread_id=thread_id)
-    row = await services.runner.wait(run_id)
-    return _ending(row, await services.threads.values(row.thread_id))
+    ended = False
+    try:
+        row = await services.runner.wait(run_id)
+        ended = True
+    finally:
+        if not ended and cancel_on_disconnect:
+            services.runner.request_cancel(run_id)
+    return await _ending(services, row)
 
 
 @router.get("/runs/{run_id}/stream")
@@ -105,25 +202,42 @@ async def rejoin(
     services: ServicesDep,
     caller: CallerDep,
     thread_id: str | None = None,
+    stream_mode: Modes = None,
+    cancel_on_disconnect: bool = False,
     last_event_id: LastEventId = None,
 ) -> RunEventsResponse:
-    """The run's events after the last one seen, from the past and as they come."""
-    await services.runner.repository.find(run_id, caller, thread_id=thread_id)
-    return RunEventsResponse(services.runner.follow(run_id, last_event_id), run_id=run_id)
+    """What the run tells after the last event seen, from the past and as it comes, in the modes that it was
+    started with or some of them."""
+    row = await services.runner.repository.find(run_id, caller, thread_id=thread_id)
+    told: list[StreamMode] = row.request.get("options", {}).get("modes", [])
+    asked = [mode for mode in stream_mode or () if mode]
+    untold = sorted(set(asked) - set(told))
+    if untold:
+        why = f"the run was not started with {untold[0]}, but with {', '.join(told) or 'no stream mode'}"
+        raise BadRequest(why, param="stream_mode", source="api", code="mode_not_recorded")
+    on_disconnect = (lambda: services.runner.cancel(run_id)) if cancel_on_disconnect else None
+    return RunEventsResponse(
+        services.runner.follow(run_id, last_event_id),
+        row=row,
+        modes=tuple(asked or told),
+        on_disconnect=on_disconnect,
+    )
 
 
 @router.post("/runs/{run_id}/cancel")
 @router.post("/threads/{thread_id}/runs/{run_id}/cancel")
 async def cancel(
-    run_id: str, services: ServicesDep, caller: CallerDep, thread_id: str | None = None, wait: bool = True
+    run_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    thread_id: str | None = None,
+    wait: bool = True,
+    action: Action = "interrupt",
 ) -> RunView:
-    """End the run and the model call behind it; with `wait` the answer comes when that is done."""
+    """End the run and the model call behind it; with `wait` the answer comes when that is done. `rollback`
+    also undoes it: the run is deleted, and its thread is as it was before."""
     row = await services.runner.repository.find(run_id, caller, thread_id=thread_id)
-    if wait:
-        row = await services.runner.cancel(run_id)
-    else:
-        services.runner.request_cancel(run_id)
-    return RunView.of(row)
+    return RunView.of(await _end(services, row, action, wait=wait))
 
 
 @router.delete("/runs/{run_id}", status_code=204)
@@ -139,49 +253,23 @@ async def delete(
     return Response(status_code=204)
 
 
-async def _start_attached(
-    services: Services, body: RunCreate, caller: Principal, thread_id: str | None
-) -> RunRow:
-    """Start a run whose caller stays; one who is gone before it is accepted leaves nothing running."""
-    starting = asyncio.ensure_future(_start(services, body, caller, thread_id))
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.wait({starting})
-        if body.on_disconnect == "cancel" and not starting.cancelled() and starting.exception() is None:
-            services.runner.request_cancel(starting.result().run_id)
-        raise
-
-
-async def _start(services: Services, body: RunCreate, caller: Principal, thread_id: str | None) -> RunRow:
-    find_agent(body.agent_id)
-    row = body.row(thread_id, services.settings.limits)
-    row.tenant, row.owner, row.principal = caller.tenant, caller.user, asked_by(caller)
-    if thread_id is not None:
-        if body.if_not_exists == "create":
-            await services.threads.create(thread_id, caller, {}, if_exists="do_nothing")
-        thread = await services.threads.get(thread_id, caller)
-        row.thread_id, row.owner = thread.thread_id, thread.owner
-    if body.command is not None:
-        row.request = {"wishes": await _interrupted_wishes(services, row.thread_id), **row.request}
-    await services.runner.start(row, body.strategy)
+async def _end(services: Services, row: RunRow, action: Action, *, wait: bool) -> RunRow:
+    if action == "rollback":
+        return await services.runner.roll_back(row.run_id)
+    if wait:
+        return await services.runner.cancel(row.run_id)
+    services.runner.request_cancel(row.run_id)
     return row
 
 
-async def _interrupted_wishes(services: Services, thread_id: str) -> JsonObject:
-    """The choices of the run that waits for a person: its resumption keeps the same grants.
-
-    Raises `Conflict` when none waits.
-    """
-    rows = await services.runner.repository.search(thread_id=thread_id, limit=1)
-    if not rows or rows[0].status != "interrupted":
-        raise Conflict("no run of this thread waits for a command", param="command", source="api")
-    return rows[0].request.get("wishes", {})
-
-
-def _ending(row: RunRow, values: JsonObject) -> JSONResponse:
+async def _ending(services: Services, row: RunRow) -> JSONResponse:
     """The thread's values and the run's last event. Raises the run's error when it gave no answer."""
     ending = row.ending or {}
     if row.status in ERROR_STATUS:
         raise from_envelope(ERROR_STATUS[row.status], {"error": ending.get("error", {})}, source="api")
-    return JSONResponse({**values, "run": RunView.of(row).model_dump(), "ending": ending})
+    values = await services.runner.values(row)
+    return JSONResponse({**values, "values": values, "run": RunView.of(row).model_dump(), "ending": ending})
+
+
+def _shown(row: RunRow, select: Select) -> JsonObject:
+    return selected(RunView.of(row), select)

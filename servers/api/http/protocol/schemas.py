@@ -1,60 +1,62 @@
-"""The Agent Protocol's requests and answers as models. An option that has no effect here is refused."""
+"""Threads of the Agent Protocol and of LangGraph's API as models: requests, and rows as readers see them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, field_validator
 
-from agents.context import RunConfig
 from agents.conversation.ownership import thread_id_of
-from servers.api.http.dependencies import (
-    Limit,
-    Offset,
-    RequestModel,
-    StorableObject,
-    StorableValue,
-    ThreadId,
-)
-from servers.api.http.openai_requests import ChatMessage, Metadata, check_parts, check_question
-from servers.api.runs.runner import Strategy
-from servers.api.runs.tables import RunRequest, RunRow, ThreadRow, new_id
-from tools.errors import BadRequest, NotSupported
+from servers.api.http.dependencies import Limit, Offset, StorableObject, ThreadId
+from servers.api.http.protocol.messages import InputMessage
+from servers.api.http.protocol.run_requests import Checkpoint, CheckpointId, ClientMetadata, StrictRequest
+from servers.api.runs.tables import RunRow, ThreadRow
+from servers.api.runs.threads import ThreadQuery
+from tools.errors import NotSupported
 from tools.schema import JsonObject
-from tools.settings import Limits
 
-ClientMetadata = Annotated[StorableObject, Field(max_length=64)]
-"""Whatever a client attaches to a thread or a run."""
+ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
+Select = Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=64)] | None
+"""Which fields of each row are told; None for all."""
 
 
-class ThreadCreate(RequestModel):
+class TimeToLive(StrictRequest):
+    """Minutes after its last change in which a thread ends."""
+
+    ttl: float = Field(gt=0, le=10_000_000)
+    strategy: Literal["delete"] = "delete"
+
+
+Ttl = TimeToLive | Annotated[float, Field(gt=0, le=10_000_000)] | None
+
+
+def minutes_of(ttl: Ttl) -> float | None:
+    """A time to live in minutes."""
+    return ttl.ttl if isinstance(ttl, TimeToLive) else ttl
+
+
+class ThreadCreate(StrictRequest):
     """A thread to create."""
 
     thread_id: ThreadId | None = None
     metadata: ClientMetadata = Field(default={})
     if_exists: Literal["raise", "do_nothing"] = "raise"
+    ttl: Ttl = None
+    supersteps: JsonValue = None
+
+    @field_validator("supersteps")
+    @classmethod
+    def _refused(cls, value: JsonValue) -> JsonValue:
+        if value is not None:
+            raise NotSupported("write the state after creating the thread", param="supersteps", source="api")
+        return value
 
 
-class ThreadPatch(RequestModel):
-    """Metadata to merge into a thread's own."""
-
-    metadata: ClientMetadata
-
-
-class ThreadCopy(RequestModel):
+class ThreadCopy(StrictRequest):
     """How much of a thread to copy: what came before a run, or all of it."""
 
     before: Annotated[str, Field(max_length=128)] | None = None
 
 
-class ThreadSearch(RequestModel):
-    """Threads whose metadata contains `metadata`."""
-
-    metadata: ClientMetadata = Field(default={})
-    status: Literal["idle", "busy", "interrupted", "error"] | None = None
-    limit: Limit = 10
-    offset: Offset = 0
-
-
-class ThreadFind(RequestModel):
+class ThreadFind(StrictRequest):
     """Words to look for in questions and answers."""
 
     text: Annotated[str, Field(min_length=1, max_length=500)]
@@ -68,116 +70,128 @@ class FoundThread(BaseModel):
     excerpt: str
 
 
-class HistorySearch(RequestModel):
-    """Checkpoints of a thread before the one with the id `before`."""
+class StateUpdate(StrictRequest):
+    """Values to write as if a node (`as_node`) had, on top of a checkpoint or the newest."""
 
-    limit: Limit = 10
-    before: Annotated[str, Field(max_length=128)] | None = None
-
-
-class RunInput(RequestModel):
-    """New messages of the conversation, or one question."""
-
-    messages: list[ChatMessage] = Field(default=[], max_length=1_000)
-    question: Annotated[str, Field(max_length=2_000_000)] | None = None
-
-    def new_messages(self, limits: Limits) -> list[dict[str, str]]:
-        """`{role, content}` each, the question last. Raises `BadRequest`, `EmptyQuestion`, `TooLarge`."""
-        conversation = [message for message in self.messages if message.role in ("user", "assistant")]
-        check_parts(conversation)
-        if self.question is not None:
-            conversation.append(ChatMessage(role="user", content=self.question))
-        if not conversation or conversation[-1].role != "user":
-            raise BadRequest("the input's last message must be the user's", param="input", source="api")
-        check_question(conversation[-1].text, limits)
-        return [message.plain() for message in conversation]
-
-
-class RunCommand(RequestModel):
-    """The answer to an interrupt."""
-
-    resume: StorableValue
-
-
-class Config(RequestModel):
-    """LangGraph's place for what this platform reads of `metadata`."""
-
-    configurable: Metadata = Metadata()
-
-
-class RunCreate(RequestModel):
-    """A run to start: new input, or the answer (`command`) to the interrupt that its thread waits with."""
-
-    agent_id: Annotated[
-        str, Field(validation_alias=AliasChoices("agent_id", "assistant_id"), max_length=256)
-    ] = "capibara6"
-    input: RunInput | None = None
-    command: RunCommand | None = None
-    metadata: ClientMetadata = Field(default={})
-    config: Config = Config()
-    multitask_strategy: Literal["reject", "enqueue", "interrupt", "rollback"] = "reject"
-    on_disconnect: Literal["cancel", "continue"] = "cancel"
-    if_not_exists: Literal["create", "reject"] = "reject"
-    webhook: JsonValue = None
-    after_seconds: JsonValue = None
-    checkpoint: JsonValue = None
-    checkpoint_id: JsonValue = None
+    values: StorableObject | None = None
+    as_node: Annotated[str, Field(max_length=128)] | None = None
+    checkpoint: Checkpoint | None = None
+    checkpoint_id: CheckpointId | None = None
 
     @property
-    def strategy(self) -> Strategy:
-        """Raises `NotSupported` for `rollback`."""
-        if self.multitask_strategy == "rollback":
-            raise NotSupported("runs can not be rolled back", param="multitask_strategy", source="api")
-        return self.multitask_strategy
+    def at(self) -> str | None:
+        """The checkpoint's id."""
+        return (self.checkpoint.checkpoint_id if self.checkpoint else None) or self.checkpoint_id
 
-    def row(self, thread_id: str | None, limits: Limits) -> RunRow:
-        """The run to accept, on a thread or without one. Raises `BadRequest` or `NotSupported`."""
-        for name in ("webhook", "after_seconds", "checkpoint", "checkpoint_id"):
-            if getattr(self, name) is not None:
-                raise NotSupported(f"{name} is not supported", param=name, source="api")
-        if (self.input is None) == (self.command is None):
-            raise BadRequest("a run takes an input or a command", param="input", source="api")
-        request: RunRequest = {}
-        if self.input is not None:
-            request["messages"] = self.input.new_messages(limits)
-            request["wishes"] = _set_fields(self.config.configurable.wishes())
-        if self.command is not None:
-            request["command"] = self.command.resume
-        run_id = new_id()
-        return RunRow(
-            run_id=run_id,
-            thread_id=thread_id or f"run-{run_id}",
-            stateless=thread_id is None,
-            agent_id=self.agent_id,
-            request=request,
-            meta=self.metadata,
+
+class ThreadPatch(StrictRequest):
+    """Metadata to merge into a thread's own; messages and values to add to its state."""
+
+    metadata: ClientMetadata = Field(default={})
+    ttl: Ttl = None
+    checkpoint: Checkpoint | None = None
+    values: StorableObject | None = None
+    messages: Annotated[list[InputMessage], Field(max_length=1_000)] | None = None
+
+    @property
+    def written(self) -> JsonObject | None:
+        """The values to write, messages among them."""
+        if self.messages is None:
+            return self.values
+        return {**(self.values or {}), "messages": [one.plain() for one in self.messages]}
+
+
+class ThreadFilter(StrictRequest):
+    """Threads whose metadata and values contain these."""
+
+    metadata: ClientMetadata = Field(default={})
+    values: StorableObject = Field(default={})
+    status: ThreadStatus | None = None
+    ids: Annotated[list[ThreadId], Field(max_length=1_000)] | None = None
+
+    def query(self, **order: Any) -> ThreadQuery:
+        """For `Threads.search`."""
+        return ThreadQuery(
+            ids=self.ids, metadata=self.metadata, values=self.values, status=self.status, **order
         )
 
 
+class ThreadSearch(ThreadFilter):
+    """A page of threads, with the fields to tell of each."""
+
+    limit: Limit = 10
+    offset: Offset = 0
+    sort_by: Literal["thread_id", "status", "created_at", "updated_at"] = "updated_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+    select: Select = None
+
+
+class Prune(StrictRequest):
+    """Threads to delete."""
+
+    thread_ids: Annotated[list[ThreadId], Field(min_length=1, max_length=1_000)]
+    strategy: Literal["delete"] = "delete"
+
+
+class StateRead(StrictRequest):
+    """The state at a checkpoint; graphs here have no graphs inside, so `subgraphs` adds none."""
+
+    checkpoint: Checkpoint
+    subgraphs: bool = False
+    select: Select = None
+
+
+class HistorySearch(StrictRequest):
+    """States of a thread before the checkpoint `before`, from `checkpoint` on."""
+
+    limit: Limit = 10
+    before: CheckpointId | Checkpoint | dict[Literal["configurable"], Checkpoint] | None = None
+    metadata: StorableObject = Field(default={})
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def earlier_than(self) -> str | None:
+        """The id in `before`, however it was written."""
+        before = self.before["configurable"] if isinstance(self.before, dict) else self.before
+        return before.checkpoint_id if isinstance(before, Checkpoint) else before
+
+
 class ThreadView(BaseModel):
-    """A thread's row; times are ISO 8601."""
+    """A thread's row; times are ISO 8601. `values` is its newest state, `interrupts` are by task."""
 
     thread_id: str
     status: str
     metadata: JsonObject
     created_at: str
     updated_at: str
+    state_updated_at: str
+    config: JsonObject = {}
+    values: JsonObject = {}
+    interrupts: JsonObject = {}
+    messages: list[JsonObject] = []
+    ttl: JsonObject | None = None
 
     @classmethod
-    def of(cls, row: ThreadRow) -> "ThreadView":
-        """A row as its readers see it."""
-        return cls(**_thread_fields(row))
-
-
-class ThreadValuesView(ThreadView):
-    """A thread with its conversation and last turn (`values`)."""
-
-    values: JsonObject
-
-    @classmethod
-    def with_values(cls, row: ThreadRow, values: JsonObject) -> "ThreadValuesView":
-        """A row and what its newest checkpoint holds."""
-        return cls(**_thread_fields(row), values=values)
+    def of(cls, row: ThreadRow, state: JsonObject | None = None) -> "ThreadView":
+        """A row as its readers see it, with its state when it was read."""
+        state = state or {}
+        values, tasks = state.get("values", {}), state.get("tasks", [])
+        expires = row.expires_at and {
+            "ttl_minutes": row.ttl_minutes,
+            "expires_at": row.expires_at.isoformat(),
+        }
+        return cls(
+            thread_id=thread_id_of(row.thread_id),
+            status=row.status,
+            metadata=row.meta,
+            created_at=row.created_at.isoformat(),
+            updated_at=row.updated_at.isoformat(),
+            state_updated_at=state.get("created_at") or row.updated_at.isoformat(),
+            values=values,
+            interrupts={task["id"]: task["interrupts"] for task in tasks if task["interrupts"]},
+            messages=values.get("messages", []),
+            ttl=expires or None,
+        )
 
 
 class RunView(BaseModel):
@@ -190,6 +204,7 @@ class RunView(BaseModel):
     status: str
     metadata: JsonObject
     attempt: int
+    multitask_strategy: str | None = None
     created_at: str
     updated_at: str
 
@@ -204,21 +219,20 @@ class RunView(BaseModel):
             status=row.status,
             metadata=row.meta,
             attempt=row.attempt,
+            multitask_strategy=row.request.get("strategy"),
             created_at=row.created_at.isoformat(),
             updated_at=row.updated_at.isoformat(),
         )
 
 
-def _thread_fields(row: ThreadRow) -> JsonObject:
-    return {
-        "thread_id": thread_id_of(row.thread_id),
-        "status": row.status,
-        "metadata": row.meta,
-        "created_at": row.created_at.isoformat(),
-        "updated_at": row.updated_at.isoformat(),
-    }
-
-
-def _set_fields(wishes: RunConfig) -> JsonObject:
-    """The choices that the caller made, without those left open."""
-    return {name: value for name, value in vars(wishes).items() if value not in (None, False, {}, ())}
+def selected(view: BaseModel | JsonObject, select: Select) -> JsonObject:
+    """The fields of a view that were asked for; `values.messages` is one of its values alone."""
+    whole = view if isinstance(view, dict) else view.model_dump()
+    if select is None:
+        return whole
+    found = {name: whole[name] for name in select if name in whole}
+    inner = [name.partition(".")[2] for name in select if name.startswith("values.")]
+    if inner and "values" not in found:
+        values = whole.get("values", {})
+        found["values"] = {name: values[name] for name in inner if name in values}
+    return found

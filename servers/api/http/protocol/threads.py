@@ -1,21 +1,23 @@
-"""The Agent Protocol's threads over HTTP: create, read, change, delete, search, history, turns, copy."""
+"""The Agent Protocol's threads over HTTP: create, read, change, delete, search, count, turns, copy."""
 
-from typing import Annotated
+import asyncio
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from agents.conversation.ownership import thread_id_of
 from servers.api.http.dependencies import CallerDep, Limit, ServicesDep
 from servers.api.http.protocol.schemas import (
     FoundThread,
-    HistorySearch,
+    Prune,
     ThreadCopy,
     ThreadCreate,
+    ThreadFilter,
     ThreadFind,
     ThreadPatch,
     ThreadSearch,
-    ThreadValuesView,
     ThreadView,
+    minutes_of,
+    selected,
 )
 from servers.api.runs.tables import ThreadRow
 from servers.api.runs.text_search import find_text
@@ -24,28 +26,49 @@ from tools.errors import Conflict
 from tools.schema import JsonObject, Turn
 
 router = APIRouter(prefix="/threads", tags=["threads"])
+STATE_FIELDS = {"values", "interrupts", "messages", "state_updated_at"}
+"""Fields of a thread that its checkpoints hold."""
 
 
 @router.post("")
-async def create(
-    services: ServicesDep, caller: CallerDep, body: ThreadCreate | None = None
-) -> ThreadValuesView:
+async def create(services: ServicesDep, caller: CallerDep, body: ThreadCreate | None = None) -> ThreadView:
     """Create a thread."""
     body = body or ThreadCreate()
-    row = await services.threads.create(body.thread_id, caller, body.metadata, if_exists=body.if_exists)
-    return ThreadValuesView.with_values(row, {})
+    row = await services.threads.create(
+        body.thread_id, caller, body.metadata, if_exists=body.if_exists, ttl_minutes=minutes_of(body.ttl)
+    )
+    return await _view(services, row)
 
 
 @router.post("/search")
 async def search(
     services: ServicesDep, caller: CallerDep, body: ThreadSearch | None = None
-) -> list[ThreadView]:
-    """Threads by metadata and status, newest first."""
+) -> list[JsonObject]:
+    """Threads by id, metadata, status and values, newest first."""
     body = body or ThreadSearch()
-    rows = await services.threads.search(
-        caller, metadata=body.metadata, status=body.status, limit=body.limit, offset=body.offset
-    )
-    return [ThreadView.of(row) for row in rows]
+    query = body.query(sort_by=body.sort_by, descending=body.sort_order == "desc")
+    rows = (await services.threads.search(caller, query))[body.offset : body.offset + body.limit]
+    if body.select is not None and not STATE_FIELDS & {name.partition(".")[0] for name in body.select}:
+        return [selected(ThreadView.of(row), body.select) for row in rows]
+    views = await asyncio.gather(*(_view(services, row) for row in rows))
+    return [selected(view, body.select) for view in views]
+
+
+@router.post("/count")
+async def count(services: ServicesDep, caller: CallerDep, body: ThreadFilter | None = None) -> int:
+    """How many threads there are of these."""
+    return len(await services.threads.search(caller, (body or ThreadFilter()).query()))
+
+
+@router.post("/prune")
+async def prune(body: Prune, services: ServicesDep, caller: CallerDep) -> dict[str, int]:
+    """Delete several threads; one that is busy or not there refuses all."""
+    rows = [await services.threads.get(thread_id, caller) for thread_id in set(body.thread_ids)]
+    for row in rows:
+        refuse_busy(services, row)
+    for row in rows:
+        await services.threads.delete(row.thread_id)
+    return {"pruned_count": len(rows)}
 
 
 @router.post("/find")
@@ -56,54 +79,30 @@ async def find(body: ThreadFind, services: ServicesDep, caller: CallerDep) -> li
 
 
 @router.get("/{thread_id}")
-async def get(thread_id: str, services: ServicesDep, caller: CallerDep) -> ThreadValuesView:
+async def get(thread_id: str, services: ServicesDep, caller: CallerDep) -> ThreadView:
     """One thread with its conversation."""
-    row = await services.threads.get(thread_id, caller)
-    return ThreadValuesView.with_values(row, await services.threads.values(row.thread_id))
+    return await _view(services, await services.threads.get(thread_id, caller))
 
 
 @router.patch("/{thread_id}")
 async def patch(thread_id: str, body: ThreadPatch, services: ServicesDep, caller: CallerDep) -> ThreadView:
-    """Merge metadata into a thread's own."""
-    return ThreadView.of(await services.threads.patch(thread_id, caller, metadata=body.metadata))
+    """Merge metadata into a thread's own, and values into its state."""
+    ttl = minutes_of(body.ttl)
+    row = await services.threads.patch(thread_id, caller, metadata=body.metadata, ttl_minutes=ttl)
+    if body.written is not None:
+        refuse_busy(services, row)
+        at = body.checkpoint.checkpoint_id if body.checkpoint else None
+        await services.states.update(row, body.written, checkpoint_id=at)
+    return await _view(services, row)
 
 
 @router.delete("/{thread_id}", status_code=204)
 async def delete(thread_id: str, services: ServicesDep, caller: CallerDep) -> Response:
     """Delete a thread, its runs and its conversation."""
     row = await services.threads.get(thread_id, caller)
-    _refuse_busy(services, row)
+    refuse_busy(services, row)
     await services.threads.delete(row.thread_id)
     return Response(status_code=204)
-
-
-@router.get("/{thread_id}/state")
-async def state(thread_id: str, services: ServicesDep, caller: CallerDep) -> JsonObject:
-    """The newest checkpoint."""
-    found = await services.threads.history(thread_id, caller, limit=1, before=None)
-    return found[0] if found else {"values": {}, "checkpoint": None, "created_at": None, "metadata": {}}
-
-
-@router.get("/{thread_id}/history")
-async def history(
-    thread_id: str,
-    services: ServicesDep,
-    caller: CallerDep,
-    limit: int = 10,
-    before: Annotated[str | None, Query(max_length=128)] = None,
-) -> list[JsonObject]:
-    """Checkpoints, newest first."""
-    page = HistorySearch(limit=max(1, min(limit, 1_000)), before=before)
-    return await services.threads.history(thread_id, caller, limit=page.limit, before=page.before)
-
-
-@router.post("/{thread_id}/history")
-async def search_history(
-    thread_id: str, services: ServicesDep, caller: CallerDep, body: HistorySearch | None = None
-) -> list[JsonObject]:
-    """Checkpoints, newest first."""
-    body = body or HistorySearch()
-    return await services.threads.history(thread_id, caller, limit=body.limit, before=body.before)
 
 
 @router.get("/{thread_id}/turns")
@@ -118,16 +117,22 @@ async def turns(thread_id: str, services: ServicesDep, caller: CallerDep, limit:
 @router.post("/{thread_id}/copy")
 async def copy(
     thread_id: str, services: ServicesDep, caller: CallerDep, body: ThreadCopy | None = None
-) -> ThreadValuesView:
+) -> ThreadView:
     """A new thread with the same conversation, up to the run `before` if that is given; independent from
     then on."""
     source = await services.threads.get(thread_id, caller)
-    _refuse_busy(services, source)
-    row = await services.threads.copy(source, caller, before=body.before if body else None)
-    return ThreadValuesView.with_values(row, await services.threads.values(row.thread_id))
+    refuse_busy(services, source)
+    return await _view(
+        services, await services.threads.copy(source, caller, before=body.before if body else None)
+    )
 
 
-def _refuse_busy(services: Services, thread: ThreadRow) -> None:
+def refuse_busy(services: Services, thread: ThreadRow) -> None:
+    """Raises `Conflict` while the thread has a run that has not ended."""
     if services.runner.is_busy(thread.thread_id):
         message = f"thread {thread_id_of(thread.thread_id)} has a run that has not ended"
         raise Conflict(message, param="thread_id", source="api", code="thread_busy")
+
+
+async def _view(services: Services, row: ThreadRow) -> ThreadView:
+    return ThreadView.of(row, await services.states.get(row))
