@@ -25,7 +25,7 @@ async def _call(base: str, method: str, path: str = PATH, **fields: Any) -> tupl
 
 
 def _asked(number: int) -> list[dict[str, str]]:
-    return [{"role": "user", "content": f"hola, {'buenos ' * (number % 9)}días {'x' * (number // 9)}"}]
+    return [{"role": "user", "content": f"dime algo {'muy ' * (number % 9)}alegre {'x' * (number // 9)}"}]
 
 
 async def test_feedback_moves_the_next_decision_and_reset_takes_it_back(settings: Any) -> None:
