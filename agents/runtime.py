@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
+from agents.answering.narration import narrated
 from agents.context import Context
 from agents.conversation.persistence import Persistence
 from agents.conversation.state import Message, new_turn
@@ -22,6 +23,7 @@ from agents.events import AnyEvent, Done, Event, Interrupted, RunEvent
 from agents.registry import AGENTS, Agent, find_agent
 from tools.errors import Conflict, UpstreamFailed, UpstreamSilent
 from tools.schema import Answer, Citation, JsonObject, Route, SupportedSentence
+from tools.text.language import detect
 
 E = TypeVar("E", bound=RunEvent)
 Graph: TypeAlias = CompiledStateGraph[Any, Context, Any, Any]
@@ -85,15 +87,30 @@ class AgentRequest:
 async def stream(
     compiled: Mapping[str, CompiledAgent], request: AgentRequest, *, context: Context
 ) -> AsyncGenerator[Event, None]:
-    """Events of one run; the last is `Done` or `Interrupted`. `compiled` are agents by name.
+    """Events of one run, spoken where that is asked for; the last is `Done` or `Interrupted`. `compiled` are
+    agents by name.
 
     Raises `AgentNotFound`, `UpstreamSilent` after `context.deadline_s`, and what clients raise.
     """
     find_agent(request.agent)
+    started = time.monotonic()
+    events = _steps(compiled, request, context, started)
+    if context.config.speak:
+        asked = request.messages[-1]["content"] if request.messages else ""
+        language = context.config.language or detect(asked, default="es")
+        events = narrated(events, context.clients.speech, language=language)
+    async with aclosing(events):
+        async for event in events:
+            yield _stamped(event, request.run_id, started)
+
+
+async def _steps(
+    compiled: Mapping[str, CompiledAgent], request: AgentRequest, context: Context, started: float
+) -> AsyncGenerator[Event, None]:
     context = replace(context, run_id=request.run_id, thread_id=request.thread_key)
     agent = compiled[request.agent]
     graph = agent.threaded if request.thread_id else agent.stateless
-    started, left_off = time.monotonic(), await _left_off(graph, request)
+    left_off = await _left_off(graph, request)
     if left_off is None or left_off.tasks:
         steps = graph.astream(
             _input(request, resumed=left_off is not None),
@@ -106,13 +123,13 @@ async def stream(
         async with aclosing(cast("AsyncGenerator[Any]", steps)) as steps:
             async for mode, item in _until(steps, started + context.deadline_s):
                 if mode == "custom" and isinstance(item, AnyEvent):
-                    yield _stamped(item, request.run_id, started)
+                    yield item
                 elif mode == "values":
                     values = item
     else:
         values = left_off.values
     for ending in _endings(request, values, started):
-        yield _stamped(ending, request.run_id, started)
+        yield ending
 
 
 async def run(compiled: Mapping[str, CompiledAgent], request: AgentRequest, *, context: Context) -> Done:

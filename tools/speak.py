@@ -5,7 +5,8 @@ import re
 from tools.clients.speech import SpeechClient
 from tools.schema import Language, Speech, SpeechRequest
 
-_UNSPOKEN = re.compile(r"\s*\[\d{1,3}\]|```.*?```|[*_`#>|]|https?://\S+", re.DOTALL)
+_MARK = re.compile(r"\s*\[\d{1,3}\]")
+_UNSPOKEN = re.compile(r"```.*?```|[*_`#>|]|https?://\S+", re.DOTALL)
 
 
 async def speak(text: str, *, speech: SpeechClient, language: Language = "es") -> Speech:
@@ -15,4 +16,4 @@ async def speak(text: str, *, speech: SpeechClient, language: Language = "es") -
 
 def spoken(text: str) -> str:
     """What a voice should say of a Markdown text."""
-    return " ".join(_UNSPOKEN.sub(" ", text).split())
+    return " ".join(_UNSPOKEN.sub(" ", _MARK.sub("", text)).split())
