@@ -266,11 +266,14 @@ VoiceEngine = Literal["auto", "kokoro", "espeak", "coqui"]
 class SpeechSettings(BaseModel, frozen=True, extra="forbid"):
     """Which engine speaks unless a voice is named: `auto` prefers the best that keeps up on this machine.
 
-    Kokoro takes `threads` cores and is unloaded after `idle_s` seconds without a text."""
+    Each model takes `threads` cores and is unloaded after `idle_s` seconds without work. `recogniser` is
+    `auto` (what `make stt` brings), `off`, a folder or a hub's name; a recording may take `recogniser_s`."""
 
     voice_engine: VoiceEngine = "auto"
     threads: int = Field(default=1, ge=1, le=64)
     idle_s: float = Field(default=300.0, gt=0)
+    recogniser: str = Field(default="auto", min_length=1, max_length=1_024)
+    recogniser_s: float = Field(default=300.0, gt=0)
 
 
 class SpeechRequest(Wire):

@@ -1,12 +1,13 @@
-"""Wires the speech server: one speaker for the life of the app."""
+"""Wires the speech server: one speaker and one recogniser for the life of the app."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servers.speech.http import coqui, native, openai
+from servers.speech.http import coqui, native, openai, transcriptions
 from servers.speech.neural.files import kokoro_files
+from servers.speech.recogniser.recogniser import open_recogniser
 from servers.speech.speaker import open_speaker
 from servers.web.app import create_app
 from servers.web.serve import listen
@@ -18,10 +19,14 @@ from tools.settings import Settings
 
 def build_app(settings: Settings) -> FastAPI:
     """The ASGI app; its lifespan loads the voices."""
+    downloads = settings.home.absolute() / "voices" / "whisper"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_speaker(files=kokoro_files(settings), settings=settings.speech) as app.state.speaker:
+        async with (
+            open_speaker(files=kokoro_files(settings), settings=settings.speech) as app.state.speaker,
+            open_recogniser(settings.speech, downloads) as app.state.recogniser,
+        ):
             yield
 
     async def checks() -> JsonObject:
@@ -35,10 +40,10 @@ def build_app(settings: Settings) -> FastAPI:
         settings,
         lifespan=lifespan,
         checks=checks,
-        description="Text to speech",
-        forms={**coqui.FORMS, **openai.FORMS},
+        description="Text to speech, and speech to text",
+        forms={**native.FORMS, **coqui.FORMS, **openai.FORMS, **transcriptions.FORMS},
     )
-    for room in (native, openai, coqui):
+    for room in (native, openai, transcriptions, coqui):
         app.include_router(room.router)
     return app
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Final, NamedTuple
 
 from servers.speech.cache import Key, SentenceCache
-from servers.speech.engine import DEADLINE_S, QUEUE, Espeak
+from servers.speech.engine import DEADLINE_S, QUEUE, Espeak, unloading
 from servers.speech.neural.files import KokoroFiles
 from servers.speech.neural.voice import Kokoro
 from servers.speech.sound import SAMPLE_RATE, Sound, silence
@@ -186,20 +186,6 @@ async def _open_kokoro(
     files: KokoroFiles, espeak: Espeak, settings: SpeechSettings, deadline_s: float
 ) -> AsyncIterator[Kokoro]:
     with ThreadPoolExecutor(1, "kokoro") as thread:
-        kokoro = Kokoro(
-            files,
-            espeak,
-            thread,
-            threads=settings.threads,
-            idle_s=settings.idle_s,
-            deadline_s=deadline_s,
-        )
-        watch = asyncio.create_task(kokoro.unload_when_idle())
-        try:
+        kokoro = Kokoro(files, espeak, thread, threads=settings.threads, deadline_s=deadline_s)
+        async with unloading(kokoro, settings.idle_s):
             yield kokoro
-        finally:
-            tasks = [task for task in (watch, kokoro.measuring) if task is not None]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await kokoro.close()

@@ -37,10 +37,11 @@ EXPOSED: Final = b"x-request-id, retry-after, mcp-session-id, location, content-
 @dataclass(frozen=True)
 class Form:
     """A path that takes a body other than JSON, in one of `types`; `pages` says whether a browser's page may
-    send it, or programs alone."""
+    send it, or programs alone. `body_bytes` is a bound of its own in place of the settings'."""
 
-    types: tuple[bytes, ...]
+    types: tuple[bytes, ...] = ()
     pages: bool = False
+    body_bytes: int | None = None
 
 
 @dataclass(frozen=True)

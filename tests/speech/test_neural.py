@@ -25,7 +25,7 @@ from tools.schema import VoiceEngine
 
 HUM = """
 import json, math, os, struct, sys, time
-from servers.speech.espeak import Pipe
+from servers.speech.pipe import Pipe
 pipe = Pipe(0, 1)
 pipe.send(b"H", json.dumps({"sample_rate": 24000, "version": "hum"}).encode())
 said = 0

@@ -16,7 +16,7 @@ from tools.errors import BadRequest
 WAV_FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"audio/wav": {}}, "description": "16-bit mono WAV, 24 kHz"}
 }
-FORMS: Final = {"/api/tts": Form((URLENCODED, MULTIPART))}
+FORMS: Final = {"/api/tts": Form((URLENCODED, MULTIPART), body_bytes=256 * 2**10)}
 """Coqui's clients send a form; no page of a browser may."""
 MAX_FIELDS: Final = 16
 

@@ -1,18 +1,25 @@
 """Our own wire: `/voices`, `/details`, and `/tts`, which answers with WAV in base64."""
 
 import base64
+from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from servers.speech.encoding.formats import FORMATS, aac_missing
 from servers.speech.engine import WORDS_PER_MINUTE
 from servers.speech.http.answers import SpeakerDep, UsageDep, headers, whole
+from servers.speech.http.transcriptions import state
 from servers.speech.sound import SAMPLE_RATE
 from servers.speech.speaker import Speaker
 from servers.speech.text.markup import MAX_CHARS
 from servers.speech.voices import ALL, OPENAI, Voice, VoiceView
+from servers.web.door import Form
 from tools.schema import JsonObject, Language, Speech, SpeechRequest
+
+MAX_BODY: Final = 256 * 2**10
+"""A text of `MAX_CHARS`, each character escaped."""
+FORMS: Final = {"/tts": Form(body_bytes=MAX_BODY)}
 
 router = APIRouter()
 
@@ -39,12 +46,13 @@ async def voices(speaker: SpeakerDep) -> VoiceList:
 
 
 @router.get("/details")
-async def details(speaker: SpeakerDep) -> JsonObject:
-    """The engines, their limits and their queue."""
+async def details(request: Request, speaker: SpeakerDep) -> JsonObject:
+    """The engines, the recogniser, their limits and their queue."""
     return {
         "engine": speaker.preferred,
         "engine_version": speaker.espeak.synthesiser.version,
         "engines": speaker.engines(),
+        "recogniser": state(request.app.state.recogniser),
         "languages": sorted({voice.language for voice in ALL}),
         "formats": [name for name in FORMATS if name != "aac" or aac_missing() is None],
         "format": "wav",

@@ -1,17 +1,18 @@
-"""OpenAI's wire: `/v1/audio/speech`, `/v1/audio/transcriptions`, `/v1/models`."""
+"""OpenAI's wire: `/v1/audio/speech`, `/v1/models`; what hears is `transcriptions.py`."""
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from servers.speech.encoding.formats import TYPES, Format
+from servers.speech.http import transcriptions
 from servers.speech.http.answers import SpeakerDep, UsageDep, audio, events, headers, whole
 from servers.speech.speaker import Speaker
 from servers.speech.text.markup import MAX_CHARS
 from servers.speech.voices import BY_ID, ESPEAK, KOKORO, Engine, Voice
-from servers.web.door import MULTIPART, Form
-from tools.errors import ModelNotFound, NotSupported
+from servers.web.door import Form
+from tools.errors import ModelNotFound
 from tools.schema import Wire
 from tools.text.language import detect
 
@@ -29,8 +30,9 @@ MODELS: Final[dict[str, Engine | None]] = {
     "espeak": ESPEAK,
 }
 """The engine that a model's name asks for; None: the best one here."""
-TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
-FORMS: Final = {TRANSCRIPTIONS: Form((MULTIPART,))}
+MAX_BODY: Final = 512 * 2**10
+"""A text of `MAX_CHARS` and instructions of the same length, each character escaped."""
+FORMS: Final = {"/v1/audio/speech": Form(body_bytes=MAX_BODY)}
 
 router = APIRouter(tags=["openai"])
 
@@ -70,21 +72,11 @@ async def speech(request: SpeechBody, speaker: SpeakerDep, usage: UsageDep) -> R
 
 
 @router.get("/v1/models")
-async def models() -> dict[str, Any]:
-    """The names that `model` may have."""
-    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "capibara6"} for name in MODELS]
+async def models(request: Request) -> dict[str, Any]:
+    """The names that `model` may have, of those that speak and of the one that listens."""
+    names = (*MODELS, *transcriptions.models(request.app.state.recogniser))
+    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "capibara6"} for name in names]
     return {"object": "list", "data": listed}
-
-
-@router.post(TRANSCRIPTIONS, status_code=501)
-async def transcriptions() -> None:
-    """Speech to text: no recogniser is part of this server."""
-    raise NotSupported(
-        "this server does not write speech down: send the file to a server that speaks OpenAI's "
-        "/v1/audio/transcriptions, such as faster-whisper-server or whisper.cpp",
-        source="speech",
-        code="no_recogniser",
-    )
 
 
 def _voice(request: SpeechBody, speaker: Speaker) -> Voice:
