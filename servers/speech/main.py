@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servers.speech.http import coqui, native, openai, transcriptions
+from servers.speech.coqui.recordings import Recordings
+from servers.speech.http import cloning, coqui, native, openai, transcriptions
 from servers.speech.neural.files import kokoro_files
 from servers.speech.recogniser.recogniser import open_recogniser
 from servers.speech.speaker import open_speaker
@@ -19,13 +20,13 @@ from tools.settings import Settings
 
 def build_app(settings: Settings) -> FastAPI:
     """The ASGI app; its lifespan loads the voices."""
-    downloads = settings.home.absolute() / "voices" / "whisper"
+    kept = settings.home.absolute() / "voices"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             open_speaker(files=kokoro_files(settings), settings=settings.speech) as app.state.speaker,
-            open_recogniser(settings.speech, downloads) as app.state.recogniser,
+            open_recogniser(settings.speech, kept / "whisper") as app.state.recogniser,
         ):
             yield
 
@@ -41,9 +42,10 @@ def build_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         checks=checks,
         description="Text to speech, and speech to text",
-        forms={**native.FORMS, **coqui.FORMS, **openai.FORMS, **transcriptions.FORMS},
+        forms={**native.FORMS, **coqui.FORMS, **openai.FORMS, **transcriptions.FORMS, **cloning.FORMS},
     )
-    for room in (native, openai, transcriptions, coqui):
+    app.state.settings, app.state.recordings = settings, Recordings(kept / "cloned")
+    for room in (native, openai, transcriptions, cloning, coqui):
         app.include_router(room.router)
     return app
 

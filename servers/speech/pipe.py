@@ -54,9 +54,12 @@ class Pipe:
 
 
 def open_pipe() -> Pipe:
-    """The program's standard input and output as frames. It ends with the thread that started it, and what
-    its libraries print goes to standard error: it is no frame."""
+    """The program's standard input and output as frames. It ends with the thread that started it; what its
+    libraries print goes to standard error, and they have nothing to read: it would be a frame."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    pipe = Pipe(0, os.dup(1))
+    pipe = Pipe(os.dup(0), os.dup(1))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)
     return pipe

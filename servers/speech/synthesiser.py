@@ -10,8 +10,9 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from servers.speech.pipe import HEADER
 from tools.errors import EngineGone, Unavailable, UpstreamFailed, VoiceNotFound
@@ -37,9 +38,11 @@ class Synthesiser:
         arguments: Sequence[str] = (),
         *,
         python: str = sys.executable,
+        environment: Mapping[str, str] = MappingProxyType({}),
         start_s: float = START_S,
     ) -> None:
-        self.program, self.arguments, self.python, self.start_s = program, arguments, python, start_s
+        self.program, self.arguments, self.start_s = program, arguments, start_s
+        self.python, self.environment = python, environment
         self.hello: JsonObject = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -51,7 +54,12 @@ class Synthesiser:
         command = [self.python, "-I", str(self.program), *self.arguments]
         # In a session of its own: signals are the server's to handle, which finishes what it was asked.
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            env={**os.environ, **self.environment},
         )
         until = time.monotonic() + self.start_s
         try:

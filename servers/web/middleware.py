@@ -193,7 +193,7 @@ class ServiceMiddleware:
             return
         with inside:
             form = self.door.forms.get(scope["path"])
-            bound = (form and form.body_bytes) or self.limits.body_bytes
+            bound = form.bound(self.limits.body_bytes) if form else self.limits.body_bytes
             most = min(bound, scope.get("capibara6.body_bytes") or bound)
             try:
                 body = await read_body(receive, headers, most, source=self.name)

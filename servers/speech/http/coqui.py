@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from servers.speech.http.answers import SpeakerDep, UsageDep, wav
 from servers.speech.speaker import Speaker
-from servers.speech.voices import ALL, OPENAI
+from servers.speech.voices import ALL, COQUI, OPENAI
 from servers.web.door import JSON, MULTIPART, URLENCODED, Form
 from servers.web.usage import Usage
 from tools.errors import BadRequest
@@ -43,9 +43,10 @@ async def languages() -> dict[str, Any]:
 
 
 @router.get("/speakers")
-async def speakers() -> dict[str, Any]:
+async def speakers(speaker: SpeakerDep) -> dict[str, Any]:
     """Every name that `speaker_id` may have."""
-    return {"speakers": [*(voice.id for voice in ALL), *OPENAI]}
+    named = [voice.id for voice in ALL if voice.engine != COQUI or speaker.coqui is not None]
+    return {"speakers": [*named, *OPENAI]}
 
 
 def _headers(request: Request) -> dict[str, str]:

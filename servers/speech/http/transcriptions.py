@@ -19,7 +19,7 @@ from tools.schema import JsonObject
 PATH: Final = "/v1/audio/transcriptions"
 MAX_BYTES: Final = 25 * 2**20
 """A recording's, as at OpenAI."""
-FORMS: Final = {PATH: Form((MULTIPART,), body_bytes=MAX_BYTES + 2**20)}
+FORMS: Final = {PATH: Form((MULTIPART,), body_bytes=MAX_BYTES + 2**20, uploads=True)}
 MODELS: Final = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 """OpenAI's names: here one model answers to all of them, and to its own."""
 MAX_FIELDS: Final = 24
