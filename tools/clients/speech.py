@@ -11,6 +11,8 @@ from tools.clients.http import Http, open_http
 from tools.schema import Language, Speech, SpeechRequest
 from tools.settings import Settings
 
+SAMPLE_S = 180.0
+"""A neural voice may have to be loaded first, on a busy machine."""
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
 
@@ -67,7 +69,7 @@ class SpeechClient:
 
     async def sample(self, voice: VoiceInfo) -> bytes:
         """An MP3 in which a voice introduces itself. Raises NotSupported."""
-        return (await self.http.send("GET", voice["sample"])).content
+        return (await self.http.send("GET", voice["sample"], timeout=SAMPLE_S)).content
 
 
 @asynccontextmanager

@@ -64,7 +64,7 @@ async def memory(http: httpx.AsyncClient, requests: int) -> None:
 
 async def main(text: str, rounds: int, requests: int) -> None:
     with tempfile.TemporaryDirectory() as home:
-        settings = settings_in(Path(home), log_level="error")
+        settings = settings_in(Path(home), log_level="ERROR")
         app = build_app(settings)
         with serving(app, settings.ports.speech):
             async with httpx.AsyncClient(base_url=settings.speech_url, timeout=120) as http:
