@@ -294,9 +294,3 @@ def test_a_websocket_is_judged_by_the_same_rule(tmp_path: Path) -> None:
         handshake(host="127.0.0.1:4200", origin="http://evil.example")
     with pytest.raises(ForeignOrigin):
         handshake(host="127.0.0.1:4200", origin="null")
-
-
-def test_a_path_has_less_room_than_others_and_more_only_for_uploads() -> None:
-    assert Form().bound(1_000) == 1_000
-    assert [Form(body_bytes=size).bound(1_000) for size in (500, 5_000)] == [500, 1_000]
-    assert [Form(body_bytes=size, uploads=True).bound(1_000) for size in (500, 5_000)] == [500, 5_000]
