@@ -11,7 +11,7 @@ NEED_DATA := agents answers consensus documents languages retrieval
 BENCHES := $(filter-out $(if $(DATA),,$(NEED_DATA)),$(basename $(notdir $(wildcard tests/bench/*.py))) \
 	$(patsubst tests/bench/%/__main__.py,%,$(wildcard tests/bench/*/__main__.py)))
 
-.PHONY: up test check bench screenshots soak browser clients vllm tts voices ocr licences lock clean help
+.PHONY: up test check bench screenshots soak browser clients vllm tts stt voices ocr licences lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -46,6 +46,9 @@ tts: $(VENV)/.base ## build .venv-tts with the Coqui voices
 voices: $(VENV)/.base ## neural voices (Kokoro-82M) for Spanish and English, and what writes AAC
 	@$(BIN)/uv pip install -q --python $(BIN)/python -c requirements-dev.lock -e '.[aac]'
 	@$(BIN)/python -m servers.speech.neural.files
+
+stt: $(VENV)/.base ## what writes recordings down (Whisper), with a model of English
+	@$(BIN)/uv pip install -q --python $(BIN)/python -c requirements-dev.lock -e '.[stt]'
 
 ocr: $(VENV)/.base ## what reads pictures and scanned PDFs, into the platform's own environment
 	@$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock -e '.[ocr]'

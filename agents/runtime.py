@@ -13,10 +13,11 @@ from uuid import uuid4
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, StateSnapshot
 
+from agents.answering.narration import SPOKEN, UNSPOKEN, narrated
 from agents.context import Context
 from agents.conversation.persistence import Persistence
 from agents.conversation.state import Message, new_turn
-from agents.events import AnyEvent, Done, Event, Interrupted, RunEvent
+from agents.events import AnyEvent, Done, Event, Interrupted, Progress, RunEvent
 from agents.graph_options import GraphOptions
 from agents.graph_steps import Graph, steps, until
 from agents.registry import AGENTS, Agent, find_agent
@@ -24,6 +25,7 @@ from agents.stream_parts import Part, StreamParts
 from agents.tooling.handover import called
 from tools.errors import Conflict, UpstreamFailed
 from tools.schema import Answer, Citation, JsonObject, Route, SupportedSentence
+from tools.text.language import detect
 
 E = TypeVar("E", bound=RunEvent)
 
@@ -91,7 +93,8 @@ class AgentRequest:
 async def stream(
     compiled: Mapping[str, CompiledAgent], request: AgentRequest, *, context: Context
 ) -> AsyncGenerator[Event, None]:
-    """Events of one run; the last is `Done` or `Interrupted`. `compiled` are agents by name.
+    """Events of one run, spoken where that is asked for; the last is `Done` or `Interrupted`. `compiled` are
+    agents by name.
 
     Raises `AgentNotFound`, `UpstreamSilent` after `context.deadline_s`, and what clients raise.
     """
@@ -106,10 +109,30 @@ async def stream_parts(
 ) -> AsyncGenerator[Event | Part, None]:
     """Events of one run as `stream` tells them, and between them the parts of its stream modes."""
     find_agent(request.agent)
+    started = time.monotonic()
+    told = _run(compiled, request, context, started)
+    if context.config.speak:
+        asked = request.messages[-1]["content"] if request.messages else ""
+        language = context.config.language or detect(asked, default="es")
+        voice = context.config.voice
+        told = narrated(told, context.clients.speech, language=language, voice=voice)
+    async with aclosing(told):
+        async for item in told:
+            heard = isinstance(item, Progress) and item.stage in (SPOKEN, UNSPOKEN)
+            shown = _stamped(item, request.run_id, started) if heard else item
+            yield shown
+            if heard:
+                for part in _parts(request).of("custom", shown):
+                    yield part
+
+
+async def _run(
+    compiled: Mapping[str, CompiledAgent], request: AgentRequest, context: Context, started: float
+) -> AsyncGenerator[Event | Part, None]:
     context = replace(context, run_id=request.run_id, thread_id=request.thread_key)
     agent = compiled[request.agent]
     graph = agent.threaded if request.thread_id else agent.stateless
-    started, left_off = time.monotonic(), await _left_off(graph, request)
+    left_off = await _left_off(graph, request)
     parts = _parts(request)
     if left_off is None or left_off.tasks:
         values: JsonObject = {}

@@ -103,7 +103,8 @@ def ask_command(
         str, typer.Argument(help="La pregunta, o - para leerla de la entrada. · The question.")
     ],
     speak_to: Annotated[
-        Path | None, typer.Option("--speak", help="Escribe la respuesta hablada (WAV).")
+        Path | None,
+        typer.Option("--speak", help="Archivo WAV con la respuesta hablada, mientras se escribe."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="La respuesta completa como JSON.")] = False,
     agent: Annotated[str, typer.Option(help="Agente o modelo. · Agent or model.")] = "capibara6",
@@ -113,7 +114,7 @@ def ask_command(
     ] = None,
 ) -> None:
     """Pregunta al agente: respuesta con citas, modelo, motivo y tiempos. · Ask the agent."""
-    from servers.commands.ask import ask, fetch_answer, speak  # noqa: PLC0415
+    from servers.commands.ask import ask, fetch_answer  # noqa: PLC0415
 
     settings = _settings()
     given = {"collection": collection, "thread_id": thread}
@@ -122,14 +123,10 @@ def ask_command(
 
     async def run() -> None:
         if as_json:
-            answer = await fetch_answer(settings, text, agent=agent, metadata=metadata)
-        else:
-            answer = await ask(settings, text, console=console, agent=agent, metadata=metadata)
-        note = await speak(settings, answer, speak_to) if speak_to else None
-        if as_json:
+            answer = await fetch_answer(settings, text, agent=agent, metadata=metadata, speak_to=speak_to)
             typer.echo(json.dumps(answer.model_dump(), ensure_ascii=False, indent=2))
-        elif note:
-            console.print(note)
+        else:
+            await ask(settings, text, console=console, agent=agent, metadata=metadata, speak_to=speak_to)
 
     try:
         asyncio.run(run())

@@ -3,6 +3,7 @@
 OpenAI's own types are not repeated here: they come from the `openai` package or pass through as JSON.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -270,11 +271,18 @@ VoiceEngine = Literal["auto", "kokoro", "espeak", "coqui"]
 class SpeechSettings(BaseModel, frozen=True, extra="forbid"):
     """Which engine speaks unless a voice is named: `auto` prefers the best that keeps up on this machine.
 
-    Kokoro takes `threads` cores and is unloaded after `idle_s` seconds without a text."""
+    Each model takes `threads` cores and is unloaded after `idle_s` seconds without work. `recogniser` is
+    `auto` (what `make stt` brings), `off`, a folder or a hub's name; a recording may take `recogniser_s`.
+    `coqui` names a model or its folder for each language, `coqui_terms` agrees to XTTS's licence."""
 
     voice_engine: VoiceEngine = "auto"
     threads: int = Field(default=1, ge=1, le=64)
     idle_s: float = Field(default=300.0, gt=0)
+    recogniser: str = Field(default="auto", min_length=1, max_length=1_024)
+    recogniser_s: float = Field(default=300.0, gt=0)
+    coqui: dict[Language, str] = {}
+    coqui_python: Path = Path(".venv-tts/bin/python")
+    coqui_terms: bool = False
 
 
 class SpeechRequest(Wire):

@@ -1,5 +1,5 @@
-"""Graph nodes that every agent shares: route, check the citations, speak. Also how nodes are timed and how
-passages found become an event.
+"""Graph nodes that every agent shares: route, check the citations. Also how nodes are timed and how passages
+found become an event.
 """
 
 import time
@@ -19,8 +19,7 @@ from agents.grounding.citations import cited, only_real, unsupported, used
 from agents.grounding.evidence import Evidence, read_evidence
 from agents.grounding.judgement import Judgement, entailed, judge, quoted
 from agents.grounding.sentences import split_sentences
-from tools.schema import Citation, Hit, JsonObject, SearchResponse, SpeechRequest, SupportedSentence
-from tools.speak import spoken
+from tools.schema import Citation, Hit, JsonObject, SearchResponse, SupportedSentence
 
 OWN_WORDS = (QUOTING, "rules")
 """Whose sentences without a citation are the platform's: they lead in, or say that there is no answer."""
@@ -115,24 +114,6 @@ def support_of(text: str, evidence: list[Evidence], state: Turn) -> list[Support
 def tool_texts(scratch: list[Message]) -> list[str]:
     """What tools answered, which an answer may rest on."""
     return [str(message["content"]) for message in scratch if message.get("role") == "tool"]
-
-
-@timed("speak")
-async def speak(state: Turn, runtime: Runtime[Context]) -> Update:
-    """The answer as speech; the recording travels in an event and is not remembered."""
-    text = spoken(state["answer"])[:MOST_SPOKEN] or "…"
-    asked = SpeechRequest(text=text, language=state["language"], voice_id=runtime.context.config.voice)
-    speech = await runtime.context.clients.speech.speak(asked)
-    runtime.stream_writer(Progress(stage="spoken", detail=speech.model_dump()))
-    return {}
-
-
-async def wants_speech(_: Turn, runtime: Runtime[Context]) -> bool:
-    """The edge to `speak`: whether the caller asked to hear the answer.
-
-    Every edge is a coroutine: LangGraph sends what is none to a thread and waits for it.
-    """
-    return runtime.context.config.speak
 
 
 def headings_of(hit: Hit) -> list[str]:

@@ -24,7 +24,6 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_node("answer", nodes.answer, defer=True)
     graph.add_node("act", nodes.act)
     graph.add_node("check", steps.check)
-    graph.add_node("speak", steps.speak)
     graph.add_edge(START, "understand")
     graph.add_conditional_edges("understand", _needs, ["route", "retrieve", "recall", "note", "housekeep"])
     graph.add_edge("route", "answer")
@@ -34,8 +33,7 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_edge("housekeep", END)
     graph.add_conditional_edges("answer", _after_answer, ["act", "check", END])
     graph.add_edge("act", "answer")
-    graph.add_conditional_edges("check", _ending, ["speak", "condense", END])
-    graph.add_conditional_edges("speak", _keeping, ["condense", END])
+    graph.add_conditional_edges("check", _keeping, ["condense", END])
     graph.add_edge("condense", END)
     return graph
 
@@ -60,11 +58,6 @@ async def _after_answer(state: State) -> str:
     if state.get("handed"):
         return END
     return "act" if state["calls"] else "check"
-
-
-async def _ending(state: State, runtime: Runtime[Context]) -> str:
-    """What is left to do once the answer is told."""
-    return "speak" if await steps.wants_speech(state, runtime) else await _keeping(state, runtime)
 
 
 async def _keeping(_: State, runtime: Runtime[Context]) -> str:

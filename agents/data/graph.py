@@ -22,7 +22,6 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
         ("run", nodes.run),
         ("present", nodes.present),
         ("check", steps.check),
-        ("speak", steps.speak),
     ):
         graph.add_node(name, node)
     graph.add_edge(START, "understand")
@@ -32,8 +31,7 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_conditional_edges("write", _written, {True: "run", False: "present"})
     graph.add_conditional_edges("run", nodes.may_repair, {True: "write", False: "present"})
     graph.add_edge("present", "check")
-    graph.add_conditional_edges("check", steps.wants_speech, {True: "speak", False: END})
-    graph.add_edge("speak", END)
+    graph.add_edge("check", END)
     return graph
 
 

@@ -23,7 +23,6 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
         ("critique", nodes.critique),
         ("report", nodes.report),
         ("check", steps.check),
-        ("speak", steps.speak),
     ):
         graph.add_node(name, node)
     graph.add_node("explore", nodes.explore, input_schema=nodes.Task)
@@ -37,8 +36,7 @@ def build_graph() -> StateGraph[State, Context, Any, Any]:
     graph.add_edge("write", "critique")
     graph.add_conditional_edges("critique", _again, ["explore", "report"])
     graph.add_edge("report", "check")
-    graph.add_conditional_edges("check", steps.wants_speech, {True: "speak", False: END})
-    graph.add_edge("speak", END)
+    graph.add_edge("check", END)
     return graph
 
 

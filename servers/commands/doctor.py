@@ -35,7 +35,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         _ollama(settings, es),
         *embedder_findings(settings, _key(settings)),
         *remote_server_findings(settings),
-        _speech(es),
+        _speech(settings, es),
         _space(settings, es),
     ]
 
@@ -136,9 +136,20 @@ def _ollama(settings: Settings, es: bool) -> Finding:
     return Finding("Ollama", True, ", ".join(tag["name"] for tag in tags) or settings.ollama_url)
 
 
-def _speech(es: bool) -> Finding:
-    found = "espeak-ng (es, en); " + ("voces Coqui sin instalar" if es else "Coqui voices not installed")
-    return Finding("TTS", importlib.util.find_spec("espeakng_loader") is not None, found, "make tts")
+def _speech(settings: Settings, es: bool) -> Finding:
+    """The engines that speak, the recogniser, and the targets that bring those which are missing."""
+    kokoro = settings.home / "voices" / "kokoro"
+    parts = {
+        "espeak-ng": (importlib.util.find_spec("espeakng_loader") is not None, ""),
+        "Kokoro": (kokoro.is_dir() and any(kokoro.glob("*.onnx")), "make voices"),
+        "Coqui": (settings.speech.coqui_python.is_file(), "make tts"),
+        "Whisper": (importlib.util.find_spec("faster_whisper") is not None, "make stt"),
+    }
+    missing = {name: how for name, (there, how) in parts.items() if not there}
+    found = ", ".join(name for name in parts if name not in missing)
+    if missing:
+        found += f"; {'sin' if es else 'without'} {', '.join(missing)}"
+    return Finding("TTS", "espeak-ng" not in missing, found, ", ".join(filter(None, missing.values())))
 
 
 def _space(settings: Settings, es: bool) -> Finding:

@@ -67,6 +67,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "answered_by": ("Respondió {agent} con {model}", "Answered by {agent} with {model}"),
     "because": ("porque {why}", "because {why}"),
     "wrote": ("Voz en {path} ({seconds:.1f} s, {voice})", "Speech in {path} ({seconds:.1f} s, {voice})"),
+    "not_spoken": ("Sin voz: {reason}", "Not spoken: {reason}"),
     "flow_failed": ("La ingesta no terminó bien; mira {url}", "The ingestion did not end well; see {url}"),
     "part": ("Parte", "Part"),
     "found": ("Lo que hay", "What there is"),

@@ -52,19 +52,29 @@ def say(
         Console(highlight=False).print(f"{wrote} {out} · {size} bytes · {spoken_by}", markup=False)
 
 
-def voices() -> None:
+def voices(
+    samples: Annotated[
+        Path | None, typer.Option(help="Carpeta para una muestra de cada voz. · Folder for their samples.")
+    ] = None,
+) -> None:
     """Las voces que hay, y cuál habla cada idioma. · The voices there are."""
     settings = load_command_settings()
 
     async def run() -> list[VoiceInfo]:
         async with open_speech(settings) as speech:
-            return await speech.voices()
+            found = await speech.voices()
+            for voice in found if samples else ():
+                if samples and voice["available"]:
+                    samples.mkdir(parents=True, exist_ok=True)
+                    (samples / f"{voice['id']}.mp3").write_bytes(await speech.sample(voice))
+            return found
 
     spanish = settings.language == "es"
     heads = ("Voz", "Nombre", "Idioma", "Motor") if spanish else ("Voice", "Name", "Language", "Engine")
     view = Table(*heads, "")
-    notes = ("por omisión", "falta: make voices") if spanish else ("default", "missing: make voices")
+    default, missing = ("por omisión", "falta") if spanish else ("default", "missing")
     for voice in asyncio.run(run()):
-        note = notes[0] if voice["default"] else "" if voice["available"] else notes[1]
+        how = f"{missing}: make {'tts' if voice['engine'] == 'coqui' else 'voices'}"
+        note = default if voice["default"] else "" if voice["available"] else how
         view.add_row(voice["id"], voice["name"], voice["region"], voice["engine"], note)
     Console(highlight=False).print(view)

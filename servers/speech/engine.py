@@ -3,8 +3,10 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 from servers.speech.sound import SAMPLE_RATE, Sound, finish
@@ -34,12 +36,13 @@ class Engine:
         self.synthesiser, self.thread = synthesiser, thread
         self.queue, self.deadline_s = queue, deadline_s
         self.waiting = 0
+        self.used_at = time.monotonic()
 
     async def run(self, work: Callable[[Stopped], T]) -> T:
         """`work` in the engine's thread. Raises `QueueFull`, `UpstreamSilent` (deadline), what it raises."""
         if self.waiting >= self.queue:
             raise QueueFull(
-                f"{self.queue} sentences are waiting to be spoken", source="speech", retry_after=1
+                f"{self.queue} others are waiting for {self.name}", source="speech", retry_after=1
             )
         stopped = threading.Event()
         self.waiting += 1
@@ -48,15 +51,44 @@ class Engine:
                 return await asyncio.get_running_loop().run_in_executor(self.thread, work, stopped.is_set)
         except TimeoutError as exc:
             raise UpstreamSilent(
-                f"the voice did not finish within {self.deadline_s:g} s", source="speech"
+                f"{self.name} did not finish within {self.deadline_s:g} s", source="speech"
             ) from exc
         finally:
             self.waiting -= 1
+            self.used_at = time.monotonic()
             stopped.set()
+
+    @property
+    def name(self) -> str:
+        """Of its program."""
+        return self.synthesiser.program.stem
+
+    async def unload_when_idle(self, idle_s: float) -> None:
+        """For ever: end the process when it had nothing to do for `idle_s`."""
+        while True:
+            await asyncio.sleep(min(idle_s, 30.0))
+            idle = time.monotonic() - self.used_at
+            if self.synthesiser.process is not None and not self.waiting and idle >= idle_s:
+                await self.close()
 
     async def close(self) -> None:
         """End the process."""
         await asyncio.get_running_loop().run_in_executor(self.thread, self.synthesiser.close)
+
+
+E = TypeVar("E", bound=Engine)
+
+
+@asynccontextmanager
+async def unloading(engine: E, idle_s: float) -> AsyncIterator[E]:
+    """`engine`, whose process is unloaded when nobody asks and ends with the block."""
+    watch = asyncio.create_task(engine.unload_when_idle(idle_s))
+    try:
+        yield engine
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await engine.close()
 
 
 class Espeak(Engine):

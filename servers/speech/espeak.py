@@ -1,26 +1,21 @@
 """espeak-ng through ctypes: a program of its own, and the only code that touches the GPL library.
 
 Run as `python -I espeak.py` by `synthesiser.py`: jobs come by standard input, samples go by standard output,
-and the end of the input ends it. It imports nothing of this project, so that nothing here is linked with it.
+and the end of the input ends it. It imports nothing of this project but the frames of `pipe.py`, so that
+nothing else here is linked with it.
 
-A frame is one byte of kind, four of length (big endian) and a body.
-In: `J` a job, JSON `{text, voice, rate, pitch_range}`, or `{phonemes, voice}` for the IPA of some texts ·
-`X` stop the job.
-Out: `H` hello, JSON `{sample_rate, version}` · `S` 16-bit mono samples, or the IPA · `.` the job's end ·
-`V` no such voice · `F` failed; the last two carry a message.
+A job is JSON `{text, voice, rate, pitch_range}`, or `{phonemes, voice}` for the IPA of some texts.
 """
 
 import contextlib
 import ctypes
 import json
-import os
-import select
-import signal
-import struct
 import sys
 from typing import Any
 
 import espeakng_loader
+
+from servers.speech.pipe import Pipe, open_pipe
 
 SYNCHRONOUS = 2
 DO_NOT_EXIT = 0x8000
@@ -30,46 +25,8 @@ IPA = 2
 RATE, VOLUME, RANGE, WORD_GAP = 1, 2, 4, 7
 # Below full volume the synthesiser never meets its own limiter; loudness is set afterwards, in float.
 HEADROOM_VOLUME = 60
-PR_SET_PDEATHSIG = 1
-HEADER = struct.Struct(">cI")
 
 _ON_SOUND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-
-
-class Pipe:
-    """Frames over two file descriptors."""
-
-    def __init__(self, reads: int, writes: int) -> None:
-        self.reads = reads
-        self.writes = writes
-
-    def send(self, kind: bytes, body: bytes = b"") -> None:
-        """Raises `BrokenPipeError` when nobody listens any more."""
-        left = memoryview(HEADER.pack(kind, len(body)) + body)
-        while left:
-            left = left[os.write(self.writes, left) :]
-
-    def receive(self) -> tuple[bytes, bytes] | None:
-        """The next frame's kind and body; None at the end of the input."""
-        head = self._exactly(HEADER.size)
-        if head is None:
-            return None
-        kind, length = HEADER.unpack(head)
-        body = self._exactly(length)
-        return None if body is None else (kind, body)
-
-    def waiting(self) -> bool:
-        """Whether something came in: while a job runs that is its stop, or the end of the input."""
-        return bool(select.select([self.reads], [], [], 0)[0])
-
-    def _exactly(self, count: int) -> bytes | None:
-        body = b""
-        while len(body) < count:
-            part = os.read(self.reads, count - len(body))
-            if not part:
-                return None
-            body += part
-        return body
 
 
 def serve(library: ctypes.CDLL, pipe: Pipe) -> None:
@@ -135,9 +92,7 @@ def load() -> tuple[ctypes.CDLL, int]:
 
 def main() -> int:
     """Say hello, then serve. The status is 1 when the library does not load."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    pipe = Pipe(0, os.dup(1))
-    os.dup2(2, 1)  # What the library prints is no frame.
+    pipe = open_pipe()
     try:
         library, sample_rate = load()
     except (OSError, RuntimeError) as exc:

@@ -1,12 +1,14 @@
-"""Wires the speech server: one speaker for the life of the app."""
+"""Wires the speech server: one speaker and one recogniser for the life of the app."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servers.speech.http import coqui, native, openai
+from servers.speech.coqui.recordings import Recordings
+from servers.speech.http import cloning, coqui, native, openai, transcriptions
 from servers.speech.neural.files import kokoro_files
+from servers.speech.recogniser.recogniser import open_recogniser
 from servers.speech.speaker import open_speaker
 from servers.web.app import create_app
 from servers.web.serve import listen
@@ -18,10 +20,14 @@ from tools.settings import Settings
 
 def build_app(settings: Settings) -> FastAPI:
     """The ASGI app; its lifespan loads the voices."""
+    kept = settings.home.absolute() / "voices"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_speaker(files=kokoro_files(settings), settings=settings.speech) as app.state.speaker:
+        async with (
+            open_speaker(files=kokoro_files(settings), settings=settings.speech) as app.state.speaker,
+            open_recogniser(settings.speech, kept / "whisper") as app.state.recogniser,
+        ):
             yield
 
     async def checks() -> JsonObject:
@@ -35,10 +41,11 @@ def build_app(settings: Settings) -> FastAPI:
         settings,
         lifespan=lifespan,
         checks=checks,
-        description="Text to speech",
-        forms={**coqui.FORMS, **openai.FORMS},
+        description="Text to speech, and speech to text",
+        forms={**native.FORMS, **coqui.FORMS, **openai.FORMS, **transcriptions.FORMS, **cloning.FORMS},
     )
-    for room in (native, openai, coqui):
+    app.state.settings, app.state.recordings = settings, Recordings(kept / "cloned")
+    for room in (native, openai, transcriptions, cloning, coqui):
         app.include_router(room.router)
     return app
 

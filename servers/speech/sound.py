@@ -14,6 +14,7 @@ KNEE = 0.6
 SILENCE = 0.004
 EDGE_S = 0.05
 FADE_S = 0.005
+RUMBLE_HZ = 30.0
 FULL_SCALE = 32_767
 
 
@@ -65,12 +66,12 @@ def resample(samples: np.ndarray, rate: int, to: int = SAMPLE_RATE) -> np.ndarra
 
 
 def finish(raw: bytes, sample_rate: int) -> Sound:
-    """16-bit mono PCM `raw` at `SAMPLE_RATE`, trimmed to `EDGE_S` of silence at each end, normalised to
-    `LOUDNESS_DBFS`, its peaks under `PEAK`."""
+    """16-bit mono PCM `raw` at `SAMPLE_RATE`, trimmed to `EDGE_S` of silence at each end, without
+    rumble, normalised to `LOUDNESS_DBFS`, its peaks under `PEAK`."""
     samples = np.frombuffer(raw, dtype="<i2").astype(np.float32) / FULL_SCALE
     samples = _trimmed(samples, int(EDGE_S * sample_rate))
     samples = resample(samples, sample_rate)
-    samples = _soft_limited(samples * _gain(samples))
+    samples = _soft_limited(_without_rumble(samples) * _gain(samples))
     fade = min(int(FADE_S * SAMPLE_RATE), len(samples) // 2)
     if fade:
         ramp = np.linspace(0, 1, fade, dtype=np.float32)
@@ -91,6 +92,15 @@ def _trimmed(samples: np.ndarray, edge: int) -> np.ndarray:
         return samples[:0].copy()
     quiet = np.zeros(edge, dtype=np.float32)
     return np.concatenate([quiet, samples[loud[0] : loud[-1] + 1], quiet])
+
+
+def _without_rumble(samples: np.ndarray) -> np.ndarray:
+    """Without what lies below any voice: some of espeak-ng's lean to one side."""
+    if not len(samples):
+        return samples
+    spectrum = np.fft.rfft(samples)
+    spectrum[: math.ceil(RUMBLE_HZ * len(samples) / SAMPLE_RATE)] = 0
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
 def _gain(samples: np.ndarray) -> float:

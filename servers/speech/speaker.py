@@ -7,15 +7,16 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Final, NamedTuple
 
 from servers.speech.cache import Key, SentenceCache
-from servers.speech.engine import DEADLINE_S, QUEUE, Espeak
+from servers.speech.coqui.process import Coqui, coqui_missing
+from servers.speech.engine import DEADLINE_S, QUEUE, Espeak, unloading
 from servers.speech.neural.files import KokoroFiles
 from servers.speech.neural.voice import Kokoro
 from servers.speech.sound import SAMPLE_RATE, Sound, silence
 from servers.speech.synthesiser import Synthesiser
 from servers.speech.text.script import Line, script
 from servers.speech.text.sentences import FIRST_CHARS
-from servers.speech.voices import ESPEAK, KOKORO, NEURAL, VOICES, Engine, Voice, choose
-from tools.errors import EngineGone, QueueFull, Unavailable, UpstreamFailed, UpstreamSilent
+from servers.speech.voices import COQUI, ESPEAK, KOKORO, NEURAL, VOICES, Engine, Voice, choose
+from tools.errors import EngineGone, NotSupported, QueueFull, Unavailable, UpstreamFailed, UpstreamSilent
 from tools.log import get_logger
 from tools.schema import JsonObject, SpeechSettings, VoiceEngine
 
@@ -37,20 +38,32 @@ class Spoken(NamedTuple):
 class Speaker:
     """Speaks for everybody who asks. What is waited for is bounded by its engines.
 
-    `kokoro` is None where its files are not installed; `wanted` is the setting `speech.voice_engine`."""
+    `kokoro` is None where its files are not installed, `coqui` where `coqui_missing` says why; `wanted` is
+    the setting `speech.voice_engine`."""
 
-    def __init__(self, espeak: Espeak, kokoro: Kokoro | None = None, *, wanted: VoiceEngine = "auto") -> None:
-        self.espeak, self.kokoro, self.wanted = espeak, kokoro, wanted
+    def __init__(
+        self,
+        espeak: Espeak,
+        kokoro: Kokoro | None = None,
+        coqui: Coqui | None = None,
+        *,
+        wanted: VoiceEngine = "auto",
+        coqui_missing: str | None = None,
+    ) -> None:
+        self.espeak, self.kokoro, self.coqui, self.wanted = espeak, kokoro, coqui, wanted
+        self.coqui_missing = coqui_missing
         self.cache = SentenceCache()
 
     @property
     def waiting(self) -> int:
         """Sentences that wait or are being spoken."""
-        return self.espeak.waiting + (self.kokoro.waiting if self.kokoro else 0)
+        return sum(engine.waiting for engine in (self.espeak, self.kokoro, self.coqui) if engine)
 
     @property
     def preferred(self) -> Engine:
         """The engine that speaks unless a voice of another is named: with `auto` the best that keeps up."""
+        if self.wanted == "coqui" and self.coqui is not None:
+            return COQUI
         if self.kokoro is None or self.wanted in ("espeak", "coqui"):
             return ESPEAK
         if self.wanted == "kokoro":
@@ -72,16 +85,31 @@ class Speaker:
                 "keeps_up": self.kokoro.keeps_up,
                 "loaded": loaded,
             }
-        reason = "Coqui voices are not installed: this server speaks with espeak-ng and Kokoro"
-        return {
-            ESPEAK: {"available": True, "voices": len(VOICES)},
-            KOKORO: neural,
-            "coqui": {"available": False, "voices": 0, "reason": reason},
-        }
+        coqui: JsonObject = {"available": False, "voices": 0, "reason": self.coqui_missing}
+        if self.coqui is not None:
+            loaded = self.coqui.synthesiser.process is not None
+            models = dict(self.coqui.models)
+            coqui = {"available": True, "voices": len(models), "models": models, "loaded": loaded}
+        return {ESPEAK: {"available": True, "voices": len(VOICES)}, KOKORO: neural, COQUI: coqui}
 
     def choose(self, voice_id: str | None, language: str | None) -> Voice:
-        """The voice for a request. Raises `VoiceNotFound`, `BadRequest`."""
-        return choose(voice_id, language, engine=self.preferred)
+        """The voice for a request. Raises `VoiceNotFound`, `BadRequest`, `NotSupported` for one of Coqui's
+        where it does not speak."""
+        voice = choose(voice_id, language, engine=self.preferred)
+        if voice.engine == COQUI:
+            self.require_coqui()
+        return voice
+
+    def require_coqui(self) -> None:
+        """Raises `NotSupported` (501), with the reason, where Coqui's voices do not speak."""
+        if self.coqui is None:
+            raise NotSupported(self.coqui_missing or "", param="voice", source="speech", code="no_coqui")
+
+    def able(self, voice: Voice) -> Voice:
+        """Itself, or who speaks a language for which Coqui has no model."""
+        if voice.engine != COQUI or (self.coqui is not None and self.coqui.speaks(voice)):
+            return voice
+        return voice.by(KOKORO if self.kokoro is not None else ESPEAK)
 
     def unusable(self, engine: Engine) -> str | None:
         """Why an engine does not speak now; None when it does."""
@@ -97,10 +125,13 @@ class Speaker:
 
     async def say(self, line: Line, *, voice: Voice, speed: float) -> Sound:
         """One line by one voice. Raises what engines raise."""
-        key = Key(voice.id, round(speed, 3), line.text)
+        # A private voice is known by its recording, where no other owner's lies.
+        owned = f"{voice.language} {voice.source} {voice.version}"
+        key = Key(owned if voice.private else voice.id, round(speed, 3), line.text)
         if (held := self.cache.get(key)) is not None:
             return held
-        engine = self.espeak if voice.engine == ESPEAK or self.kokoro is None else self.kokoro
+        engines = {ESPEAK: self.espeak, KOKORO: self.kokoro, COQUI: self.coqui}
+        engine = engines[voice.engine] or self.espeak
         sound = await engine.speak(line.text, voice=voice, speed=speed)
         self.cache.put(key, sound)
         return sound
@@ -113,7 +144,7 @@ class Reading:
         self.speaker, self.speed = speaker, speed
         self.fallback = speaker.unusable(voice.engine)
         self.voice = voice.by(ESPEAK) if self.fallback else voice
-        first = NEURAL_FIRST_CHARS if self.voice.engine == KOKORO else FIRST_CHARS
+        first = FIRST_CHARS if self.voice.engine == ESPEAK else NEURAL_FIRST_CHARS
         self.lines = script(text, voice.language, first_chars=first)
 
     async def pieces(self) -> AsyncGenerator[Spoken, None]:
@@ -137,7 +168,7 @@ class Reading:
             return Sound(b"".join([piece.sound.pcm async for piece in pieces]), SAMPLE_RATE)
 
     async def _say(self, line: Line) -> Spoken:
-        voice = self.voice.in_language(line.language)
+        voice = self.speaker.able(self.voice.in_language(line.language))
         if not line.text:
             return Spoken(Sound(silence(line.pause_s), SAMPLE_RATE), voice)
         speed = min(max(self.speed * line.rate, 0.25), 4.0)
@@ -178,7 +209,11 @@ async def open_speaker(
         kokoro = None
         if files is not None and files.complete:
             kokoro = await stack.enter_async_context(_open_kokoro(files, espeak, settings, deadline_s))
-        yield Speaker(espeak, kokoro, wanted=settings.voice_engine)
+        missing, coqui = coqui_missing(settings), None
+        if missing is None:
+            models = Coqui(settings, stack.enter_context(ThreadPoolExecutor(1, "coqui")))
+            coqui = await stack.enter_async_context(unloading(models, settings.idle_s))
+        yield Speaker(espeak, kokoro, coqui, wanted=settings.voice_engine, coqui_missing=missing)
 
 
 @asynccontextmanager
@@ -186,20 +221,6 @@ async def _open_kokoro(
     files: KokoroFiles, espeak: Espeak, settings: SpeechSettings, deadline_s: float
 ) -> AsyncIterator[Kokoro]:
     with ThreadPoolExecutor(1, "kokoro") as thread:
-        kokoro = Kokoro(
-            files,
-            espeak,
-            thread,
-            threads=settings.threads,
-            idle_s=settings.idle_s,
-            deadline_s=deadline_s,
-        )
-        watch = asyncio.create_task(kokoro.unload_when_idle())
-        try:
+        kokoro = Kokoro(files, espeak, thread, threads=settings.threads, deadline_s=deadline_s)
+        async with unloading(kokoro, settings.idle_s):
             yield kokoro
-        finally:
-            tasks = [task for task in (watch, kokoro.measuring) if task is not None]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await kokoro.close()

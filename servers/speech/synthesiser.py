@@ -1,4 +1,5 @@
-"""Owns a process that speaks (`espeak.py`, `kokoro.py`): starts, asks and ends it, replaces one that died.
+"""Owns a process that speaks or listens, in the frames of `pipe.py`: starts, asks and ends it, replaces one
+that died.
 
 It is not thread-safe: one thread calls it, and lives as long as the process, which the kernel ends with it.
 """
@@ -6,13 +7,14 @@ It is not thread-safe: one thread calls it, and lives as long as the process, wh
 import json
 import os
 import select
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from servers.speech.pipe import HEADER
 from tools.errors import EngineGone, Unavailable, UpstreamFailed, VoiceNotFound
 from tools.schema import JsonObject
 
@@ -22,18 +24,26 @@ START_S = 20.0
 GRACE_S = 1.0
 """How long a job that was told to stop may take to do so."""
 POLL_MS = 50
-HEADER = struct.Struct(">cI")
 
 
 class Synthesiser:
     """Speaks with named voices (espeak-ng's: `language+variant`) as 16-bit mono samples of `sample_rate` Hz.
 
-    `program` says hello, takes jobs and sends samples in the frames that `espeak.py` describes."""
+    `program` says hello, takes jobs and sends samples in the frames of `pipe.py`; it may need a `python` of
+    another environment and `start_s` seconds to load. `hello` is what it said of itself."""
 
-    def __init__(self, program: Path = PROGRAM, arguments: Sequence[str] = ()) -> None:
-        self.program, self.arguments = program, arguments
-        self.sample_rate = 0
-        self.version = ""
+    def __init__(
+        self,
+        program: Path = PROGRAM,
+        arguments: Sequence[str] = (),
+        *,
+        python: str = sys.executable,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        start_s: float = START_S,
+    ) -> None:
+        self.program, self.arguments, self.start_s = program, arguments, start_s
+        self.python, self.environment = python, environment
+        self.hello: JsonObject = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -41,12 +51,17 @@ class Synthesiser:
         if self.process is not None and self.process.poll() is None:
             return
         self.close()
-        command = [sys.executable, "-I", str(self.program), *self.arguments]
+        command = [self.python, "-I", str(self.program), *self.arguments]
         # In a session of its own: signals are the server's to handle, which finishes what it was asked.
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            env={**os.environ, **self.environment},
         )
-        until = time.monotonic() + START_S
+        until = time.monotonic() + self.start_s
         try:
             kind, body = next(_frames(self.process, lambda: time.monotonic() > until))
         except EngineGone as exc:
@@ -55,8 +70,17 @@ class Synthesiser:
         if kind != b"H":
             self.close()
             raise Unavailable(body.decode(), source="speech")
-        hello = json.loads(body)
-        self.sample_rate, self.version = hello["sample_rate"], hello["version"]
+        self.hello = json.loads(body)
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz; 0 before it has been started."""
+        return self.hello.get("sample_rate", 0)
+
+    @property
+    def version(self) -> str:
+        """Of the library that speaks; empty before it has been started."""
+        return self.hello.get("version", "")
 
     def speak(
         self, text: str, *, voice: str, rate: int, pitch_range: int, stopped: Callable[[], bool]

@@ -1,6 +1,6 @@
 """The voices of this server, and the choice of one by id, by OpenAI's names or by language. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from pydantic import BaseModel
@@ -8,14 +8,16 @@ from pydantic import BaseModel
 from tools.errors import BadRequest, VoiceNotFound
 from tools.schema import Language
 
-Engine = Literal["espeak-ng", "kokoro"]
+Engine = Literal["espeak-ng", "kokoro", "coqui"]
 ESPEAK: Final = "espeak-ng"
 KOKORO: Final = "kokoro"
+COQUI: Final = "coqui"
 
 
 class VoiceView(BaseModel):
     """A voice in an answer; `default` when it speaks for its language unless another is named, `available`
-    when its engine is installed (another of its language and gender speaks where it is not)."""
+    when its engine is installed (another of its language and gender speaks where it is not). `openai` are the
+    names by which OpenAI's clients get it, `sample` the path of an MP3 in which it says `sample_text`."""
 
     id: str
     name: str
@@ -25,11 +27,15 @@ class VoiceView(BaseModel):
     engine: str
     default: bool
     available: bool
+    openai: list[str]
+    sample: str
+    sample_text: str
 
 
 @dataclass(frozen=True)
 class Voice:
-    """`source` is its name in its engine, `pitch_range` (0-100; espeak-ng) how much the pitch moves."""
+    """`source` is its name in its engine, `pitch_range` (0-100; espeak-ng) how much the pitch moves. A
+    `private` one is its owner's, and its source the recording that it was cloned from, of that `version`."""
 
     id: str
     name: str
@@ -39,13 +45,20 @@ class Voice:
     source: str
     engine: Engine = ESPEAK
     pitch_range: int = 55
+    private: bool = False
+    version: str = ""
 
     def in_language(self, language: Language) -> "Voice":
-        """Itself, or who stands in for it in another language: same engine, same gender."""
-        return self if language == self.language else _first(self.engine, language, self.gender)
+        """Itself, or who stands in for it in another language: same engine, same gender. A cloned voice
+        speaks them all."""
+        if language == self.language:
+            return self
+        return (
+            replace(self, language=language) if self.private else _first(self.engine, language, self.gender)
+        )
 
     def by(self, engine: Engine) -> "Voice":
-        """Itself, or who stands in for it at another engine: same language, same gender."""
+        """Itself, or who stands in for it at another engine: same language, same gender where there is."""
         return self if engine == self.engine else _first(engine, self.language, self.gender)
 
 
@@ -71,7 +84,12 @@ NEURAL = (
     Voice("en_isabella", "Isabella", "en", "en-GB", "female", "bf_isabella", KOKORO),
     Voice("en_george", "George", "en", "en-GB", "male", "bm_george", KOKORO),
 )
-ALL = (*VOICES, *NEURAL)
+MODELS = (
+    Voice("es_coqui", "Coqui", "es", "es-ES", "female", "es", COQUI),
+    Voice("en_coqui", "Coqui", "en", "en-US", "female", "en", COQUI),
+)
+"""Whoever speaks in the model that the settings name for the language."""
+ALL = (*VOICES, *NEURAL, *MODELS)
 BY_ID: Final = {voice.id: voice for voice in ALL}
 DEFAULTS = (VOICES[0], VOICES[4])
 
@@ -107,8 +125,13 @@ def choose(voice_id: str | None, language: str | None, *, engine: Engine = ESPEA
         raise VoiceNotFound(f"no voice {voice_id[:64]!r}; voices: {known}", param="voice_id", source="speech")
     spoken = _spoken(language)
     if voice_id:
-        return BY_ID[OPENAI[voice_id][engine][("es", "en").index(spoken)]]
+        return BY_ID[openai_voices(voice_id, engine)[("es", "en").index(spoken)]]
     return next(voice for voice in ALL if (voice.engine, voice.language) == (engine, spoken))
+
+
+def openai_voices(name: str, engine: Engine) -> tuple[str, str]:
+    """Who one of OpenAI's voices is here, in Spanish and in English."""
+    return OPENAI[name].get(engine, ("es_coqui", "en_coqui"))
 
 
 def _spoken(language: str | None) -> Language:
@@ -127,5 +150,5 @@ def _spoken(language: str | None) -> Language:
 
 
 def _first(engine: Engine, language: Language, gender: str) -> Voice:
-    wanted = (engine, language, gender)
-    return next(voice for voice in ALL if (voice.engine, voice.language, voice.gender) == wanted)
+    able = [voice for voice in ALL if (voice.engine, voice.language) == (engine, language)]
+    return next((voice for voice in able if voice.gender == gender), able[0])

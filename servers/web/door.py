@@ -37,10 +37,18 @@ EXPOSED: Final = b"x-request-id, retry-after, mcp-session-id, location, content-
 @dataclass(frozen=True)
 class Form:
     """A path that takes a body other than JSON, in one of `types`; `pages` says whether a browser's page may
-    send it, or programs alone."""
+    send it, or programs alone. `body_bytes` is a bound below the settings', for `uploads` in their place."""
 
-    types: tuple[bytes, ...]
+    types: tuple[bytes, ...] = ()
     pages: bool = False
+    body_bytes: int | None = None
+    uploads: bool = False
+
+    def bound(self, usual: int) -> int:
+        """How many bytes a body may have, where `usual` is every other path's bound."""
+        if self.body_bytes is None:
+            return usual
+        return self.body_bytes if self.uploads else min(self.body_bytes, usual)
 
 
 @dataclass(frozen=True)

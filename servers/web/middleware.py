@@ -192,7 +192,9 @@ class ServiceMiddleware:
             await refuse(exchange.send, exc)
             return
         with inside:
-            most = min(self.limits.body_bytes, scope.get("capibara6.body_bytes") or self.limits.body_bytes)
+            form = self.door.forms.get(scope["path"])
+            bound = form.bound(self.limits.body_bytes) if form else self.limits.body_bytes
+            most = min(bound, scope.get("capibara6.body_bytes") or bound)
             try:
                 body = await read_body(receive, headers, most, source=self.name)
             except TooLarge as exc:

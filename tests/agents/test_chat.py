@@ -73,14 +73,6 @@ async def test_caller_chooses_collection_model_and_options(ready, context, knobs
     assert done.model == "phi4_fast"
 
 
-async def test_spoken_answer_travels_in_an_event(ready, context, knobs) -> None:
-    speaking = replace(context, config=RunConfig(speak=True))
-    events = await events_of(ready, speaking)
-    spoken = next(event for event in events if isinstance(event, Progress) and event.stage == "spoken")
-    assert spoken.detail["format"] == "wav"
-    assert "[1]" not in knobs.asked["/tts"][0]["text"]
-
-
 async def test_degraded_search_is_named_in_the_answer(ready, context, knobs) -> None:
     knobs.degraded = ["graph"]
     assert (await run(ready, order(SPANISH), context=context)).answer.degraded == ["graph"]

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from servers.__main__ import app
 from servers.speech.main import build_app
+from servers.speech.voices import VOICES
 from tests.conftest import settings_in
 from tests.serving import serving
 from tests.speech.decoding import decode
@@ -53,3 +54,12 @@ def test_voices_lists_them_with_the_default_and_what_is_missing(environment: dic
     lines = done.output.splitlines()
     assert any("es_lucia" in line and "por omisión" in line for line in lines)
     assert any("es_dora" in line and "make voices" in line for line in lines)
+    assert any("es_coqui" in line and "make tts" in line for line in lines)
+
+
+def test_voices_introduce_themselves_in_a_folder(environment: dict[str, str], tmp_path: Path) -> None:
+    done = run.invoke(app, ["voices", "--samples", str(tmp_path / "voces")], env=environment)
+    assert done.exit_code == 0, done.output
+    files = {file.stem: decode(file.read_bytes()) for file in (tmp_path / "voces").iterdir()}
+    assert set(files) == {voice.id for voice in VOICES}
+    assert all(heard.container == "mp3" and 4 < heard.seconds < 12 for heard in files.values())

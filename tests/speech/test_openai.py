@@ -36,7 +36,7 @@ LONG = " ".join(f"{SPANISH} La frase {number} es otra." for number in range(80))
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    settings = settings_in(tmp_path_factory.mktemp("openai"))
+    settings = settings_in(tmp_path_factory.mktemp("openai"), speech={"recogniser": "off"})
     with serving(build_app(settings), settings.ports.speech):
         yield settings.speech_url
 

@@ -1,4 +1,5 @@
 import base64
+import re
 
 import numpy as np
 import pytest
@@ -113,13 +114,26 @@ async def test_details_say_which_engine_speaks_and_which_is_missing(http):
     body = (await http.get("/details")).json()
     assert body["engine"] == "espeak-ng"
     assert body["engines"]["coqui"]["available"] is False
-    assert "not installed" in body["engines"]["coqui"]["reason"]
+    assert re.search("make tts|SPEECH__COQUI", body["engines"]["coqui"]["reason"])
+    assert body["engines"]["kokoro"]["reason"] == "not installed: `make voices`"
 
 
 async def test_voices_name_one_default_a_language(http):
     body = (await http.get("/voices")).json()
     defaults = {voice["language"]: voice["id"] for voice in body["voices"] if voice["default"]}
     assert defaults == body["default"] == {"es": "es_lucia", "en": "en_emma"}
+
+
+async def test_voices_say_how_else_they_are_called_and_where_they_can_be_heard(http):
+    listed = {voice["id"]: voice for voice in (await http.get("/voices")).json()["voices"]}
+    assert listed["es_lucia"]["openai"] == ["alloy", "nova"]
+    assert "Lucía" in listed["es_lucia"]["sample_text"]
+    sample = await http.get(listed["es_lucia"]["sample"])
+    assert (sample.headers["content-type"], sample.headers["x-speech-voice"]) == ("audio/mpeg", "es_lucia")
+    other = await http.get(listed["es_dora"]["sample"])
+    assert "make voices" in other.headers["x-speech-fallback"]
+    assert (await http.get("/voices/..%2Fetc/sample")).status_code == 404
+    assert (await http.get("/voices/alloy/sample")).status_code == 404
 
 
 async def test_health_is_open_and_ok(http):

@@ -11,19 +11,26 @@ from tools.clients.http import Http, open_http
 from tools.schema import Language, Speech, SpeechRequest
 from tools.settings import Settings
 
+SAMPLE_S = 180.0
+"""A neural voice may have to be loaded first, on a busy machine."""
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
 
 class VoiceInfo(TypedDict):
-    """A voice that may be asked for by id."""
+    """A voice that may be asked for by id; `openai` are other names of it, `sample` the path of an MP3 in
+    which it says `sample_text`."""
 
     id: str
     name: str
     language: Language
     region: str
+    gender: str
     engine: str
     default: bool
     available: bool
+    openai: list[str]
+    sample: str
+    sample_text: str
 
 
 class Audio(NamedTuple):
@@ -59,6 +66,10 @@ class SpeechClient:
     async def voices(self) -> list[VoiceInfo]:
         """The voices there are."""
         return (await self.http.json("GET", "/voices"))["voices"]
+
+    async def sample(self, voice: VoiceInfo) -> bytes:
+        """An MP3 in which a voice introduces itself. Raises NotSupported."""
+        return (await self.http.send("GET", voice["sample"], timeout=SAMPLE_S)).content
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from servers.speech.http.answers import SpeakerDep, UsageDep, wav
 from servers.speech.speaker import Speaker
-from servers.speech.voices import ALL, OPENAI
+from servers.speech.voices import ALL, COQUI, OPENAI
 from servers.web.door import JSON, MULTIPART, URLENCODED, Form
 from servers.web.usage import Usage
 from tools.errors import BadRequest
@@ -16,7 +16,7 @@ from tools.errors import BadRequest
 WAV_FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"audio/wav": {}}, "description": "16-bit mono WAV, 24 kHz"}
 }
-FORMS: Final = {"/api/tts": Form((URLENCODED, MULTIPART))}
+FORMS: Final = {"/api/tts": Form((URLENCODED, MULTIPART), body_bytes=256 * 2**10)}
 """Coqui's clients send a form; no page of a browser may."""
 MAX_FIELDS: Final = 16
 
@@ -43,9 +43,10 @@ async def languages() -> dict[str, Any]:
 
 
 @router.get("/speakers")
-async def speakers() -> dict[str, Any]:
+async def speakers(speaker: SpeakerDep) -> dict[str, Any]:
     """Every name that `speaker_id` may have."""
-    return {"speakers": [*(voice.id for voice in ALL), *OPENAI]}
+    named = [voice.id for voice in ALL if voice.engine != COQUI or speaker.coqui is not None]
+    return {"speakers": [*named, *OPENAI]}
 
 
 def _headers(request: Request) -> dict[str, str]:

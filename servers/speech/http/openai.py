@@ -1,17 +1,22 @@
-"""OpenAI's wire: `/v1/audio/speech`, `/v1/audio/transcriptions`, `/v1/models`."""
+"""OpenAI's wire: `/v1/audio/speech`, `/v1/models`; what hears is `transcriptions.py`."""
 
+import asyncio
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from servers.speech.coqui.recordings import PREFIX, Recordings
 from servers.speech.encoding.formats import TYPES, Format
+from servers.speech.http import transcriptions
 from servers.speech.http.answers import SpeakerDep, UsageDep, audio, events, headers, whole
+from servers.speech.http.cloning import RecordingsDep
 from servers.speech.speaker import Speaker
 from servers.speech.text.markup import MAX_CHARS
-from servers.speech.voices import BY_ID, ESPEAK, KOKORO, Engine, Voice
-from servers.web.door import MULTIPART, Form
-from tools.errors import ModelNotFound, NotSupported
+from servers.speech.voices import BY_ID, COQUI, ESPEAK, KOKORO, Engine, Voice
+from servers.web.door import Form
+from tools.access.identity import LOCAL, current
+from tools.errors import ModelNotFound
 from tools.schema import Wire
 from tools.text.language import detect
 
@@ -27,10 +32,12 @@ MODELS: Final[dict[str, Engine | None]] = {
     "gpt-4o-mini-tts": None,
     "kokoro": KOKORO,
     "espeak": ESPEAK,
+    "coqui": COQUI,
 }
 """The engine that a model's name asks for; None: the best one here."""
-TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
-FORMS: Final = {TRANSCRIPTIONS: Form((MULTIPART,))}
+MAX_BODY: Final = 512 * 2**10
+"""A text of `MAX_CHARS` and instructions of the same length, each character escaped."""
+FORMS: Final = {"/v1/audio/speech": Form(body_bytes=MAX_BODY)}
 
 router = APIRouter(tags=["openai"])
 
@@ -55,9 +62,11 @@ class SpeechBody(Wire):
 
 
 @router.post("/v1/audio/speech", responses=AUDIO, response_class=Response)
-async def speech(request: SpeechBody, speaker: SpeakerDep, usage: UsageDep) -> Response:
+async def speech(
+    request: SpeechBody, speaker: SpeakerDep, usage: UsageDep, recordings: RecordingsDep
+) -> Response:
     """Speak a text. The first sentence leaves while the others are made."""
-    voice = _voice(request, speaker)
+    voice = await _voice(request, speaker, recordings)
     reading = speaker.read(request.input, voice=voice, speed=request.speed)
     notes = ("instructions",) if request.instructions else ()
     if request.stream_format == "sse":
@@ -70,25 +79,15 @@ async def speech(request: SpeechBody, speaker: SpeakerDep, usage: UsageDep) -> R
 
 
 @router.get("/v1/models")
-async def models() -> dict[str, Any]:
-    """The names that `model` may have."""
-    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "capibara6"} for name in MODELS]
+async def models(request: Request) -> dict[str, Any]:
+    """The names that `model` may have, of those that speak and of the one that listens."""
+    names = (*MODELS, *transcriptions.models(request.app.state.recogniser))
+    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "capibara6"} for name in names]
     return {"object": "list", "data": listed}
 
 
-@router.post(TRANSCRIPTIONS, status_code=501)
-async def transcriptions() -> None:
-    """Speech to text: no recogniser is part of this server."""
-    raise NotSupported(
-        "this server does not write speech down: send the file to a server that speaks OpenAI's "
-        "/v1/audio/transcriptions, such as faster-whisper-server or whisper.cpp",
-        source="speech",
-        code="no_recogniser",
-    )
-
-
-def _voice(request: SpeechBody, speaker: Speaker) -> Voice:
-    """Raises `ModelNotFound`, `VoiceNotFound`."""
+async def _voice(request: SpeechBody, speaker: Speaker, recordings: Recordings) -> Voice:
+    """Raises `ModelNotFound`, `VoiceNotFound`, `NotSupported`."""
     family = next((name for name in MODELS if request.model in (name, f"{name}-latest")), None)
     dated = request.model.startswith("gpt-4o-mini-tts-")
     if family is None and not dated:
@@ -97,6 +96,13 @@ def _voice(request: SpeechBody, speaker: Speaker) -> Voice:
             f"no model {request.model[:64]!r}; models: {known}", param="model", source="speech"
         )
     named = request.voice.id if isinstance(request.voice, CustomVoice) else request.voice
-    voice = speaker.choose(named, detect(request.input, default="es"))
+    spoken = detect(request.input, default="es")
+    if named is not None and named.startswith(PREFIX):
+        voice = await asyncio.to_thread(recordings.find, current() or LOCAL, named)
+        speaker.require_coqui()
+        return voice.in_language(spoken)
+    voice = speaker.choose(named, spoken)
     engine = MODELS.get(family or "")
+    if engine == COQUI:
+        speaker.require_coqui()
     return voice if engine is None or named in BY_ID else voice.by(engine)

@@ -1,21 +1,18 @@
 """Kokoro-82M by ONNX Runtime: a program of its own, so that its memory goes when it ends.
 
-Run as `python -I kokoro.py MODEL STYLES THREADS` by `synthesiser.py`, in the frames of `../espeak.py`: a job
+Run as `python -I kokoro.py MODEL STYLES THREADS` by `synthesiser.py`, in the frames of `../pipe.py`: a job
 is JSON `{ids, style, speed}`, phonemes as the model numbers them and the name of a style. Styles are float32
 (510, 1, 256): one for each count of phonemes (hexgrad/Kokoro-82M, `kokoro/pipeline.py`).
 """
 
-import ctypes
 import json
-import os
-import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
-from servers.speech.espeak import PR_SET_PDEATHSIG, Pipe
+from servers.speech.pipe import open_pipe
 
 SAMPLE_RATE = 24_000
 MAX_IDS = 500
@@ -71,9 +68,7 @@ def parts(ids: list[int]) -> list[list[int]]:
 
 def main(model: str, styles: str, threads: str) -> int:
     """Say hello, then serve until the input ends. The status is 1 when the model does not load."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    pipe = Pipe(0, os.dup(1))
-    os.dup2(2, 1)  # What the library prints is no frame.
+    pipe = open_pipe()
     try:
         loaded = Model(model, styles, int(threads))
     except Exception as exc:  # noqa: BLE001 # ONNX Runtime raises classes of its own for each fault of a file.

@@ -37,14 +37,12 @@ class Kokoro(Engine):
         thread: ThreadPoolExecutor,
         *,
         threads: int,
-        idle_s: float,
         deadline_s: float,
     ) -> None:
         arguments = (str(files.model), str(files.folder), str(threads))
         super().__init__(Synthesiser(PROGRAM, arguments), thread, queue=QUEUE, deadline_s=deadline_s)
-        self.files, self.espeak, self.idle_s = files, espeak, idle_s
+        self.files, self.espeak = files, espeak
         self.machine = f"{os.cpu_count()} cores, {threads} threads"
-        self.used_at = time.monotonic()
         self.measured_at: float | None = None
         self.measuring: asyncio.Task[None] | None = None
         self.rtf = self._remembered()
@@ -71,10 +69,7 @@ class Kokoro(Engine):
             self._note(time.monotonic() - began, len(raw) / 2 / self.synthesiser.sample_rate)
             return finish(raw, self.synthesiser.sample_rate)
 
-        try:
-            return await self.run(make)
-        finally:
-            self.used_at = time.monotonic()
+        return await self.run(make)
 
     def measure(self) -> None:
         """Begin to measure, in the background, unless that was done lately."""
@@ -83,13 +78,12 @@ class Kokoro(Engine):
             return
         self.measuring = asyncio.create_task(self._measure())
 
-    async def unload_when_idle(self) -> None:
-        """For ever: end the process when it had nothing to do for `idle_s`."""
-        while True:
-            await asyncio.sleep(min(self.idle_s, 30.0))
-            idle = time.monotonic() - self.used_at
-            if self.synthesiser.process is not None and not self.waiting and idle >= self.idle_s:
-                await self.close()
+    async def close(self) -> None:
+        """End the process, and what measures it."""
+        if self.measuring is not None:
+            self.measuring.cancel()
+            await asyncio.gather(self.measuring, return_exceptions=True)
+        await super().close()
 
     async def _measure(self) -> None:
         self.measured_at = time.monotonic()

@@ -1,23 +1,29 @@
-"""Speech: the first sound of a 60-word text, work for a second of speech, bytes and CPU of each format.
+"""Speech: the first sound of a 60-word text, work for a second of speech, bytes and CPU of each format,
+streaming against whole, memory over many requests, and how English is understood.
 
-`python -m tests.bench.speech [--rounds N] [--kokoro FOLDER]`; FOLDER holds Kokoro's files (`make voices` puts
-them into `voices/kokoro` of the home). Times are of this machine at this hour; ratios travel.
+`python -m tests.bench.speech [--rounds N] [--kokoro FOLDER] [--requests N]`; FOLDER holds Kokoro's files
+(`make voices` puts them into `voices/kokoro` of the home). Times are of this machine at this hour; ratios
+travel.
 """
 
 import argparse
 import asyncio
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+
+import psutil
 
 from servers.speech.encoding.formats import FORMATS, aac_missing, open_encoder
 from servers.speech.neural.files import KokoroFiles
 from servers.speech.sound import SAMPLE_RATE
 from servers.speech.speaker import Speaker, open_speaker
 from servers.speech.voices import BY_ID
+from tests.bench.speech import heard, served
 from tools.schema import SpeechSettings
 
 SENTENCES = (
@@ -43,11 +49,14 @@ async def first_and_whole(speaker: Speaker, text: str, voice: str) -> tuple[floa
 
 async def engine(speaker: Speaker, name: str, voice: str, rounds: int) -> None:
     await first_and_whole(speaker, "Uno dos tres.", voice)
+    cpu = _programs_cpu()
     found = [await first_and_whole(speaker, SENTENCES, voice) for _ in range(rounds)]
+    cpu = (_programs_cpu() - cpu) / sum(spoken for *_, spoken in found)
     first, whole, spoken = (statistics.median(column) for column in zip(*found, strict=True))
     print(
         f"{name:22} first sound {first * 1000:7.0f} ms   whole {whole * 1000:7.0f} ms   "
-        f"speech {spoken:5.1f} s   real-time factor {whole / spoken:.3f}"
+        f"speech {spoken:5.1f} s   real-time factor {whole / spoken:.3f}   "
+        f"CPU {cpu:.3f} s a second of speech"
     )
 
 
@@ -66,6 +75,12 @@ async def formats(speaker: Speaker) -> None:
         print(f"{form:22} {size / seconds / 1000:6.1f} kB and {spent:6.2f} ms of CPU a second of speech")
 
 
+def _programs_cpu() -> float:
+    """Seconds that the engines' processes have used: what a busy machine does not change."""
+    times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+    return sum(time.user + time.system for time in times)
+
+
 def _cpu() -> float:
     """Seconds of this process and of its children that ended."""
     times = os.times()
@@ -80,7 +95,7 @@ async def opened(folder: Path | None, threads: int = 1) -> AsyncIterator[Speaker
         yield speaker
 
 
-async def main(rounds: int, kokoro: Path | None) -> None:
+async def main(rounds: int, kokoro: Path | None, requests: int) -> None:
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     async with opened(None) as speaker:
         await engine(speaker, "espeak-ng", "es_lucia", rounds)
@@ -90,11 +105,16 @@ async def main(rounds: int, kokoro: Path | None) -> None:
     for threads in (1, 2) if kokoro else ():
         async with opened(kokoro, threads) as speaker:
             await engine(speaker, f"kokoro, {threads} threads", "es_dora", max(rounds // 10, 1))
+    await served.main(SENTENCES, rounds, requests)
+    with tempfile.TemporaryDirectory() as downloads:
+        async with opened(kokoro) as speaker:
+            await heard.heard(speaker, Path(downloads))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--kokoro", type=Path)
+    parser.add_argument("--requests", type=int, default=0, help="how many for the memory; 2,000 take minutes")
     given = parser.parse_args()
-    asyncio.run(main(given.rounds, given.kokoro))
+    asyncio.run(main(given.rounds, given.kokoro, given.requests))

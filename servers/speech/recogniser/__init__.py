@@ -1,0 +1,1 @@
+"""Speech to text: which model there is, its process, and the formats of a transcript."""
