@@ -118,12 +118,13 @@ async def stream_parts(
         told = narrated(told, context.clients.speech, language=language, voice=voice)
     async with aclosing(told):
         async for item in told:
-            heard = isinstance(item, Progress) and item.stage in (SPOKEN, UNSPOKEN)
-            shown = _stamped(item, request.run_id, started) if heard else item
-            yield shown
-            if heard:
-                for part in _parts(request).of("custom", shown):
-                    yield part
+            if not isinstance(item, Progress) or item.stage not in (SPOKEN, UNSPOKEN):
+                yield item
+                continue
+            heard = _stamped(item, request.run_id, started)
+            yield heard
+            for part in _parts(request).of("custom", heard):
+                yield part
 
 
 async def _run(

@@ -14,8 +14,9 @@ from flows.operations.messages import say
 from flows.operations.retry import LONG_RETRY
 from tools.clients.bridge import open_bridge
 from tools.log import redact
-from tools.schema import EMAIL, CollectionName, Document, Identifier, IngestReport, JsonObject
+from tools.schema import CollectionName, Document, Identifier, IngestReport, JsonObject
 from tools.settings import Language, Settings, load_settings
+from tools.text.email_address import EMAIL
 from tools.text.language import detect
 
 ROLE_NAMES = {"user": ("Usuario", "User"), "assistant": ("Asistente", "Assistant")}

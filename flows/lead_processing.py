@@ -19,8 +19,9 @@ from flows.operations.retry import LONG_RETRY, SHORT_RETRY
 from tools.clients.bridge import open_bridge
 from tools.clients.pool import open_pool
 from tools.errors import Capibara6Error, NotFound
-from tools.schema import EMAIL, CollectionName, Document, Language
+from tools.schema import CollectionName, Document, Language
 from tools.settings import Settings, load_settings
+from tools.text.email_address import EMAIL
 from tools.text.language import detect
 
 LEAD_NAMESPACE = uuid.UUID("5e0f3f53-7c0b-5d4c-9a37-3b1a1c6f5f10")

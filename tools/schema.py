@@ -14,8 +14,6 @@ JsonObject: TypeAlias = dict[str, Any]
 Language = Literal["es", "en"]
 Leg = Literal["dense", "text", "graph"]
 ONE_LINE = r"^[^\x00-\x1f]*$"
-EMAIL = r"^[^@\s<>,;:\"()\[\]\\]{1,64}@[^@\s<>,;:\"()\[\]\\]+\.[^@\s<>,;:\"()\[\]\\]+$"
-"""One mail address and nothing that a mail's header could take for two."""
 Identifier = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]+$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 CollectionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

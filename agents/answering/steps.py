@@ -58,7 +58,7 @@ async def check(state: Turn, runtime: Runtime[Context]) -> Update:
     """Keep the citations that point to a passage which supports their sentence, and tell the support of
     each."""
     if read_shape(runtime.context.config.response_format) is not None:
-        messages = closing_messages(state, state["answer"])
+        messages = closing_messages(state, state["answer"], run_id=runtime.context.run_id)
         return {"cited": state["cited"], "messages": messages, "previous": _stays(state)}
     sources = sources_of(state)
     weak = set[int]() if state["model"] in OWN_WORDS else unsupported(state["answer"], sources)

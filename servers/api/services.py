@@ -1,11 +1,12 @@
 """What the API's routes work with: clients, agents, threads and the runner, opened and closed together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from agents.context import Clients, Context, RunConfig, open_clients
 from agents.conversation.ownership import owner_prefix
@@ -34,6 +35,8 @@ from tools.settings import Settings
 
 PRUNE_S = 6 * 3_600.0
 EXPIRE_S = 60.0
+TABLES = ("assistants", "assistant_versions", "deliveries", "responses", "files")
+"""Beside those of threads and runs, which the engine comes with."""
 
 log = get_logger("api")
 
@@ -102,43 +105,36 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ):
         agents = compile_agents(memory)
         of_run = partial(build_context, settings, clients)
-        await create_tables(engine, "assistants", "assistant_versions", "deliveries")
-        outbox = Outbox(engine, settings.fetch)
-        repository, responses, files = (
-            RunRepository(engine, outbox),
-            StoredResponses(engine),
-            StoredFiles(engine),
-        )
-        await responses.open()
-        await files.open()
+        await create_tables(engine, *TABLES)
+        outbox, responses = Outbox(engine, settings.fetch), StoredResponses(engine)
+        repository = RunRepository(engine, outbox)
         runner = Runner(repository, memory, agents, of_run, settings.agents)
         await runner.resume()
         threads, assistants = Threads(engine, memory), Assistants(engine)
         await assistants.load()
-        keeping = [
-            asyncio.create_task(_prune(repository, responses, settings.agents.keep_runs_days)),
-            asyncio.create_task(_expire(threads, memory)),
-            asyncio.create_task(outbox.run()),
-        ]
-        try:
-            yield Services(
-                settings,
-                clients,
-                memory,
-                agents,
-                assistants,
-                threads,
-                States(agents),
-                runner,
-                responses,
-                files,
-                carrier,
-            )
-        finally:
-            for task in keeping:
-                task.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
-            await runner.close()
+        opened = (settings, clients, memory, agents, assistants, threads, States(agents), runner)
+        keeping = (
+            _prune(repository, responses, settings.agents.keep_runs_days),
+            _expire(threads, memory),
+            outbox.run(),
+        )
+        async with _in_background(*keeping):
+            try:
+                yield Services(*opened, responses, StoredFiles(engine), carrier)
+            finally:
+                await runner.close()
+
+
+@asynccontextmanager
+async def _in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """What goes on as long as the block lasts."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def build_context(settings: Settings, clients: Clients, wishes: RunConfig) -> Context:

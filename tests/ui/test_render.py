@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tools.clients.bridge import StoredDocument
 from tools.schema import Answer, Citation, Hit, Route, SearchResponse, Turn
 from ui.evidence import panel_html
 from ui.history import groups, list_html
@@ -54,8 +55,9 @@ def found(text):
     return SearchResponse(results=[hit], degraded=[text])
 
 
-def stored(text):
-    return {"id": text, "title": text, "source": text, "language": text, "chunks": 1, "updated_at": text}
+def stored(text: str) -> StoredDocument:
+    named = {"id": text, "title": text, "source": text, "language": text, "content_hash": text}
+    return StoredDocument(**named, chunks=1, updated_at=text, metadata={}, extractors=[])  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize(

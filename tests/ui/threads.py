@@ -10,11 +10,14 @@ from typing import Any, cast
 from fastapi import FastAPI, Request, Response
 
 from agents.conversation.persistence import open_persistence
+from agents.runtime import compile_agents
+from servers.api.assistants.catalog import Assistants
 from servers.api.http.protocol import runs, threads
 from servers.api.runs.active_run import ActiveRun
 from servers.api.runs.repository import RunRepository
 from servers.api.runs.runner import Runner
-from servers.api.runs.tables import open_engine
+from servers.api.runs.states import States
+from servers.api.runs.tables import create_tables, open_engine
 from servers.api.runs.threads import Threads
 from servers.api.services import Services
 from servers.web.app import add_error_handlers
@@ -46,8 +49,13 @@ def build_threads_api(settings: Settings, script: Script) -> FastAPI:
             runner = ScriptedRunner(RunRepository(engine), memory, {}, nothing, settings.agents)
             runner.script = script
             await runner.resume()
-            rows = Threads(engine, memory)
-            app.state.services = Services(settings, nothing, memory, {}, rows, runner)
+            await create_tables(engine, "assistants", "assistant_versions")
+            agents, rows = compile_agents(memory), Threads(engine, memory)
+            made, states = Assistants(engine), States(agents)
+            unused = (nothing, nothing, nothing)
+            app.state.services = Services(
+                settings, nothing, memory, agents, made, rows, states, runner, *unused
+            )
             try:
                 yield
             finally:

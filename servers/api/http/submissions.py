@@ -16,7 +16,8 @@ from servers.api.http import flow_runs
 from servers.api.http.dependencies import CallerDep, ServicesDep
 from servers.api.services import Services
 from tools.access.identity import Principal
-from tools.schema import EMAIL, JsonObject, Language, Wire
+from tools.schema import JsonObject, Language, Wire
+from tools.text.email_address import EMAIL
 
 router = APIRouter(prefix="/api", tags=["saves"])
 LETTER = {"consent", "language"}

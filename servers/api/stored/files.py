@@ -38,13 +38,6 @@ class StoredFiles:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
 
-    async def open(self) -> None:
-        """Make the table where there is none."""
-        async with self.engine.begin() as connection:
-            await connection.run_sync(
-                SQLModel.metadata.create_all, tables=[SQLModel.metadata.tables["files"]]
-            )
-
     async def insert(self, row: FileRow) -> None:
         """Keep a file. Raises Conflict when its owner keeps too many."""
         mine = (col(FileRow.tenant) == row.tenant) & (col(FileRow.owner) == row.owner)

@@ -37,12 +37,6 @@ class StoredResponses:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
 
-    async def open(self) -> None:
-        """Make the table where there is none."""
-        async with self.engine.begin() as connection:
-            table = SQLModel.metadata.tables["responses"]
-            await connection.run_sync(SQLModel.metadata.create_all, tables=[table])
-
     async def insert(self, body: JsonObject, by: Principal, *, given: list[Any], messages: list[Any]) -> None:
         """Keep a response that has ended."""
         row = ResponseRow(

@@ -93,13 +93,12 @@ def plan(
     seats.fill(catalog, reach, _candidates(catalog, options, config, final_model, strategy))
     taken = {*seats.members, final_model} if strategy == "cascade" else None
     reserve = _reserve(catalog, reach.state, options, config, taken, seats.loads)
-    models = max(1, len(seats.members) + (final_model is not None) + (reserve is not None))
     return Plan(
         strategy=strategy,
         template=options.template or TEMPLATE_OF.get(domain, "general"),
         waves=seats.waves,
         final_model=final_model if has_final else None,
-        tokens_each=max(1, min(options.max_tokens or config.max_tokens, config.max_tokens) // models),
+        tokens_each=_tokens_each(options, config, len(seats.members) + bool(final_model) + bool(reserve)),
         deadline_s=deadline_s,
         members_deadline_s=members_s,
         agree=config.agree,
@@ -216,6 +215,11 @@ class _Reach:
 
     def why_not(self, name: str) -> str:
         return self.left_out.get(name, "not available")
+
+
+def _tokens_each(options: ConsensusOptions, config: ConsensusConfig, models: int) -> int:
+    """The share of each of so many models in the tokens of one question."""
+    return max(1, min(options.max_tokens or config.max_tokens, config.max_tokens) // max(1, models))
 
 
 def _seats(

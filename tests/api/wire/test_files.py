@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from servers.api.runs.tables import open_engine
+from servers.api.runs.tables import create_tables, open_engine
 from servers.api.stored.files import FileRow, StoredFiles
 from tests.agents.peers import Knobs
 from tests.api.test_owners import ANA
@@ -61,7 +61,7 @@ async def test_another_persons_file_is_not_there(settings: Settings) -> None:
     settings.home.mkdir(parents=True)
     async with open_engine(settings) as engine:
         stored = StoredFiles(engine)
-        await stored.open()
+        await create_tables(engine, "files")
         row = FileRow(
             tenant="huerta",
             owner="ana",

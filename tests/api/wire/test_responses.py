@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from agents.conversation.persistence import open_persistence
-from servers.api.runs.tables import open_engine
+from servers.api.runs.tables import create_tables, open_engine
 from servers.api.stored.responses import StoredResponses
 from tests.agents.peers import Knobs
 from tests.api.test_owners import ANA
@@ -143,7 +143,7 @@ async def test_another_persons_response_is_not_there(settings: Settings) -> None
     settings.home.mkdir(parents=True)
     async with open_persistence(settings), open_engine(settings) as engine:
         stored = StoredResponses(engine)
-        await stored.open()
+        await create_tables(engine, "responses")
         await stored.insert({"id": "resp_1"}, ANA, given=[], messages=[])
         assert (await stored.get("resp_1", ANA)).body == {"id": "resp_1"}
         for asked in (stored.get("resp_1", LOCAL), stored.delete("resp_1", LOCAL)):

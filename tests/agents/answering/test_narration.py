@@ -11,6 +11,7 @@ from agents.answering.narration import SPOKEN, UNSPOKEN, narrated
 from agents.context import Context, RunConfig
 from agents.events import Done, Event, Progress, Token
 from agents.runtime import AgentRequest, CompiledAgent, stream
+from agents.stream_parts import Part
 from tests.agents.peers import Knobs, ending
 from tools.errors import ModelUnavailable, QueueFull
 from tools.schema import Answer
@@ -104,7 +105,7 @@ async def test_an_error_of_the_answer_reaches_the_reader(context: Context) -> No
         yield Token(text="Una frase. ")
         raise ModelUnavailable("gone", source="pool")
 
-    heard: list[Event] = []
+    heard: list[Event | Part] = []
     with pytest.raises(ModelUnavailable):
         async with aclosing(narrated(failing(), context.clients.speech, language="es")) as events:
             async for event in events:
