@@ -118,13 +118,14 @@ async def stream_parts(
         told = narrated(told, context.clients.speech, language=language, voice=voice)
     async with aclosing(told):
         async for item in told:
-            if not isinstance(item, Progress) or item.stage not in (SPOKEN, UNSPOKEN):
+            if not (context.config.speak and isinstance(item, AnyEvent)):
                 yield item
                 continue
-            heard = _stamped(item, request.run_id, started)
+            heard = _stamped(item, request.run_id, started)  # what was said before it has made it wait
             yield heard
-            for part in _parts(request).of("custom", heard):
-                yield part
+            if isinstance(heard, Progress) and heard.stage in (SPOKEN, UNSPOKEN):
+                for part in _parts(request).of("custom", heard):
+                    yield part
 
 
 async def _run(

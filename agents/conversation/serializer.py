@@ -77,9 +77,9 @@ class SealKey:
 
 
 def _create(path: Path) -> None:
-    """A new key at `path`, complete or not at all; another process's stays when it was first."""
+    """A new key at `path`, complete or not at all. Another process or thread may be first: its key stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     draft.write_bytes(secrets.token_bytes(32))
     draft.chmod(0o600)
     try:

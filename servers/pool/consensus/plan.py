@@ -75,12 +75,8 @@ def plan(
 ) -> Plan:
     """The plan for one question of `domain`; `slots` is how many local models may be loaded at once,
     `answer_s` how many seconds each is expected to take, where measured, `needs` what a model must be able
-    to do to be asked.
-
-    Raises ModelNotFound for names that the catalogue lacks, BadRequest when no model is able.
-    """
-    config = catalog.consensus or ConsensusConfig()
-    state = _able(catalog, state, needs)
+    to do to be asked. Raises ModelNotFound, and BadRequest when no model is able."""
+    config, state = catalog.consensus or ConsensusConfig(), _able(catalog, state, needs)
     strategy = options.strategy or config.strategy
     load = config.load if options.load is None else options.load
     deadline_s = min(options.deadline_s or config.deadline_s, config.deadline_s)

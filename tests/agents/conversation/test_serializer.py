@@ -1,6 +1,7 @@
 import json
 import pickle
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ormsgpack
@@ -10,6 +11,7 @@ from agents.conversation.persistence import open_persistence
 from agents.conversation.serializer import MOST_BYTES, SealKey, SignedSerializer
 from agents.runtime import AgentRequest, compile_agents, run
 from tools.errors import StateRefused
+from tools.settings import Settings
 
 ASKED = [{"role": "user", "content": "¿En qué puerto escucha la API?"}]
 
@@ -84,3 +86,10 @@ def test_a_key_that_a_restore_put_back_is_used_by_who_runs_already(settings, tmp
     assert here() != SealKey(elsewhere)()
     (elsewhere.home / "seal.key").rename(settings.home / "seal.key")
     assert here() == SealKey(settings)()
+
+
+def test_many_threads_that_make_the_key_at_once_have_the_same_one(settings: Settings) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        keys = set(threads.map(lambda _: SealKey(settings)(), range(64)))
+    assert len(keys) == 1
+    assert [file.name for file in settings.home.iterdir()] == ["seal.key"]

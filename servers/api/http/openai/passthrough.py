@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agents.registry import AGENTS
+from servers.api.assistants.catalog import Assistants
 from servers.api.http.openai.models import raise_unknown
 from servers.api.services import Services
 from servers.web import sse
@@ -45,11 +46,11 @@ class PassThrough:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self.routes.get(scope.get("path", "")) if scope.get("method") == "POST" else None
         model = named_model(scope[BODY]) if route is not None else None
-        services: Services = scope["app"].state.services
-        if route is None or model is None or await _is_agent(services, model, scope):
+        if route is None or model is None or await _is_agent(model, scope):
             await self.app(scope, receive, send)
             return
         scope["route"] = route
+        services: Services = scope["app"].state.services
         try:
             await _carry(services.carrier, route.path, scope[BODY], send)
         except ModelNotFound:
@@ -61,12 +62,12 @@ class PassThrough:
             await error_response(exc)(scope, receive, send)
 
 
-async def _is_agent(services: Services, model: str, scope: Scope) -> bool:
+async def _is_agent(model: str, scope: Scope) -> bool:
     """Whether an agent, or an assistant that is there for the caller, has this name."""
-    return model in AGENTS or (
-        model in services.assistants.ids
-        and await services.assistants.find(model, scope["state"]["principal"]) is not None
-    )
+    if model in AGENTS:
+        return True
+    made: Assistants = scope["app"].state.services.assistants
+    return model in made.ids and await made.find(model, scope["state"]["principal"]) is not None
 
 
 def named_model(body: bytes) -> str | None:
