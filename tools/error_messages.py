@@ -166,6 +166,14 @@ SENTENCES: Final[dict[str, dict[Language, str]]] = {
         "es": "No hay ninguna clave con ese identificador.",
         "en": "There is no key with that id.",
     },
+    "engine_died": {
+        "es": "El modelo murió mientras respondía. La pregunta no se repite sola: vuelve a intentarlo.",
+        "en": "The model died while it was answering. The question is not repeated by itself: try again.",
+    },
+    "mcp_session_over": {
+        "es": "La sesión con el servidor de herramientas terminó. Vuelve a intentarlo.",
+        "en": "The session with the tools' server is over. Try again.",
+    },
     "thread_busy": {
         "es": "La pregunta anterior todavía se está respondiendo. Espera a que termine o detenla.",
         "en": "The question before is still being answered. Wait until it ends, or stop it.",

@@ -22,7 +22,7 @@ BEFORE, AFTER = 40, 100
 
 async def find_text(engine: AsyncEngine, by: Principal, text: str, *, limit: int) -> list[tuple[str, str]]:
     """`(thread id, excerpt)` of threads with a turn that holds all words of `text`, newest first."""
-    words = fold(text).split()
+    words = fold_in_place(text).split()
     query = (
         select(RunRow.thread_id, RunRow.request, RunRow.ending)
         .where(is_mine(RunRow, by), col(RunRow.owner) == by.user, col(RunRow.stateless).is_(False))
@@ -41,7 +41,7 @@ async def find_text(engine: AsyncEngine, by: Principal, text: str, *, limit: int
 
 def excerpt_of(text: str, words: list[str]) -> str:
     """What stands around the first of `words` (folded) in `text`; empty unless all are there. Pure."""
-    folded = fold(text)
+    folded = fold_in_place(text)
     places = [folded.find(word) for word in words]
     if not places or min(places) < 0:
         return ""
@@ -49,7 +49,7 @@ def excerpt_of(text: str, words: list[str]) -> str:
     return ("…" if start else "") + re.sub(r"\s+", " ", text[start : min(places) + AFTER]).strip()
 
 
-def fold(text: str) -> str:
+def fold_in_place(text: str) -> str:
     """Lower case without accents, character for character, so that places in it are places in `text`."""
     return "".join(unicodedata.normalize("NFD", letter)[0].lower()[:1] or letter for letter in text)
 
