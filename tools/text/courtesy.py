@@ -67,7 +67,8 @@ GREETING = re.compile(
     re.IGNORECASE,
 )
 THANKS = re.compile(
-    r"(?<!:)(?<!muchas)(?<!much[ií]simas)(?<!mil)(?<!many)\s+(?:por favor|porfa(?:vor)?|pl(?:ease|[sz])|(?:muchas |mil |much[ií]simas )?gracias|thx|"
+    r"(?<!:)(?<!muchas)(?<!much[ií]simas)(?<!mil)(?<!many)\s+"
+    r"(?:por favor|porfa(?:vor)?|pl(?:ease|[sz])|(?:muchas |mil |much[ií]simas )?gracias|thx|"
     r"ty(?:sm)?|(?:many )?thanks(?: (?:so much|in advance|a lot))?|"
     r"thank you(?: (?:so|very) much)?|cheers)\W*$",
     re.IGNORECASE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers.api.runs.text_search import excerpt_of, fold
+from servers.api.runs.text_search import excerpt_of, fold_in_place
 
 PORT, POOL = "¿En qué puerto escucha la API?", "¿y la pool?"
 
@@ -76,5 +76,5 @@ async def test_a_run_is_answered_by_the_model_that_its_configuration_names(http)
     ],
 )
 def test_an_excerpt_stands_where_the_word_does(text, words, found) -> None:
-    assert len(fold(text)) == len(text)
+    assert len(fold_in_place(text)) == len(text)
     assert excerpt_of(text, words) == found
