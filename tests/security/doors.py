@@ -67,7 +67,12 @@ class Door:
 
 
 ASKED = {"messages": [{"role": "user", "content": "hola"}], "model": "extractive"}
-LISTED = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+CLIENT = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "tests", "version": "1"},
+}
+BEGUN = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": CLIENT}
 JOINED = {"data": [], "fn_index": 0, "session_hash": "evil"}
 
 DOORS = {
@@ -83,7 +88,7 @@ DOORS = {
     ),
     # The GET works as much as the POST does.
     "speech": Door("/api/tts?text=hola", "/tts", lambda: {"text": "hola"}, counted('route="/', "tts")),
-    "mcp": Door("/health", "/mcp", lambda: LISTED, counted('method="POST"', 'status="200"')),
+    "mcp": Door("/health", "/mcp", lambda: BEGUN, counted('method="POST"', 'status="200"')),
     "ui": Door(
         "/config",
         "/gradio_api/queue/join",

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 import structlog
@@ -20,23 +20,32 @@ HARD = 'ca"na\\ry-ñ/7 @%41'
 
 
 def secret_fields(model: type[BaseModel], *above: str) -> Iterator[tuple[str, ...]]:
-    """The way to every SecretStr below a model."""
+    """The way to every SecretStr below a model; what a mapping holds is called `some`."""
     for name, field in model.model_fields.items():
         kinds = (field.annotation, *get_args(field.annotation))
+        here = (*above, name, "some") if get_origin(field.annotation) is dict else (*above, name)
         if SecretStr in kinds:
-            yield (*above, name)
+            yield here
         for kind in kinds:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from secret_fields(kind, *above, name)
+                yield from secret_fields(kind, *here)
 
 
+SERVER = ("agents", "mcp", "some")
+BESIDE: dict[tuple[str, ...], dict[str, str]] = {
+    (*SERVER, "env"): {"command": "node"},
+    (*SERVER, "headers"): {"url": "https://tools.example.org/mcp"},
+    (*SERVER, "oauth"): {"url": "https://tools.example.org/mcp"},
+    (*SERVER, "oauth", "client_secret"): {"client_id": "house"},
+}
+"""What must stand beside a field."""
 FIELDS = sorted(set(secret_fields(Settings)))
 
 
 def told(home: Path, way: tuple[str, ...], secret: str) -> Settings:
     values: Any = secret
-    for name in reversed(way):
-        values = {name: values}
+    for depth in range(len(way), 0, -1):
+        values = {**BESIDE.get(way[:depth], {}), way[depth - 1]: values}
     return Settings.model_validate({"home": home, **values})
 
 
