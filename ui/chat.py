@@ -21,7 +21,7 @@ from tools.text.language import detect
 from ui.access.identity import Visit
 from ui.conversation import RUNNING, ChatMessages, PartialAnswer, answered, asked, draw, unanswered
 from ui.messages import say
-from ui.render import answer_html, error_html
+from ui.rendering.turn import answer_html, error_html
 from ui.turns.choices import Choice
 
 REFRESH_S = 0.06

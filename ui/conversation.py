@@ -9,7 +9,7 @@ from tools.error_messages import sentence
 from tools.errors import Capibara6Error
 from tools.schema import Answer, Citation, JsonObject, Language, Turn
 from ui.messages import say
-from ui.render import answer_html, done_html, error_html, question_html
+from ui.rendering.turn import answer_html, done_html, error_html, question_html
 
 ChatMessages: TypeAlias = list[dict[str, str]]
 """What the chat shows: `{role, content}` each, `content` as HTML."""

@@ -1,7 +1,7 @@
 import pytest
 
 from tools.schema import Answer, Citation, Span, SupportedSentence, Turn
-from ui.evidence import cited, marked, panel_html
+from ui.rendering.evidence import cited, marked, panel_html
 
 pytestmark = pytest.mark.pure
 

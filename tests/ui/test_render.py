@@ -5,9 +5,9 @@ import pytest
 
 from tools.clients.bridge import StoredDocument
 from tools.schema import Answer, Citation, Hit, Route, SearchResponse, Turn
-from ui.evidence import panel_html
 from ui.history import groups, list_html
-from ui.render import answer_html, done_html, error_html, question_html
+from ui.rendering.evidence import panel_html
+from ui.rendering.turn import answer_html, done_html, error_html, question_html
 from ui.tabs.knowledge import documents_html, results_html
 from ui.turns.why import why_html
 

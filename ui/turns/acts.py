@@ -12,9 +12,9 @@ from tools.schema import JsonObject, Language, Turn
 from ui import history
 from ui.access.identity import visit_of
 from ui.components import Updates
-from ui.evidence import panel_html
 from ui.listeners import Listeners
 from ui.messages import say
+from ui.rendering.evidence import panel_html
 from ui.turns.feedback import rate
 from ui.turns.why import why_html
 from ui.turns.wish import Wish, web_request

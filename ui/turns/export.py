@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from tools.schema import Citation, JsonObject, Language, Turn
-from ui.markdown import Marks
 from ui.messages import say
+from ui.rendering.markdown import Marks
 
 
 def to_markdown(turns: Sequence[Turn], title: str, language: Language) -> str:

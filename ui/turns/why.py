@@ -7,8 +7,8 @@ from html import escape
 from typing import Any, Final
 
 from tools.schema import Answer, JsonObject, Language, Route, Turn
-from ui.markdown import Marks
 from ui.messages import say
+from ui.rendering.markdown import Marks
 
 LEGS: Final = ("dense", "text", "graph", "rerank")
 SHOWN_PROGRESS: Final = 40

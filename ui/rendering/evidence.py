@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from html import escape
 
 from tools.schema import Citation, Language, SupportedSentence, Turn
-from ui.markdown import Marks
 from ui.messages import say
+from ui.rendering.markdown import Marks
 
 
 def panel_html(turn: Turn, language: Language, *, at: int | None = None, n: int | None = None) -> str:

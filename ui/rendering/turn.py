@@ -1,12 +1,12 @@
-"""Draws a question, an answer and a failure as HTML. Untrusted Markdown goes through `ui/markdown.py`."""
+"""Draws a question, an answer and a failure as HTML. Untrusted Markdown goes through `markdown.py`."""
 
 from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
 from tools.schema import Answer, Citation, Language
-from ui.markdown import Marks, text_html
 from ui.messages import say
+from ui.rendering.markdown import Marks, text_html
 from ui.turns.icons import icon
 
 ACTS: Final = ("copy", "up", "down", "again", "branch", "why")
@@ -54,7 +54,7 @@ def error_html(sentence: str, detail: str = "", *, retry: str = "", before: str 
 
 
 def _sources(marks: Marks, language: Language) -> str:
-    """The passages; a click on one opens it beside the answer (`ui/evidence.py`)."""
+    """The passages; a click on one opens it beside the answer (`ui/rendering/evidence.py`)."""
     if not marks.shown:
         return ""
     items = "".join(

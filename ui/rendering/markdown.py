@@ -20,8 +20,8 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from tools.schema import Citation, Language
-from ui.maths import formula_html
 from ui.messages import say
+from ui.rendering.maths import formula_html
 
 COLOURED_CHARS: Final = 20_000
 """Longer code stays of one colour: an answer is drawn again with every piece of it that arrives."""

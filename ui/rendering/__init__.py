@@ -1,0 +1,1 @@
+"""What a turn looks like: questions, answers, their evidence, Markdown and formulas as HTML. Pure."""
