@@ -10,11 +10,11 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from flows.conversation_logger import Message, conversation_logger, transcript
 from flows.health import health
-from flows.lead_processing import lead_id, lead_processing
-from flows.model_consensus import ModelAnswer, model_consensus, score_agreement
-from flows.system_health_monitor import measure, read, system_health_monitor
+from flows.workflows.conversation_logger import Message, conversation_logger, transcript
+from flows.workflows.lead_processing import lead_id, lead_processing
+from flows.workflows.model_consensus import ModelAnswer, model_consensus, score_agreement
+from flows.workflows.system_health_monitor import measure, read, system_health_monitor
 from tests.flows.alert_receivers import receiver
 from tests.flows.fake_bridge import FakeBridge
 from tests.serving import serving

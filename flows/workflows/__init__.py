@@ -1,0 +1,1 @@
+"""Flows for the house around the platform: leads, conversations, consensus, availability."""
