@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Literal
@@ -31,8 +32,10 @@ A_DAY = 3
 """Letters to one address in 24 hours: whoever types somebody else's address can not fill their mail box."""
 CLAIM_S = 600.0
 KEPT_S = 30 * 86_400.0
-"""The address of a letter that was sent is forgotten after this, in seconds; its text when it is sent."""
+"""Seconds after which the address of a letter that was sent, or that nobody took, is forgotten; the text of
+one that was sent is at once."""
 MAX_ATTEMPTS = 50
+"""One try a check of `health`: half a day of a server that takes nothing."""
 DAY_S = 86_400.0
 SCHEMA = """CREATE TABLE IF NOT EXISTS letters (
     id text PRIMARY KEY, recipient text NOT NULL, subject text NOT NULL, text text NOT NULL,
@@ -100,11 +103,12 @@ def deliver(settings: Settings) -> dict[str, str]:
         try:
             _hand_over(settings, letter)
         except (OSError, smtplib.SMTPException) as exc:
-            outcomes[letter.id] = f"{type(exc).__name__}: {exc}"
-            _end(settings, letter, "waiting", outcomes[letter.id])
+            state, outcomes[letter.id] = "waiting", f"{type(exc).__name__}: {exc}"
+        except (ValueError, MessageError) as exc:  # an address that no mail can be sent to holds up no other
+            state, outcomes[letter.id] = "refused", f"{type(exc).__name__}: {exc}"
         else:
-            outcomes[letter.id] = "sent"
-            _end(settings, letter, "sent", "")
+            state = outcomes[letter.id] = "sent"
+        _end(settings, letter, state, outcomes[letter.id])
     return outcomes
 
 
@@ -114,7 +118,8 @@ def _claimed(settings: Settings) -> list[Letter]:
     if not (settings.home.absolute() / OUTBOX).exists():
         return []
     with _outbox(settings) as outbox:
-        outbox.execute("DELETE FROM letters WHERE state = 'sent' AND at < ?", (now - KEPT_S,))
+        over = "(state IN ('sent', 'refused') OR attempts >= ?) AND at < ?"
+        outbox.execute(f"DELETE FROM letters WHERE {over}", (MAX_ATTEMPTS, now - KEPT_S))
         rows = outbox.execute(
             "UPDATE letters SET state = 'sending', at = ?, attempts = attempts + 1 WHERE attempts < ? AND"
             " (state = 'waiting' OR (state = 'sending' AND at < ?))"
@@ -125,13 +130,12 @@ def _claimed(settings: Settings) -> list[Letter]:
 
 
 def _end(settings: Settings, letter: Letter, state: str, reason: str) -> None:
+    kept = (letter.text, letter.html) if state == "waiting" else ("", "")
     with _outbox(settings) as outbox:
         outbox.execute(
-            "UPDATE letters SET state = ?, reason = ?, at = ? WHERE id = ?",
-            (state, reason, time.time(), letter.id),
+            "UPDATE letters SET state = ?, reason = ?, at = ?, text = ?, html = ? WHERE id = ?",
+            (state, reason, time.time(), *kept, letter.id),
         )
-        if state == "sent":
-            outbox.execute("UPDATE letters SET text = '', html = '' WHERE id = ?", (letter.id,))
 
 
 def _hand_over(settings: Settings, letter: Letter) -> None:

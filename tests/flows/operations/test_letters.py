@@ -91,6 +91,28 @@ def test_what_no_server_takes_waits_and_is_sent_once_when_one_does(settings: Set
         assert any(line.startswith("Message-ID: <") for line in lines)
 
 
+@pytest.mark.parametrize("address", ["a..b@c.org", "a@b..c", "ñandú@correo.es"])
+def test_an_address_that_no_mail_can_be_sent_to_holds_up_no_other(settings: Settings, address: str) -> None:
+    post(settings, letter(1, address))
+    post(settings, letter(2))
+    outcomes = deliver(settings)
+    assert "Defect" in outcomes["lead:1"] or "Error" in outcomes["lead:1"]
+    assert outcomes["lead:2"] == "sent"
+    assert deliver(settings) == {}, "it is not tried again"
+
+
+def test_what_nobody_ever_takes_is_forgotten(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(settings, letter())
+    monkeypatch.setattr(letters, "MAX_ATTEMPTS", 1)
+    with mailbox() as (port, _):
+        pass
+    assert "ConnectionRefusedError" in deliver(over(settings, port))["lead:1"]
+    assert deliver(over(settings, port)) == {}
+    monkeypatch.setattr(letters, "KEPT_S", -1.0)
+    deliver(over(settings, port))
+    assert post(settings, letter()) == "waiting", "nothing is known of it any more"
+
+
 def test_two_runs_at_once_send_each_letter_once(settings: Settings) -> None:
     for number in range(3):
         post(settings, letter(number, f"a{number}@example.org"))
