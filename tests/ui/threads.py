@@ -46,12 +46,12 @@ def build_threads_api(settings: Settings, script: Script) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_persistence(settings) as memory, open_engine(settings) as engine:
             nothing = cast("Any", None)
-            runner = ScriptedRunner(RunRepository(engine), memory, {}, nothing, settings.agents)
+            agents = compile_agents(memory)
+            runner = ScriptedRunner(RunRepository(engine), memory, agents, nothing, settings.agents)
             runner.script = script
             await runner.resume()
             await create_tables(engine, "assistants", "assistant_versions")
-            agents, rows = compile_agents(memory), Threads(engine, memory)
-            made, states = Assistants(engine), States(agents)
+            rows, made, states = Threads(engine, memory), Assistants(engine), States(agents)
             unused = (nothing, nothing, nothing)
             app.state.services = Services(
                 settings, nothing, memory, agents, made, rows, states, runner, *unused
