@@ -108,7 +108,7 @@ def deliver(settings: Settings) -> dict[str, str]:
             state, outcomes[letter.id] = "refused", f"{type(exc).__name__}: {exc}"
         else:
             state = outcomes[letter.id] = "sent"
-        _end(settings, letter, state, outcomes[letter.id])
+        _end(settings, letter, state, "" if state == "sent" else outcomes[letter.id])
     return outcomes
 
 
