@@ -45,11 +45,18 @@ def model(journal: Path | None = None, **fields: Any) -> dict[str, Any]:
     return {"backend": "vllm", "command": [*line, "--knobs", shown], **fields}
 
 
-def write_catalog(path: Path, models: dict[str, dict[str, Any]], auto: dict[str, Any] | None = None) -> Path:
-    """A models.toml without the built-in ones; values are JSON, which TOML reads alike for texts, numbers,
-    lists and booleans."""
+def write_catalog(
+    path: Path,
+    models: dict[str, dict[str, Any]],
+    auto: dict[str, Any] | None = None,
+    **tables: dict[str, Any],
+) -> Path:
+    """A models.toml without the built-in ones, with `auto` and further tables (an empty one counts); values
+    are JSON, which TOML reads alike for texts, numbers, lists and booleans."""
     lines = ["built_in = false"]
-    lines += ["[auto]", *(f"{key} = {json.dumps(value)}" for key, value in auto.items())] if auto else []
+    for name, fields in {"auto": auto, **tables}.items():
+        if fields is not None:
+            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]
     for name, fields in models.items():
         lines.append(f'[models."{name}"]')
         lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]

@@ -75,9 +75,7 @@ async def open_consensus(home: Path, script: Script, **table: Any) -> AsyncItera
             for name, (level, cost, domain) in LEVELS.items()
             if name in script
         }
-        catalog = write_catalog(home / "models.toml", models)
-        lines = ["[consensus]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-        catalog.write_text("\n".join(lines) + "\n" + catalog.read_text())
+        catalog = write_catalog(home / "models.toml", models, consensus=table)
         async with (
             serving(make_settings(home / "home", catalog)) as (base, app),
             aiohttp.ClientSession() as http,

@@ -126,8 +126,7 @@ async def test_a_member_that_is_not_loaded_is_never_waited_for_unless_told(
         "small": model(journal, domain="general", level=1),
         "big": model(journal, domain="expert", level=3, knobs={"load_s": 3600}),
     }
-    catalog = write_catalog(tmp_path / "models.toml", models)
-    catalog.write_text("[consensus]\n" + catalog.read_text())
+    catalog = write_catalog(tmp_path / "models.toml", models, consensus={})
     settings = make_settings(tmp_path / "home", catalog)
     async with serving(settings) as (base, _), aiohttp.ClientSession() as http:
         body = {"model": "consensus", "messages": QUESTION}
