@@ -12,6 +12,7 @@ import gradio as gr
 from starlette.requests import Request
 
 from tools.access.identity import LOCAL
+from tools.errors import Capibara6Error
 from tools.schema import Language
 from tools.settings import Settings
 from ui import history
@@ -19,12 +20,12 @@ from ui.access.account_pages import language_of
 from ui.access.identity import Visit, visit_of
 from ui.chat import View, ask, read_aloud, retry, show, stop
 from ui.clients import Clients
-from ui.components import Components, Updates, busy_question, idle_question
+from ui.components import Components, Updates, busy_question, idle_question, welcome_html
 from ui.conversation import ChatMessages, old_messages
 from ui.tabs.pages import Pages
 from ui.turns.attachments import files_of
 from ui.turns.branching import again, branch
-from ui.turns.choices import Choice, read_menu
+from ui.turns.choices import AGENT, STARTERS, Choice, read_menu
 from ui.turns.suggestions import suggestions
 from ui.turns.wish import Wish, web_request
 
@@ -194,6 +195,19 @@ class Listeners:
         yield spoken
         async for view in show(self.clients().threads, place, language, enter=lambda: visit_of(web)):
             yield self._drawn(view, language)
+
+    async def starters(self, agent: str, place: str, language: Language, request: gr.Request) -> Any:
+        """Before the first question, those that the chosen assistant begins with."""
+        if place:
+            return gr.skip()
+        if agent.startswith(AGENT):
+            return (await self._welcome(language, web_request(request)))[self.components.turns]
+        try:
+            with visit_of(web_request(request)).acting():
+                chosen = await self.clients().assistants.get(agent)
+        except Capibara6Error:  # gone meanwhile: the question itself will say so
+            return gr.skip()
+        return welcome_html(language, chosen["metadata"].get(STARTERS) or None)
 
     async def menus(self, language: Language, request: gr.Request) -> Updates:
         """What there is to choose from, as it is now."""

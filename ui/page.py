@@ -63,6 +63,9 @@ def build_page(
         _on_questions(page, parts, listeners)
         _on_history(parts, listeners, Acts(listeners))
         _on_tools(parts, listeners)
+        parts.agent.input(
+            listeners.starters, [parts.agent, parts.place, parts.language], parts.turns, **QUIET
+        )
         # Models may have been loaded and collections made on the pages beside it.
         chat.select(listeners.menus, parts.language, parts.menus, **QUIET)
     page.queue(max_size=MAX_QUEUED, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)

@@ -18,13 +18,11 @@ from ui.rendering.turn import done_html
 from ui.tabs.tab import button, empty, table
 from ui.tabs.words import say
 from ui.turns.attachments import PREFIX
-from ui.turns.choices import AUTO, agents, generators
+from ui.turns.choices import AUTO, STARTERS, agents, generators
 from ui.turns.wish import Wish
 
 IN: Final = "in_"
 """What the fields of collections begin with."""
-STARTERS: Final = "starters"
-"""The key in an assistant's metadata: questions to begin with, a line each."""
 
 
 class Assistants:

@@ -19,6 +19,8 @@ AUTO: Final = "auto"
 ANYWHERE: Final = ""
 AGENT: Final = "capibara6"
 ABOUT_CHARS: Final = 60
+STARTERS: Final = "starters"
+"""The key in an assistant's metadata: questions to begin with, a list of texts."""
 Options = list[tuple[str, str | int | float]]
 """What a menu shows and what it means, in order."""
 

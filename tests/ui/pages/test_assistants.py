@@ -14,6 +14,7 @@ async def test_an_assistant_is_made_tried_changed_taken_back_and_asked_in_the_ch
     await page.fill(f"{FORM} [name=name]", "Tutor de física <b>")
     await page.fill(f"{FORM} [name=instructions]", "Responde con una pregunta.")
     await page.check(f"{FORM} [name=in_contratos]")
+    await page.fill(f"{FORM} [name=starters]", "¿Qué es la inercia?\n¿Y la masa?")
     await page.click(f"{FORM} button.primary")
     await page.wait_for_selector("#page-assistants .said-done:has-text('versión 1')")
     assert await page.input_value(f"{FORM} [name=instructions]") == "Responde con una pregunta."
@@ -31,6 +32,7 @@ async def test_an_assistant_is_made_tried_changed_taken_back_and_asked_in_the_ch
     await page.click("#tab-chat-button")
     await page.click("#agent input")
     await page.click("#agent [role=option]:has-text('Tutor de física <b>')")
+    await page.wait_for_selector(".welcome li:has-text('¿Qué es la inercia?')")
     await answered(page, "¿qué asistente responde?")
     assert await page.inner_text("#chat .answer") == "tutor-de-fisica-b en contratos"
     await page.click("#tab-assistants-button")
