@@ -63,9 +63,6 @@ def build_page(
         _on_questions(page, parts, listeners)
         _on_history(parts, listeners, Acts(listeners))
         _on_tools(parts, listeners)
-        parts.agent.input(
-            listeners.starters, [parts.agent, parts.place, parts.language], parts.turns, **QUIET
-        )
         # Models may have been loaded and collections made on the pages beside it.
         chat.select(listeners.menus, parts.language, parts.menus, **QUIET)
     page.queue(max_size=MAX_QUEUED, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)
@@ -122,6 +119,8 @@ def _on_history(parts: Components, listeners: Listeners, acts: Acts) -> None:
 
 
 def _on_tools(parts: Components, listeners: Listeners) -> None:
+    starting = [parts.agent, parts.place, parts.language]
+    parts.agent.input(listeners.starters, starting, parts.turns, **QUIET)
     parts.listen.click(
         listeners.speak,
         [parts.place, parts.language],

@@ -33,27 +33,13 @@ class Acts:
     async def keep(
         self, place: str, zone: int, language: Language, request: gr.Request, event: gr.EventData
     ) -> AsyncIterator[Updates]:
-        """Rename, pin, delete, undo and rate, as the page's buttons say."""
+        """Rename, pin, delete, undo, rate, share and attach, as the page's buttons say."""
         wish, clients, said = Wish(event), self.listeners.clients(), ""
         parts = self.listeners.components
         updates: Updates = {}
         try:
             visit = self.listeners.enter(web_request(request))
             match wish.act:
-                case "rename":
-                    await history.rename(clients.threads, visit, wish.id, wish.title)
-                case "pin" | "unpin":
-                    await history.pin(clients.threads, visit, wish.id, pinned=wish.act == "pin")
-                case "undo":
-                    await history.undo(clients.threads, visit, wish.id)
-                case "rate":
-                    await rate(
-                        clients.threads, clients.pool, visit, place, wish.run, wish.signal, wish.reason
-                    )
-                    said = say("thanks", language)
-                case "share":
-                    readers = await share(clients.threads, visit, place, wish.text)
-                    said = shared_sentence(readers, visit, place, language)
                 case "attach":
                     place = await self._attached(visit, place, wish)
                     updates = {parts.place: place, parts.files: wish.text}
@@ -62,16 +48,34 @@ class Acts:
                         await anext(steps)
                         gone = wish.id == place
                         cleared = await self.listeners.clear(language, request) if gone else {}
-                        place = "" if wish.id == place else place
+                        place = "" if gone else place
                         listed = await self.listeners.listing(place, zone, language, request, undo=wish.id)
                         yield {**cleared, parts.history: listed}
                         await anext(steps)
                 case _:
-                    return
+                    said = await self._marked(visit, place, wish, language)
         except Capibara6Error as exc:  # gone in another tab, or a service is away
             said = sentence(exc.code, language)
         listed = await self.listeners.listing(place, zone, language, request)
         yield {**updates, parts.history: listed, parts.notice: notice_html(said)}
+
+    async def _marked(self, visit: Visit, place: str, wish: Wish, language: Language) -> str:
+        """Change what a conversation is marked with; what to say of it, empty for nothing."""
+        clients = self.listeners.clients()
+        match wish.act:
+            case "rename":
+                await history.rename(clients.threads, visit, wish.id, wish.title)
+            case "pin" | "unpin":
+                await history.pin(clients.threads, visit, wish.id, pinned=wish.act == "pin")
+            case "undo":
+                await history.undo(clients.threads, visit, wish.id)
+            case "rate":
+                await rate(clients.threads, clients.pool, visit, place, wish.run, wish.signal, wish.reason)
+                return say("thanks", language)
+            case "share":
+                readers = await share(clients.threads, visit, place, wish.text)
+                return shared_sentence(readers, visit, place, language)
+        return ""
 
     async def _attached(self, visit: Visit, place: str, wish: Wish) -> str:
         """The conversation that has files from now on; one that begins so is called after its first file."""
