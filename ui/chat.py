@@ -16,18 +16,17 @@ from tools.clients.speech import SpeechClient
 from tools.clients.threads import Threads
 from tools.error_messages import sentence
 from tools.errors import Capibara6Error, Conflict, NotFound, TooLarge
-from tools.schema import JsonObject, Language, SpeechRequest, Turn
-from tools.text.language import detect
+from tools.schema import JsonObject, Language, Turn
 from ui.access.identity import Visit
 from ui.conversation import RUNNING, ChatMessages, PartialAnswer, answered, asked, draw, unanswered
 from ui.messages import say
 from ui.rendering.turn import answer_html, error_html
 from ui.turns.choices import Choice
+from ui.turns.speech import player_html
 
 REFRESH_S = 0.06
 SETTLE_S = 3.0
 """How long a question that was stopped may take to be known to the API."""
-SPOKEN_CHARS = 4_000
 TITLE_CHARS = 300
 SHOWN_HERE: Final = {"shown_in": "chat"}
 """Metadata of the threads that the page's history lists."""
@@ -68,10 +67,12 @@ async def ask(
         visit = enter()
         yield view
         _check(question, max_chars)
-        if not thread_id:
+        is_new = not thread_id
+        if is_new:
             await _begin(threads, named, question, visit)
             thread_id = named
-        async with aclosing(_acting(visit, _asked(threads, question, named, language, choice))) as views:
+        asking = _asked(threads, question, named, language, choice, is_new=is_new)
+        async with aclosing(_acting(visit, asking)) as views:
             async for view in views:
                 yield view
     except Capibara6Error as exc:
@@ -142,18 +143,13 @@ async def stop(threads: Threads, unsent: str, thread_id: str, language: Language
 async def read_aloud(
     threads: Threads, speech: SpeechClient, thread_id: str, language: Language, *, enter: Enter
 ) -> str:
-    """An HTML player with the last answer, spoken in the answer's own language; or what went wrong."""
+    """An HTML player of the last answer; or what went wrong."""
     try:
         with enter().acting():
-            turns = await threads.turns(thread_id) if thread_id else []
-            text = next((turn.answer.answer for turn in reversed(turns) if turn.answer), "")[:SPOKEN_CHARS]
-            if not text:
-                return error_html(say("nothing_to_hear", language))
-            spoken = await speech.speak(SpeechRequest(text=text, language=detect(text, default="es")))
+            player = await player_html(threads, speech, thread_id, language)
     except Capibara6Error as exc:
         return error_html(sentence(exc.code, language), _detail(exc))
-    source = f"data:audio/wav;base64,{spoken.audio}"
-    return f'<audio class="player" controls autoplay src="{source}"></audio>'
+    return player or error_html(say("nothing_to_hear", language))
 
 
 def failed(exc: Capibara6Error, language: Language, *, again: bool = True) -> dict[str, str]:
@@ -201,9 +197,9 @@ async def _begin(threads: Threads, thread_id: str, question: str, visit: Visit) 
 
 
 async def _asked(
-    threads: Threads, question: str, thread_id: str, language: Language, choice: Choice
+    threads: Threads, question: str, thread_id: str, language: Language, choice: Choice, *, is_new: bool
 ) -> AsyncGenerator[View, None]:
-    turns = await threads.turns(thread_id)
+    turns = [] if is_new else await threads.turns(thread_id)
     if turns and turns[-1].status in RUNNING:
         raise Conflict("the last question is still being answered", source="ui", code="thread_busy")
     messages: list[Message] = [*unanswered(turns), {"role": "user", "content": question}]

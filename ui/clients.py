@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tools.clients.api import Api, open_api
+from tools.clients.api import Api, Files, open_api
+from tools.clients.assistants import Assistants
 from tools.clients.bridge import Bridge, open_bridge
 from tools.clients.pool import Pool, open_pool
 from tools.clients.speech import SpeechClient, open_speech
@@ -24,6 +25,8 @@ class Clients:
     speech: SpeechClient
     pool: Pool
     bridge: Bridge
+    files: Files
+    assistants: Assistants
 
 
 @asynccontextmanager
@@ -35,4 +38,4 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
         open_pool(settings) as pool,
         open_bridge(settings) as bridge,
     ):
-        yield Clients(api, Threads(api.http), speech, pool, bridge)
+        yield Clients(api, Threads(api.http), speech, pool, bridge, Files(api.http), Assistants(api.http))

@@ -11,17 +11,19 @@ import gradio as gr
 
 from tools.schema import Language
 from tools.settings import Settings
-from ui.conversation import ChatMessages, earlier_and_last
+from ui.conversation import ChatMessages, in_parts
 from ui.messages import EXAMPLES, MESSAGES, say
 from ui.turns.choices import AGENT, ANYWHERE, AUTO, Menu, usual_menu
+from ui.turns.icons import icon
 
 LANGUAGES: Final[list[tuple[str, str | int | float]]] = [("Español", "es"), ("English", "en")]
 SESSION_S: Final = 3_600
-SCRIPTS: Final = ("words", "history", "evidence", "turns", "page")
+SCRIPTS: Final = ("words", "upload", "history", "evidence", "turns", "page", "attach", "player")
 """In the order in which they build on each other; they run as one, with the history's own element."""
 SPOKEN_BY_SCRIPTS: Final = (
     "copied", "not_copied", "edit", "send", "cancel", "reason", "reason_wrong", "reason_missing",
-    "reason_source", "reason_form", "nothing_to_export",
+    "reason_source", "reason_form", "nothing_to_export", "no_sound", "share_with",
+
 )  # fmt: skip
 Updates = dict[Any, Any]
 """New values by component: what a listener gives back."""
@@ -31,17 +33,19 @@ Updates = dict[Any, Any]
 class Components:
     """What listeners read and write. `place` is the thread's id, as the address has it; `zone` the minutes by
     which the reader's clock is ahead of UTC; `shown` and `unsent` are what the session's page shows of the
-    thread, and the question that the API did not take. `turns` are those that stand still, `live` is the
-    last one."""
+    thread, and the question that the API did not take; `files` is the collection of what was uploaded into
+    the conversation. `old` are turns far up, `turns` those that stand still, `live` is the last one."""
 
     place: gr.Textbox
     zone: gr.Number
     shown: gr.State
     unsent: gr.State
+    files: gr.State
     head: gr.HTML
     language: gr.Radio
     toggle: gr.Button
     history: gr.HTML
+    old: gr.HTML
     turns: gr.HTML
     live: gr.HTML
     evidence: gr.HTML
@@ -49,6 +53,7 @@ class Components:
     agent: gr.Dropdown
     model: gr.Dropdown
     collection: gr.Dropdown
+    attach: gr.HTML
     listen: gr.Button
     export: gr.HTML
     new: gr.Button
@@ -56,14 +61,15 @@ class Components:
     player: gr.HTML
     notice: gr.HTML
 
-    def spoken(self, language: Language, menu: Menu, person: str = "") -> Updates:
-        """Everything that is in a language, in this one."""
+    def spoken(self, language: Language, menu: Menu, *, person: str, most_bytes: int) -> Updates:
+        """Everything that is in a language, in this one; files may have `most_bytes`."""
         return {
             self.head: header_html(language, person),
             self.question: gr.Textbox(placeholder=say("ask", language), label=say("ask", language)),
             self.agent: gr.Dropdown(choices=menu.agents, label=say("agent", language)),
             self.model: gr.Dropdown(choices=menu.models, label=say("model", language)),
             self.collection: gr.Dropdown(choices=menu.collections, label=say("collection", language)),
+            self.attach: attach_html(language, most_bytes),
             self.listen: gr.Button(say("listen", language)),
             self.export: export_html(language),
             self.new: gr.Button(say("new", language)),
@@ -75,18 +81,23 @@ class Components:
         self, messages: ChatMessages, language: Language, suggestions: Sequence[str] | None = None
     ) -> Updates:
         """The conversation; before its first question what may be asked, `suggestions` where known."""
-        earlier, last = earlier_and_last(messages)
+        old, recent, last = in_parts(messages)
         welcome = "" if messages else welcome_html(language, suggestions)
-        return {self.turns: f"{welcome}{earlier}", self.live: last}
+        return {self.old: old, self.turns: f"{welcome}{recent}", self.live: last}
 
     @property
     def conversation(self) -> list[Any]:
         """What changes with the conversation."""
-        return [self.place, self.turns, self.live, self.shown, self.unsent, self.question]
+        return [self.place, self.old, self.turns, self.live, self.shown, self.unsent, self.question]
 
     @property
     def choice(self) -> list[Any]:
-        """What a question is asked of: agent, model, collection."""
+        """What a question is asked of: agent, model, collection, the conversation's files."""
+        return [*self.menus, self.files]
+
+    @property
+    def menus(self) -> list[Any]:
+        """What is chosen of lists: agent, model, collection."""
         return [self.agent, self.model, self.collection]
 
     def all(self) -> list[Any]:
@@ -102,12 +113,14 @@ def build_components(settings: Settings, language: Language, header: dict[str, A
         "zone": gr.Number(0, precision=0, visible=False),
         "shown": gr.State([], time_to_live=SESSION_S),
         "unsent": gr.State("", time_to_live=SESSION_S),
+        "files": gr.State("", time_to_live=SESSION_S),
         "notice": gr.HTML('<div id="notice" role="status"></div>', apply_default_css=False),
     }
     with gr.Row(elem_id="room"):
         parts |= _past(language)
         with gr.Column(elem_id="main", min_width=0):
             with gr.Column(elem_id="chat", min_width=0):
+                parts["old"] = gr.HTML(elem_id="old", apply_default_css=False)
                 parts["turns"] = gr.HTML(welcome_html(language), elem_id="turns", apply_default_css=False)
                 parts["live"] = gr.HTML(elem_id="live", apply_default_css=False)
             parts |= _asking(settings, language)
@@ -148,12 +161,29 @@ def welcome_html(language: Language, suggestions: Sequence[str] | None = None) -
     return f'<section class="welcome" lang="{language}"><h2>{title}</h2><p>{more}</p>{listed}</section>'
 
 
+def attach_html(language: Language, most_bytes: int) -> str:
+    """The button that hands over files to this conversation, and what became of each."""
+    names = ("sending", "reading", "ready", "failed", "too_long", "too_large")
+    size = f"{most_bytes / 2**20:.0f} MiB"
+    words = "".join(
+        f' data-{name.replace("_", "-")}="{escape(say(f"file_{name}", language, size=size))}"'
+        for name in names
+    )
+    label = escape(say("attach", language))
+    return (
+        f'<form class="attach" data-most="{most_bytes}"{words}><label title="{label}">{icon("attach")}'
+        f'<span class="unseen">{label}</span><input type="file" multiple></label>'
+        '<ul aria-live="polite"></ul></form>'
+    )
+
+
 def export_html(language: Language) -> str:
     """The menu of what a conversation can become."""
     items = "".join(
         f'<button type="button" data-kind="{kind}">{escape(say(f"export_{kind}", language))}</button>'
         for kind in ("md", "json", "print")
     )
+    items += f'<button type="button" data-kind="share">{escape(say("share", language))}</button>'
     label = escape(say("export", language))
     return f'<details class="menu" id="export"><summary>{label}</summary><div>{items}</div></details>'
 
@@ -201,11 +231,15 @@ def _asking(settings: Settings, language: Language) -> dict[str, Any]:
         collection = gr.Dropdown(
             menu.collections, value=ANYWHERE, label=say("collection", language), elem_id="collection", **plain
         )
+        attach = gr.HTML(
+            attach_html(settings.language, settings.limits.body_bytes), apply_default_css=False,
+            elem_id="attach",
+        )  # fmt: skip
         listen = gr.Button(say("listen", language), size="sm", min_width=0, elem_id="listen")
         export = gr.HTML(export_html(language), apply_default_css=False, elem_id="export-menu")
         again = gr.Button("", elem_id="again")
         player = gr.HTML(elem_id="player", apply_default_css=False)
     return {
-        "question": question, "agent": agent, "model": model, "collection": collection, "listen": listen,
-        "export": export, "again": again, "player": player,
+        "question": question, "agent": agent, "model": model, "collection": collection, "attach": attach,
+        "listen": listen,        "export": export, "again": again, "player": player,
     }  # fmt: skip

@@ -14,6 +14,8 @@ from ui.rendering.turn import answer_html, done_html, error_html, question_html
 ChatMessages: TypeAlias = list[dict[str, str]]
 """What the chat shows: `{role, content}` each, `content` as HTML."""
 RUNNING = ("pending", "running")
+BLOCK = 40
+"""Messages that are drawn first, and again with each question: at least so many, at most twice as many."""
 CONTEXT_TURNS = 6
 """Stopped turns in a row of which the next question still knows."""
 
@@ -31,10 +33,16 @@ def draw(turns: Sequence[Turn], language: Language) -> ChatMessages:
     ]
 
 
-def earlier_and_last(messages: ChatMessages) -> tuple[str, str]:
-    """The HTML of all turns but the last, and that of the last one, which is the one that grows."""
-    html = [message["content"] for message in messages]
-    return "".join(html[:-2]), "".join(html[-2:])
+def old_messages(count: int) -> int:
+    """How many of `count` messages are far up: whole blocks of `BLOCK`, so that they seldom change. Pure."""
+    return max(0, count - BLOCK) // BLOCK * BLOCK
+
+
+def in_parts(messages: ChatMessages) -> tuple[str, str, str]:
+    """The HTML of what is far up, of the turns after it, and of the last one, which is the one that grows."""
+    html, old = [message["content"] for message in messages], old_messages(len(messages))
+    end = max(old, len(html) - 2)
+    return "".join(html[:old]), "".join(html[old:end]), "".join(html[end:])
 
 
 def turn_html(turn: Turn, language: Language, *, last: bool = False) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from html import escape
 
+from tools.clients.api import Files
 from tools.clients.threads import Threads
 from tools.errors import Capibara6Error
 from tools.schema import JsonObject, Language
@@ -17,6 +18,7 @@ from ui.access.identity import Visit
 from ui.chat import SHOWN_HERE, TITLE_CHARS
 from ui.conversation import RUNNING
 from ui.messages import say
+from ui.turns.attachments import FILES, forget_files
 from ui.turns.feedback import ratings
 from ui.turns.icons import icon
 
@@ -37,7 +39,7 @@ async def listing(
             now = datetime.now(UTC)
             for row in found:
                 if _is_over(row, now):
-                    await _remove(threads, row["thread_id"])
+                    await _remove(threads, row, found)
     except Capibara6Error:
         found, now = [], datetime.now(UTC)
     kept = [row for row in found if not row["metadata"].get(DELETED)]
@@ -69,7 +71,7 @@ async def delete(threads: Threads, visit: Visit, thread_id: str) -> AsyncGenerat
         found = await threads.search(SHOWN_HERE, limit=LISTED)
         row = next((row for row in found if row["thread_id"] == thread_id), None)
         if row is not None and row["metadata"].get(DELETED):
-            await _remove(threads, thread_id)
+            await _remove(threads, row, found)
     yield
 
 
@@ -121,9 +123,11 @@ def list_html(
     box = f'<input type="search" aria-label="{search}" placeholder="{search}">' if rows else ""
     none = f'<p class="none" hidden>{escape(say("none_found", language))}</p>'
     rated = next((ratings(row["metadata"]) for row in rows if row["thread_id"] == current), {})
+    kept = next((row["metadata"].get(FILES) or "" for row in rows if row["thread_id"] == current), "")
     judged = escape(" ".join(f"{run}:{signal}" for run, signal in rated.items()))
     return (
-        f'<nav lang="{language}" aria-label="{escape(say("history", language))}" data-rated="{judged}">'
+        f'<nav lang="{language}" aria-label="{escape(say("history", language))}" data-rated="{judged}" '
+        f'data-files="{escape(str(kept))}">'
         f"{undoing}{box}{empty}{none}{sections}</nav>"
     )
 
@@ -159,10 +163,14 @@ def _is_over(row: JsonObject, now: datetime) -> bool:
     return bool(since) and now - datetime.fromisoformat(since) > timedelta(seconds=UNDO_S)
 
 
-async def _remove(threads: Threads, thread_id: str) -> None:
-    """The thread, whatever is still answered in it."""
+async def _remove(threads: Threads, row: JsonObject, rows: Sequence[JsonObject]) -> None:
+    """The thread, whatever is still answered in it, and its files, unless a branch of `rows` has them too."""
+    thread_id, kept = row["thread_id"], row["metadata"].get(FILES)
+    others = [one for one in rows if one["thread_id"] != thread_id]
     with suppress(Capibara6Error):  # another page's list may have been quicker; the next one tries again
         for turn in await threads.turns(thread_id):
             if turn.status in RUNNING:
                 await threads.cancel(thread_id, turn.run_id)
         await threads.delete(thread_id)
+        if kept and not any(one["metadata"].get(FILES) == kept for one in others):
+            await forget_files(Files(threads.http), kept)

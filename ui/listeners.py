@@ -3,6 +3,7 @@
 Which event calls which of them is `ui/page.py`'s, the asking `ui/chat.py`'s.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import gradio as gr
 from starlette.requests import Request
 
 from tools.access.identity import LOCAL
+from tools.errors import Capibara6Error
 from tools.schema import Language
 from tools.settings import Settings
 from ui import history
@@ -18,11 +20,12 @@ from ui.access.account_pages import language_of
 from ui.access.identity import Visit, visit_of
 from ui.chat import View, ask, read_aloud, retry, show, stop
 from ui.clients import Clients
-from ui.components import Components, Updates, busy_question, idle_question
-from ui.conversation import ChatMessages
+from ui.components import Components, Updates, busy_question, idle_question, welcome_html
+from ui.conversation import ChatMessages, old_messages
 from ui.tabs.pages import Pages
+from ui.turns.attachments import files_of
 from ui.turns.branching import again, branch
-from ui.turns.choices import Choice, read_menu
+from ui.turns.choices import AGENT, STARTERS, Choice, read_menu
 from ui.turns.suggestions import suggestions
 from ui.turns.wish import Wish, web_request
 
@@ -46,23 +49,25 @@ class Listeners:
         """The conversation of the address, in the reader's language; what is under way goes on."""
         parts, web = self.components, web_request(request)
         language = language_of(web, self.settings.language)
-        first = {
-            **await self._spoken(place, zone, language, request),
-            parts.language: language,
-            parts.zone: zone,
-        }
+        threads, known = self.clients().threads, {parts.language: language, parts.zone: zone}
+        spoken = self._spoken(place, zone, language, request)
         if not place:
-            yield {**first, **await self._welcome(language, web)}
+            said, welcome = await asyncio.gather(spoken, self._welcome(language, web))
+            yield {**said, **known, **welcome}
             return
-        came = 0
-        async for view in show(self.clients().threads, place, language, enter=lambda: visit_of(web)):
-            updates = self._drawn(view, language)
-            if came == 0:
-                updates |= first
-            elif came == 1:  # an answer is under way
-                updates[parts.question] = busy_question()
-            came += 1
-            yield updates
+        views = show(threads, place, language, enter=lambda: visit_of(web))
+        said, files, view = await asyncio.gather(
+            spoken, files_of(threads, visit_of(web), place), anext(views)
+        )
+        updates = {**said, **known, parts.files: files, **self._drawn(view, language)}
+        old = updates.pop(parts.old)
+        yield updates
+        if old:  # what is far up comes after what is in sight
+            yield {parts.old: old}
+        busy: Updates = {parts.question: busy_question(), parts.old: gr.skip()}
+        async for view in views:  # an answer is under way
+            yield {**self._drawn(view, language), **busy}
+            busy = {parts.old: gr.skip()}
 
     async def ask(
         self,
@@ -73,13 +78,14 @@ class Listeners:
         agent: str,
         model: str,
         collection: str,
+        files: str,
         request: gr.Request,
     ) -> AsyncIterator[Updates]:
         """Nothing is asked with an empty box."""
         if not text.strip():
             yield {self.components.unsent: gr.skip()}
             return
-        choice = Choice(agent, model, collection)
+        choice = self._choice(agent, model, collection, files)
         asking = partial(ask, self.clients().threads, text, place, shown, language)
         async for updates in self._streamed(asking, choice, language, request, len(shown)):
             yield updates
@@ -92,12 +98,13 @@ class Listeners:
         agent: str,
         model: str,
         collection: str,
+        files: str,
         request: gr.Request,
         event: gr.EventData,
     ) -> AsyncIterator[Updates]:
         """A question that the page proposed."""
         text = Wish(event).text
-        async for updates in self.ask(text, place, shown, language, agent, model, collection, request):
+        async for updates in self.ask(text, place, shown, language, agent, model, collection, files, request):
             yield updates
 
     async def retry(
@@ -109,10 +116,11 @@ class Listeners:
         agent: str,
         model: str,
         collection: str,
+        files: str,
         request: gr.Request,
     ) -> AsyncIterator[Updates]:
         """The last question again, after its failure."""
-        choice = Choice(agent, model, collection)
+        choice = self._choice(agent, model, collection, files)
         asking = partial(retry, self.clients().threads, unsent, place, shown, language)
         async for updates in self._streamed(asking, choice, language, request, len(shown)):
             yield updates
@@ -125,6 +133,7 @@ class Listeners:
         agent: str,
         model: str,
         collection: str,
+        files: str,
         request: gr.Request,
         event: gr.EventData,
     ) -> AsyncIterator[Updates]:
@@ -144,7 +153,8 @@ class Listeners:
             return
         text = wish.text[: self.settings.limits.question_chars + 1]
         asking = partial(again, clients.threads, clients.pool, text, wish.run, place, shown, language)
-        async for updates in self._streamed(asking, Choice(agent, model, collection), language, request, -1):
+        choice = self._choice(agent, model, collection, files)
+        async for updates in self._streamed(asking, choice, language, request, -1):
             yield updates
 
     async def stop(self, unsent: str, place: str, language: Language, request: gr.Request) -> Updates:
@@ -167,7 +177,7 @@ class Listeners:
     async def clear(self, language: Language, request: gr.Request) -> Updates:
         """A new conversation; its thread begins with its first question."""
         parts = self.components
-        fresh = {parts.question: "", parts.player: "", parts.evidence: ""}
+        fresh = {parts.files: "", parts.question: "", parts.player: "", parts.evidence: ""}
         return {
             **self._drawn(View("", []), language),
             **await self._welcome(language, web_request(request)),
@@ -186,12 +196,25 @@ class Listeners:
         async for view in show(self.clients().threads, place, language, enter=lambda: visit_of(web)):
             yield self._drawn(view, language)
 
+    async def starters(self, agent: str, place: str, language: Language, request: gr.Request) -> Any:
+        """Before the first question, those that the chosen assistant begins with."""
+        if place:
+            return gr.skip()
+        if agent.startswith(AGENT):
+            return (await self._welcome(language, web_request(request)))[self.components.turns]
+        try:
+            with visit_of(web_request(request)).acting():
+                chosen = await self.clients().assistants.get(agent)
+        except Capibara6Error:  # gone meanwhile: the question itself will say so
+            return gr.skip()
+        return welcome_html(language, chosen["metadata"].get(STARTERS) or None)
+
     async def menus(self, language: Language, request: gr.Request) -> Updates:
         """What there is to choose from, as it is now."""
         parts, clients = self.components, self.clients()
         menu = await read_menu(clients.api, clients.bridge, visit_of(web_request(request)), language)
         options = (menu.agents, menu.models, menu.collections)
-        return {part: gr.Dropdown(choices=found) for part, found in zip(parts.choice, options, strict=True)}
+        return {part: gr.Dropdown(choices=found) for part, found in zip(parts.menus, options, strict=True)}
 
     async def listing(
         self, place: str, zone: int, language: Language, request: gr.Request, *, undo: str = ""
@@ -199,6 +222,9 @@ class Listeners:
         """The list of conversations; `undo` is the one whose deletion can be undone."""
         visit, threads = visit_of(web_request(request)), self.clients().threads
         return await history.listing(threads, visit, language, current=place, zone_min=int(zone), undo=undo)
+
+    def _choice(self, agent: str, model: str, collection: str, files: str) -> Choice:
+        return Choice(agent, model, collection, files, self.settings.chat.collection)
 
     async def _streamed(
         self,
@@ -217,6 +243,8 @@ class Listeners:
             updates = self._drawn(view, language)
             if len(view.messages) == drawn:
                 updates[self.components.turns] = gr.skip()
+            if drawn >= 0 and old_messages(len(view.messages)) == old_messages(drawn):
+                updates[self.components.old] = gr.skip()
             drawn = len(view.messages)
             yield {**updates, self.components.question: question}
             question = gr.skip()
@@ -237,7 +265,7 @@ class Listeners:
         name = "" if visit.principal == LOCAL else visit.principal.user
         listed = await self.listing(place, zone, language, request)
         return {
-            **parts.spoken(language, menu, name),
+            **parts.spoken(language, menu, person=name, most_bytes=self.settings.limits.body_bytes),
             **self.pages.spoken(language, visit),
             parts.history: listed,
         }

@@ -41,7 +41,8 @@ from ui.middleware import PageMiddleware
 from ui.page import build_page
 from ui.tabs import uploads
 from ui.theme import STYLE, build_theme
-from ui.turns import downloads
+from ui.turns import attachments, downloads, sharing, speech
+from ui.turns.icons import icons_css
 
 HEALTH_S = 2.0
 LOGO: Final = Path(__file__).with_name("logo.svg")
@@ -92,10 +93,13 @@ def build_app(settings: Settings) -> FastAPI:
     app.include_router(sign_in.build_router(settings, visitors))
     app.include_router(oidc.build_router(settings, visitors))
     app.include_router(uploads.build_router(lambda: app.state.clients))
+    app.include_router(attachments.build_router(lambda: app.state.clients))
+    app.include_router(sharing.build_router(settings.language, lambda: app.state.clients))
+    app.include_router(speech.build_router(lambda: app.state.clients))
     app.include_router(downloads.build_router(settings.language, lambda: app.state.clients))
     app.add_middleware(GradioAccess)
     app.add_middleware(SignedIn, visitors=visitors, access=access)
-    door = Door(settings, "ui", pages=True)
+    door = Door(settings, "ui", pages=True, forms=attachments.FORMS)
     app.add_middleware(Gateway, door=door, body_bytes=settings.limits.body_bytes)
     app.add_middleware(PageMiddleware, leaving=app.state.leaving, registry=registry)
     return _mounted(app, settings, access)
@@ -126,6 +130,7 @@ def _mounted(app: FastAPI, settings: Settings, access: Access) -> FastAPI:
         head=HEAD,
         theme=build_theme(),
         css_paths=STYLE,
+        css=icons_css(),
         js=ARRIVAL.replace("SIGN_IN", SIGN_IN_PATH),
     )
 

@@ -15,6 +15,7 @@ from ui.access.identity import Visit
 from ui.clients import Clients
 from ui.components import SESSION_S, Components, build_components, build_header, idle_question
 from ui.listeners import Listeners
+from ui.tabs.assistants import Assistants
 from ui.tabs.knowledge import Knowledge
 from ui.tabs.models import Models
 from ui.tabs.operations import Operations
@@ -23,10 +24,11 @@ from ui.tabs.tab import Tab
 from ui.tabs.words import say
 from ui.turns.acts import Acts
 
-MAX_QUEUED = 32
-ANSWERS_AT_ONCE = 8
+MAX_QUEUED = 64
+ANSWERS_AT_ONCE = 32
+"""Of Gradio's forty places; whoever asks waits for the API and holds no thread."""
 READINGS_AT_ONCE = 2
-POLL_S = 0.02
+POLL_S = 0.008
 """How often Gradio looks whether somebody has asked; its own .001 takes 6 % of a core while nobody does."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 READ_ADDRESS = "() => [new URLSearchParams(location.search).get('c') ?? '', -new Date().getTimezoneOffset()]"
@@ -62,7 +64,7 @@ def build_page(
         _on_history(parts, listeners, Acts(listeners))
         _on_tools(parts, listeners)
         # Models may have been loaded and collections made on the pages beside it.
-        chat.select(listeners.menus, parts.language, parts.choice, **QUIET)
+        chat.select(listeners.menus, parts.language, parts.menus, **QUIET)
     page.queue(max_size=MAX_QUEUED, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)
     page._queue.sleep_when_free = POLL_S
     return page
@@ -71,7 +73,8 @@ def build_page(
 def build_tabs(settings: Settings) -> list[Tab]:
     """The pages beside the chat. A new one is a class and one line here."""
     return [
-        Knowledge(settings.chat.collection, most_bytes=settings.limits.body_bytes // 2),
+        Knowledge(settings.chat.collection, most_bytes=settings.limits.body_bytes),
+        Assistants(),
         Models(),
         Operations(settings),
     ]
@@ -105,7 +108,7 @@ def _on_questions(page: gr.Blocks, parts: Components, listeners: Listeners) -> N
 
 def _on_history(parts: Components, listeners: Listeners, acts: Acts) -> None:
     inputs = [parts.place, parts.zone, parts.language]
-    outputs = [*parts.conversation, parts.history, parts.player, parts.evidence, parts.notice]
+    outputs = [*parts.conversation, parts.files, parts.history, parts.player, parts.evidence, parts.notice]
     # As many deletions as there are can wait for second thoughts; none keeps another from its own.
     free: dict[str, Any] = {**QUIET, "trigger_mode": "multiple", "concurrency_limit": None}
     parts.history.submit(acts.keep, inputs, outputs, **free)
@@ -116,6 +119,8 @@ def _on_history(parts: Components, listeners: Listeners, acts: Acts) -> None:
 
 
 def _on_tools(parts: Components, listeners: Listeners) -> None:
+    starting = [parts.agent, parts.place, parts.language]
+    parts.agent.input(listeners.starters, starting, parts.turns, **QUIET)
     parts.listen.click(
         listeners.speak,
         [parts.place, parts.language],

@@ -94,14 +94,9 @@ def build_pool(knobs: Knobs) -> FastAPI:
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Any:
         body = await knobs.note(request)
-        if knobs.error is not None:
-            return JSONResponse(knobs.error.envelope(), knobs.error.status)
-        if knobs.holds_chars is not None and len(json.dumps(body["messages"])) > knobs.holds_chars:
-            exc = BadRequest("This model's maximum context length is 64 tokens", source="engine")
-            return JSONResponse(exc.envelope(), exc.status)
-        if body["model"] not in MODELS:
-            exc = ModelNotFound(f"no model {body['model']}", param="model", source="pool")
-            return JSONResponse(exc.envelope(), exc.status)
+        refusal = _refusal(knobs, body)
+        if refusal is not None:
+            return JSONResponse(refusal.envelope(), refusal.status)
         deltas = _deltas(knobs, body)
         if not body.get("stream"):
             return _completion(body["model"], deltas)
@@ -215,6 +210,20 @@ def _add_listings(app: FastAPI, knobs: Knobs) -> None:
         data = [{"object": "embedding", "index": n, "embedding": vector} for n in range(len(texts))]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return {"object": "list", "data": data, "model": body["model"], "usage": usage}
+
+
+def _refusal(knobs: Knobs, body: dict[str, Any]) -> Capibara6Error | None:
+    """Why the pool does not answer a chat; None where it does."""
+    if knobs.error is not None:
+        return knobs.error
+    messages = body["messages"]
+    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+        return BadRequest("messages are objects", param="messages", source="pool")
+    if knobs.holds_chars is not None and len(json.dumps(messages)) > knobs.holds_chars:
+        return BadRequest("This model's maximum context length is 64 tokens", source="engine")
+    if body["model"] not in MODELS:
+        return ModelNotFound(f"no model {body['model']}", param="model", source="pool")
+    return None
 
 
 def _deltas(knobs: Knobs, body: dict[str, Any]) -> list[dict[str, Any]]:

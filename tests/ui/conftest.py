@@ -10,6 +10,7 @@ from servers.speech.main import build_app as build_speech
 from tests.conftest import settings_in
 from tests.ports import free_ports
 from tests.serving import serving
+from tests.ui.pages.hostile import hostile_events
 from tests.ui.people import PEOPLE, place
 from tests.ui.threads import build_threads_api
 from tools.errors import ModelUnavailable, UpstreamFailed
@@ -30,6 +31,14 @@ CITATIONS = [
         source="knowledge/operations.md",
         document_id="operations",
         text="A model is unloaded after 300 s without requests.",
+    ),
+]
+ATTACHED = [
+    CITATIONS[0].model_copy(
+        update={"title": "informe", "source": "upload://file-1/informe.pdf", "page": 2, "document_id": "f"}
+    ),
+    CITATIONS[1].model_copy(
+        update={"title": "ventas", "source": "upload://file-2/ventas.xlsx", "sheet": "Ventas", "rows": (2, 3)}
     ),
 ]
 ROUTE = Route(wanted="phi4_fast", model="extractive", confidence=0.82, reasons=["short factual question"])
@@ -62,14 +71,24 @@ async def said(run):
     question = run.row.request["messages"][-1]["content"]
     if "averiado" in question:
         raise ModelUnavailable("no model can serve", source="pool")
+    if "ataques" in question:
+        for event in hostile_events():
+            yield event
+        return
     text = ANSWERS["en" if "how" in question.lower() else "es"]
     text = HOSTILE if "ataque" in question else text
     text = str(len(run.row.request["messages"])) if "cuántos mensajes" in question else text
     text = run.row.request["wishes"].get("model", "auto") if "qué modelo" in question else text
+    attached = "lo adjunto" in question
+    asked = run.row.request
+    if "qué asistente" in question:
+        text = f"{run.row.agent_id} en {' y '.join(asked['wishes'].get('collections', []))}"
+    text = looked_at(run.row.request["wishes"]) if attached else text
     text = CODE if "código" in question or "code" in question else text
     yield {"event": "routed", "route": ROUTE.model_dump()}
     legs = {"dense": {"rank": 1, "score": 0.81}, "text": {"rank": 2, "score": 7.4}}
-    found = [{**citation.model_dump(), "score": 0.9, "legs": legs} for citation in CITATIONS]
+    known = ATTACHED if attached else CITATIONS
+    found = [{**citation.model_dump(), "score": 0.9, "legs": legs} for citation in known]
     if "puede tener" in question:
         found.append({**found[0], "n": 3, "title": "Otro pasaje", "score": 0.2, "legs": {}})
     yield {"event": "retrieved", "query": question, "citations": found, "degraded": [], "took_ms": 12.0}
@@ -81,7 +100,7 @@ async def said(run):
     timings = {"route": 3.1, "retrieve": 21.4, "answer": 140.2, "total": 168.0}
     whole = {
         "answer": text,
-        "citations": [citation.model_dump() for citation in CITATIONS],
+        "citations": [citation.model_dump() for citation in known],
         "model": "extractive",
         "agent": "capibara6",
         "route": ROUTE.model_dump(),
@@ -89,6 +108,11 @@ async def said(run):
         "sentences": sentences(text),
     }
     yield {"event": "done", "answer": whole}
+
+
+def looked_at(wishes):
+    """Which collections a question is asked of."""
+    return f"Busco en {' y '.join(wishes.get('collections', ['la habitual']))} [1]. También en la hoja [2]."
 
 
 def sentences(text):

@@ -1,3 +1,4 @@
+import re
 from typing import get_args
 
 import httpx
@@ -89,10 +90,19 @@ async def test_nobody_answering_is_a_friendly_sentence_and_the_question_is_kept(
     assert SENTENCES["unavailable"]["en"] in await spoken(settings, "a", "en")
 
 
-async def test_the_last_answer_is_read_aloud_in_its_own_language(services):
-    asked = (await views(services, "¿Cuántos modelos?"))[-1]
-    assert 'src="data:audio/wav;base64,UklGR' in await spoken(services, asked.thread_id, "en")
-    assert "<audio" not in await spoken(services, "", "es")
+async def test_the_last_answer_is_read_aloud_in_its_own_language_by_the_chosen_voice(running):
+    asked = (await views(running, "¿Cuántos modelos?"))[-1]
+    player = await spoken(running, asked.thread_id, "en")
+    assert re.search(r'voice=es_\w+"', player)
+    assert "en_" not in player
+    (source,) = re.findall(r'<audio controls autoplay src="([^"?]+)', player)
+    async with httpx.AsyncClient(base_url=running.ui_url, timeout=60, trust_env=False) as http:
+        sound = await http.get(source, params={"voice": "es_lucia"})
+        assert (sound.status_code, sound.headers["content-type"]) == (200, "audio/mpeg")
+        assert len(sound.content) > 4_000
+        assert (await http.get(source, params={"voice": "nobody"})).status_code == 404
+        assert (await http.get(f"{source}0")).status_code == 404
+    assert "<audio" not in await spoken(running, "", "es")
 
 
 @pytest.mark.parametrize("name", ["nobody", "../runs", "a/b", "..", "a?b", "%2e%2e"])

@@ -103,6 +103,28 @@ async def test_two_people_see_their_own_conversations_alone(here, visitor):
     await berto.wait_for_selector(f"#chat .failure:has-text('{SENTENCES['not_found']['es']}')")
     assert "secreto de ana" not in await berto.inner_text("body")
     assert {"default/ana/user", "default/berto/user"} <= set(here.asked)
+    await shared_and_taken_back(here, ana, berto)
+
+
+async def shared_and_taken_back(here, ana, berto):
+    """What one person lets another read can be read there, changed by nobody, and is gone when taken back."""
+    names = ["berto", ""]
+
+    async def say_who(dialog):
+        await dialog.accept(names.pop(0))
+
+    ana.on("dialog", say_who)
+    await ana.click("#export summary")
+    await ana.click("#export [data-kind=share]")
+    await ana.wait_for_selector("#notice:has-text('berto')")
+    where = (await ana.inner_text("#notice")).split()[-1]
+    await berto.goto(f"{here.url}{where}")
+    assert "secreto de ana" in await berto.inner_text("h2 >> nth=0")
+    assert await berto.locator("textarea, input, form, script").count() == 0
+    await ana.click("#export summary")
+    await ana.click("#export [data-kind=share]")
+    await ana.wait_for_selector("#notice:has-text('nadie más')")
+    assert (await berto.goto(f"{here.url}{where}")).status == 404
 
 
 async def test_a_session_that_is_ended_elsewhere_leads_back_to_the_sign_in(here, visitor):

@@ -19,13 +19,11 @@ ALLOWED = re.compile(
     r"details|summary|dl|dt|dd|button|mark|aside|header|nav|section|article|a|input|small|form|label|b|"
     r"math|mrow|mi|mn|mo|mtext|mfrac|msqrt|msub|msup|msubsup|munderover|mtable|mtr|mtd|mstyle)"
     r"(?: (?:(?:class|title|role|start|id|type|tabindex|lang|placeholder|scope|display|name|value|maxlength|"
-    r"aria-(?:label|current|pressed)|data-(?:run|at|act|id|rated|collection|sure|title|most|uploading|uploaded|"
-    r"refused|not-text|too-large|failed|live))=\"[^\"<>]*\"|style=\"width:\d+%\"|href=\"/\?c=[^\"<>]*\"|"
+    r"aria-(?:label|current|pressed)|data-(?:run|at|act|id|rated|files|collection|sure|title|most|uploading|uploaded|"
+    r"refused|too-large|too-long|sending|reading|failed|live))=\"[^\"<>]*\"|style=\"width:\d+%\"|href=\"/\?c=[^\"<>]*\"|"
     r"hidden|disabled))*(?: /)?>"
 )
-ICON = re.compile(
-    r'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">(?:<(?:path|rect|circle) [^<>]*/>)+</svg>'
-)
+ICON = re.compile(r'<i class="icon i-[a-z]+" aria-hidden="true"></i>')
 NOW = datetime(2026, 12, 1, 0, 30, tzinfo=UTC)
 
 

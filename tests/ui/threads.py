@@ -5,6 +5,7 @@ What an agent would answer is `script(question)`: events as dicts, the last one 
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
@@ -12,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from agents.conversation.persistence import open_persistence
 from agents.runtime import compile_agents
 from servers.api.assistants.catalog import Assistants
+from servers.api.http import shared_threads
 from servers.api.http.protocol import runs, threads
 from servers.api.runs.active_run import ActiveRun
 from servers.api.runs.repository import RunRepository
@@ -22,6 +24,7 @@ from servers.api.runs.threads import Threads
 from servers.api.services import Services
 from servers.web.app import add_error_handlers
 from tools.access.identity import LOCAL
+from tools.clients.pool import open_pool
 from tools.schema import JsonObject
 from tools.settings import Settings
 
@@ -44,7 +47,11 @@ def build_threads_api(settings: Settings, script: Script) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_persistence(settings) as memory, open_engine(settings) as engine:
+        async with (
+            open_persistence(settings) as memory,
+            open_engine(settings) as engine,
+            open_pool(settings) as pool,
+        ):
             nothing = cast("Any", None)
             agents = compile_agents(memory)
             runner = ScriptedRunner(RunRepository(engine), memory, agents, nothing, settings.agents)
@@ -54,7 +61,15 @@ def build_threads_api(settings: Settings, script: Script) -> FastAPI:
             rows, made, states = Threads(engine, memory), Assistants(engine), States(agents)
             unused = (nothing, nothing, nothing)
             app.state.services = Services(
-                settings, nothing, memory, agents, made, rows, states, runner, *unused
+                settings,
+                cast("Any", SimpleNamespace(pool=pool)),
+                memory,
+                agents,
+                made,
+                rows,
+                states,
+                runner,
+                *unused,
             )
             try:
                 yield
@@ -65,6 +80,7 @@ def build_threads_api(settings: Settings, script: Script) -> FastAPI:
     add_error_handlers(app, "api")
     app.include_router(threads.router)
     app.include_router(runs.router)
+    app.include_router(shared_threads.router)
 
     @app.middleware("http")
     async def identify(request: Request, call_next: Any) -> Response:

@@ -41,11 +41,15 @@ OWN_PATHS: Final = {
     SIGN_IN_PATH: ("GET", "POST"),
     "/logout": ("POST",),
     "/knowledge/documents": ("POST",),
+    "/uploads": ("POST",),
 }
 """Ours, with their methods; Gradio has some of the same names."""
 OWN_FOLDER: Final = "/api/sessions/"
-CONVERSATIONS: Final = re.compile(r"/conversations/(?:find|export/[A-Za-z0-9_-]{1,128}\.(?:md|json))")
-"""Read: which conversations speak of something, and one as a file."""
+OWN_READ: Final = re.compile(
+    r"/conversations/(?:find|export/[A-Za-z0-9_-]{1,128}\.(?:md|json))|/uploads/file-[A-Za-z0-9_-]{1,64}"
+    r"|/shared/[^/]{1,128}/[A-Za-z0-9_-]{1,128}|/speech/[A-Za-z0-9_-]{1,128}/[A-Za-z0-9_-]{1,64}"
+)
+"""Which conversations speak of something, one as a file, what became of an upload, an answer as speech."""
 HASH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_SESSIONS = 10_000
 
@@ -75,7 +79,7 @@ class GradioAccess:
         path, method = scope["path"], scope["method"]
         if method in OWN_PATHS.get(path, ()) or (method == "DELETE" and path.startswith(OWN_FOLDER)):
             return receive
-        if method == "GET" and CONVERSATIONS.fullmatch(path):
+        if method == "GET" and OWN_READ.fullmatch(path):
             return receive
         if method == "POST" and path in BODIES:
             body = await _whole(receive)

@@ -29,8 +29,8 @@ OPEN_PATHS: Final = frozenset(
 """Open to everybody, spelt exactly."""
 PAGES: Final = frozenset({"/", "/sessions"})
 """What a person may open or be led back to."""
-CONVERSATION: Final = re.compile(r"/\?c=[A-Za-z0-9_-]{1,128}")
-"""So is a conversation's own address."""
+CONVERSATION: Final = re.compile(r"/\?c=[A-Za-z0-9_-]{1,128}|/shared/[^/\\?#]{1,128}/[A-Za-z0-9_-]{1,128}")
+"""So is a conversation's own address, and that of a shared one."""
 UNTOLD: Final = ("/logo.svg", "/manifest.json", "/assets/", "/static/", "/theme.css", "/health")
 """Files that are alike for everybody, and health checks: the audit log leaves them out."""
 CHALLENGE: Final = 'Bearer realm="capibara6"'

@@ -9,6 +9,7 @@ from html import escape
 from tools.schema import Citation, Language, SupportedSentence, Turn
 from ui.messages import say
 from ui.rendering.markdown import Marks
+from ui.rendering.turn import shown_source
 
 
 def panel_html(turn: Turn, language: Language, *, at: int | None = None, n: int | None = None) -> str:
@@ -58,7 +59,7 @@ def marked(text: str, ranges: Sequence[tuple[int, int]]) -> str:
 
 def _head(citation: Citation, number: int, language: Language) -> str:
     close = escape(say("close", language))
-    places = " · ".join([*_places(citation, language), citation.source])
+    places = " · ".join([*_places(citation, language), shown_source(citation.source)])
     path = " › ".join(citation.headings or [])
     headings = f'<p class="path">{escape(path)}</p>' if path else ""
     return (

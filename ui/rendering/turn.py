@@ -1,5 +1,6 @@
 """Draws a question, an answer and a failure as HTML. Untrusted Markdown goes through `markdown.py`."""
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
@@ -9,6 +10,7 @@ from ui.messages import say
 from ui.rendering.markdown import Marks, text_html
 from ui.turns.icons import icon
 
+_UPLOADED: Final = re.compile(r"^upload://[^/]*/")
 ACTS: Final = ("copy", "up", "down", "again", "branch", "why")
 """What may be done with an answer."""
 
@@ -53,6 +55,11 @@ def error_html(sentence: str, detail: str = "", *, retry: str = "", before: str 
     return f'{before}<div class="failure" role="alert">{escape(sentence)}{more}{again}</div>'
 
 
+def shown_source(source: str) -> str:
+    """A source as people read it: of what was uploaded its file's name. Pure."""
+    return _UPLOADED.sub("", source)
+
+
 def _sources(marks: Marks, language: Language) -> str:
     """The passages; a click on one opens it beside the answer (`ui/rendering/evidence.py`)."""
     if not marks.shown:
@@ -61,7 +68,7 @@ def _sources(marks: Marks, language: Language) -> str:
         f'<li><button class="source n-{citation.n}" type="button">'
         f'<span class="number">{marks.shown[citation.n]}</span>'
         f'<span class="title">{escape(citation.title)}</span>'
-        f'<span class="where">{escape(citation.source)}</span></button></li>'
+        f'<span class="where">{escape(shown_source(citation.source))}</span></button></li>'
         for citation in marks.ordered()
     )
     return f'<div class="sources"><h2 class="heading">{say("sources", language)}</h2><ol>{items}</ol></div>'

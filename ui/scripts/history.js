@@ -63,5 +63,6 @@ element.addEventListener("click", event => {
   const {act, id} = button.dataset;
   if (act === "rename") rename(button.closest("li"), id);
   else trigger("submit", {act, id});
+  if (act === "delete" && id === place()) forgetFiles();
 });
 watch("value", () => { search(); rated(); restore(); });

@@ -19,6 +19,7 @@ function click(event) {
   if (!(target instanceof Element)) return;
   if (target.closest("#evidence .close")) return closePanel();
   if (target.closest("#chat .retry")) return document.querySelector("#again")?.click();
+  if (target.closest("#new")) forgetFiles();
   if (target.closest("#past-toggle")) return document.querySelector("#past").classList.toggle("listing");
   const code = target.closest("#chat .copy-code");
   if (code) return copy(code.closest(".code").querySelector("code").textContent, code);
@@ -35,6 +36,10 @@ function exported(button) {
   button.closest("details").open = false;
   if (button.dataset.kind === "print") return print();
   if (!place()) return notice(say("nothing_to_export"));
+  if (button.dataset.kind === "share") {
+    const names = prompt(say("share_with"));
+    return names === null ? undefined : trigger("submit", {act: "share", text: names});
+  }
   location.assign(`/conversations/export/${encodeURIComponent(place())}.${button.dataset.kind}?language=${spoken()}`);
 }
 

@@ -36,23 +36,32 @@ for (const kind of ["dragover", "drop"]) {
   });
 }
 
-async function read(file, most) {
-  if (file.size > most) return null;
+const PLACED = /\.(csv|tsv|tab|x?html?|eml|mbox|rtf)$/i; // texts whose rows and headings a parser knows
+async function read(file) { // empty for what is no plain text
+  if (PLACED.test(file.name)) return "";
   const text = new TextDecoder("utf-8", {fatal: true});
   return text.decode(await file.arrayBuffer());
 }
 
 async function send(form, files) {
-  const {collection, most, uploading, uploaded, refused, notText, tooLarge, failed} = form.dataset;
+  const {collection, most, uploading, uploaded, refused, tooLarge, failed, tooLong, sending, reading} = form.dataset;
   const place = form.querySelector(".progress"), bad = [];
   let accepted = 0, unchanged = 0;
   for (const [at, file] of files.entries()) {
-    place.textContent = uploading.replace("{done}", at + 1).replace("{count}", files.length);
+    const step = uploading.replace("{done}", at + 1).replace("{count}", files.length);
+    place.textContent = step;
     const name = file.name.replace(/[\x00-\x1f/\\]/g, "_").slice(0, 240);
-    let text;
-    try { text = await read(file, Number(most)); } catch { text = ""; }
-    if (text === null) { bad.push([file.name, tooLarge]); continue; }
-    if (!text.trim() || text.includes("\0")) { bad.push([file.name, notText]); continue; }
+    let text = "";
+    if (file.size > Number(most)) { bad.push([file.name, tooLarge]); continue; }
+    try { text = await read(file); } catch { /* no UTF-8 */ }
+    if (!text.trim() || text.includes("\0")) {
+      const words = {sending, reading, tooLarge, failed, tooLong};
+      const told = state => { place.textContent = `${step} ${file.name}: ${state}`; };
+      const ended = await handOver(file, {collection, most: Number(most), words, told});
+      if (ended.state === "read") accepted += 1;
+      else bad.push([file.name, ended.reason]);
+      continue;
+    }
     const body = JSON.stringify({name, text, collection});
     const headers = {"content-type": "application/json"};
     const answer = await fetch("/knowledge/documents", {method: "POST", headers, body}).catch(() => null);
@@ -61,11 +70,12 @@ async function send(form, files) {
     else bad.push([file.name, said?.error?.message ?? said?.failed?.[0]?.reason ?? failed]);
   }
   told = {text: uploaded.replace("{accepted}", accepted).replace("{unchanged}", unchanged), refused, bad};
+  tell(); // where nothing was added, nothing is drawn again
   trigger("submit", {act: "refresh", collection});
 }
 
 let told = null;
-function tell() { // after the page was drawn again
+function tell() { // also after the page was drawn again
   const place = element.querySelector(".upload .progress");
   if (!told || !place) return;
   place.textContent = told.text;

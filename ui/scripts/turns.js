@@ -3,9 +3,9 @@ const runOf = target => target.closest(".turn[id]")?.id.slice("turn-".length) ??
 
 function copy(text, button) {
   const done = () => {
-    const sign = button.textContent;
-    button.textContent = "✓";
-    setTimeout(() => { button.textContent = sign; }, 1500);
+    const shown = [...button.childNodes];
+    button.replaceChildren("✓");
+    setTimeout(() => button.replaceChildren(...shown), 1500);
     notice(say("copied"));
   };
   if (navigator.clipboard) return navigator.clipboard.writeText(text).then(done, () => byHand(text, done));

@@ -7,19 +7,24 @@ from typing import Final, get_args
 from tools.access.identity import Scope
 from tools.clients.bridge import StoredDocument
 from tools.clients.collections import Collection
-from tools.errors import CollectionNotFound
+from tools.errors import CollectionNotFound, NotFound
 from tools.schema import Hit, Language, Leg, SearchRequest, SearchResponse
 from ui.access.identity import Visit
 from ui.clients import Clients
 from ui.messages import say as say_in_chat
+from ui.rendering.turn import shown_source
 from ui.tabs.tab import button, empty, table
 from ui.tabs.words import say
+from ui.turns.attachments import PREFIX, file_id_of
 from ui.turns.why import bar
 from ui.turns.wish import Wish
 
 LISTED: Final = 200
 LEGS: Final[tuple[Leg, ...]] = get_args(Leg)
 TOP_K: Final = 8
+TOLD_BY_SCRIPTS: Final = (
+    "uploading", "uploaded", "refused", "too_large", "failed", "too_long", "sending", "reading",
+)  # fmt: skip
 _HERE: Final = ' aria-current="true"'
 
 
@@ -38,7 +43,10 @@ class Knowledge:
         with visit.acting():
             match wish.act:
                 case "delete_document":
-                    await clients.bridge.delete(wish.id, collection=self._collection(wish))
+                    if file_id := file_id_of(wish.id):
+                        await self._forget(clients, file_id, wish)
+                    else:
+                        await clients.bridge.delete(wish.id, collection=self._collection(wish))
                     return say("deleted_document", language, name=wish.title or wish.id)
                 case "create":
                     made = await clients.bridge.create_collection(wish.field("name").strip())
@@ -49,12 +57,13 @@ class Knowledge:
         """Collections on the left; of the chosen one its documents and what a search finds in it."""
         name = self._collection(wish)
         with visit.acting():
-            collections = await clients.bridge.collections()
+            held_all = await clients.bridge.collections()
             try:
                 documents = await clients.bridge.first_documents(collection=name, limit=LISTED)
             except CollectionNotFound:
                 documents = []
             found = await self._found(clients, name, wish)
+        collections = [one for one in held_all if not one["name"].startswith(PREFIX)]
         held = next((one["documents"] for one in collections if one["name"] == name), 0)
         side = f"{_collections(collections, name, language)}{_new_collection(language)}"
         main = (
@@ -62,6 +71,13 @@ class Knowledge:
             f"{documents_html(documents, name, held, language)}{_playground(name, wish, found, language)}"
         )
         return f'<div class="sides"><div>{side}</div><div>{main}</div></div>'
+
+    async def _forget(self, clients: Clients, file_id: str, wish: Wish) -> None:
+        """An uploaded file with all its documents; of another person's file the one document."""
+        try:
+            await clients.files.delete(file_id)
+        except NotFound:
+            await clients.bridge.delete(wish.id, collection=self._collection(wish))
 
     def _collection(self, wish: Wish) -> str:
         made = wish.field("name").strip() if wish.act == "create" else ""
@@ -82,8 +98,7 @@ class Knowledge:
         label = escape(say("upload", language))
         size = f"{self.most_bytes / 2**20:.0f} MiB"
         words = "".join(
-            f' data-{key.replace("_", "-")}="{escape(say(key, language))}"'
-            for key in ("uploading", "uploaded", "refused", "not_text", "too_large", "failed")
+            f' data-{key.replace("_", "-")}="{escape(say(key, language))}"' for key in TOLD_BY_SCRIPTS
         )
         return (
             f'<form class="upload" data-collection="{escape(name)}" data-most="{self.most_bytes}"{words}>'
@@ -129,7 +144,7 @@ def documents_html(documents: Sequence[StoredDocument], name: str, held: int, la
     rows = [
         (
             f"<b>{escape(one['title'] or one['id'])}</b>",
-            f"<small>{escape(one['source'])}</small>",
+            f"<small>{escape(shown_source(one['source']))}</small>",
             escape(one["language"]),
             str(one["chunks"]),
             escape((one.get("updated_at") or "")[:16].replace("T", " ")),
@@ -193,6 +208,6 @@ def _hit(hit: Hit, language: Language) -> str:
     walked = str(hit.legs.get("graph", {}).get("words", ""))
     path = f"<p><small>{escape(walked)}</small></p>" if walked else ""
     return (
-        f"<li><b>{escape(hit.title)}</b> <small>{escape(hit.source)}</small>{bars}{path}"
+        f"<li><b>{escape(hit.title)}</b> <small>{escape(shown_source(hit.source))}</small>{bars}{path}"
         f'<p class="quoted">{escape(hit.text)}</p></li>'
     )

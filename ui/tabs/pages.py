@@ -16,8 +16,13 @@ from ui.tabs.tab import Tab
 from ui.tabs.words import say
 from ui.turns.wish import Wish, web_request
 
-SCRIPT: Final = Path(__file__).parent.with_name("scripts") / "tab.js"
+SCRIPTS: Final = Path(__file__).parent.with_name("scripts")
 QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def script() -> str:
+    """What runs with every page."""
+    return "\n".join((SCRIPTS / f"{name}.js").read_text("utf-8") for name in ("upload", "tab"))
 
 
 class Pages:
@@ -38,7 +43,7 @@ class Pages:
                     _page_html(tab, f'<p class="empty">{escape(say("nothing_yet", spoken))}</p>'),
                     elem_id=f"page-{tab.name}",
                     elem_classes="page",
-                    js_on_load=SCRIPT.read_text("utf-8"),
+                    js_on_load=script(),
                     apply_default_css=False,
                 )
             self.labels[tab.name] = label

@@ -7,6 +7,7 @@ from tools.schema import Language
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "chat": ("Chat", "Chat"),
     "knowledge": ("Conocimiento", "Knowledge"),
+    "assistants": ("Asistentes", "Assistants"),
     "models": ("Modelos", "Models"),
     "operations": ("Operación", "Operations"),
     "retry": ("Reintentar", "Retry"),
@@ -16,8 +17,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "no_collections": ("Todavía no hay colecciones.", "There are no collections yet."),
     "documents": ("Documentos", "Documents"),
     "no_documents": (
-        "Esta colección no tiene documentos. Suelta aquí ficheros de texto, o usa capibara6 ingest para PDF.",
-        "This collection has no documents. Drop text files here, or use capibara6 ingest for PDF.",
+        "Esta colección no tiene documentos. Suelta aquí ficheros, o usa capibara6 ingest con una carpeta.",
+        "This collection has no documents. Drop files here, or use capibara6 ingest with a folder.",
     ),
     "more_documents": (
         "Se muestran los {shown} primeros de {count}.",
@@ -37,8 +38,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "created": ("La colección {name} está lista.", "The collection {name} is ready."),
     "upload": ("Añadir ficheros", "Add files"),
     "upload_hint": (
-        "Texto, Markdown, CSV, JSON, HTML o código, hasta {size}. También se pueden soltar aquí.",
-        "Text, Markdown, CSV, JSON, HTML or code, up to {size}. They may be dropped here as well.",
+        "PDF, Word, Excel, PowerPoint, OpenDocument, correo, web, texto o código, hasta {size}. También se "
+        "pueden soltar aquí.",
+        "PDF, Word, Excel, PowerPoint, OpenDocument, mail, web, text or code, up to {size}. They may be "
+        "dropped here as well.",
     ),
     "uploading": ("Cargando {done} de {count}…", "Loading {done} of {count}…"),
     "uploaded": (
@@ -46,12 +49,36 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Loaded: {accepted}. Unchanged: {unchanged}.",
     ),
     "refused": ("No se han podido cargar:", "These could not be loaded:"),
-    "not_text": (
-        "no es texto; para PDF, oficina e imágenes usa capibara6 ingest",
-        "is no text; for PDF, office files and pictures use capibara6 ingest",
-    ),
+    "sending": ("enviando…", "sending…"),
+    "reading": ("leyendo…", "reading…"),
+    "too_long": ("tarda demasiado; mira Operación", "takes too long; see Operations"),
     "too_large": ("es demasiado grande", "is too large"),
     "failed": ("no se pudo", "did not work"),
+    "new_assistant": ("Nuevo asistente", "New assistant"),
+    "no_assistants": (
+        "Todavía no hay asistentes. Escribe a la derecha cómo debe responder el primero.",
+        "There are no assistants yet. Write on the right how the first one is to answer.",
+    ),
+    "name": ("nombre", "name"),
+    "description": ("para qué sirve", "what it is for"),
+    "graph": ("agente del que parte", "agent it is made of"),
+    "instructions": ("instrucciones", "instructions"),
+    "starters": ("preguntas para empezar, una por línea", "questions to begin with, a line each"),
+    "shared_with_all": ("Todas las personas de la casa pueden usarlo", "Everybody in the house may use it"),
+    "save": ("Guardar", "Save"),
+    "saved_assistant": (
+        "«{name}» está guardado: versión {version}. Está entre los agentes del chat.",
+        "“{name}” is saved: version {version}. It is among the chat's agents.",
+    ),
+    "try": ("Probar", "Try"),
+    "try_question": ("una pregunta de prueba", "a question to try it with"),
+    "ask_it": ("Preguntar", "Ask"),
+    "versions": ("Versiones", "Versions"),
+    "in_force": ("en uso", "in force"),
+    "use_version": ("Usar", "Use"),
+    "used_version": ("La versión {version} está en uso.", "Version {version} is in force."),
+    "delete_assistant": ("Borrar el asistente", "Delete the assistant"),
+    "deleted_assistant": ("«{name}» se ha borrado.", "“{name}” was deleted."),
     "playground": ("Probar la búsqueda", "Try the search"),
     "query": ("qué buscar", "what to search for"),
     "search": ("Buscar", "Search"),

@@ -13,10 +13,14 @@ from tools.errors import Capibara6Error
 from tools.schema import JsonObject, Language
 from ui.access.identity import Visit
 from ui.messages import say
+from ui.turns.attachments import PREFIX
 
 AUTO: Final = "auto"
 ANYWHERE: Final = ""
 AGENT: Final = "capibara6"
+ABOUT_CHARS: Final = 60
+STARTERS: Final = "starters"
+"""The key in an assistant's metadata: questions to begin with, a list of texts."""
 Options = list[tuple[str, str | int | float]]
 """What a menu shows and what it means, in order."""
 
@@ -28,11 +32,21 @@ class Choice:
     agent: str = AGENT
     model: str = AUTO
     collection: str = ANYWHERE
+    files: str = ""
+    """The collection of the conversation's own files, searched together with the chosen one."""
+    usual: str = ""
+    """The collection that the settings mean by `ANYWHERE`."""
 
     @property
     def wishes(self) -> JsonObject:
         """As the API's runs take them."""
-        wanted = {"model": self.model, "collection": self.collection}
+        if self.files:
+            usual = self.usual if self.agent.startswith(AGENT) else ""  # an assistant has its own
+            together = [name for name in (self.files, self.collection or usual) if name]
+            where: JsonObject = {"collections": together}
+        else:
+            where = {"collection": self.collection}
+        wanted = {"model": self.model, **where}
         return {name: value for name, value in wanted.items() if value not in (AUTO, ANYWHERE)}
 
 
@@ -55,7 +69,8 @@ async def read_menu(api: Api, bridge: Bridge, visit: Visit, language: Language) 
         except Capibara6Error:
             models = []
         try:
-            names = [(one["name"], one["documents"]) for one in await bridge.collections()]
+            held = await bridge.collections()
+            names = [(one["name"], one["documents"]) for one in held if not one["name"].startswith(PREFIX)]
         except Capibara6Error:
             names = []
     return Menu(agents(models, language), generators(models, language), collections(names, language))
@@ -68,8 +83,8 @@ def usual_menu(language: Language) -> Menu:
 
 def agents(models: Sequence[ModelInfo], language: Language) -> Options:
     """The agents, the one that cites first."""
-    found = dict.fromkeys([AGENT, *(one["id"] for one in models if one.get("domain") == "agent")])
-    return [(_agent_label(name, language), name) for name in found]
+    made = {one["id"]: one.get("description") or "" for one in models if one.get("domain") == "agent"}
+    return [(_agent_label(name, about, language), name) for name, about in ({AGENT: ""} | made).items()]
 
 
 def generators(models: Sequence[ModelInfo], language: Language) -> Options:
@@ -91,7 +106,8 @@ def collections(held: Sequence[tuple[str, int]], language: Language) -> Options:
     ]
 
 
-def _agent_label(name: str, language: Language) -> str:
+def _agent_label(name: str, about: str, language: Language) -> str:
+    """What the house calls its own agents; of an assistant what it says of itself."""
     key = f"agent_{name.rpartition('-')[2]}" if name.startswith(AGENT) else name
     said = say(key, language)
-    return name if said == key else said
+    return (about[:ABOUT_CHARS] or name) if said == key else said

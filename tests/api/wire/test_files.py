@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 
 from servers.api.runs.tables import create_tables, open_engine
 from servers.api.stored.files import FileRow, StoredFiles
-from tests.agents.conftest import peers  # noqa: F401 - the same peers stand behind the agents
 from tests.agents.peers import Knobs
 from tests.api.test_owners import ANA
 from tests.serving import serving
@@ -62,7 +61,7 @@ async def test_what_nobody_can_read_is_refused_and_not_kept(client: openai.Async
 
 
 @pytest.fixture
-def flows(peers: tuple[Settings, Knobs]) -> Iterator[dict[str, Any]]:  # noqa: F811
+def flows(peers: tuple[Settings, Knobs]) -> Iterator[dict[str, Any]]:
     """A small Prefect server: its one run ends as `state` and `table` say; `asked` is what it was asked."""
     told: dict[str, Any] = {"state": "RUNNING", "table": [], "asked": []}
     app = FastAPI()

@@ -47,15 +47,19 @@ async def talk(settings: Settings) -> str:
     return name
 
 
-async def opening(browser: Browser, url: str) -> float:
-    """Seconds until a long conversation stands on the page."""
+async def opening(browser: Browser, url: str) -> tuple[float, float]:
+    """Seconds until the end of a long conversation is in sight, and until all of it stands on the page."""
     page = await (await browser.new_context()).new_page()
     began = time.perf_counter()
     await page.goto(url)
+    last = page.locator(f"#live .said:has-text('cuántos mensajes {TURNS - 1}')")
+    await last.wait_for(timeout=120_000)
+    await page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    seen = time.perf_counter() - began
     await page.wait_for_function(
         f"document.querySelectorAll('#chat .how').length === {TURNS}", timeout=120_000
     )
-    return time.perf_counter() - began
+    return seen, time.perf_counter() - began
 
 
 async def first_word(browser: Browser, url: str) -> float:
@@ -70,6 +74,20 @@ async def first_word(browser: Browser, url: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+async def api_alone(settings: Settings) -> float:
+    """Milliseconds that the API itself takes for the same: a thread, a question, its first word."""
+    async with httpx.AsyncClient(base_url=settings.api_url, timeout=60.0, trust_env=False) as http:
+        began = time.perf_counter()
+        body = {"metadata": {"shown_in": "chat", "title": "corta"}}
+        name = (await http.post("/threads", json=body)).json()["thread_id"]
+        asked = {"input": {"messages": [{"role": "user", "content": "¿Cuántos modelos?"}]}}
+        async with http.stream("POST", f"/threads/{name}/runs/stream", json=asked) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("event: token"):
+                    return (time.perf_counter() - began) * 1000
+    raise RuntimeError("the API told no word")
+
+
 async def main() -> None:
     settings = settings_in(Path(tempfile.mkdtemp()))
     app = await asyncio.to_thread(lambda: asyncio.run(built(settings)))
@@ -82,13 +100,16 @@ async def main() -> None:
             kib, files = await weigh(browser, settings.ui_url)
             print(f"first load: {kib:.0f} KiB in {files} files", flush=True)
             words = sorted([await first_word(browser, settings.ui_url) for _ in range(TRIES)])
+            alone = sorted([await api_alone(settings) for _ in range(TRIES)])
             print(
-                f"Enter to first visible word: median {words[TRIES // 2]:.0f} ms, best {words[0]:.0f} ms",
+                f"Enter to first visible word: median {words[TRIES // 2]:.0f} ms, best {words[0]:.0f} ms; "
+                f"of it the API alone: median {alone[TRIES // 2]:.0f} ms",
                 flush=True,
             )
             name = await talk(settings)
             seconds = sorted([await opening(browser, f"{settings.ui_url}/?c={name}") for _ in range(3)])
-            print(f"a conversation of {TURNS} turns: median {seconds[1]:.2f} s", flush=True)
+            seen, whole = seconds[1]
+            print(f"{TURNS} turns: the end in sight after {seen:.2f} s, all after {whole:.2f} s", flush=True)
             await browser.close()
 
 

@@ -10,7 +10,9 @@ from playwright.async_api import async_playwright
 from tests.conftest import settings_in
 from tests.serving import serving
 from tests.ui.conftest import build_api
+from tests.ui.pages.assistants import with_assistants
 from tests.ui.pages.bridge import build_bridge, sample
+from tests.ui.pages.files import FilesState, with_files
 from tests.ui.pages.pool import PoolState, build_pool, with_models
 from tests.ui.test_chat import FLAGS, PATIENCE_MS
 from ui.main import build_app
@@ -27,7 +29,12 @@ def bridge_state():
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory, pool_state, bridge_state):
+def files_state():
+    return FilesState()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory, pool_state, bridge_state, files_state):
     """Settings of a page whose API, pool and bridge answer."""
     settings = settings_in(tmp_path_factory.mktemp("pages"))
 
@@ -35,7 +42,7 @@ def place(tmp_path_factory, pool_state, bridge_state):
         return build_app(settings)
 
     apps = {
-        "api": with_models(build_api(settings, []), pool_state),
+        "api": with_assistants(with_files(with_models(build_api(settings, []), pool_state), files_state)),
         "pool": build_pool(pool_state),
         "bridge": build_bridge(bridge_state),
         "ui": asyncio.run(build()),

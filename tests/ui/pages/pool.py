@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 
+from servers.api.http.openai.models import describe_assistant
 from servers.web.app import add_error_handlers
+from tools.access.identity import LOCAL
 from tools.errors import ModelNotFound
 from tools.schema import JsonObject
 
@@ -68,6 +70,7 @@ def with_models(api: FastAPI, state: PoolState) -> FastAPI:
     @api.get("/v1/models")
     async def models() -> JsonObject:
         agents = [{"id": name, "domain": "agent", "available": True} for name in AGENTS]
+        agents += map(describe_assistant, await api.state.services.assistants.readable(LOCAL))
         return {"object": "list", "data": [*agents, *listed(state)]}
 
     return api

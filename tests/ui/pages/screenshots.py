@@ -11,12 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, get_args
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, FilePayload, Page, async_playwright
 
 from tests.conftest import settings_in
 from tests.serving import serving
 from tests.ui.conftest import CITATIONS, build_api
+from tests.ui.pages.assistants import with_assistants
 from tests.ui.pages.bridge import build_bridge, sample
+from tests.ui.pages.files import FilesState, with_files
 from tests.ui.pages.pool import PoolState, build_pool, with_models
 from tests.ui.pages.tabs import open_tab
 from tests.ui.test_chat import FLAGS
@@ -35,6 +37,10 @@ CODE: dict[Language, str] = {
     "en": "Show me the code that asks for it",
 }
 WAIT_MS = 60_000
+ATTACHED: list[FilePayload] = [
+    {"name": "informe anual.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\xff"},
+    {"name": "foto.png", "mimeType": "image/png", "buffer": b"\x89PNG\xff"},
+]
 
 
 async def take(
@@ -56,6 +62,8 @@ async def take(
     await page.goto(url)
     await page.wait_for_selector("#history nav", state="attached")
     await shot("1-empty")
+    await page.set_input_files("#attach input", ATTACHED)
+    await page.wait_for_selector("#attach li.refused")
     await ask(page, CODE[language])
     await ask(page, QUESTIONS[language])
     await shot("2-answer")
@@ -71,7 +79,7 @@ async def take(
     await shot("5-reason")
     await ask(page, "averiado", ends="#chat .failure")
     await shot("6-failure")
-    for number, tab in enumerate(("knowledge", "models", "operations"), 7):
+    for number, tab in enumerate(("knowledge", "assistants", "models", "operations"), 7):
         await open_tab(page, tab, language)
         if tab == "knowledge":
             await page.fill("#page-knowledge [name=query]", "modelos")
@@ -96,7 +104,7 @@ async def main(folder: Path, only: str) -> None:
     CITATIONS[1] = CITATIONS[1].model_copy(update={"title": "Operations guide"})
     pool = PoolState()
     apps = {
-        "api": with_models(build_api(settings, []), pool),
+        "api": with_assistants(with_files(with_models(build_api(settings, []), pool), FilesState())),
         "pool": build_pool(pool),
         "bridge": build_bridge(sample()),
         "ui": app,

@@ -13,4 +13,4 @@ async def open_tab(page: Page, name: str, language: Language = "es") -> None:
     else:  # on a phone the last ones are in a menu
         await page.click("#pages .overflow-menu > button")
         await page.click(f"#pages .overflow-dropdown button:has-text('{say(name, language)}')")
-    await page.wait_for_selector(f"#page-{name} table")
+    await page.wait_for_selector(f"#page-{name} :is(table, .sheet-form)")

@@ -9,7 +9,7 @@ from tests.ui.test_threads import answered
 from tools.error_messages import SENTENCES
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-TABS = ("knowledge", "models", "operations")
+TABS = ("knowledge", "assistants", "models", "operations")
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -58,7 +58,7 @@ async def test_a_text_file_is_added_found_and_deleted_and_what_is_no_text_is_ref
         {"name": "foto.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n\x00\x00"},
     ]
     await page.set_input_files("#page-knowledge input[type=file]", files)
-    await page.wait_for_selector("#page-knowledge .progress li:has-text('foto.png: no es texto')")
+    await page.wait_for_selector("#page-knowledge .progress li:has-text('foto.png:')")
     assert "Cargados: 1" in await page.inner_text("#page-knowledge .progress")
     await page.wait_for_selector("#page-knowledge td:has-text('cláusula')")
     await page.fill("#page-knowledge [name=query]", "nutrias")
