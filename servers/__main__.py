@@ -1,5 +1,5 @@
-"""The command line `capibara6`: up, ask, ingest, sources, doctor, serve, flows, models, mcp, route, reembed,
-say, voices, and people: users, keys, sessions, collections, usage, what is held of one.
+"""The command line `capibara6`: up, ask, ingest, sources, restore, doctor, serve, flows, models, mcp, route,
+reembed, say, voices, and people: users, keys, sessions, collections, usage, what is held of one.
 
 Heavy libraries are imported by the command that needs them, so that `capibara6 ask` stays quick.
 """
@@ -167,6 +167,19 @@ def ingest(
         "name": name,
     }
     _exec_flows(settings, ["run", "ingest/ingest", "--wait", "--parameters", json.dumps(parameters)])
+
+
+@app.command()
+def restore(
+    name: Annotated[str, typer.Argument(help="La copia, una carpeta de backups. · The backup's folder.")],
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Aparte, y pregunta lo que se sabe. · Apart, and ask there.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Repone; sin esto, solo la comprueba. · Do it.")] = False,
+) -> None:
+    """Comprueba, ensaya o repone una copia, con un flujo. · Check, rehearse or restore a backup."""
+    parameters = json.dumps({"name": name, "confirm": yes, "rehearse": rehearse})
+    _exec_flows(_settings(), ["run", "restore/restore", "--wait", "--parameters", parameters])
 
 
 @app.command()
