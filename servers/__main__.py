@@ -1,5 +1,5 @@
-"""The command line `capibara6`: up, ask, ingest, sources, doctor, serve, flows, models, mcp, route, reembed,
-say, voices, and people: users, keys, sessions, collections, usage.
+"""The command line `capibara6`: up, ask, ingest, sources, restore, doctor, serve, flows, models, mcp, route,
+reembed, say, voices, and people: users, keys, sessions, collections, usage, what is held of one.
 
 Heavy libraries are imported by the command that needs them, so that `capibara6 ask` stays quick.
 """
@@ -26,6 +26,7 @@ from servers.bridge.cli.reembed import reembed
 from servers.bridge.cli.sessions import app as sessions
 from servers.bridge.cli.usage import usage
 from servers.bridge.cli.users import app as users
+from servers.commands.people import app as people
 from servers.deploy.cli import deploy
 from servers.local.machines import Role, machines_of
 from servers.mcp.cli import app as mcp
@@ -47,6 +48,7 @@ app.add_typer(models, name="models")
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
 app.add_typer(sessions, name="sessions")
+app.add_typer(people, name="people")
 app.add_typer(collections, name="collections")
 app.add_typer(mcp, name="mcp")
 app.command("usage")(usage)
@@ -165,6 +167,19 @@ def ingest(
         "name": name,
     }
     _exec_flows(settings, ["run", "ingest/ingest", "--wait", "--parameters", json.dumps(parameters)])
+
+
+@app.command()
+def restore(
+    name: Annotated[str, typer.Argument(help="La copia, una carpeta de backups. · The backup's folder.")],
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Aparte, y pregunta lo que se sabe. · Apart, and ask there.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Repone; sin esto, solo la comprueba. · Do it.")] = False,
+) -> None:
+    """Comprueba, ensaya o repone una copia, con un flujo. · Check, rehearse or restore a backup."""
+    parameters = json.dumps({"name": name, "confirm": yes, "rehearse": rehearse})
+    _exec_flows(_settings(), ["run", "restore/restore", "--wait", "--parameters", parameters])
 
 
 @app.command()

@@ -161,6 +161,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "repuestos, pero la búsqueda no encuentra {names}",
         "back, but search does not find {names}",
     ),
+    "rehearsed": (
+        "ensayo: {documents} documentos repuestos aparte, {found} de {probes} búsquedas encuentran lo suyo;"
+        " conversaciones: {kept}; {right} de {asked} preguntas bien respondidas",
+        "rehearsal: {documents} documents back in a place apart, {found} of {probes} searches find theirs;"
+        " conversations: {kept}; {right} of {asked} questions answered rightly",
+    ),
     "reconciled": (
         "{looked} documentos mirados, {count} distintos",
         "{looked} documents looked at, {count} differ",

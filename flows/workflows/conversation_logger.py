@@ -55,7 +55,9 @@ async def conversation_logger(
     settings = load_settings()
     turns = [Message.model_validate(message) for message in messages]
     text = transcript(turns, settings.language)
-    document = _document(thread_id, title or _without_secrets(turns[0].content)[:80], text, metadata or {})
+    whose = {"email": email.lower()} if email and consent else {}  # by which they may have it erased
+    name = title or _without_secrets(turns[0].content)[:80]
+    document = _document(thread_id, name, text, {**(metadata or {}), **whose})
     report = await store(settings, document, collection)
     await acreate_markdown_artifact(text, key="conversation")
     if email and consent:

@@ -14,7 +14,8 @@ DEFAULT = Target()
 
 def deploy(
     kind: Annotated[
-        str, typer.Argument(help="nginx, systemd, compose, firewall, ssh, monitoring, all", metavar="KIND")
+        str,
+        typer.Argument(help="nginx, systemd, compose, firewall, ssh, monitoring, n8n, all", metavar="KIND"),
     ],
     out: Annotated[Path, typer.Option(help="Carpeta de salida. · Folder to write to.")],
     prefix: Annotated[

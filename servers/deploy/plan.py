@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from servers.deploy.dashboard import dashboard
+from servers.deploy.n8n import CREDENTIAL, workflows
 from servers.deploy.target import GRAFANA_PORT, N8N_PORT, PROMETHEUS_PORT, STATE, STUDIO_PORT, Target
 from servers.local.machines import MACHINES, near
 from servers.local.services import Service, planned_services
@@ -162,6 +163,15 @@ def _monitoring(settings: Settings, target: Target) -> Planned:
     yield Artifact("monitoring/grafana/capibara6.json", text=text)
 
 
+def _n8n(settings: Settings, _: Target) -> Planned:
+    for name, workflow in workflows(settings).items():
+        yield Artifact(f"n8n/{name}.json", text=json.dumps(workflow, indent=2, ensure_ascii=False) + "\n")
+    key = {**CREDENTIAL["httpHeaderAuth"], "type": "httpHeaderAuth"}
+    data = {"name": "Authorization", "value": "Bearer …"}
+    text = json.dumps([{**key, "data": data}], indent=2, ensure_ascii=False) + "\n"
+    yield Artifact("n8n/credentials/key.example.json", text=text, mode=0o600)
+
+
 KINDS: dict[str, Callable[[Settings, Target], Planned]] = {
     "nginx": _nginx,
     "systemd": _systemd,
@@ -169,4 +179,5 @@ KINDS: dict[str, Callable[[Settings, Target], Planned]] = {
     "firewall": _firewall,
     "ssh": _ssh,
     "monitoring": _monitoring,
+    "n8n": _n8n,
 }

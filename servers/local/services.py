@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +20,10 @@ from tools.access.addresses import LOOPBACK
 from tools.clients.prefect import WORK_POOL
 from tools.settings import Settings
 
+Layer = Literal["stores", "models", "knowledge", "answers", "doors"]
+"""Who may ask whom: a service asks those of the layers before its own. All start at once; a layer is stopped
+as one, when those after it have ended: an answer in progress finds everything that it still needs."""
+LAYERS: tuple[Layer, ...] = get_args(Layer)
 HEARTBEAT_S = 90.0
 """How old its last word may be: a worker tells of itself every 30 s."""
 
@@ -26,7 +31,7 @@ HEARTBEAT_S = 90.0
 @dataclass(frozen=True)
 class Service:
     """A process to run: `url` is what a person may open or call, `healthy` asks the service itself, `ports`
-    are the TCP ports it binds."""
+    are the TCP ports it binds, `layer` says when it is stopped."""
 
     name: str
     command: tuple[str, ...]
@@ -35,6 +40,7 @@ class Service:
     ports: tuple[int, ...] = ()
     stop_signal: str = "TERM"
     environment: dict[str, str] = field(default_factory=dict)
+    layer: Layer = "doors"
 
 
 def planned_services(settings: Settings, machines: Collection[Machine] | None = None) -> list[Service]:
@@ -54,17 +60,16 @@ def _stores(settings: Settings) -> list[Service]:
     if external.postgres_dsn is None:
         url = f"unix:{settings.postgres_socket_dir}"
         check = _with_settings(embedded_stores.postgres_ready, settings)
-        found.append(Service("postgres", _serve("postgres"), url, check, stop_signal="INT"))
+        found.append(Service("postgres", _serve("postgres"), url, check, stop_signal="INT", layer="stores"))
     if external.redis_url is None:
         found.append(_private_store("redis", ports.redis, embedded_stores.redis_ready, settings))
     if external.milvus_uri is None:
         found.append(_private_store("milvus", ports.milvus, embedded_stores.milvus_ready, settings))
     if external.nebula_address is None:
         host, port = settings.nebula_address
+        url = f"nebula://{host}:{port}"
         found.append(
-            Service(
-                "graph", _serve("graph"), f"nebula://{host}:{port}", lambda: alive((host, port), 2.0), (port,)
-            )
+            Service("graph", _serve("graph"), url, lambda: alive((host, port), 2.0), (port,), layer="stores")
         )
     return found
 
@@ -73,22 +78,24 @@ def _private_store(name: str, port: int, ready: Callable[[Settings], bool], sett
     """A store on its unix socket; on loopback where there can be none."""
     socket = settings.store_socket(name)
     url, ports = (f"unix:{socket}", ()) if socket else (f"{LOOPBACK}:{port}", (port,))
-    return Service(name, _serve(name), url, _with_settings(ready, settings), ports)
+    return Service(name, _serve(name), url, _with_settings(ready, settings), ports, layer="stores")
 
 
 def _servers(settings: Settings, placed: Collection[Machine]) -> list[Service]:
     ports = settings.ports
-    known: list[tuple[str, Machine, int, str, bool]] = [
-        ("pool", "models", ports.pool, settings.pool_url, settings.vllm_url is None),
-        ("bridge", "rag", ports.bridge, settings.bridge_url, settings.rag_url is None),
-        ("speech", "services", ports.speech, settings.speech_url, True),
-        ("api", "services", ports.api, settings.api_url, True),
-        ("mcp", "services", ports.mcp, settings.mcp_url, True),
-        ("ui", "services", ports.ui, settings.ui_url, True),
+    known: list[tuple[str, Machine, Layer, int, str, bool]] = [
+        ("pool", "models", "models", ports.pool, settings.pool_url, settings.vllm_url is None),
+        ("bridge", "rag", "knowledge", ports.bridge, settings.bridge_url, settings.rag_url is None),
+        ("speech", "services", "models", ports.speech, settings.speech_url, True),
+        ("api", "services", "answers", ports.api, settings.api_url, True),
+        ("mcp", "services", "doors", ports.mcp, settings.mcp_url, True),
+        ("ui", "services", "doors", ports.ui, settings.ui_url, True),
     ]
     return [
-        Service(name, _serve(name), url, _http_check(f"{near(settings, port)}/health/ready"), (port,))
-        for name, machine, port, url, ours in known
+        Service(
+            name, _serve(name), url, _http_check(f"{near(settings, port)}/health/ready"), (port,), layer=layer
+        )
+        for name, machine, layer, port, url, ours in known
         if ours and machine in placed
     ]
 
@@ -98,9 +105,9 @@ def _prefect(settings: Settings) -> list[Service]:
         return []
     port = settings.ports.prefect
     url, own = settings.prefect_url, f"{near(settings, port)}/api"
-    command = (sys.executable, "-m", "flows")
+    command, check = (sys.executable, "-m", "flows"), _http_check(f"{own}/health")
     return [
-        Service("prefect", (*command, "server"), _root(url), _http_check(f"{own}/health"), (port,)),
+        Service("prefect", (*command, "server"), _root(url), check, (port,), layer="answers"),
         Service("worker", (*command, "worker"), "", _worker_check(settings, own)),
     ]
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,11 +24,12 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from servers.local.orphans import INSTANCE_VARIABLE, Children, stop_orphans
-from servers.local.services import Service
+from servers.local.services import LAYERS, Service
 from tools.errors import Conflict, Unavailable
 from tools.settings import Settings
 
 START_RETRIES = 3
+STOP_POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
 
 
@@ -62,13 +64,15 @@ class Supervisor:
         return True
 
     def stop(self, seconds: int) -> None:
-        """End it and with it every service; it is killed when that takes longer."""
+        """End it and with it every service, the layers of `services.py` one after another; it is killed when
+        that takes longer."""
         self.process.terminate()
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        until = time.monotonic() + seconds
+        while self.process.poll() is None:
+            if time.monotonic() > until:
+                self.process.kill()
+            self.statuses()  # a call wakes it; by itself it looks once a second who has ended
+            time.sleep(STOP_POLL_S)
         stop_orphans(self.settings.home)
         self.socket.unlink(missing_ok=True)
 
@@ -157,10 +161,12 @@ def supervisord_config(settings: Settings, services: Sequence[Service], socket: 
         "childlogdir": str(settings.log_dir),
         "minfds": "4096",
     }
-    for position, service in enumerate(services):
+    for position, layer in enumerate(LAYERS):
+        if names := [service.name for service in services if service.layer == layer]:
+            config[f"group:{layer}"] = {"programs": ",".join(names), "priority": str(position)}
+    for service in services:
         config[f"program:{service.name}"] = {
             "command": _escaped(shlex.join(service.command)),
-            "priority": str(position),
             "autorestart": "true",
             "startsecs": "2",
             "startretries": str(START_RETRIES),

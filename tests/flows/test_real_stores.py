@@ -16,12 +16,13 @@ from pymilvus import MilvusClient
 
 from flows.backup import backup
 from flows.ingest import ingest
-from flows.operations import history
+from flows.operations import archive, history
 from flows.operations.machine import Check
 from flows.orchestration.launch import database_url, ensure_database
 from flows.reconcile import reconcile
 from flows.restore import not_in_graph, restore
 from tests.flows.real_bridge import another_bridge, wait_for
+from tools.clients.bridge import open_bridge
 from tools.errors import NotSupported
 from tools.settings import Settings
 
@@ -101,6 +102,22 @@ async def test_what_is_lost_is_repaired_and_what_is_deleted_comes_back(
             assert back.is_completed(), back.message
             assert _listed(new) == 2
             assert (await (await run(reconcile, collections=[COLLECTION])).aresult()) == []
+
+
+@pytest.mark.timeout(600)  # it starts a second platform
+async def test_a_backup_is_rehearsed_in_a_place_apart(real_services: Settings, run, tmp_path: Path) -> None:
+    (tmp_path / "puente.md").write_text(PAGES["puente.md"], encoding="utf-8")
+    await run(ingest, sources=[str(tmp_path)], collection="rehearsed", name="pages")
+    await run(backup, name="rehearsed", keep=3)
+    _, manifest = archive.read(real_services, "rehearsed")
+    documents = sum(count["documents"] for count in manifest.counts.values())
+    rehearsed = await run(restore, name="rehearsed", rehearse=True, timeout_s=500)
+    assert rehearsed.is_completed(), rehearsed.message
+    assert f"{documents} documentos" in rehearsed.message
+    assert f"{len(manifest.probes)} de {len(manifest.probes)}" in rehearsed.message
+    async with open_bridge(real_services) as bridge:
+        rows = await bridge.documents(collection="rehearsed")
+    assert [row["id"] for row in rows] == ["pages/puente.md"], "the running platform is as it was"
 
 
 async def test_a_whole_collection_that_milvus_lost_is_noticed_and_written_again(

@@ -17,7 +17,7 @@ from rich.console import Console
 from servers.commands.sample import folder_digest
 from servers.commands.up import HealthMonitor, state_of, up
 from servers.local.orphans import INSTANCE_VARIABLE, Children, stop_orphans
-from servers.local.services import Service
+from servers.local.services import Layer, Service
 from servers.local.supervisor import Supervisor, open_supervisor, port_owner
 from tools.error_messages import sentence
 from tools.errors import BadRequest, Conflict, Unavailable
@@ -177,3 +177,41 @@ def test_the_fingerprint_changes_with_a_name_and_with_a_byte(tmp_path: Path) -> 
     (tmp_path / "a.md").rename(tmp_path / "b.md")
     assert len({first, second, folder_digest(tmp_path)}) == 3
     assert folder_digest(tmp_path / "nothing") is None
+
+
+ENDS_SLOWLY = """
+import signal, sys, time
+diary, name = sys.argv[1:]
+def note(word):
+    with open(diary, "a") as file:
+        file.write(f"{word} {name}\\n")
+def end(*_):
+    note("told")
+    time.sleep(.3)
+    note("ended")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("awake", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_layer_is_stopped_at_once_and_only_after_those_that_ask_it(settings: Settings) -> None:
+    """Each writes when it was told to stop and when it ended; a store that went first would lose answers."""
+    settings.home.mkdir()
+    program, diary = settings.home / "program.py", settings.home / "diary"
+    program.write_text(ENDS_SLOWLY)
+    layers: dict[str, Layer] = {"store": "stores", "page": "doors", "shell": "doors", "cache": "stores"}
+    services = [
+        Service(name, (sys.executable, str(program), str(diary), name), "", lambda: True, layer=layer)
+        for name, layer in layers.items()
+    ]
+    with open_supervisor(settings, services) as supervisor:
+        assert until(lambda: all("awake" in supervisor.log_tail(name) for name in layers))
+    lines = diary.read_text().splitlines()
+    assert [sorted(lines[at : at + 2]) for at in range(0, 8, 2)] == [
+        ["told page", "told shell"],
+        ["ended page", "ended shell"],
+        ["told cache", "told store"],
+        ["ended cache", "ended store"],
+    ]

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from tools.access.identity import Role
 from tools.clients.http import Http
+from tools.errors import NotFound
 from tools.schema import JsonObject
 
 TENANT_HEADER = "x-capibara6-tenant"
@@ -200,6 +201,20 @@ class Accounts:
         path = f"/api/v1/users/{quote(name, safe='')}"
         return await self.http.json("PATCH", path, json=changes, headers=_in(tenant))
 
+    async def records(self, person: str) -> dict[str, list[JsonObject]]:
+        """What the stores hold of a person, by mail address or user name: rows by table, perhaps none."""
+        try:
+            return (await self.http.json("GET", _records(person)))["records"]
+        except NotFound:
+            return {}
+
+    async def erase(self, person: str) -> dict[str, int]:
+        """Erase it; how many rows by table. Raises Conflict for the caller's own."""
+        try:
+            return (await self.http.json("DELETE", _records(person)))["erased"]
+        except NotFound:
+            return {}
+
     async def create_key(self, **wanted: Any) -> ApiKey:
         """A new key; `key` is shown this once.
 
@@ -228,6 +243,10 @@ class Accounts:
         given = {"since": since, "until": until, "group": group}
         params = {name: value for name, value in given.items() if value is not None}
         return (await self.http.json("GET", "/api/v1/usage", params=params))["usage"]
+
+
+def _records(person: str) -> str:
+    return f"/api/v1/users/{quote(person, safe='')}/records"
 
 
 def _in(tenant: str | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -183,6 +183,12 @@ class Prefect:
         request = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
         return await self.call("POST", "/artifacts/filter", json=request)
 
+    async def forget(self, run_id: str) -> None:
+        """Delete a run with what it left in the UI; one that is gone already is as well."""
+        for artifact in await self.artifacts(run_id):
+            await self._delete(f"/artifacts/{artifact['id']}")
+        await self._delete(f"/flow_runs/{quote(run_id, safe='')}")
+
     async def history(self, key: str, *, limit: int) -> list[JsonObject]:
         """The latest artifacts of one key, newest first, whichever run left them."""
         request = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": limit}
@@ -236,6 +242,10 @@ class Prefect:
             found += items
             if len(items) < 200:
                 return found
+
+    async def _delete(self, path: str) -> None:
+        with suppress(NotFound):
+            await self.call("DELETE", path)
 
     async def _once(self, method: str, path: str, **request: Any) -> Any:
         response = await self.http.send(method, path, **request)

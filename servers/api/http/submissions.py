@@ -87,7 +87,8 @@ async def save_conversation(body: Conversation, services: ServicesDep, caller: C
     thread_id = content.pop("thread_id") or str(
         uuid.uuid5(THREAD_NAMESPACE, json.dumps(content, sort_keys=True))
     )
-    row_id = await _insert(services, "conversations", {"id": thread_id, **content})
+    whose = {"metadata": {"email": body.email.lower()}} if body.email else {}
+    row_id = await _insert(services, "conversations", {"id": thread_id, **content, **whose})
     parameters = {"thread_id": thread_id, **content, **_letter(body), **_collection(caller)}
     return await _start_flow(services, caller, "conversation_logger", parameters, row_id)
 

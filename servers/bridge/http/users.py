@@ -1,22 +1,49 @@
-"""HTTP routes for users: made, listed and changed by admins of their tenant; a password also by its owner."""
+"""HTTP routes for users: made, listed and changed by admins of their tenant, a password also by its owner;
+and for what is held of a person, be it a user or a visitor: told, erased."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from servers.bridge.access.passwords import MAX_CHARS, MIN_CHARS
 from servers.bridge.access.users import UserName, UserRow, role_of
-from servers.bridge.http.dependencies import AccountsDep, AdminPrincipal, ReadPrincipal
+from servers.bridge.http.dependencies import AccountsDep, AdminCaller, AdminPrincipal, ReadPrincipal
 from servers.bridge.http.requests import Text
-from tools.access.identity import SCOPES, Principal, Role
-from tools.errors import Conflict, Forbidden
+from servers.bridge.ingest.people import People
+from tools.access.identity import LOCAL, SCOPES, Principal, Role
+from tools.errors import Conflict, Forbidden, NotFound
 from tools.schema import JsonObject, Wire
 from tools.sections import Quota
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 Password = Annotated[Text, Field(min_length=MIN_CHARS, max_length=MAX_CHARS)]
+
+
+def _person(text: str) -> str:
+    if text.strip().lower() == LOCAL.user:
+        raise ValueError(f"{LOCAL.user} is the deployment itself")
+    return text.strip().lower()
+
+
+Person = Annotated[Text, Field(min_length=1, max_length=320, pattern=r"^[^\s/]+$"), AfterValidator(_person)]
+"""A mail address, or a user's name; in small letters."""
+Held = TypeVar("Held")
+
+
+class Records(BaseModel):
+    """What is held of a person: rows by table."""
+
+    person: str
+    records: dict[str, list[JsonObject]]
+
+
+class Erased(BaseModel):
+    """How many rows went, by table; `reassigned` are those that stay as the deployment's."""
+
+    person: str
+    erased: dict[str, int]
 
 
 class UserRequest(Wire):
@@ -94,6 +121,25 @@ async def change_user(
     return _view(await accounts.change_user(principal.tenant, name, changes, password=body.password))
 
 
+@router.get("/{person}/records")
+async def export_records(person: Person, caller: AdminCaller) -> Records:
+    """All that the stores hold of a person, by table, without secrets. 404 where that is nothing."""
+    services = caller.own()
+    found = await People(services.ingest, services.jobs).export(caller.tenant, person)
+    return Records(person=person, records=_something(found))
+
+
+@router.delete("/{person}/records")
+async def erase_records(person: Person, caller: AdminCaller, accounts: AccountsDep) -> Erased:
+    """Erase it from every store. What others read too stays as the deployment's (`reassigned`)."""
+    if person == caller.principal.user:
+        raise Conflict("nobody takes away their own rights", param="person", source="bridge")
+    services = caller.own()
+    erased = await People(services.ingest, services.jobs).erase(caller.tenant, person)
+    accounts.keys.forget()
+    return Erased(person=person, erased=_something(erased))
+
+
 async def _change_own(name: str, body: UserChange, principal: Principal, accounts: AccountsDep) -> UserRow:
     """Of what is one's own, the password alone. Raises Forbidden, Unauthorized for a wrong old one."""
     if (
@@ -115,6 +161,13 @@ def _check_grant(principal: Principal, role: Role) -> None:
             param="role",
             source="bridge",
         )
+
+
+def _something(found: dict[str, Held]) -> dict[str, Held]:
+    """Raises NotFound for nothing."""
+    if not found:
+        raise NotFound("nothing is held of this person", param="person", source="bridge")
+    return found
 
 
 def _fields(quota: Quota) -> dict[str, Any]:
