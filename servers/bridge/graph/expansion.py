@@ -13,24 +13,28 @@ from dataclasses import dataclass, field
 from servers.bridge.graph.pagerank import personalized_pagerank
 from servers.bridge.graph.subgraph import Subgraph
 
-# Each says what another value costs on HotpotQA-100: the difference of nDCG@10 (.928), all else as it is.
-# Single-hop sets (XQuAD, Cranfield) move by .006 at most; measured as the weights of `search.fusion`.
+# Each says what another value costs: the difference of R@5 on the passages of `tests/bench/parts/two_hop`
+# (.965), HotpotQA-100 (.975) and MuSiQue-100 (.654), all else as it is, in one study: the latter two with
+# words alone. Cranfield and XQuAD-en move by .002 at most.
 MAX_ADDED = 20
-"""Passages that only the graph found. 10 or 40: no difference."""
+"""Passages that only the graph found."""
 MAX_SEEDS = 20
-"""10 or 40: no difference (Cranfield -.001)."""
-SEED_EXPONENT = 6
-"""Fused scores lie close together: their 6th power lets the walk begin at the best. 3: -.008 (Cranfield
--.005); 10: +.002."""
-TITLE_WEIGHT = 3.0
-"""Of a title that is the whole query, against all seeds together. 1: -.001; 6: -.003."""
-REVERSE_WEIGHT = 0.5
-"""Of the way from a title's passages to who mentions it, against the way there. 0: -.020; 1: -.002."""
+SEED_EXPONENT = 10
+"""Fused scores lie close together: their 10th power lets the walk begin at the best. 6: +.003, -.005, -.007."""
+TITLE_WEIGHT = 6.0
+"""Of a title that is the whole query, against all seeds together. 3: -.003 where it was made; 10: +.008, 0,
+0."""
+REVERSE_WEIGHT = 0.2
+"""Of the way from a title's passages to who mentions it, against the way there: who is mentioned by what was
+found is rarer than who mentions it. .5: 0, -.005, -.003, and all gold in the first eight for 3 % fewer."""
+TIME_EXPONENT = 0.5
+"""Of a walk's share of time, as a score. A passage that the best one names among five others has a tenth of
+its time, and so would count less than what has a few of the query's words. 1: -.07, -.02, -.02; .35: 0."""
 HUB_DEGREE = 30
 """A name that more passages mention is a hub: its links weigh less, nothing walks back through it, and nobody
-reads who they are. 10: no difference; 100: +.002, and more to read."""
+reads who they are."""
 AMBIGUOUS_DEGREE = 5
-"""A title of one word that more passages mention is a word rather than a name. 2 or 20: no difference."""
+"""A title of one word that more passages mention is a word rather than a name."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def expand(seeds: Mapping[str, float], around: Subgraph, matched: Mapping[str, f
         titled[name].append(passage)
     links, paths = _links(seeds, around, titled)
     start = {key: seeds[key] ** SEED_EXPONENT for key in best_seeds(seeds)}
-    scores = personalized_pagerank(links, _with_matched(start, seeds, around, titled, matched))
+    times = personalized_pagerank(links, _with_matched(start, seeds, around, titled, matched))
+    scores = {key: time**TIME_EXPONENT for key, time in times.items()}
     ordered = sorted(scores, key=lambda key: (-scores[key], key))
     return Expansion(scores, [key for key in ordered if key not in seeds][:MAX_ADDED], paths)
 
