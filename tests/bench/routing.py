@@ -3,8 +3,9 @@
 `python -m tests.bench.routing [--data DIR] [--no-embedder]`. Without DIR only the labelled prompts of the
 house are measured (`heldout` and `blind`, of which nothing was fitted). In its folder `routing` are
 `strangers-dev.jsonl` (prompts by others with the model that they expect) and `outcomes-dev.jsonl` (prompts,
-who was right); the shipped weights were fitted on both, and `weights.json` tells what they reached on
-folds unseen. Accuracy travels between machines, microseconds do not.
+who was right), beside it `recorded-answers`; the shipped weights were fitted on all of them, so the router is
+fitted again without the strangers and on each half of the outcomes, and measured on what that fit did not
+see. Accuracy travels between machines, microseconds do not.
 """
 
 import argparse
@@ -22,15 +23,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from servers.pool.catalog.catalog import Catalog, load_catalog
 from servers.pool.routing.choose import choose
-from servers.pool.routing.classifier import DOMAINS, WEIGHTS, classify
+from servers.pool.routing.classifier import DOMAINS, Weights, classify
 from servers.pool.routing.features import extract_features
 from servers.pool.routing.policy import PoolState
-from servers.pool.routing.quality import apgr, curve
-from tests.bench.parts.routers import Builder, builders, cost
+from servers.pool.routing.quality import apgr, calibration_error, curve
+from servers.pool.routing.training.dataset import Outcome
+from tests.bench.parts.routers import Builder, Predictor, Refit, builders, cost, decide, refits
 from tests.pool.disturbances import DISTURBANCES
 from tests.pool.prompts import prompts
 
 Row = dict[str, Any]
+DRAWS = 5
 
 
 def main() -> None:
@@ -58,14 +61,15 @@ def main() -> None:
         right = "".join(f"{shares(rows, predict(rows)):>24}" for rows in splits.values())
         print(f"{name:18}{right}{costs[name].p50_ms:>9.2f}{costs[name].memory_mb:>7.1f}", flush=True)
     if folder:
-        card = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
-        print("the shipped weights were fitted on the strangers' prompts and on the outcomes; without them:")
-        print("\n".join(f"  {key}: {value}" for key, value in card.items() if key.startswith("measured")))
+        print("(the shipped weights were fitted on the strangers' prompts: of `router` look below)")
     for name, rows in splits.items():
-        confusion(name, rows, router(rows))
-        robustness(rows)
-    if folder:
-        outcomes(folder / "outcomes-dev.jsonl")
+        if name != "strangers":
+            confusion(name, rows, router(rows))
+            robustness(rows, router)
+    if given.data:
+        fits = list(refits(given.data))
+        without_strangers(splits["strangers"], fits[0].weights)
+        outcomes(fits)
     latency([row["text"] for rows in splits.values() for row in rows])
 
 
@@ -119,48 +123,66 @@ def confusion(name: str, rows: Sequence[Row], found: Sequence[str]) -> None:
     right = [
         float(item.domain in row.get("accept", [row["want"]])) for item, row in zip(known, rows, strict=True)
     ]
-    error = calibration([item.confidence for item in known], right)
+    error = calibration_error([item.confidence for item in known], right)
     print(f"confidence: expected calibration error {error:.3f}")
 
 
-def calibration(chances: Sequence[float], happened: Sequence[float]) -> float:
-    """Expected calibration error over ten bins of equal width (Naeini et al. 2015)."""
-    bins: dict[int, list[tuple[float, float]]] = {}
-    for chance, event in zip(chances, happened, strict=True):
-        bins.setdefault(min(9, int(chance * 10)), []).append((chance, event))
-    gaps = [abs(sum(chance - event for chance, event in members)) for members in bins.values()]
-    return sum(gaps) / len(chances)
-
-
-def robustness(rows: Sequence[Row]) -> None:
-    """Print how many labels flip when a prompt is written otherwise."""
-    before = router(rows)
+def robustness(rows: Sequence[Row], predict: Predictor) -> None:
+    """Print how many labels flip when a prompt is written otherwise, the mean of DRAWS ways to do it."""
+    before = predict(rows)
     for name, change in DISTURBANCES.items():
-        after = router([{**row, "text": change(row["text"], seed)} for seed, row in enumerate(rows)])
-        flips = sum(a != b for a, b in zip(before, after, strict=True)) / len(rows)
-        print(f"  labels that flip, {name}: {flips:.1%}")
+        flips = 0
+        for draw in range(DRAWS):
+            texts = [change(row["text"], seed + draw * len(rows)) for seed, row in enumerate(rows)]
+            after = predict([{**row, "text": text} for row, text in zip(rows, texts, strict=True)])
+            flips += sum(a != b for a, b in zip(before, after, strict=True))
+        print(f"  labels that flip, {name}: {flips / DRAWS / len(rows):.1%}")
 
 
-def outcomes(file: Path) -> None:
-    """Print APGR and the curve of `difficulty` beside chance and length, for each set of outcomes."""
-    lines = _lines(file)
-    for name in sorted({line["set"] for line in lines}):
-        rows = [line for line in lines if line["set"] == name]
-        weak, strong = [float(row["weak"]) for row in rows], [float(row["strong"]) for row in rows]
-        difficulty = [classify(extract_features(row["prompt"])).difficulty for row in rows]
-        noise = random.Random(0)
-        areas = {
-            "chance": apgr([noise.random() for _ in rows], weak, strong),
-            "length": apgr([float(len(row["prompt"])) for row in rows], weak, strong),
-            "difficulty": apgr(difficulty, weak, strong),
-        }
-        failed = [1 - value for value in weak]
-        told = ", ".join(f"{key} {area:.3f}" for key, area in areas.items())
-        print(f"\n{name}, {len(rows)}: APGR {told}")
-        print(f"difficulty: expected calibration error {calibration(difficulty, failed):.3f}")
-        for point in curve(difficulty, weak, strong):
-            bar = "█" * round(40 * max(0.0, point.recovered))
-            print(f"  quality {point.quality:.1f}: {point.strong_share:6.1%} to the strong {bar}")
+def without_strangers(rows: Sequence[Row], weights: Weights) -> None:
+    """Print what `weights`, which saw no stranger's prompt, do on theirs."""
+
+    def predict(given: Sequence[Row]) -> list[str]:
+        return decide([row["text"] for row in given], weights)
+
+    found = predict(rows)
+    print(f"\nfitted without the strangers: {shares(rows, found)}")
+    for want in DOMAINS:
+        some = [(row, domain) for row, domain in zip(rows, found, strict=True) if row["want"] == want]
+        right = sum(domain in row["accept"] for row, domain in some) / len(some)
+        print(f"  {want}: {right:.0%}")
+    robustness(rows, predict)
+
+
+def outcomes(fits: Sequence[Refit]) -> None:
+    """Print APGR, calibration and the curve of `difficulty` on the halves that each fit did not see, for each
+    set of outcomes, beside chance and length."""
+    for name in sorted({item.source for item in fits[0].outcomes}):
+        print()
+        for fit in fits:
+            at = [place for place, item in enumerate(fit.outcomes) if item.source == name]
+            _half(name, [fit.outcomes[place] for place in at], [fit.chances[place] for place in at])
+
+
+def _half(name: str, rows: Sequence[Outcome], difficulty: Sequence[float]) -> None:
+    weak = [1 - row.failed for row in rows]
+    strong = [1 - row.failed + row.gained for row in rows]
+    noise = random.Random(0)
+    areas = {
+        "chance": apgr([noise.random() for _ in rows], weak, strong),
+        "length": apgr([float(len(row.text)) for row in rows], weak, strong),
+        "difficulty": apgr(difficulty, weak, strong),
+    }
+    told = ", ".join(f"{key} {area:.3f}" for key, area in areas.items())
+    print(f"{name}, {len(rows)} unseen: APGR {told}")
+    error = calibration_error(difficulty, [row.failed for row in rows])
+    # What true probabilities would show, of so many outcomes.
+    drawn = [float(noise.random() < chance) for chance in difficulty]
+    least = calibration_error(difficulty, drawn)
+    print(f"difficulty: expected calibration error {error:.3f} (by chance alone {least:.3f})")
+    for point in curve(difficulty, weak, strong):
+        bar = "█" * round(40 * max(0.0, point.recovered))
+        print(f"  quality {point.quality:.1f}: {point.strong_share:6.1%} to the strong {bar}")
 
 
 def latency(texts: Sequence[str]) -> None:

@@ -31,8 +31,7 @@ from tools.text.language import courtesy
 
 HISTORY_WEIGHT, FOLLOW_UP_WEIGHT = 1.0, 0.4
 """In a follow-up of no words of its own: the weight of the conversation's log-probabilities (each turn back
-half) and
-of its own features; with every content word both move to `ALONE_WEIGHT` and 1."""
+half) and of its own features; with every content word both move to `ALONE_WEIGHT` and 1."""
 ALONE_WEIGHT, NEW_WEIGHT = 0.2, 0.15
 """The conversation's weight beside a follow-up that could stand alone, and beside a short message that points
 back at nothing. Estimates; the cases that they must get right are in `tests/pool/routing/test_choose.py`."""

@@ -25,8 +25,8 @@ CLIPPED = 4.0
 
 
 class Weights(NamedTuple):
-    """`kind` (columns, domains) and `difficulty` (columns, FORMS), columns being
-    the buckets, then the shape's features, then a constant.
+    """`kind` (columns, domains) and `difficulty` (columns, FORMS), columns being the buckets, then the
+    shape's features, then a constant.
 
     `names`, `mean` and `deviation` are the shape's features; `share` what each standard deviation counts.
     Scores become logits by `sharpness` (kind), and by `slope`, `offset` and `crowd` (difficulty; `crowd` is
@@ -88,14 +88,18 @@ def load_weights() -> Weights:
 
 
 def classify(
-    features: Features, prior: Mapping[str, float] | None = None, *, own: float = 1.0
+    features: Features,
+    prior: Mapping[str, float] | None = None,
+    *,
+    own: float = 1.0,
+    weights: Weights | None = None,
 ) -> Classification:
-    """Classify one question by its features.
+    """Classify one question by its features, with the shipped weights unless others are given.
 
     `prior` adds a number to each domain's logit: what the conversation so far says; `own` is then how much
     the question's own features count.
     """
-    weights = load_weights()
+    weights = weights or load_weights()
     columns, values = row(features, weights)
     added = weights.kind[columns] * values[:, None] * (weights.sharpness * own)
     added -= added.mean(axis=1, keepdims=True)
@@ -104,12 +108,17 @@ def classify(
     if prior:
         contributions["conversation"] = {domain: prior[domain] for domain in DOMAINS}
         logits = {domain: value + prior[domain] for domain, value in logits.items()}
+    return Classification(_softmax(logits), failure_chance(features, weights), contributions)
+
+
+def failure_chance(features: Features, weights: Weights) -> float:
+    """The probability that a cheaper model than the expert fails."""
+    columns, values = row(features, weights)
     form = features.form
     score = float(values @ weights.difficulty[columns, form])
     logit = float(weights.slope[form]) * score + float(weights.offset[form])
     logit += float(weights.crowd[form]) * features.shape.get("choices", 0.0)
-    difficulty = 1 / (1 + math.exp(-logit))
-    return Classification(_softmax(logits), difficulty, contributions)
+    return 1 / (1 + math.exp(-logit))
 
 
 def row(features: Features, weights: Weights) -> tuple[NDArray[np.int32], Floats]:

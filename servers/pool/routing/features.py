@@ -3,7 +3,8 @@
 No feature stands for a subject or a chosen word. Words, pairs of words and pieces of words are hashed into
 `BUCKETS` places (the hashing trick: Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask
 Learning"), so that no vocabulary is kept and a word with a slip of the pen shares most of its pieces with
-the right one (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information").
+the right one (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information"). A whole word is
+hashed by its letters without their order and number, which two letters that changed places leave as it was.
 """
 
 import math
@@ -26,6 +27,9 @@ MIN_CHOICES, TOLD_TOKENS = 3, 20
 """Options are at least so many; a problem that is told has more tokens than this, shorter is a sum."""
 EDGE_FIRST, EDGE_LAST = 8, 6
 PIECES = (3, 4, 5)
+DOUBLED = re.compile(r"([^\W\d_])\1+")
+ORDERED_CHARS = 3
+"""A word of no more letters is hashed as it stands: without their order they would be another word's."""
 SHARES = {"word": 1.0, "pair": 0.7, "piece": 1.0, "edge": 0.7, "supplied": 0.4}
 """Each group of n-grams is a vector of this length, however long the text is."""
 FIRST_PERSON = re.compile(
@@ -72,23 +76,39 @@ def extract_features(message: str) -> Features:
 
 def _pieces(question: ParsedQuestion, tokens: Sequence[str]) -> Iterator[Piece]:
     """The n-grams of each group; figures count by how many digits they have."""
-    seen = [("0" * min(len(token), 4)) if token.isdigit() else token for token in tokens]
-    first = {token: index for index, token in reversed(list(enumerate(seen)))}
-    yield from _group("word", [(_bucket("w:" + token), index) for token, index in first.items()])
+    spelt = [_spelt(token) for token in tokens]
+    seen = [_letters(token) for token in spelt]
+    first = {letters: index for index, letters in reversed(list(enumerate(seen)))}
+    yield from _group("word", [(_bucket("w:" + letters), index) for letters, index in first.items()])
     pairs = zip(["^", *seen], [*seen, "$"], strict=True)
     found = {_bucket(f"b:{a} {b}"): min(index, len(seen) - 1) for index, (a, b) in enumerate(pairs)}
     yield from _group("pair", list(found.items()))
+    words = {word: index for index, word in reversed(list(enumerate(spelt)))}
     yield from _group(
-        "piece", [(piece, index) for token, index in first.items() for piece in _word_pieces(token)]
+        "piece", [(piece, index) for word, index in words.items() for piece in _word_pieces(word)]
     )
-    edge = {_bucket("h:" + token): index for index, token in enumerate(seen[:EDGE_FIRST])}
+    edge = {_bucket("h:" + letters): index for index, letters in enumerate(seen[:EDGE_FIRST])}
     rest = max(0, len(seen) - EDGE_LAST)
-    edge |= {_bucket("l:" + token): rest + index for index, token in enumerate(seen[rest:])}
+    edge |= {_bucket("l:" + letters): rest + index for index, letters in enumerate(seen[rest:])}
     if seen:
         edge |= {_bucket("0:" + seen[0]): 0, _bucket("1:" + " ".join(seen[:2])): 0}
     yield from _group("edge", list(edge.items()))
     supplied = set(TOKEN.findall(question.supplied)[:MAX_SUPPLIED])
-    yield from _group("supplied", [(_bucket("s:" + token), -1) for token in sorted(supplied)])
+    given = {_letters(_spelt(token)) for token in supplied}
+    yield from _group("supplied", [(_bucket("s:" + letters), -1) for letters in sorted(given)])
+
+
+def _spelt(token: str) -> str:
+    """A token with its doubled letters once; a figure as so many zeros."""
+    return "0" * min(len(token), 4) if token.isdigit() else DOUBLED.sub(r"\1", token)
+
+
+@lru_cache(maxsize=20_000)
+def _letters(word: str) -> str:
+    """A word's first letter and which others it has: no swapped or doubled ones change that."""
+    if len(word) <= ORDERED_CHARS or not word.isalpha():
+        return word
+    return word[0] + "".join(sorted(set(word[1:])))
 
 
 def _group(name: str, found: Sequence[tuple[int, int]]) -> Iterator[Piece]:

@@ -8,15 +8,16 @@ LABELLED are JSON lines of prompts with the domain that each deserves: `text` an
 held-out file is refused, and the run with it. Least squares (`sparse.py`) on one-hot targets; what turns
 scores into probabilities is fitted on folds that the weights did not see.
 
-The shipped weights saw `tune` and `written` of `tests/pool` and 117 prompts by strangers; what the card says
-of strangers was measured by a fit without those. Outcomes: RouteLLM's and MMLU-Pro's (Apache-2.0), the
-development halves alone.
+The shipped weights saw `tune` and `written` of `tests/pool`, 117 prompts by strangers, and the development
+halves of RouteLLM's and MMLU-Pro's outcomes (Apache-2.0). How they do on those very rows says little:
+`tests/bench/routing.py` fits without the strangers, and on one half of the outcomes to measure the other.
 """
 
 import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -24,8 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servers.pool.routing.classifier import DOMAINS, WEIGHTS, Weights, row
-from servers.pool.routing.features import FORMS, Features, extract_features
-from servers.pool.routing.quality import apgr, curve
+from servers.pool.routing.features import BUCKETS, FORMS, Features, extract_features
 from servers.pool.routing.training.dataset import (
     Labelled,
     Outcome,
@@ -33,6 +33,7 @@ from servers.pool.routing.training.dataset import (
     read_outcomes,
     refuse_held_out,
 )
+from servers.pool.routing.training.measures import Doubles, brier, by_source, drawn_curve
 from servers.pool.routing.training.noise import disturbed
 from servers.pool.routing.training.sparse import Floats, Rows, fit_ridge
 from tools.schema import JsonObject
@@ -46,18 +47,18 @@ SHAPE = 0.6
 DISTURBED = 0.3
 """Each labelled prompt is also read with slips of the pen and a polite wrapping, which counts so much."""
 Sparse: TypeAlias = tuple[NDArray[np.int32], Floats]
-Doubles: TypeAlias = NDArray[np.float64]
 
 
 class Answered(NamedTuple):
     """Rows of one form; for each the share of cheaper models that failed, what the strongest gained, how much
-    it counts, and the logarithm of how many options it has, plus one."""
+    it counts, the logarithm of how many options it has, plus one, and whether its outcome is recorded."""
 
     rows: Sequence[Sparse]
     failed: Floats
     gained: Floats
     counts: Floats
     crowds: Floats
+    recorded: NDArray[np.bool_]
 
 
 class Ridge(NamedTuple):
@@ -75,19 +76,21 @@ DIFFICULTY = (Ridge(2e-3, 25, 2), Ridge(0.1, 25, 4), KIND)
 
 class Measured(NamedTuple):
     """What was reached on folds that were not fitted: the share of prompts `right`, with each form's Brier
-    score; and of the forms with recorded outcomes the area under the curve and its points."""
+    score; of the forms with recorded outcomes the area under the curve and its points; and of each set of
+    outcomes the area and the calibration error of `difficulty`."""
 
     right: dict[str, float]
     curves: dict[str, JsonObject]
+    sources: dict[str, JsonObject]
 
 
 class Difficulty(NamedTuple):
-    """One form's weights, its `platt` curve (slope, crowd, offset), and how it did on unseen folds."""
+    """One form's weights, its `platt` curve (slope, crowd, offset), and the `chance` of each row by weights
+    and a curve that were fitted on other folds."""
 
     weights: Floats
     platt: Doubles
-    brier: float
-    curve: JsonObject | None
+    chance: Doubles
 
 
 def main() -> None:
@@ -104,90 +107,103 @@ def main() -> None:
     write(weights)
     card = {
         "method": "least squares over hashed words, pairs and pieces of words, and the shape's features",
-        "labelled": {file.name: len(read_labelled(file)) for file in given.labelled},
-        "outcomes": {file.name: len(read_outcomes(file)) for file in given.outcomes},
+        "labelled": {file.name: _told(file, read_labelled(file)) for file in given.labelled},
+        "outcomes": {file.name: _told(file, read_outcomes(file)) for file in given.outcomes},
+        "weights": sha256(WEIGHTS.read_bytes()).hexdigest(),
         "domains": Counter(item.want for item in prompts),
         "held out, none of it seen": [file.name for file in given.held_out],
         "on folds that were not fitted": measured.right,
+        "difficulty on folds that were not fitted": measured.sources,
         "curves on folds that were not fitted": measured.curves,
     }
     WEIGHTS.with_suffix(".json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps(card, ensure_ascii=False))
 
 
+def _told(file: Path, rows: Sequence[object]) -> JsonObject:
+    return {"rows": len(rows), "sha256": sha256(file.read_bytes()).hexdigest()}
+
+
 def fit(prompts: Sequence[Labelled], outcomes: Sequence[Outcome]) -> tuple[Weights, Measured]:
     """The weights, and what they reach on folds that were not fitted."""
     clean = [extract_features(item.text) for item in prompts]
-    noisy = [extract_features(disturbed(item.text, seed)) for seed, item in enumerate(prompts)]
     answered = [extract_features(item.text) for item in outcomes]
-    scaling = _scaling([*clean, *answered])
-    kinds = np.array([DOMAINS.index(item.want) for item in prompts])
-    kind, sharpness, right = _fit_kind(_rows([*clean, *noisy], scaling), kinds)
+    scaling = scaling_of([*clean, *answered])
+    kind, sharpness, right = fit_kind(clean, prompts, scaling)
+    weights, measured = fit_difficulty([*clean, *answered], prompts, outcomes, scaling)
+    weights = weights._replace(kind=kind, sharpness=sharpness)
+    return weights, measured._replace(right={"prompts right": right, **measured.right})
+
+
+def fit_difficulty(
+    known: Sequence[Features], prompts: Sequence[Labelled], outcomes: Sequence[Outcome], scaling: Weights
+) -> tuple[Weights, Measured]:
+    """`scaling` with the numbers of difficulty; `known` are the features of prompts, then of outcomes."""
     # A prompt that deserves the expert is by definition one where a cheaper model would likely fail.
-    expert = (kinds == DOMAINS.index("expert")).astype(np.float32)
+    expert = np.array([item.want == "expert" for item in prompts], np.float32)
     failed = np.concatenate([expert, np.array([item.failed for item in outcomes], np.float32)])
     gained = np.concatenate([expert, np.array([item.gained for item in outcomes], np.float32)])
-    counts = np.repeat([ASSUMED if outcomes else 1.0, 1.0], [len(clean), len(answered)]).astype(np.float32)
-    rows = _rows([*clean, *answered], scaling)
-    form = np.array([item.form for item in (*clean, *answered)])
-    crowds = np.array([item.shape.get("choices", 0.0) for item in (*clean, *answered)], np.float32)
+    recorded = np.repeat([False, True], [len(prompts), len(outcomes)])
+    counts = np.where(recorded, 1.0, ASSUMED if outcomes else 1.0).astype(np.float32)
+    crowds = np.array([item.shape.get("choices", 0.0) for item in known], np.float32)
+    rows, form = _rows(known, scaling), np.array([item.form for item in known])
     found: list[Difficulty] = []
-    for number, how in enumerate(DIFFICULTY):
+    chance, errors = np.zeros(len(rows)), dict[str, float]()
+    curves: dict[str, JsonObject] = {}
+    for number, (name, how) in enumerate(zip(FORMS, DIFFICULTY, strict=True)):
         at = np.flatnonzero(form == number)
         some = [rows[int(place)] for place in at]
-        known = Answered(some, failed[at], gained[at], counts[at], crowds[at])
-        found.append(_fit_difficulty(known, len(kind), how))
+        answered = Answered(some, failed[at], gained[at], counts[at], crowds[at], recorded[at])
+        found.append(_fit_form(answered, BUCKETS + len(scaling.names) + 1, how))
+        chance[at] = found[-1].chance
+        errors[f"difficulty of {name}, Brier score"] = brier(chance[at], failed[at], counts[at])
+        seen = at[recorded[at]]
+        drawn = drawn_curve(chance[seen], failed[seen], gained[seen]) if len(seen) >= FEWEST else None
+        curves |= {name: drawn} if drawn else {}
     slope, crowd, offset = np.stack([item.platt for item in found], axis=1).astype(np.float32)
     hard = np.stack([item.weights for item in found], axis=1)
-    weights = scaling._replace(
-        kind=kind, sharpness=sharpness, difficulty=hard, slope=slope, crowd=crowd, offset=offset
-    )
-    named = dict(zip(FORMS, found, strict=True))
-    errors = {f"difficulty of {name}, Brier score": item.brier for name, item in named.items()}
-    curves = {name: item.curve for name, item in named.items() if item.curve}
-    return weights, Measured({"prompts right": right, **errors}, curves)
+    weights = scaling._replace(difficulty=hard, slope=slope, crowd=crowd, offset=offset)
+    return weights, Measured(errors, curves, by_source(outcomes, chance[len(prompts) :].tolist()))
 
 
-def _fit_kind(rows: Sequence[Sparse], kinds: NDArray[np.intp]) -> tuple[Floats, float, float]:
-    """Weights, sharpness and the share right on unseen folds; `rows` are the prompts, then all disturbed."""
+def fit_kind(
+    clean: Sequence[Features], prompts: Sequence[Labelled], scaling: Weights
+) -> tuple[Floats, float, float]:
+    """The weights of kind, their sharpness and the share right on unseen folds; each prompt, whose features
+    `clean` are, is also read disturbed."""
+    noisy = [extract_features(disturbed(item.text, seed)) for seed, item in enumerate(prompts)]
+    kinds = np.array([DOMAINS.index(item.want) for item in prompts])
     count = len(kinds)
     counts = np.repeat([1.0, DISTURBED], count).astype(np.float32)
     targets = np.tile(np.eye(len(DOMAINS), dtype=np.float32)[kinds] - 1 / len(DOMAINS), (2, 1))
-    weights, scores = _folded(rows, targets, counts, np.tile(np.arange(count), 2), KIND)
+    rows = _rows([*clean, *noisy], scaling)
+    part = np.tile(_parts(count, KIND.folds), 2)
+    weights, scores = _folded(rows, targets, counts, part, KIND)
     right = (scores[:count].argmax(axis=1) == kinds).mean()
     return weights, _sharpness(scores[:count], kinds), round(float(right), 3)
 
 
-def _fit_difficulty(known: Answered, width: int, how: Ridge) -> Difficulty:
+def _fit_form(known: Answered, width: int, how: Ridge) -> Difficulty:
     """The weights and the curve of rows of one form.
 
     The score is fitted to what the strongest model gains, which orders calls best; the curve from score to
-    probability to what the cheaper ones fail.
+    probability to what the cheaper ones fail, on recorded outcomes alone where they are the most.
     """
-    rows, failed, gained, counts, crowds = known
+    rows, failed, gained, counts, crowds, recorded = known
     if len(rows) < FEWEST:
-        return Difficulty(np.zeros(width, np.float32), np.array([0.0, 0.0, UNKNOWN]), 0.0, None)
+        unknown = np.full(len(rows), 1 / (1 + np.exp(-UNKNOWN)))
+        return Difficulty(np.zeros(width, np.float32), np.array([0.0, 0.0, UNKNOWN]), unknown)
     level = float((gained * counts).sum() / counts.sum())
-    weights, scores = _folded(rows, (gained - level)[:, None], counts, np.arange(len(rows)), how)
+    part = _parts(len(rows), how.folds)
+    weights, scores = _folded(rows, (gained - level)[:, None], counts, part, how)
     seen = np.stack([scores[:, 0], crowds, np.ones_like(crowds)], axis=1).astype(np.float64)
-    platt = _platt(seen, failed, counts)
-    chance = 1 / (1 + np.exp(-seen @ platt))
-    error = float((counts * (chance - failed) ** 2).sum() / counts.sum())
-    recorded = counts == 1
-    drawn = _drawn(chance[recorded], failed[recorded], gained[recorded]) if recorded.sum() >= FEWEST else None
-    return Difficulty(weights[:, 0], platt, round(error, 4), drawn)
-
-
-def _drawn(chance: Doubles, failed: Floats, gained: Floats) -> JsonObject | None:
-    """The curve of `quality` on recorded outcomes, None when the two models are equally right."""
-    weak, strong = (
-        [float(1 - value) for value in failed],
-        [float(g - f + 1) for f, g in zip(failed, gained, strict=True)],
-    )
-    if sum(weak) == sum(strong):
-        return None
-    points = [[round(float(value), 4) for value in point] for point in curve(list(chance), weak, strong)]
-    return {"outcomes": len(weak), "apgr": round(apgr(list(chance), weak, strong), 3), "points": points}
+    judged = recorded if recorded.sum() > len(rows) / 2 else np.ones_like(recorded)
+    chance = np.zeros(len(rows))
+    for number in range(how.folds):
+        others = judged & (part != number)
+        platt = _platt(seen[others], failed[others], counts[others])
+        chance[part == number] = 1 / (1 + np.exp(-seen[part == number] @ platt))
+    return Difficulty(weights[:, 0], _platt(seen[judged], failed[judged], counts[judged]), chance)
 
 
 def write(weights: Weights) -> None:
@@ -206,7 +222,7 @@ def write(weights: Weights) -> None:
     np.savez_compressed(WEIGHTS, names=np.array(weights.names), **rounded, **scales, **rest)
 
 
-def _scaling(known: Sequence[Features]) -> Weights:
+def scaling_of(known: Sequence[Features]) -> Weights:
     """Weights that are nothing yet, with the mean and deviation of each shape feature."""
     names = tuple(sorted({name for features in known for name in features.shape}))
     shape = np.array([[item.shape.get(name, 0.0) for name in names] for item in known], np.float32)
@@ -219,12 +235,16 @@ def _rows(known: Sequence[Features], scaling: Weights) -> list[Sparse]:
     return [row(features, scaling) for features in known]
 
 
+def _parts(count: int, folds: int) -> NDArray[np.int64]:
+    """The fold of each of `count` items."""
+    return np.random.default_rng(0).integers(0, folds, count)
+
+
 def _folded(
-    rows: Sequence[Sparse], targets: Floats, counts: Floats, item: NDArray[np.intp], how: Ridge
+    rows: Sequence[Sparse], targets: Floats, counts: Floats, part: NDArray[np.int64], how: Ridge
 ) -> tuple[Floats, Floats]:
-    """Weights fitted on all rows, and each row's scores by weights that saw none of its item."""
+    """Weights fitted on all rows, and each row's scores by weights that saw nothing of its `part`."""
     width = int(rows[0][0][-1]) + 1
-    part = np.random.default_rng(0).integers(0, how.folds, int(item.max()) + 1)[item]
     scores = np.zeros_like(targets)
     for number in range(how.folds):
         inside, outside = np.flatnonzero(part != number), np.flatnonzero(part == number)

@@ -1,4 +1,5 @@
-"""What the router is measured beside: always the same, keywords, examples, neighbours, a linear model."""
+"""What the router is measured beside: always the same, keywords, examples, neighbours, a linear model; and
+itself, fitted again without what it is then measured on."""
 
 import asyncio
 import multiprocessing
@@ -6,7 +7,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from servers.pool.catalog.catalog import load_catalog
-from servers.pool.routing.classifier import DOMAINS
+from servers.pool.routing.classifier import DOMAINS, Weights, classify, failure_chance
+from servers.pool.routing.features import extract_features
+from servers.pool.routing.quality import deserved
+from servers.pool.routing.train import fit_difficulty, fit_kind, scaling_of
+from servers.pool.routing.training.dataset import Outcome, read_labelled, read_outcomes
 from servers.pool.routing.training.sparse import Rows, fit_ridge
 from tools.text.words import fold, folded_words
 
 Row = dict[str, Any]
 Predictor = Callable[[Sequence[Row]], list[str]]
 Builder = Callable[[], Predictor]
+PROMPTS = Path(__file__).parents[2] / "pool"
 FORK = multiprocessing.get_context("fork")
 NEIGHBOURS, RIDGE, MOST_CHARS, BATCH = 15, 1.0, 1_500, 32
 KEYWORDS = {
@@ -153,3 +159,42 @@ def _embedder() -> Callable[[Sequence[str]], Any]:
         return np.vstack([runner.run(model.embed(part, purpose="query")) for part in parts])
 
     return embed
+
+
+class Refit(NamedTuple):
+    """Weights that saw no stranger's prompt and one half of the outcomes; of the other half the outcomes and
+    the chances that a cheaper model fails them."""
+
+    weights: Weights
+    outcomes: list[Outcome]
+    chances: list[float]
+
+
+def refits(data: Path) -> Iterator[Refit]:
+    """A fit on each half of RouteLLM's outcomes, with the house's prompts and all of MMLU-Pro's outcomes."""
+    prompts = [
+        row for name in ("tune", "written") for row in read_labelled(PROMPTS / f"prompts-{name}.jsonl")
+    ]
+    outcomes = read_outcomes(data / "routing" / "outcomes-dev.jsonl")
+    others = read_outcomes(data / "recorded-answers" / "mmlu-pro-dev.jsonl")
+    clean, halved, beside = (
+        [extract_features(item.text) for item in items] for items in (prompts, outcomes, others)
+    )
+    half = np.random.default_rng(7).integers(0, 2, len(outcomes))
+    for number in (0, 1):
+        inside, outside = np.flatnonzero(half == number), np.flatnonzero(half != number)
+        seen = [*(outcomes[place] for place in inside), *others]
+        known = [*clean, *(halved[place] for place in inside), *beside]
+        scaling = scaling_of(known)
+        weights, _ = fit_difficulty(known, prompts, seen, scaling)
+        kind, sharpness, _ = fit_kind(clean, prompts, scaling)
+        weights = weights._replace(kind=kind, sharpness=sharpness)
+        unseen = [halved[place] for place in outside]
+        chances = [failure_chance(features, weights) for features in unseen]
+        yield Refit(weights, [outcomes[place] for place in outside], chances)
+
+
+def decide(texts: Sequence[str], weights: Weights) -> list[str]:
+    """The domain that each question alone deserves."""
+    found = [classify(extract_features(text), weights=weights) for text in texts]
+    return [deserved(item.probabilities, item.difficulty)[0] for item in found]

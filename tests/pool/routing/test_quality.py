@@ -6,7 +6,7 @@ from servers.pool.catalog.catalog import load_catalog
 from servers.pool.catalog.routing_options import RoutingOptions, read_routing_options
 from servers.pool.routing.choose import choose
 from servers.pool.routing.policy import PoolState
-from servers.pool.routing.quality import apgr, curve, deserved
+from servers.pool.routing.quality import apgr, calibration_error, curve, deserved
 from tools.errors import BadRequest
 
 pytestmark = pytest.mark.pure
@@ -40,6 +40,12 @@ def test_area_is_a_half_by_chance_and_near_one_when_foreseen() -> None:
     assert apgr([s - w for w, s in zip(weak, strong, strict=True)], weak, strong) > 0.85
     with pytest.raises(ValueError, match="no gap"):
         apgr([0.1, 0.2], [1.0, 0.0], [0.0, 1.0])
+
+
+def test_calibration_error_is_how_far_chances_are_from_what_happened() -> None:
+    assert calibration_error([0.25] * 4, [1.0, 0.0, 0.0, 0.0]) == pytest.approx(0)
+    assert calibration_error([0.9] * 4, [1.0, 1.0, 0.0, 0.0]) == pytest.approx(0.4)
+    assert calibration_error([0.1, 0.95], [0.0, 0.0]) == pytest.approx((0.1 + 0.95) / 2)
 
 
 def test_curve_goes_from_the_weak_model_to_the_strong_one() -> None:

@@ -1,17 +1,22 @@
 import json
 import random
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from servers.pool.routing.features import FORMS
-from servers.pool.routing.train import fit
+from servers.pool.routing.classifier import WEIGHTS, failure_chance
+from servers.pool.routing.features import FORMS, extract_features
+from servers.pool.routing.train import fit, fit_difficulty, scaling_of
 from servers.pool.routing.training.dataset import Outcome, read_labelled, read_outcomes, refuse_held_out
+from servers.pool.routing.training.measures import by_source
 from servers.pool.routing.training.sparse import Rows, fit_ridge
 from tests.pool.prompts import prompts
 
 pytestmark = pytest.mark.pure
+
+PROMPTS = Path(__file__).parents[1]
 
 
 def test_ridge_over_sparse_rows_is_the_one_of_the_textbook() -> None:
@@ -77,10 +82,45 @@ def test_training_says_what_its_difficulty_keeps_on_outcomes_that_it_did_not_see
         hard = number % 2 == 0
         ask = "Prove that" if hard else "Spell out that"
         failed = float(source.random() < (0.9 if hard else 0.1))
-        outcomes.append(Outcome(f"{ask} the sum of {number} terms is even", failed, failed))
+        outcomes.append(Outcome(f"{ask} the sum of {number} terms is even", failed, failed, "sums"))
     some = read_labelled(write(tmp_path / "w.jsonl", *prompts("written")[::24]))
     _, measured = fit(some, outcomes)
     drawn = measured.curves["other"]
     assert drawn["outcomes"] == 120
     assert drawn["apgr"] > 0.7
     assert [point[0] for point in drawn["points"]] == [tenth / 10 for tenth in range(11)]
+    assert measured.sources["sums"]["apgr"] > 0.7
+    assert measured.sources["sums"]["calibration error"] < 0.15
+
+
+def test_chances_are_true_of_unseen_outcomes_though_the_weights_tell_the_seen_ones_apart() -> None:
+    source = random.Random(3)
+    words = ["sum", "root", "area", "mean", "prime", "angle", "limit", "ratio"]
+    outcomes: list[Outcome] = []
+    for number in range(240):
+        asked = " ".join(source.choice(words) + str(source.randrange(9)) for _ in range(6))
+        failed = float(source.random() < (0.7 if number % 2 else 0.3))
+        outcomes.append(Outcome(f"{'Prove' if number % 2 else 'Spell'} {asked}", failed, failed, "sums"))
+    known = [extract_features(item.text) for item in outcomes]
+    weights, measured = fit_difficulty(known, [], outcomes, scaling_of(known))
+    seen = [failure_chance(features, weights) for features in known]
+    told = measured.sources["sums"]
+    assert by_source(outcomes, seen)["sums"]["apgr"] > told["apgr"] + 0.05
+    assert told["calibration error"] < 0.12
+
+
+def test_card_names_the_data_that_the_shipped_weights_were_made_from() -> None:
+    card = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
+    assert card["weights"] == sha256(WEIGHTS.read_bytes()).hexdigest()
+    for split in ("tune", "written"):
+        file = PROMPTS / f"prompts-{split}.jsonl"
+        told = card["labelled"][file.name]
+        assert told["sha256"] == sha256(file.read_bytes()).hexdigest(), f"{file.name}: fit the router again"
+        assert told["rows"] == len(read_labelled(file))
+
+
+def test_shipped_difficulty_was_a_probability_on_outcomes_that_were_not_fitted() -> None:
+    card = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
+    told = card["difficulty on folds that were not fitted"]
+    assert set(told) == {"gsm8k", "mmlu", "mmlu-pro-dev"}
+    assert all(source["calibration error"] <= 0.05 for source in told.values())

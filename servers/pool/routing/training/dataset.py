@@ -21,11 +21,13 @@ class Labelled(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A prompt, the share of cheaper models that failed it (0 to 1), what the strongest gained (-1 to 1)."""
+    """A prompt, the share of cheaper models that failed it (0 to 1), what the strongest gained (-1 to 1), and
+    the set of questions that it is from."""
 
     text: str
     failed: float
     gained: float
+    source: str
 
 
 def read_labelled(file: Path) -> list[Labelled]:
@@ -44,13 +46,15 @@ def read_outcomes(file: Path) -> list[Outcome]:
     """The recorded outcomes of a file."""
     found: list[Outcome] = []
     for line in _lines(file):
+        source = line.get("set", file.stem)
         if "weak" in line:
-            found.append(Outcome(line["prompt"], 1.0 - line["weak"], float(line["strong"]) - line["weak"]))
+            gained = float(line["strong"]) - line["weak"]
+            found.append(Outcome(line["prompt"], 1.0 - line["weak"], gained, source))
             continue
         said, right = line["predictions"], line["answer"]
         failed = sum(said.get(name) != right for name in CHEAPER) / len(CHEAPER)
         strong = float(said.get(STRONGEST) == right)
-        found.append(Outcome(multiple_choice(line), failed, strong - (1 - failed)))
+        found.append(Outcome(multiple_choice(line), failed, strong - (1 - failed), source))
     return found
 
 
