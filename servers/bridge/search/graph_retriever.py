@@ -1,24 +1,29 @@
 """The graph retriever: passages linked to what dense and text found, and to the titles that the query names.
 
 It knows from the manifest which names are titles, and hands these to the graph; no name is asked for twice in
-one search, neither of PostgreSQL nor of NebulaGraph. What the links are worth is `graph.expansion`'s.
+one search, neither of PostgreSQL nor of NebulaGraph. What else the surest passages name joins them to those
+that name it too. What the links are worth is `graph.expansion`'s.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from servers.bridge.graph.expansion import HUB_DEGREE, MAX_SEEDS, Expansion, best_seeds, expand
+from servers.bridge.graph.expansion import HUB_DEGREE, MAX_SEEDS, best_seeds, surest
 from servers.bridge.graph.statements import space_name
 from servers.bridge.graph.subgraph import Subgraph, SubgraphReader
 from servers.bridge.manifest.title_index import TitleIndex
 from servers.bridge.manifest.upsert_plan import Location
 from servers.bridge.search.query import Query
-from servers.bridge.text.title_names import query_names, vertex
+from servers.bridge.text.title_names import name_of, query_names, vertex
 from tools.errors import CollectionNotFound
+from tools.schema import Language
 from tools.text.words import stems
 
 NAME_CHARS = 3
 """A shorter title is no name that links anything: a document called `2.` is not what every 2 speaks of."""
+
+LANGUAGES: tuple[Language, ...] = ("en", "es")
 
 
 @dataclass(frozen=True)
@@ -51,24 +56,36 @@ class GraphRetriever:
             passages = Subgraph()
         return TitleMatches(frozenset(names), frozenset(titles), shares, passages)
 
-    async def expand(
+    async def around(
         self, location: Location, seeds: Mapping[str, float], matches: TitleMatches, *, deadline_s: float
-    ) -> Expansion:
-        """The walk from the best of `seeds` (fused scores by passage id) and from the titles that matched."""
+    ) -> Subgraph:
+        """The links around the best of `seeds` (fused scores by passage id) and around the titles that
+        matched; around the surest of them, what shares a rare name with them too."""
         titled = sorted(passage for passage, _ in matches.passages.about)
         starts = list(dict.fromkeys([*best_seeds(seeds), *titled[:MAX_SEEDS]]))
-        try:
-            around = await self._around(location, starts, matches, deadline_s)
-        except CollectionNotFound:
-            around = Subgraph()
-        return expand(seeds, around, matches.shares)
-
-    async def _around(
-        self, location: Location, passages: Sequence[str], matches: TitleMatches, deadline_s: float
-    ) -> Subgraph:
-        """The links around `passages`, through names that are the title of few passages."""
+        sure = surest(seeds, matches.passages, matches.shares)
         space = space_name(location.tenant, location.collection)
-        found = await self.reader.linked(space, passages, deadline_s=deadline_s)
+        try:
+            linked, things = await asyncio.gather(
+                self.reader.linked(space, starts, deadline_s=deadline_s),
+                self.reader.things(space, sure, deadline_s=deadline_s),
+            )
+            titles = set(linked.names.values())
+            rare = {key: name for key, name in things.items() if titles.isdisjoint(_as_titles(name))}
+            found, named = await asyncio.gather(
+                self._through_titles(location, linked, matches, deadline_s),
+                self.reader.naming(space, _rarest_first(rare), deadline_s=deadline_s),
+            )
+        except CollectionNotFound:
+            return Subgraph()
+        found.things.update((rare[key], passages) for key, passages in named.items())
+        return found
+
+    async def _through_titles(
+        self, location: Location, found: Subgraph, matches: TitleMatches, deadline_s: float
+    ) -> Subgraph:
+        """The links of `found` through names that are the title of few passages, and who else has them."""
+        space = space_name(location.tenant, location.collection)
         names = set(found.names.values())
         titles = matches.titles | await self.titles.telling(location, names - matches.looked_up)
         common = frozenset(
@@ -81,3 +98,13 @@ class GraphRetriever:
         own = sorted({name for _, name in found.about if found.degree.get(name, 0) <= HUB_DEGREE})
         found.mentions.update(await self.reader.mentioning(space, own, deadline_s=deadline_s))
         return found
+
+
+def _rarest_first(things: Mapping[str, str]) -> list[str]:
+    """Things (names by vertex id), those of several words first, which fewer passages name."""
+    return sorted(things, key=lambda key: (" " not in things[key], key))
+
+
+def _as_titles(thing: str) -> set[str]:
+    """What a thing's name would be as a title in each language."""
+    return {name_of(thing, language) for language in LANGUAGES}

@@ -7,6 +7,7 @@ Of a passage and its translation, the one in the query's language goes first. Re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from servers.bridge.graph.expansion import Step
 from servers.bridge.search.candidates import Candidates, PassageRow, labelled, leaning
 from servers.bridge.search.fusion import (
     FusionWeights,
@@ -17,6 +18,7 @@ from servers.bridge.search.fusion import (
     rescore,
 )
 from servers.bridge.search.query import Query
+from servers.bridge.text.blocks import Span, sentences
 from servers.bridge.text.cross_lingual import meanings, shared_meanings
 from tools.schema import Hit, Language
 from tools.text.words import stems
@@ -106,11 +108,9 @@ def _hit(
         for retriever in ranks
         if key in ranks[retriever]
     }
-    source, name = candidates.expansion.paths.get(key, ("", ""))
-    if explain and "graph" in legs and source in candidates.rows:
-        title = candidates.rows[source]["title"]
-        legs["graph"]["path"] = [title, name, row["title"]]
-        legs["graph"]["words"] = f"«{title}» — {name} → «{row['title']}»"
+    step = candidates.expansion.paths.get(key)
+    if explain and step and "graph" in legs and step.source in candidates.rows:
+        legs["graph"] |= _path(step, candidates.rows[step.source], row)
     shown = {"heading": row["heading"], "language": row["language"]}
     return Hit(
         id=key,
@@ -122,6 +122,29 @@ def _hit(
         legs=legs,
         metadata={**{field: value for field, value in shown.items() if value}, **row["metadata"]},
     )
+
+
+def _path(step: Step, source: PassageRow, row: PassageRow) -> dict[str, Any]:
+    """How the graph led from `source` to `row`: titles and the name between, the edge, and the sentence that
+    says the name (empty where the graph was told so by a model)."""
+    said = row if step.edge == "mentioned by" else source
+    return {
+        "path": [source["title"], step.name, row["title"]],
+        "edge": step.edge,
+        "sentence": _sentence(said["text"], labelled(said), step.name),
+        "words": f"«{source['title']}» — {step.name} → «{row['title']}»",
+    }
+
+
+def _sentence(text: str, language: Language, name: str) -> str:
+    """The first sentence of a text that says a name (stems, or a thing's name)."""
+    wanted = {f" {name} ", f" {' '.join(stems(name, language))} "}
+    for span in sentences(text, Span(0, len(text))):
+        sentence = text[span.start : span.end].strip()
+        said = f" {' '.join(stems(sentence, language))} "
+        if any(run in said for run in wanted):
+            return sentence
+    return ""
 
 
 def _best_first(scores: Mapping[str, float]) -> list[str]:

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from servers.bridge.clients.milvus.client import OUTPUT_FIELDS, Milvus
 from servers.bridge.embedding.registry import EmbedderRegistry
+from servers.bridge.graph.asked import Asked, Text
+from servers.bridge.graph.expansion import expand, sharing, surest
 from servers.bridge.manifest.repository import Repository
 from servers.bridge.manifest.upsert_plan import Location
-from servers.bridge.search.candidates import Candidates, Vector, passage_row
+from servers.bridge.search.candidates import Candidates, PassageRow, Vector, labelled, passage_row
 from servers.bridge.search.fusion import FusionWeights, fuse, weights_of
 from servers.bridge.search.graph_retriever import GraphRetriever, TitleMatches
 from servers.bridge.search.query import Query
@@ -30,6 +32,8 @@ from tools.log import get_logger
 
 DEADLINE_S = 1.2
 """Seconds of one retriever; a whole search takes some 30 ms (`tests/bench/retrieval`)."""
+MAX_SHARING = 40
+"""Passages that share a thing with the surest of which it is read what they say."""
 MILVUS_SHARE = 0.6
 """Of a retriever's deadline: the rest is for finding words without Milvus."""
 ABSENT = (Unavailable, UpstreamFailed, UpstreamSilent, CollectionNotFound, QueueFull)
@@ -138,26 +142,36 @@ class Retrievers:
     async def _expand(
         self, location: Location, query: Query, found: Candidates, titles: TitleMatches
     ) -> None:
-        """The graph's scores, and the rows of passages that only the graph found; a filter, which the graph
-        does not know, leaves these out."""
+        """The graph's scores, and the rows of passages that only the graph found."""
         seeds = fuse(found, query, self.languages(location), self.weights(location, query))
-        expansion = await self._within_deadline(
-            self.graph.expand(location, seeds, titles, deadline_s=self.deadline_s)
+        around = await self._within_deadline(
+            self.graph.around(location, seeds, titles, deadline_s=self.deadline_s)
         )
-        if isinstance(expansion, Capibara6Error):
-            found.degrade("graph", expansion.source or "graph")
+        if isinstance(around, Capibara6Error):
+            found.degrade("graph", around.source or "graph")
             return
-        found.expansion = expansion
-        missing = [key for key in expansion.added if key not in found.rows]
-        if missing and not query.filter:
-            rows = await self._within_deadline(
-                self.milvus.get(location.physical, missing, fields=OUTPUT_FIELDS)
-            )
-            if isinstance(rows, Capibara6Error):
-                found.degrade(rows.source or "milvus")
-                return
-            found.rows |= {key: passage_row(row) for key, row in rows.items()}
-        found.scores["graph"] = {key: value for key, value in expansion.scores.items() if key in found.rows}
+        sure = surest(seeds, around, titles.shares)
+        shared = sharing(around, sure, _asked(query, found.rows, sure))
+        await self._add_rows(location, query, found, shared[:MAX_SHARING])
+        asked = _asked(query, found.rows, [*sure, *shared])
+        found.expansion = expand(seeds, around, titles.shares, asked)
+        await self._add_rows(location, query, found, found.expansion.added)
+        scores = found.expansion.scores
+        found.scores["graph"] = {key: value for key, value in scores.items() if key in found.rows}
+
+    async def _add_rows(
+        self, location: Location, query: Query, found: Candidates, passages: Sequence[str]
+    ) -> None:
+        """The rows of those of `passages` that are not there; without Milvus `degraded`, and with a filter,
+        which the graph does not know, none."""
+        missing = [key for key in passages if key not in found.rows]
+        if not missing or query.filter:
+            return
+        rows = await self._within_deadline(self.milvus.get(location.physical, missing, fields=OUTPUT_FIELDS))
+        if isinstance(rows, Capibara6Error):
+            found.degrade(rows.source or "milvus")
+            return
+        found.rows |= {key: passage_row(row) for key, row in rows.items()}
 
     async def _ask(
         self, retriever: str, query: Query, work: Callable[[], Awaitable[Answer]]
@@ -175,3 +189,13 @@ class Retrievers:
             return StoreUnavailable("the leg did not answer in time", retry_after=1)
         except ABSENT as exc:
             return exc
+
+
+def _asked(query: Query, rows: Mapping[str, PassageRow], passages: Sequence[str]) -> Asked:
+    """What a query asks of some passages, as far as their rows are here."""
+    texts = {
+        key: Text(rows[key]["title"], rows[key]["text"], labelled(rows[key]))
+        for key in passages
+        if key in rows
+    }
+    return Asked(query.stems, texts)

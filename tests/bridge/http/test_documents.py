@@ -125,7 +125,37 @@ def test_the_second_hop_is_found_through_a_title(shelf: Shelf) -> None:
     )
     answer = shelf.find("Who directed the film shot in Leland, North Carolina?", explain=True)
     assert [hit["document_id"] for hit in answer["results"][:2]] == ["leland", "movie"]
-    assert answer["results"][1]["legs"]["graph"]["path"][0] == "Leland, North Carolina"
+    walked = answer["results"][1]["legs"]["graph"]
+    assert walked["path"] == ["Leland, North Carolina", "maximum overdr", "Maximum Overdrive"]
+    assert walked["edge"] == "mentions"
+    assert walked["sentence"] == "Parts of Maximum Overdrive were shot there."
+
+
+def test_the_second_hop_is_found_through_a_name_that_is_no_title(shelf: Shelf) -> None:
+    filler = {
+        f"f{n}": {
+            "title": f"Glory of town {n}",
+            "text": f"The spouse of the director of bank {n} may jump a queue, it was said in {1900 + n}.",
+        }
+        for n in range(12)
+    }
+    shelf.put(
+        film={
+            "title": "Jump for Glory",
+            "text": "Jump for Glory is a comedy. It was directed by Raoul Walsh. It was shot in London.",
+        },
+        wife={
+            "title": "Miriam Cooper",
+            "text": "Miriam Cooper was an actress and from 1916 the spouse of Raoul Walsh.",
+        },
+        **filler,
+    )
+    answer = shelf.find("Who is the spouse of the director of Jump for Glory?", explain=True)
+    best = {hit["document_id"]: hit for hit in answer["results"][:2]}
+    assert best.keys() == {"film", "wife"}
+    walked = best["wife"]["legs"]["graph"]
+    assert (walked["path"][1], walked["edge"]) == ("raoul walsh", "names")
+    assert walked["sentence"] == "It was directed by Raoul Walsh."
 
 
 def test_a_title_that_comes_later_is_linked_too(shelf: Shelf) -> None:

@@ -93,7 +93,7 @@ def test_a_linked_passage_rises_and_its_path_is_told() -> None:
     expansion = expand(seeds, around, {})
     mixed = rescore(seeds, expansion.scores, DEFAULT)
     assert sorted(mixed, key=lambda key: -mixed[key])[:2] == ["leland", "film"]
-    assert expansion.paths["film"] == ("leland", "maximum overdriv")
+    assert expansion.paths["film"] == ("leland", "maximum overdriv", "mentions")
 
 
 def test_a_hub_lifts_nobody_much() -> None:
