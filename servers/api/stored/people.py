@@ -17,6 +17,7 @@ from servers.api.runs.runner import Runner
 from servers.api.runs.tables import RunRow, ThreadRow, open_session
 from servers.api.runs.threads import Threads
 from servers.api.stored.files import FileRow
+from servers.api.stored.ingestions import IngestionRow
 from servers.api.stored.responses import ResponseRow
 from tools.access.identity import SCOPES, Principal
 from tools.schema import JsonObject
@@ -65,6 +66,8 @@ class PersonalRows:
                 _theirs(RunRow, tenant, person)
             )  # they say whose a delivery is
             await session.exec(delete(DeliveryRow).where(col(DeliveryRow.run_id).in_(runs)))
+            files = select(FileRow.file_id).where(_theirs(FileRow, tenant, person))
+            await session.exec(delete(IngestionRow).where(col(IngestionRow.file_id).in_(files)))
             for name, table in TABLES.items():
                 gone = await session.exec(delete(table).where(_theirs(table, tenant, person)))
                 erased[name] = gone.rowcount
