@@ -12,6 +12,7 @@ from servers.api.http.protocol import (
     assistants,
     crons,
     runs,
+    server,
     store_items,
     thread_states,
     thread_streams,
@@ -57,7 +58,7 @@ RULES = (
 )
 """Asking needs `read`, making things `write`, starting flows `operate`."""
 OPENAI = (chat, text_completion, responses, embeddings, audio, files)
-PROTOCOL = (assistants, threads, thread_states, thread_streams, crons, runs, store_items)
+PROTOCOL = (assistants, threads, thread_states, thread_streams, crons, runs, store_items, server)
 ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, *PROTOCOL)
 
 

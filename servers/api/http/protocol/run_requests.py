@@ -21,7 +21,13 @@ from agents.graph_options import GraphOptions, StreamMode
 from servers.api.assistants.catalog import Resolved
 from servers.api.assistants.definition import Definition, stored_wishes
 from servers.api.http.dependencies import RequestModel, StorableObject, StorableValue, ThreadId
-from servers.api.http.protocol.messages import InputMessage, instructions_in, left_out, question_last
+from servers.api.http.protocol.messages import (
+    InputMessage,
+    WrittenValues,
+    instructions_in,
+    left_out,
+    question_last,
+)
 from servers.api.runs.runner import Strategy
 from servers.api.runs.states import refuse_unwritable
 from servers.api.runs.tables import RunRequest
@@ -81,7 +87,7 @@ class RunCommand(StrictRequest):
     """LangGraph's command: the answer to an interrupt, values to write, nodes to go to."""
 
     resume: StorableValue = None
-    update: StorableObject | None = None
+    update: WrittenValues | None = None
     goto: NodeName | list[NodeName] | None = None
     graph: None = None
 
@@ -149,6 +155,15 @@ class RunChoices(StrictRequest):
     durability: Literal["sync", "async", "exit"] = "sync"
     webhook: Annotated[str, Field(min_length=1, max_length=2_048)] | None = None
     checkpoint_during: JsonValue = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_once(cls, given: Any) -> Any:
+        """LangGraph's JavaScript client says the assistant twice in a batch."""
+        twice = isinstance(given, dict) and "assistantId" in given
+        if twice and given["assistantId"] == given.get("assistant_id"):
+            return {name: value for name, value in given.items() if name != "assistantId"}
+        return given
 
 
 class RunCreate(RunChoices):
