@@ -22,8 +22,9 @@ UNNAMED: Mapping[str, str] = MappingProxyType({})
 
 
 def identity(place: str, named: Mapping[str, str] = UNNAMED) -> str:
-    """The id of what lies at `place`: an absolute path of this machine, an `http(s)://` or `s3://` address,
-    or `mid:` and a message's id; at most `MAX_CHARS` long, in one line, without a password.
+    """The id of what lies at `place`: an absolute path of this machine, an `http(s)://`, `s3://` or
+    `upload://` address, or `mid:` and a message's id; at most `MAX_CHARS` long, in one line, without a
+    password.
 
     `named` are folders (absolute paths) with a name of their own: what lies below them is called
     `name/path/inside` on every machine. Of nested ones the innermost counts. Raises ValueError for what is
@@ -33,8 +34,8 @@ def identity(place: str, named: Mapping[str, str] = UNNAMED) -> str:
         return bounded(_file(os.path.normpath(place), named))
     if scheme.lower() in PORTS and rest.startswith("//"):
         return bounded(_page(place))
-    if mark and scheme.lower() == "s3" and rest.startswith("//"):
-        return bounded(f"s3://{escaped(rest[2:])}")
+    if mark and scheme.lower() in ("s3", "upload") and rest.startswith("//"):
+        return bounded(f"{scheme.lower()}://{escaped(rest[2:])}")
     if mark and scheme.lower() == "mid":
         return bounded(f"mid:{escaped(rest.strip().removeprefix('<').removesuffix('>'))}")
     raise ValueError(f"no absolute path and no address: {place!r}")

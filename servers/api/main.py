@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servers.api.http import sources, submissions, web_client, webhooks
+from servers.api.http import shared_threads, sources, submissions, web_client, webhooks
 from servers.api.http.openai import audio, chat, embeddings, files, responses, text_completion
 from servers.api.http.openai.passthrough import PassThrough
 from servers.api.http.protocol import (
@@ -59,7 +59,7 @@ RULES = (
 """Asking needs `read`, making things `write`, starting flows `operate`."""
 OPENAI = (chat, text_completion, responses, embeddings, audio, files)
 PROTOCOL = (assistants, threads, thread_states, thread_streams, crons, runs, store_items, server)
-ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, *PROTOCOL)
+ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, shared_threads, *PROTOCOL)
 
 
 def build_app(settings: Settings) -> FastAPI:

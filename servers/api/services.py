@@ -22,6 +22,7 @@ from servers.api.runs.states import States
 from servers.api.runs.tables import STORE_ERRORS, create_tables, now, open_engine
 from servers.api.runs.threads import ThreadQuery, Threads
 from servers.api.stored.files import StoredFiles
+from servers.api.stored.ingestions import IngestionRow
 from servers.api.stored.responses import StoredResponses
 from tools.access.identity import Principal
 from tools.clients.credentials import Credentials
@@ -35,7 +36,14 @@ from tools.settings import Settings
 
 PRUNE_S = 6 * 3_600.0
 EXPIRE_S = 60.0
-TABLES = ("assistants", "assistant_versions", "deliveries", "responses", "files")
+TABLES = (
+    "assistants",
+    "assistant_versions",
+    "deliveries",
+    "responses",
+    "files",
+    str(IngestionRow.__tablename__),
+)
 """Beside those of threads and runs, which the engine comes with."""
 
 log = get_logger("api")

@@ -10,6 +10,7 @@ from servers.deploy.target import GRAFANA_PORT, N8N_PORT, PROMETHEUS_PORT, STATE
 from servers.local.machines import MACHINES, near
 from servers.local.services import Service, planned_services
 from servers.local.supervisor import stop_timeout_s
+from servers.web.door import RECORDING
 from tools.access.addresses import is_loopback
 from tools.errors import BadRequest
 from tools.settings import Settings
@@ -72,6 +73,7 @@ def _nginx(settings: Settings, target: Target) -> Planned:
         "keepalive": KEEPALIVE,
         "key_per_minute": settings.access.requests_per_minute,
         "address_per_second": ADDRESS_PER_SECOND,
+        "recording_bytes": RECORDING.body_bytes,
         "longest_s": int(settings.chat.deadline_s + settings.pool.load_s),
     }
     yield Artifact("nginx/capibara6.conf", "nginx/capibara6.conf.j2", values)

@@ -63,6 +63,10 @@ class Form:
         return self.body_bytes if self.uploads else min(self.body_bytes, usual)
 
 
+RECORDING: Final = Form((MULTIPART,), body_bytes=26 * 2**20, uploads=True)
+"""A form with a recording of at most 25 MiB, as at OpenAI, and its fields."""
+
+
 @dataclass(frozen=True)
 class Admission:
     """`headers` belong into the answer, whatever it is; a preflight is answered with 204 and nothing else."""

@@ -6,9 +6,9 @@ import json
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from agents.events import Done, Event
@@ -159,7 +159,7 @@ def build_bridge(knobs: Knobs) -> FastAPI:
         ]
         return {"results": hits, "degraded": knobs.degraded, "took_ms": 1.0}
 
-    _add_embedders(app, knobs)
+    _add_listings(app, knobs)
 
     @app.post("/api/v1/documents")
     async def ingest(request: Request) -> Any:
@@ -195,7 +195,12 @@ def build_bridge(knobs: Knobs) -> FastAPI:
     return app
 
 
-def _add_embedders(app: FastAPI, knobs: Knobs) -> None:
+def _add_listings(app: FastAPI, knobs: Knobs) -> None:
+    @app.get("/api/v1/documents")
+    async def held(source: Annotated[list[str] | None, Query()] = None) -> Any:
+        wanted = source or []
+        return {"documents": [one for one in knobs.documents if one.get("source_uri") in wanted]}
+
     @app.get("/api/v1/embedders")
     async def embedders() -> Any:
         named = {"name": "all-MiniLM-L6-v2", "model": "minilm-l6-v2", "dimensions": 2, "languages": ["en"]}

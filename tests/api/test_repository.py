@@ -43,6 +43,18 @@ async def test_what_was_said_in_a_thread_stays_for_as_long_as_it_does(settings) 
         assert await repository.search() == []
 
 
+async def test_a_run_of_an_agent_that_is_gone_ends_and_keeps_nobody_waiting(settings) -> None:
+    async with open_services(settings) as services:
+        services.runner.agents = {}
+        for run_id, stateless in (("a", True), ("b", False)):
+            row = RunRow(run_id=run_id, thread_id=run_id, agent_id="gone", stateless=stateless)
+            await services.runner.repository.insert(row)
+        await services.runner.resume()
+        for run_id in ("a", "b"):
+            assert (await services.runner.wait(run_id)).status == "error"
+            assert not services.runner.is_busy(run_id)
+
+
 async def test_rows_and_runs_live_on_a_postgresql_server(stores, peers, knobs) -> None:
     named = stores.stores.model_copy(update={"postgres_dsn": SecretStr(stores.postgres_dsn)})
     async with open_services(peers[0].model_copy(update={"stores": named})) as services:

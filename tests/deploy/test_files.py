@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from servers.__main__ import app
+from servers.api.main import build_app as build_api
 from servers.deploy.plan import KINDS, plan
 from servers.deploy.target import Target
 from servers.local.machines import MACHINES
@@ -184,6 +185,30 @@ def test_ssh_finds_each_machine_where_the_settings_say(rendered: Path) -> None:
         read = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         assert f"hostname {host}\n" in read
         assert ("localforward 7001" in read) == (name == "rag")
+
+
+def test_nginx_sends_every_path_of_the_api_to_it(rendered: Path, three: Settings) -> None:
+    rules = re.findall(
+        r"location (?:(=|~) )?(\S+) \{[^}]*proxy_pass http://capibara6_(\w+)",
+        (rendered / "nginx" / "capibara6.conf").read_text(),
+    )
+    inside = re.compile(r"/(docs|health|metrics|redoc|openapi)")
+    paths = [path for path in build_api(three).openapi()["paths"] if not inside.match(path)]
+    assert len(paths) > 40
+    assert {path for path in paths if _upstream(rules, path) != "api"} == {
+        "/v1/audio/speech",
+        "/v1/audio/transcriptions",
+    }, "these two have the speech service behind them either way"
+
+
+def _upstream(rules: list[tuple[str, str, str]], path: str) -> str:
+    """Whose location takes `path`, by nginx's order: the exact one, the first pattern, the longest prefix."""
+    exact = [name for kind, place, name in rules if kind == "=" and place == path]
+    matching = [name for kind, place, name in rules if kind == "~" and re.search(place, path)]
+    prefixes = sorted(
+        (len(place), name) for kind, place, name in rules if not kind and path.startswith(place)
+    )
+    return (exact + matching + [name for _, name in reversed(prefixes)])[0]
 
 
 def test_scripts_are_read_by_the_shell(rendered: Path) -> None:

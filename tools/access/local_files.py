@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-REMOTE = ("http://", "https://", "s3://", "imaps://", "webdav://", "webdavs://")
+REMOTE = ("http://", "https://", "s3://", "imaps://", "webdav://", "webdavs://", "upload://")
 GLOB_MARKS = frozenset("*?[")
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
@@ -39,6 +40,15 @@ class Threads:
         """One thread: `{thread_id, status, metadata, created_at, updated_at, values}`."""
         return await self.http.json("GET", f"{_path(thread_id)}")
 
+    async def metadata(self, thread_id: str) -> JsonObject:
+        """What one's thread is marked with; its conversation is not read. Raises `NotFound`."""
+        _path(thread_id)
+        wanted = {"ids": [thread_id], "limit": 1, "select": LISTED}
+        found = await self.http.json("POST", "/threads/search", json=wanted)
+        if not found:
+            raise NotFound("there is no such thread", param="thread_id", source="api")
+        return found[0]["metadata"]
+
     async def find(self, text: str, *, limit: int) -> list[JsonObject]:
         """Threads in which all words of `text` were asked or answered, newest first: `{thread_id, excerpt}`
         each."""
@@ -61,6 +71,11 @@ class Threads:
     async def turns(self, thread_id: str) -> list[Turn]:
         """What was asked in the thread and what became of it, oldest first."""
         return _turns.validate_python(await self.http.json("GET", f"{_path(thread_id)}/turns"))
+
+    async def shared(self, owner: str, thread_id: str) -> JsonObject:
+        """`{title, owner, turns}` of another's thread that is shared with the caller. Raises `NotFound`."""
+        _path(thread_id)
+        return await self.http.json("GET", f"/shared/{quote(owner, safe='')}/{thread_id}")
 
     async def ask(
         self,

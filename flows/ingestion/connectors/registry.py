@@ -11,6 +11,7 @@ from flows.ingestion.changes import file_hash
 from flows.ingestion.connectors.bucket import Bucket
 from flows.ingestion.connectors.connector import Connector, Listed, NotModified
 from flows.ingestion.connectors.imap import Imap
+from flows.ingestion.connectors.upload import Upload
 from flows.ingestion.connectors.web import Web
 from flows.ingestion.connectors.webdav import WebDav
 from flows.ingestion.sources import MAX_FILE_BYTES, SourceFile
@@ -27,6 +28,7 @@ CONNECTORS: Mapping[str, Build] = MappingProxyType(
         "imaps": Imap,
         "webdav": WebDav,
         "webdavs": WebDav,
+        "upload": Upload,
     }
 )
 """By the scheme of an address; `tools/access/local_files.py` names the same schemes."""

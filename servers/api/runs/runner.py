@@ -183,13 +183,15 @@ class Runner:
     async def _finish(self, run: ActiveRun, task: "asyncio.Task[None]") -> None:
         """Write how the run ended, whatever happened to it, and let the next one of its thread begin."""
         await asyncio.wait({task})
-        if not self.closing:
-            status, failed = _outcome(run, task)
-            if failed is not None:
-                run.publish(failed.model_dump(mode="json"))
-            await self._record(run, status)
-        self._dequeue(run)
-        run.close()
+        try:
+            if not self.closing:
+                status, failed = _outcome(run, task)
+                if failed is not None:
+                    run.publish(failed.model_dump(mode="json"))
+                await self._record(run, status)
+        finally:
+            self._dequeue(run)
+            run.close()
 
     async def _record(self, run: ActiveRun, status: str) -> None:
         """Write the ending. A store that fails keeps no thread locked: it is tried again until it is written,
@@ -223,7 +225,9 @@ class Runner:
                 return
 
     async def _state(self, row: RunRow) -> JsonObject:
-        return (await snapshots.state(self.agents[agent_of(row)].threaded, row.thread_id))["values"]
+        """What the thread holds; nothing for an agent that there no longer is."""
+        agent = self.agents.get(agent_of(row))
+        return {} if agent is None else (await snapshots.state(agent.threaded, row.thread_id))["values"]
 
     async def _forget(self, row: RunRow) -> None:
         graph = self.agents[agent_of(row)].threaded

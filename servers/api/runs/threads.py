@@ -148,7 +148,9 @@ class Threads:
             if before not in ids:
                 raise NotFound(f"there is no run {before!r}", param="before", source="api")
             runs = runs[: ids.index(before)]
-        row = await self.create(None, by, {**source.meta, "copied_from": thread_id_of(source.thread_id)})
+        kept_meta = {name: value for name, value in source.meta.items() if name != "shared_with"}
+        copied = {**kept_meta, "copied_from": thread_id_of(source.thread_id)}
+        row = await self.create(None, by, copied)
         names = {run.run_id: new_id() for run in runs}
         async with open_session(self.engine) as session:
             session.add_all([_copied(run, names[run.run_id], row) for run in runs])

@@ -11,7 +11,7 @@ from servers.speech.http.answers import UsageDep
 from servers.speech.recogniser.models import RecogniserModel
 from servers.speech.recogniser.recogniser import Recogniser
 from servers.speech.recogniser.transcript import FORMATS, Format, Transcript, plain, srt, verbose, vtt
-from servers.web.door import IGNORED, MULTIPART, Form
+from servers.web.door import IGNORED, RECORDING
 from tools.access.identity import current
 from tools.errors import BadRequest, ModelNotFound, NotSupported, TooLarge
 from tools.schema import JsonObject
@@ -19,7 +19,7 @@ from tools.schema import JsonObject
 PATH: Final = "/v1/audio/transcriptions"
 MAX_BYTES: Final = 25 * 2**20
 """A recording's, as at OpenAI."""
-FORMS: Final = {PATH: Form((MULTIPART,), body_bytes=MAX_BYTES + 2**20, uploads=True)}
+FORMS: Final = {PATH: RECORDING}
 MODELS: Final = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 """OpenAI's names: here one model answers to all of them, and to its own."""
 MAX_FIELDS: Final = 24

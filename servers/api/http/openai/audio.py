@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from servers.api.http.dependencies import ServicesDep
 from servers.api.http.openai.passthrough import forward
-from servers.web.door import MULTIPART, Form
+from servers.web.door import RECORDING
 
 TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
-FORMS: Final = {TRANSCRIPTIONS: Form((MULTIPART,))}
+FORMS: Final = {TRANSCRIPTIONS: RECORDING}
 SPEECH_BODY: Final = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
 }
