@@ -187,6 +187,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "no hay ningún canal: define CAPIBARA6_ALERTS__WEBHOOK o CAPIBARA6_ALERTS__SMTP y __TO",
         "there is no channel: set CAPIBARA6_ALERTS__WEBHOOK or CAPIBARA6_ALERTS__SMTP and __TO",
     ),
+    "cron_over": ("su fecha final ya pasó", "its end time is over"),
+    "run_success": ("la ejecución {run} respondió", "run {run} answered"),
+    "run_interrupted": ("la ejecución {run} espera a una persona", "run {run} waits for a person"),
+    "run_failed": ("la ejecución {run} terminó: {status}", "run {run} ended: {status}"),
+    "run_endless": (
+        "la ejecución {run} sigue sin terminar tras {seconds} s",
+        "run {run} has not ended after {seconds} s",
+    ),
     "all_well": ("todo funciona", "everything works"),
     "not_well": ("fallan: {names}", "failing: {names}"),
 }

@@ -12,6 +12,7 @@ from servers.api.http.protocol import (
     assistants,
     crons,
     runs,
+    server,
     store_items,
     thread_states,
     thread_streams,
@@ -47,6 +48,9 @@ RULES = (
     Rule("POST", "/threads", "write"),
     Rule("PATCH", "/threads", "write"),
     Rule("DELETE", "/threads", "write"),
+    Rule("POST", "/runs/crons/", "read"),
+    Rule("POST", "/runs/crons", "write"),
+    Rule("PATCH", "/runs/crons", "write"),
     Rule("DELETE", "/runs", "write"),
     Rule("PUT", "/store", "write"),
     Rule("DELETE", "/store", "write"),
@@ -55,7 +59,7 @@ RULES = (
 )
 """Asking needs `read`, making things `write`, starting flows `operate`."""
 OPENAI = (chat, text_completion, responses, embeddings, audio, files)
-PROTOCOL = (assistants, threads, thread_states, thread_streams, crons, runs, store_items)
+PROTOCOL = (assistants, threads, thread_states, thread_streams, crons, runs, store_items, server)
 ROUTES = (*OPENAI, webhooks, web_client, sources, submissions, people, shared_threads, *PROTOCOL)
 
 

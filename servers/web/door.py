@@ -31,7 +31,19 @@ MAX_KNOWN: Final = 256
 PREFLIGHT_S: Final = 600
 METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 HEADERS: Final = b"authorization, content-type, x-api-key, x-request-id, idempotency-key, last-event-id"
-EXPOSED: Final = b"x-request-id, retry-after, mcp-session-id, location, content-location"
+IGNORED: Final = "x-capibara6-ignored"
+"""The header that names, with commas between, what of a request had no effect."""
+EXPOSED: Final = b", ".join(
+    (
+        *(b"x-request-id", b"retry-after", b"location", b"content-location", b"content-disposition"),
+        *(b"mcp-session-id", b"x-run-id", b"x-pagination-next", IGNORED.encode()),
+        *(b"x-capibara6-model", b"x-capibara6-route", b"x-capibara6-consensus"),
+        *(b"x-capibara6-queue-ms", b"x-capibara6-load-ms"),
+        *(b"x-speech-engine", b"x-speech-voice", b"x-speech-fallback", b"x-speech-model", b"x-sample-rate"),
+        *(b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests"),
+    )
+)
+"""What of an answer's headers the page of a named origin may read, of every service's."""
 
 
 @dataclass(frozen=True)

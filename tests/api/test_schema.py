@@ -8,7 +8,7 @@ from tests.agents.peers import Knobs
 from tests.schemas import SOAK, USUAL, check
 
 # Each question waits three seconds for a Prefect server that no peer here plays.
-PREFECT = ("/api/runs", "/api/people", "/v1/sources")
+PREFECT = ("/api/runs", "/api/people", "/v1/sources", "/runs/crons")
 
 
 @pytest.mark.timeout(600)

@@ -57,6 +57,19 @@ class Api:
             last = event
         return Answer.model_validate(last["answer"])
 
+    async def start_run(self, body: JsonObject, *, thread_id: str | None = None) -> JsonObject:
+        """Start a run of an agent or assistant in the background, on a thread or without one."""
+        path = f"/threads/{quote(thread_id, safe='')}/runs" if thread_id else "/runs"
+        return await self.http.json("POST", path, json=body)
+
+    async def run(self, run_id: str) -> JsonObject:
+        """A run as it is now: `{run_id, thread_id, status, …}`."""
+        return await self.http.json("GET", f"/runs/{quote(run_id, safe='')}")
+
+    async def find_runs(self, metadata: JsonObject) -> list[JsonObject]:
+        """The runs that were started with these metadata, newest first."""
+        return await self.http.json("POST", "/runs/search", json={"metadata": metadata})
+
     async def models(self) -> list[ModelInfo]:
         """The agents, and the pool's models behind them."""
         return (await self.http.json("GET", "/v1/models"))["data"]

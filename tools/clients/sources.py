@@ -166,22 +166,30 @@ class Sources:
         parameters |= {"credential": block_name(self.caller.tenant, name)} if new.password else {}
         schedule = {"interval": every.total_seconds(), "timezone": "UTC"} if every else {}
         schedule |= {"anchor_date": datetime.now(UTC).isoformat()} if every else {}
-        kept = ("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "parameter_openapi_schema")
-        job = dict(model.get("job_variables") or {})
-        if not self.caller.platform:
-            job["env"] = {**job.get("env", {}), "CAPIBARA6_ACT_AS": act_as(self.caller)}
         return {
-            **{key: model[key] for key in kept if model.get(key) is not None},
+            **personal(model, self.caller),
             "name": f"{TAG}.{self.caller.tenant}.{name}",
             "description": new.address,
             "tags": [TAG, owner_tag(self.caller)],
             "parameters": parameters,
-            "enforce_parameter_schema": True,
-            "job_variables": job,
-            "concurrency_limit": 1,
-            "concurrency_options": {"collision_strategy": "CANCEL_NEW"},
             "schedules": [{"slug": "every", "active": True, "schedule": schedule}] if every else [],
         }
+
+
+def personal(model: JsonObject, caller: Principal) -> JsonObject:
+    """A deployment like `model` whose runs act for `caller`, one at a time, as Prefect's request to make it.
+    Pure."""
+    kept = ("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "parameter_openapi_schema")
+    job = dict(model.get("job_variables") or {})
+    if not caller.platform:
+        job["env"] = {**job.get("env", {}), "CAPIBARA6_ACT_AS": act_as(caller)}
+    return {
+        **{key: model[key] for key in kept if model.get(key) is not None},
+        "enforce_parameter_schema": True,
+        "job_variables": job,
+        "concurrency_limit": 1,
+        "concurrency_options": {"collision_strategy": "CANCEL_NEW"},
+    }
 
 
 def owner_tag(caller: Principal) -> str:

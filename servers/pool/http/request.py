@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from servers.pool.http.writer import Writer
 from servers.pool.scheduling.instance import Reservation
 from servers.pool.upstream.backend import UpstreamRequest
+from servers.web.door import IGNORED
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -31,7 +32,7 @@ class PoolRequest:
         """Which model answers, why, and how many milliseconds were spent waiting and loading."""
         reservation = self.reservation
         waited, loaded = (reservation.waited_s, reservation.load_s) if reservation else (0.0, 0.0)
-        named = [(b"x-capibara6-ignored", ", ".join(self.ignored).encode())] if self.ignored else []
+        named = [(IGNORED.encode(), ", ".join(self.ignored).encode())] if self.ignored else []
         return [
             *named,
             (b"x-capibara6-model", model.encode()),

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from servers.speech.encoding.formats import TYPES, Format, check, open_encoder
 from servers.speech.sound import SAMPLE_RATE, Sound
 from servers.speech.speaker import Reading, Speaker, Spoken
+from servers.web.door import IGNORED
 from servers.web.sse import HEADERS as SSE_HEADERS
 from servers.web.sse import error_event, format_event
 from servers.web.usage import Usage
@@ -57,7 +58,7 @@ def headers(reading: Reading, *notes: str) -> dict[str, str]:
     if reading.fallback:
         said["x-speech-fallback"] = reading.fallback
     if notes:
-        said["x-ignored-parameters"] = ", ".join(notes)
+        said[IGNORED] = ", ".join(notes)
     return said
 
 

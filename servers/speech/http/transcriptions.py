@@ -11,7 +11,7 @@ from servers.speech.http.answers import UsageDep
 from servers.speech.recogniser.models import RecogniserModel
 from servers.speech.recogniser.recogniser import Recogniser
 from servers.speech.recogniser.transcript import FORMATS, Format, Transcript, plain, srt, verbose, vtt
-from servers.web.door import RECORDING
+from servers.web.door import IGNORED, RECORDING
 from tools.access.identity import current
 from tools.errors import BadRequest, ModelNotFound, NotSupported, TooLarge
 from tools.schema import JsonObject
@@ -68,7 +68,7 @@ async def transcriptions(request: Request, recogniser: RecogniserDep, usage: Usa
     usage.count(current(), model=recogniser.name, audio_s=transcript.duration_s)
     headers = {"x-speech-model": recogniser.model.name}
     if wishes.ignored:
-        headers["x-ignored-parameters"] = ", ".join(wishes.ignored)
+        headers[IGNORED] = ", ".join(wishes.ignored)
     return _answer(transcript, wishes, headers)
 
 

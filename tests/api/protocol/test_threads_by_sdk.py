@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from langgraph_sdk import get_client
@@ -111,3 +112,24 @@ async def test_item_ends_with_its_time(client) -> None:
         await asyncio.sleep(0.1)
     with pytest.raises(APIStatusError):
         await client.store.get_item(["breve"], "k")
+
+
+async def test_messages_written_by_hand_can_be_read_however_they_are_spelt(client, http) -> None:
+    name = (await client.threads.create())["thread_id"]
+    spelt = [
+        {"type": "human", "content": "¿Hola?", "id": "m1"},
+        {"role": "assistant", "content": "Hola."},
+        ["user", "¿Y?"],
+    ]
+    await client.threads.update_state(name, {"messages": spelt})
+    await client.threads.update_state(name, {"messages": {"type": "ai", "content": "Nada."}})
+    state: Any = await client.threads.get_state(name)
+    assert [one["type"] for one in state["values"]["messages"]] == ["human", "ai", "human", "ai"]
+    for broken in ([{"type": "human", "content": 1}], [{"content": "nobody's"}], "\0"):
+        for method, path, body in (
+            ("POST", "state", {"values": {"messages": broken}}),
+            ("POST", "runs", {"agent_id": "capibara6", "command": {"update": {"messages": broken}}}),
+        ):
+            answer = await http.request(method, f"/threads/{name}/{path}", json=body)
+            assert answer.status_code == 400, answer.text
+    assert (await http.get(f"/threads/{name}")).status_code == 200

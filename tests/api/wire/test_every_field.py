@@ -1,5 +1,5 @@
 """Every field of OpenAI's requests, as its own client declares them: it has an effect, is refused by its
-name, or is named in the header `x-ignored-parameters`. A field that a later client adds is walked too.
+name, or is named in the header `x-capibara6-ignored`. A field that a later client adds is walked too.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from openai.types.chat import completion_create_params as chat
 from openai.types.completion_create_params import CompletionCreateParamsBase
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
-from servers.api.http.openai.fields import IGNORED_HEADER
+from servers.web.door import IGNORED
 from tests.agents.peers import Knobs
 
 QUESTION = "¿Cuántos modelos puede tener cargados a la vez el servidor?"
@@ -130,7 +130,7 @@ async def test_field_has_an_effect_or_is_named(
         assert (error["param"] or "").split(".")[0] == name, error
         return
     assert answer.status_code == 200, answer.text
-    if name in answer.headers.get(IGNORED_HEADER, "").replace("[]", "").split(", "):
+    if name in answer.headers.get(IGNORED, "").replace("[]", "").split(", "):
         return
     shown = name in SHOWN and SHOWN[name](knobs, answer)
     assert shown or reached_model(knobs, name, value), answer.text[:300]
@@ -140,7 +140,7 @@ async def test_field_that_nobody_knows_is_named(http: httpx.AsyncClient, knobs: 
     for path, (_, base) in PATHS.items():
         answer = await http.post(path, json={**base, "wish": 1, "bad name\n": 1})
         assert answer.status_code == 200
-        assert answer.headers[IGNORED_HEADER] == "wish, ?"
+        assert answer.headers[IGNORED] == "wish, ?"
     messages = [{"role": "user", "content": QUESTION, "name": "ana", "mood": "good"}]
     answer = await http.post(MODEL, json={"messages": messages, "metadata": {"ours": "1"}})
-    assert answer.headers[IGNORED_HEADER] == "messages[].mood, messages[].name, metadata.ours"
+    assert answer.headers[IGNORED] == "messages[].mood, messages[].name, metadata.ours"

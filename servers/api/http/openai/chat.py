@@ -21,7 +21,7 @@ async def chat(body: ChatRequest, services: ServicesDep, caller: CallerDep) -> R
     """Ask an agent, or one of the pool's models, through OpenAI's API.
 
     A pool model's request and answer go through as they are. An agent refuses a field that it can not heed by
-    its name; `x-ignored-parameters` lists those that change nothing."""
+    its name; `x-capibara6-ignored` lists those that change nothing."""
     agent = await models.agent_of(services, body.model, caller)
     asked = body.asked(services.settings.limits)
     turn = AgentRequest(

@@ -1,5 +1,5 @@
 """What of an OpenAI request has an effect here. No field is dropped in silence: one that can not be heeded is
-refused by its name, and one that changes no answer is named in the header `x-ignored-parameters`.
+refused by its name, and one that changes no answer is named in the header `x-capibara6-ignored`.
 """
 
 import re
@@ -9,9 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from servers.web.door import IGNORED
 from tools.errors import BadRequest
 
-IGNORED_HEADER = "x-ignored-parameters"
 MOST_NAMED = 32
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 
@@ -66,5 +66,5 @@ def tell_ignored(response: Response, ignored: Iterable[str]) -> Response:
     """`response`, with the header that names what was not heeded."""
     names = [name if _NAME.fullmatch(name) else "?" for name in ignored][:MOST_NAMED]
     if names:
-        response.headers[IGNORED_HEADER] = ", ".join(dict.fromkeys(names))
+        response.headers[IGNORED] = ", ".join(dict.fromkeys(names))
     return response

@@ -24,7 +24,7 @@ CARRIED = frozenset({"/v1/chat/completions", "/v1/completions"})
 JSON = {"content-type": "application/json"}
 EVENTS = "text/event-stream"
 RETURNED = frozenset({"content-type", "content-length", "content-disposition", "cache-control"})
-OURS = ("x-capibara6-", "x-speech-", "x-ignored-parameters", "x-sample-rate")
+OURS = ("x-capibara6-", "x-speech-", "x-sample-rate")
 RETURNED_RAW = frozenset(name.encode() for name in RETURNED)
 
 

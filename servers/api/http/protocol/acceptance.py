@@ -1,10 +1,11 @@
 """Accepts runs: whose agent or assistant it is, on which thread, with what was asked."""
 
 import asyncio
-import json
 
 from fastapi import Response
 
+from servers.api.assistants.catalog import Resolved
+from servers.api.http.openai.fields import tell_ignored
 from servers.api.http.protocol.run_requests import RunCreate
 from servers.api.runs.deliveries import check_webhook
 from servers.api.runs.tables import RunRow, ThreadRow, asked_by, new_id
@@ -13,17 +14,10 @@ from tools.access.identity import Principal
 from tools.errors import BadRequest, Conflict
 from tools.schema import JsonObject
 
-IGNORED = "x-capibara6-ignored"
-"""Names what of a request nobody reads here."""
-
 
 async def accept(services: Services, body: RunCreate, caller: Principal, thread_id: str | None) -> RunRow:
     """Start a run. Raises what the request, its agent, its thread and the runner refuse."""
-    agent = await services.assistants.resolve(body.agent_id, caller)
-    graph = services.agents[agent.graph_id].threaded
-    body.check([name for name in graph.nodes if not name.startswith("__")])
-    if body.webhook is not None:
-        await check_webhook(body.webhook, services.settings.fetch)
+    agent = await check(services, body, caller)
     run_id = new_id()
     row = RunRow(
         run_id=run_id,
@@ -48,6 +42,16 @@ async def accept(services: Services, body: RunCreate, caller: Principal, thread_
     return row
 
 
+async def check(services: Services, body: RunCreate, caller: Principal) -> Resolved:
+    """Whose graph the run would be. Raises what the request, its agent and its webhook refuse."""
+    agent = await services.assistants.resolve(body.agent_id, caller)
+    graph = services.agents[agent.graph_id].threaded
+    body.check([name for name in graph.nodes if not name.startswith("__")])
+    if body.webhook is not None:
+        await check_webhook(body.webhook, services.settings.fetch)
+    return agent
+
+
 async def accept_attached(
     services: Services, body: RunCreate, caller: Principal, thread_id: str | None
 ) -> RunRow:
@@ -64,8 +68,7 @@ async def accept_attached(
 
 def name_ignored(body: RunCreate, response: Response) -> None:
     """Say in a header what of the request had no effect."""
-    if body.ignored:
-        response.headers[IGNORED] = json.dumps(sorted(set(body.ignored))[:32])
+    tell_ignored(response, sorted(set(body.ignored)))
 
 
 async def _thread(

@@ -3,9 +3,17 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 
-from servers.api.http.dependencies import RequestModel
+from servers.api.http.dependencies import RequestModel, StorableObject
 from servers.api.http.openai_requests import ContentPart, check_question
 from servers.api.runs.tables import new_id
 from tools.errors import BadRequest
@@ -69,6 +77,27 @@ class InputMessage(RequestModel):
     def plain(self) -> JsonObject:
         """`{role, content, id}` for the agents."""
         return {"role": self.role, "content": self.text, "id": self.id or new_id()}
+
+
+_messages: TypeAdapter[list[InputMessage]] = TypeAdapter(
+    Annotated[
+        list[InputMessage],
+        Field(max_length=1_000),
+        BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
+    ]
+)
+
+
+def _with_plain_messages(values: JsonObject) -> JsonObject:
+    """Values of a state, whose messages are the agents' however a client wrote them: what is kept otherwise
+    nobody could read again. Raises `BadRequest`, `ValidationError`."""
+    if values.get("messages") is None:
+        return values
+    return {**values, "messages": [one.plain() for one in _messages.validate_python(values["messages"])]}
+
+
+WrittenValues = Annotated[StorableObject, AfterValidator(_with_plain_messages)]
+"""Values that a client writes into a thread's state."""
 
 
 def question_last(messages: Sequence[InputMessage], limits: Limits) -> list[JsonObject]:

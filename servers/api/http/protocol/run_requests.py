@@ -21,7 +21,13 @@ from agents.graph_options import GraphOptions, StreamMode
 from servers.api.assistants.catalog import Resolved
 from servers.api.assistants.definition import Definition, stored_wishes
 from servers.api.http.dependencies import RequestModel, StorableObject, StorableValue, ThreadId
-from servers.api.http.protocol.messages import InputMessage, instructions_in, left_out, question_last
+from servers.api.http.protocol.messages import (
+    InputMessage,
+    WrittenValues,
+    instructions_in,
+    left_out,
+    question_last,
+)
 from servers.api.runs.runner import Strategy
 from servers.api.runs.states import refuse_unwritable
 from servers.api.runs.tables import RunRequest
@@ -81,7 +87,7 @@ class RunCommand(StrictRequest):
     """LangGraph's command: the answer to an interrupt, values to write, nodes to go to."""
 
     resume: StorableValue = None
-    update: StorableObject | None = None
+    update: WrittenValues | None = None
     goto: NodeName | list[NodeName] | None = None
     graph: None = None
 
@@ -126,9 +132,9 @@ class Configuration(StrictRequest):
         return [f"config.configurable.{name}" for name in self.configurable if name not in known]
 
 
-class RunCreate(StrictRequest):
-    """A run to start: new input, the answer (`command`) to the interrupt that its thread waits with, or
-    neither, where it was stopped and goes on.
+class RunChoices(StrictRequest):
+    """What a run is given, whether it starts now or at its hour: an agent or assistant, its input, how it
+    goes.
 
     `stream_mode` is what its stream tells; without one, the run's own events. Streams can always be resumed.
     """
@@ -136,10 +142,7 @@ class RunCreate(StrictRequest):
     agent_id: Annotated[
         str, Field(validation_alias=AliasChoices("agent_id", "assistant_id"), max_length=256)
     ] = "capibara6"
-    thread_id: ThreadId | None = None
     input: RunInput | None = None
-    messages: Annotated[list[InputMessage], Field(max_length=1_000)] | None = None
-    command: RunCommand | None = None
     metadata: ClientMetadata = Field(default={})
     config: Configuration = Field(default_factory=Configuration)
     context: Definition = Field(default_factory=Definition)
@@ -149,15 +152,33 @@ class RunCreate(StrictRequest):
     interrupt_before: Literal["*"] | Annotated[list[NodeName], Field(max_length=64)] | None = None
     interrupt_after: Literal["*"] | Annotated[list[NodeName], Field(max_length=64)] | None = None
     multitask_strategy: Strategy = "reject"
+    durability: Literal["sync", "async", "exit"] = "sync"
+    webhook: Annotated[str, Field(min_length=1, max_length=2_048)] | None = None
+    checkpoint_during: JsonValue = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_once(cls, given: Any) -> Any:
+        """LangGraph's JavaScript client says the assistant twice in a batch."""
+        twice = isinstance(given, dict) and "assistantId" in given
+        if twice and given["assistantId"] == given.get("assistant_id"):
+            return {name: value for name, value in given.items() if name != "assistantId"}
+        return given
+
+
+class RunCreate(RunChoices):
+    """A run to start: new input, the answer (`command`) to the interrupt that its thread waits with, or
+    neither, where it was stopped and goes on."""
+
+    thread_id: ThreadId | None = None
+    messages: Annotated[list[InputMessage], Field(max_length=1_000)] | None = None
+    command: RunCommand | None = None
     on_disconnect: Literal["cancel", "continue"] = "cancel"
     on_completion: Literal["delete", "keep"] | None = None
     if_not_exists: Literal["create", "reject"] = "reject"
-    durability: Literal["sync", "async", "exit"] = "sync"
-    webhook: Annotated[str, Field(min_length=1, max_length=2_048)] | None = None
     after_seconds: float | None = Field(default=None, ge=0, le=MOST_DELAY_S)
     checkpoint: Checkpoint | None = None
     checkpoint_id: CheckpointId | None = None
-    checkpoint_during: JsonValue = None
     feedback_keys: JsonValue = None
     langsmith_tracer: JsonValue = None
     strict_resume: JsonValue = None

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, JsonValue, field_validator
 
 from agents.conversation.ownership import thread_id_of
 from servers.api.http.dependencies import Limit, Offset, StorableObject, ThreadId
-from servers.api.http.protocol.messages import InputMessage
+from servers.api.http.protocol.messages import InputMessage, WrittenValues
 from servers.api.http.protocol.run_requests import Checkpoint, CheckpointId, ClientMetadata, StrictRequest
 from servers.api.runs.tables import RunRow, ThreadRow
 from servers.api.runs.threads import ThreadQuery
@@ -73,7 +73,7 @@ class FoundThread(BaseModel):
 class StateUpdate(StrictRequest):
     """Values to write as if a node (`as_node`) had, on top of a checkpoint or the newest."""
 
-    values: StorableObject | None = None
+    values: WrittenValues | None = None
     as_node: Annotated[str, Field(max_length=128)] | None = None
     checkpoint: Checkpoint | None = None
     checkpoint_id: CheckpointId | None = None
@@ -90,7 +90,7 @@ class ThreadPatch(StrictRequest):
     metadata: ClientMetadata = Field(default={})
     ttl: Ttl = None
     checkpoint: Checkpoint | None = None
-    values: StorableObject | None = None
+    values: WrittenValues | None = None
     messages: Annotated[list[InputMessage], Field(max_length=1_000)] | None = None
 
     @property
