@@ -28,7 +28,16 @@ from servers.pool.routing.features import extract_features
 from servers.pool.routing.policy import PoolState
 from servers.pool.routing.quality import apgr, calibration_error, curve
 from servers.pool.routing.training.dataset import Outcome
-from tests.bench.parts.routers import Builder, Predictor, Refit, builders, cost, decide, refits
+from tests.bench.parts.routers import (
+    Builder,
+    Predictor,
+    Refit,
+    builders,
+    cost,
+    decide,
+    fit_without_strangers,
+    refits,
+)
 from tests.pool.disturbances import DISTURBANCES
 from tests.pool.prompts import prompts
 
@@ -67,9 +76,8 @@ def main() -> None:
             confusion(name, rows, router(rows))
             robustness(rows, router)
     if given.data:
-        fits = list(refits(given.data))
-        without_strangers(splits["strangers"], fits[0].weights)
-        outcomes(fits)
+        without_strangers(splits["strangers"], fit_without_strangers(given.data))
+        outcomes(list(refits(given.data)))
     latency([row["text"] for rows in splits.values() for row in rows])
 
 

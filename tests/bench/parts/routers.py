@@ -18,8 +18,8 @@ from servers.pool.catalog.catalog import load_catalog
 from servers.pool.routing.classifier import DOMAINS, Weights, classify, failure_chance
 from servers.pool.routing.features import extract_features
 from servers.pool.routing.quality import deserved
-from servers.pool.routing.train import fit_difficulty, fit_kind, scaling_of
-from servers.pool.routing.training.dataset import Outcome, read_labelled, read_outcomes
+from servers.pool.routing.train import fit, fit_difficulty, scaling_of
+from servers.pool.routing.training.dataset import Labelled, Outcome, read_labelled, read_outcomes
 from servers.pool.routing.training.sparse import Rows, fit_ridge
 from tools.text.words import fold, folded_words
 
@@ -162,36 +162,42 @@ def _embedder() -> Callable[[Sequence[str]], Any]:
 
 
 class Refit(NamedTuple):
-    """Weights that saw no stranger's prompt and one half of the outcomes; of the other half the outcomes and
-    the chances that a cheaper model fails them."""
+    """Of the half of the outcomes that a fit did not see: the outcomes, and its chances that a cheaper model
+    fails them."""
 
-    weights: Weights
     outcomes: list[Outcome]
     chances: list[float]
 
 
 def refits(data: Path) -> Iterator[Refit]:
     """A fit on each half of RouteLLM's outcomes, with the house's prompts and all of MMLU-Pro's outcomes."""
-    prompts = [
-        row for name in ("tune", "written") for row in read_labelled(PROMPTS / f"prompts-{name}.jsonl")
-    ]
-    outcomes = read_outcomes(data / "routing" / "outcomes-dev.jsonl")
-    others = read_outcomes(data / "recorded-answers" / "mmlu-pro-dev.jsonl")
+    prompts, outcomes, others = _seen(data)
     clean, halved, beside = (
         [extract_features(item.text) for item in items] for items in (prompts, outcomes, others)
     )
     half = np.random.default_rng(7).integers(0, 2, len(outcomes))
     for number in (0, 1):
         inside, outside = np.flatnonzero(half == number), np.flatnonzero(half != number)
-        seen = [*(outcomes[place] for place in inside), *others]
         known = [*clean, *(halved[place] for place in inside), *beside]
-        scaling = scaling_of(known)
-        weights, _ = fit_difficulty(known, prompts, seen, scaling)
-        kind, sharpness, _ = fit_kind(clean, prompts, scaling)
-        weights = weights._replace(kind=kind, sharpness=sharpness)
-        unseen = [halved[place] for place in outside]
-        chances = [failure_chance(features, weights) for features in unseen]
-        yield Refit(weights, [outcomes[place] for place in outside], chances)
+        seen = [*(outcomes[place] for place in inside), *others]
+        weights, _ = fit_difficulty(known, prompts, seen, scaling_of(known))
+        chances = [failure_chance(halved[place], weights) for place in outside]
+        yield Refit([outcomes[place] for place in outside], chances)
+
+
+def fit_without_strangers(data: Path) -> Weights:
+    """Weights that saw all but the strangers' prompts."""
+    prompts, outcomes, others = _seen(data)
+    return fit(prompts, [*outcomes, *others])[0]
+
+
+def _seen(data: Path) -> tuple[list[Labelled], list[Outcome], list[Outcome]]:
+    files = [PROMPTS / f"prompts-{name}.jsonl" for name in ("tune", "written")]
+    return (
+        [row for file in files for row in read_labelled(file)],
+        read_outcomes(data / "routing" / "outcomes-dev.jsonl"),
+        read_outcomes(data / "recorded-answers" / "mmlu-pro-dev.jsonl"),
+    )
 
 
 def decide(texts: Sequence[str], weights: Weights) -> list[str]:
