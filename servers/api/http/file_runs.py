@@ -13,8 +13,8 @@ from servers.api.services import Services
 from servers.api.stored.files import FileRow
 from servers.api.stored.ingestions import IngestionRow, Ingestions
 from tools.access.identity import Principal
-from tools.clients.prefect import Run, open_prefect
-from tools.errors import CollectionNotFound, NotFound
+from tools.clients.prefect import Prefect, Run, open_prefect
+from tools.errors import CollectionNotFound, NotFound, Unavailable
 from tools.schema import JsonObject
 
 FLOW: Final = "ingest"
@@ -43,19 +43,28 @@ async def followed(services: Services, row: FileRow) -> tuple[FileRow, str | Non
     ingestion = await _ingestions(services).get(row.file_id)
     if ingestion is None or row.status != "uploaded":
         return row, ingestion.reason if ingestion and ingestion.reason else None
-    async with open_prefect(services.settings) as prefect:
-        try:
-            run = await prefect.run(ingestion.run_id)
-        except NotFound:
-            run = Run(id=ingestion.run_id, name="", state="CRASHED", message="the run is not known any more")
-        if not run.final:
-            return row, None
-        reason = _refusal(await prefect.artifacts(run.id))
+    try:
+        async with open_prefect(services.settings) as prefect:
+            await prefect.health()  # its other calls are tried for seconds before they say that it is away
+            run = await _run(prefect, ingestion.run_id)
+            if not run.final:
+                return row, None
+            reason = _refusal(await prefect.artifacts(run.id))
+    except Unavailable:  # nobody can say now; the file is there all the same
+        return row, None
     if run.state == "COMPLETED" and not reason:
         return await services.files.mark(row.file_id, "processed"), None
     ingestion.reason = (reason or run.message or run.state)[:REASON_CHARS]
     await _ingestions(services).keep(ingestion)
     return await services.files.mark(row.file_id, "error"), ingestion.reason
+
+
+async def _run(prefect: Prefect, run_id: str) -> Run:
+    """The run; one that Prefect has forgotten is as good as broken."""
+    try:
+        return await prefect.run(run_id)
+    except NotFound:
+        return Run(id=run_id, name="", state="CRASHED", message="the run is not known any more")
 
 
 async def forget(services: Services, row: FileRow) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 
 from servers.api.runs.tables import create_tables, open_engine
 from servers.api.stored.files import FileRow, StoredFiles
@@ -66,6 +67,10 @@ def flows(peers: tuple[Settings, Knobs]) -> Iterator[dict[str, Any]]:
     told: dict[str, Any] = {"state": "RUNNING", "table": [], "asked": []}
     app = FastAPI()
 
+    @app.get("/api/health")
+    async def health() -> Any:
+        return JSONResponse(True, status_code=503 if told["state"] == "AWAY" else 200)
+
     @app.get("/api/deployments/name/ingest/ingest")
     async def deployment() -> Any:
         return {"id": "d1"}
@@ -109,6 +114,8 @@ async def test_an_office_file_is_read_by_a_flow_and_says_what_became_of_it(
     parameters = flows["asked"][0]["parameters"]
     assert parameters["sources"] == [f"upload://{made.id}/informe_año.pdf"]
     assert (parameters["collection"], parameters["within"]) == ("capibara6", [])
+    assert (await client.files.retrieve(made.id)).status == "uploaded"
+    flows["state"] = "AWAY"
     assert (await client.files.retrieve(made.id)).status == "uploaded"
     flows |= {"state": state, "table": table}
     for _ in range(2):  # what has ended is kept
