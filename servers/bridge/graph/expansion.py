@@ -32,7 +32,8 @@ REVERSE_WEIGHT = 0.2
 """Of the way from a title's passages to who mentions it, against the way there. .5: +.005, -.005, -.003, and
 all passages of an answer among the first eight for 3 % fewer of the made-up questions."""
 MAX_SURE = 3
-"""Passages of which is read what they say of a name, and what they share with others. 5: no difference."""
+"""Passages of which is read what they say of a name, and what they share with others. 5: 0, -.005,
+-.007."""
 THING_WEIGHT, UNASKED = 0.3, 0.3
 """Of a thing that two passages name, against a title, and the share of it that needs no word of the question.
 0, so that nothing is shared: +.001, +.010, -.058; .5: no difference, -.005, no difference."""
