@@ -198,7 +198,8 @@ def test_nginx_sends_every_path_of_the_api_to_it(rendered: Path, three: Settings
     assert {path for path in paths if _upstream(rules, path) != "api"} == {
         "/v1/audio/speech",
         "/v1/audio/transcriptions",
-    }, "these two have the speech service behind them either way"
+        "/shared/{owner}/{thread_id}",
+    }, "the speech service is behind the first two either way, and people read shared conversations in a page"
 
 
 def _upstream(rules: list[tuple[str, str, str]], path: str) -> str:

@@ -158,7 +158,8 @@ async def test_prefects_own_page_works_and_tells_nobody(platform: Platform, page
     await page.wait_for_url(lambda url: "sign-in" not in url)
     async with page.expect_response("**/api/flows/**") as shown:
         await page.goto(f"{root}flows")
-    assert (await shown.value).ok
+    answer = await shown.value
+    assert answer.ok, (answer.status, await answer.text())
     assert {url for url, _ in answered if not url.startswith((root, "data:", "blob:"))} == set()
     assert [url for url, status in answered if status >= 400] == []
     assert {url: why for url, why in failed if not url.startswith(root) and why != "csp"} == {}

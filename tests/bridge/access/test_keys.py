@@ -28,6 +28,8 @@ SCOPES = {
     ("POST", "/api/v1/postgres/query"): "read",
     ("GET", "/api/v1/users"): "admin",
     ("POST", "/api/v1/users"): "admin",
+    ("GET", "/api/v1/users/{person}/records"): "admin",
+    ("DELETE", "/api/v1/users/{person}/records"): "admin",
     ("PATCH", "/api/v1/users/{name}"): "read",
     ("DELETE", "/api/v1/sessions/{session_id}"): "read",
     ("POST", "/api/v1/collections/{name}/reembed"): "operate",
