@@ -218,6 +218,19 @@ async def test_conversations_are_listed_found_renamed_deleted_and_brought_back(p
     await page.wait_for_selector("#chat .said:has-text('armario')")
 
 
+async def test_many_conversations_stay_beside_the_chat(page):
+    await answered(page, "¿Cuántos modelos puede tener?")
+    right, left, below = await page.evaluate(
+        """() => {
+          const list = document.querySelector("#history ul");
+          for (let n = 0; n < 40; n++) list.append(list.firstElementChild.cloneNode(true));
+          const edges = id => document.querySelector(id).getBoundingClientRect();
+          return [edges("#history").right, edges("#main").left, edges("#history nav").bottom - innerHeight];
+        }"""
+    )
+    assert right <= left and below <= 0
+
+
 async def test_a_deleted_conversation_is_gone_for_good_after_a_while(page, context, monkeypatch):
     monkeypatch.setattr("ui.history.UNDO_S", 0.5)
     await answered(page, "¿Dónde está el sótano?")
