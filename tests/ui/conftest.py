@@ -94,7 +94,7 @@ async def said(run):
     yield {"event": "retrieved", "query": question, "citations": found, "degraded": [], "took_ms": 12.0}
     for word in text.split(" "):
         yield {"event": "token", "text": f"{word} "}
-        await asyncio.sleep(60 if "espera" in question else 0.9 if "despacio" in question else 0.01)
+        await asyncio.sleep(60 if "espera" in question else 0.5 if "despacio" in question else 0.01)
         if "corta" in question:
             raise UpstreamFailed("the answer was cut off", source="pool")
     timings = {"route": 3.1, "retrieve": 21.4, "answer": 140.2, "total": 168.0}
